@@ -1,0 +1,144 @@
+"""The parameters of every stage: one frozen dataclass a stage, each field with its unit, range and default.
+
+Notebook parameter cells, command-line options and sweep grids all come from these classes, so they cannot drift apart.
+An unknown key or a value out of range is a :class:`~workbench.errors.ParameterError` that names what would be right.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from workbench.errors import ParameterError
+
+# Changing what the main job uses by default is a change of these two lines.
+DEFAULT_BACKBONE = "rank-vlad"
+DEFAULT_MATCHER = "sift-flann"
+
+
+def parameter(
+    default: Any, about: str, low: float | None = None, high: float | None = None, choices: tuple[str, ...] | None = None
+) -> Any:
+    """A dataclass field with its comment (unit, range) and its limits; ``low`` and ``high`` are allowed values."""
+    return field(default=default, metadata={"about": about, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Base class: checks type, range and choices of every field when an instance is made."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = _converted(item.name, getattr(self, item.name), item.type)
+            low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
+            if choices and value not in choices:
+                raise ParameterError(f"{item.name}={value!r} is not one of {', '.join(choices)}")
+            if (low is not None and value < low) or (high is not None and value > high):
+                raise ParameterError(f"{item.name}={value} is out of range: {item.metadata['about']}")
+            object.__setattr__(self, item.name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The parameters as a plain dictionary, in the order of their definition."""
+        return asdict(self)
+
+
+def _converted(name: str, value: Any, kind: type) -> Any:
+    """``value`` as ``kind`` (int, float, bool or str); an int is a float too, but nothing else is guessed."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ParameterError(f"{name}={value!r} must be of type {kind.__name__}")
+    if kind is float and value != value:
+        raise ParameterError(f"{name} is not a number")
+    return value
+
+
+@dataclass(frozen=True)
+class VideoParameters(Parameters):
+    """Reading the video."""
+
+    proxy_size: int = parameter(400, "long side of the working copies, px, 64 to 4096; never enlarged", 64, 4096)
+
+
+@dataclass(frozen=True)
+class EmbedParameters(Parameters):
+    """One vector a frame."""
+
+    backbone: str = parameter(DEFAULT_BACKBONE, "name shown by `workbench models`, or a folder with weights")
+    batch_size: int = parameter(32, "frames a batch, 1 to 1024", 1, 1024)
+
+
+@dataclass(frozen=True)
+class ClusterParameters(Parameters):
+    """Scenes and outliers."""
+
+    eps: float = parameter(0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 = the suggested value", 0.0, 2.0)
+    min_samples: int = parameter(3, "DBSCAN neighbours a core frame needs, itself included, 2 to 100", 2, 100)
+
+
+@dataclass(frozen=True)
+class FeatureParameters(Parameters):
+    """Keypoints, once a frame."""
+
+    keypoints: str = parameter("sift", "detector and descriptor: sift, or superpoint (needs weights)", choices=("sift", "superpoint"))
+    max_keypoints: int = parameter(400, "keypoints a frame, 16 to 8192", 16, 8192)
+    contrast_threshold: float = parameter(0.01, "SIFT contrast threshold, 0 to 0.2; OpenCV's own default is 0.04", 0.0, 0.2)
+    superpoint_model: str = parameter("magic-leap-community/superpoint", "hub name or local folder, for superpoint only")
+
+
+@dataclass(frozen=True)
+class MatchParameters(Parameters):
+    """Correspondences between frames of one scene."""
+
+    matcher: str = parameter(DEFAULT_MATCHER, "sift-flann or superglue", choices=("sift-flann", "superglue"))
+    model: str = parameter("", "SuperGlue weights: hub name or local folder, for superglue only")
+    ratio: float = parameter(0.8, "Lowe's ratio for sift-flann, 0.3 to 1", 0.3, 1.0)
+    match_threshold: float = parameter(0.2, "SuperGlue confidence a match needs, 0 to 1", 0.0, 1.0)
+    sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
+    pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 = all pairs", 0, 1000)
+
+
+@dataclass(frozen=True)
+class OrderParameters(Parameters):
+    """Order inside every scene."""
+
+    method: str = parameter("path", "path (shortest open path) or greedy (the first design's chain)", choices=("path", "greedy"))
+    distance: str = parameter("fused", "fused, or blend (match counts with embeddings)", choices=("fused", "blend"))
+    alpha: float = parameter(0.5, "share of the match counts in the blend, 0 to 1; the rest is embedding similarity", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class WriteParameters(Parameters):
+    """The video that is written."""
+
+    codec: str = parameter("h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless"))
+    crf: int = parameter(18, "H.264 constant rate factor, 0 (best) to 51 (worst)", 0, 51)
+
+
+STAGES: dict[str, type[Parameters]] = {
+    "video": VideoParameters,
+    "embed": EmbedParameters,
+    "cluster": ClusterParameters,
+    "features": FeatureParameters,
+    "match": MatchParameters,
+    "order": OrderParameters,
+    "write": WriteParameters,
+}
+
+
+def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
+    """Dotted keys (``{"cluster.eps": 0.2}``) to one parameter object a stage; stages not named keep their defaults.
+
+    Raises :class:`ParameterError` for an unknown key, listing the known ones, and for a value out of range.
+    """
+    unknown = sorted(set(values) - set(defaults()))
+    if unknown:
+        raise ParameterError(f"unknown parameter {', '.join(unknown)}; known: {', '.join(defaults())}")
+    chosen: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
+    for key, value in values.items():
+        stage, name = key.split(".", 1)
+        chosen[stage][name] = value
+    return {stage: kind(**chosen[stage]) for stage, kind in STAGES.items()}
+
+
+def defaults() -> dict[str, Any]:
+    """Every parameter with its default, keys dotted: ``{"video.proxy_size": 400, ...}``."""
+    return {f"{stage}.{item.name}": item.default for stage, kind in STAGES.items() for item in fields(kind)}
