@@ -1,0 +1,244 @@
+"""Write videos: frames of a source in a new order, or arrays. H.264 for looking, FFV1 for keeping every bit."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+from tqdm import tqdm
+
+from workbench.errors import VideoError
+from workbench.frames import Decoder, decode
+from workbench.matroska import set_aspect
+from workbench.spill import FFV1_OPTIONS, FrameSpill
+
+# Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
+_SAME_BITS = {
+    "yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p", "yuvj411p": "yuv411p",
+    "rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "0rgb": "bgr0", "0bgr": "bgr0", "gbrp": "bgr0", "rgba": "bgra",
+    "argb": "bgra", "abgr": "bgra", "gbrap": "bgra", "pal8": "bgra", "nv12": "yuv420p", "p010le": "yuv420p10le",
+    "yuyv422": "yuv422p", "uyvy422": "yuv422p", "monob": "gray", "monow": "gray",
+}  # fmt: skip
+
+_SUFFIXES = {"h264": (".mp4", ".m4v", ".mov", ".mkv"), "lossless": (".mkv",)}
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+
+class _Writer:
+    """One output file: encodes frames one after the other, and puts the file in place only when all is well."""
+
+    def __init__(self, out: str | Path, codec: str, crf: int, frame_rate: Fraction | float) -> None:
+        self.out = writable(out, codec)
+        if not 0 < frame_rate <= 1000:
+            raise VideoError(f"a frame rate of {frame_rate} cannot be written: give one above 0 and up to 1000")
+        self.codec, self.crf = codec, crf
+        self.rate = Fraction(frame_rate).limit_denominator(1001)
+        self.partial = self.out.with_name(f".{self.out.stem}.partial{self.out.suffix}")
+        self.count = 0
+        self.aspect = Fraction(1)
+        self.container = self.stream = None
+
+    def __enter__(self) -> "_Writer":
+        suffix = self.out.suffix.lower()
+        options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
+        try:
+            self.container = av.open(str(self.partial), "w", format=_MUXERS[suffix], options=options)
+        except (av.FFmpegError, OSError) as error:
+            raise _not_written(self.out, error) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        try:
+            try:
+                if kind is None:
+                    self.container.mux(self.stream.encode())
+            finally:
+                self.container.close()
+            if kind is None:
+                if self.codec == "lossless" and self.aspect != 1:
+                    set_aspect(self.partial, self.stream.width, self.stream.height, self.aspect)
+                self.partial.replace(self.out)
+        except (av.FFmpegError, OSError) as failure:
+            raise _not_written(self.out, failure) from failure
+        finally:
+            self.partial.unlink(missing_ok=True)
+        if isinstance(error, av.FFmpegError | OSError):
+            raise _not_written(self.out, error) from error
+
+    def write(self, frame: av.VideoFrame, colors: tuple[int, int, int, int], aspect: Fraction = Fraction(1)) -> None:
+        """Encode a frame that :func:`prepared` made; ``colors`` are its tags, ``aspect`` the sample aspect ratio."""
+        if self.stream is None:
+            self._start(frame, colors, aspect)
+        frame.pts, frame.time_base = self.count, 1 / self.rate
+        frame.pict_type = PictureType.NONE  # else the encoder repeats the key frames of the source
+        self.container.mux(self.stream.encode(frame))
+        self.count += 1
+
+    def _start(self, frame: av.VideoFrame, colors: tuple[int, int, int, int], aspect: Fraction) -> None:
+        self.stream = self.container.add_stream("libx264" if self.codec == "h264" else "ffv1", rate=self.rate)
+        self.stream.width, self.stream.height, self.stream.pix_fmt = frame.width, frame.height, frame.format.name
+        self.stream.thread_type = "AUTO"  # else x264 cuts every frame into slices, which costs quality
+        self.stream.options = {"crf": str(self.crf), "preset": "veryfast"} if self.codec == "h264" else FFV1_OPTIONS
+        context = self.stream.codec_context
+        context.time_base = 1 / self.rate
+        context.sample_aspect_ratio = self.aspect = aspect
+        context.color_range, context.colorspace, context.color_primaries, context.color_trc = colors
+
+
+def writable(out: str | Path, codec: str) -> Path:
+    """``out`` as a path, if a video of this codec can be written there. Raises :class:`VideoError` otherwise."""
+    out = Path(out)
+    if codec not in _SUFFIXES:
+        raise VideoError(f"codec {codec!r} is not known: use {' or '.join(_SUFFIXES)}")
+    if out.suffix.lower() not in _SUFFIXES[codec]:
+        raise VideoError(f"{out} must end in {' or '.join(_SUFFIXES[codec])} for codec {codec}: change the name")
+    if out.is_dir():
+        raise VideoError(f"{out} is a folder: give the name of a file")
+    if not out.parent.is_dir():
+        raise VideoError(f"the folder {out.parent} does not exist: make it first")
+    if not os.access(out.parent, os.W_OK):
+        raise VideoError(f"the folder {out.parent} is not writable: choose another one or change its permissions")
+    return out
+
+
+def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int, int, int, int]]:
+    """``frame`` as ``codec`` takes it, and the colour tags (range, space, primaries, transfer) that then hold.
+
+    h264: 8-bit yuv420p, odd sides padded by one repeated column or row at the right or bottom; YUV keeps its range and
+    matrix, RGB gets the matrix usual for its height (BT.709 from 720 px, else BT.601). lossless: unchanged, or another
+    format that holds the same bits.
+    """
+    source = frame.format.name
+    tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
+    if codec == "lossless":
+        target = _SAME_BITS.get(source, source)
+        if source.startswith("yuvj"):
+            tags = (2, *tags[1:])
+        if target == source:
+            return frame, tags
+        # The same range on both sides, or swscale would stretch the values.
+        ranges = {"src_color_range": tags[0], "dst_color_range": tags[0]} if source.startswith("yuvj") else {}
+        return frame.reformat(format=target, **ranges), tags
+    if frame.format.is_rgb or source == "pal8":
+        space, standard = ("ITU709", (1, 1, 1, 1)) if frame.height >= 720 else ("ITU601", (1, 6, 6, 6))
+        return _even(frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=1)), standard
+    full = source.startswith(("yuvj", "gray")) and tags[0] != 1
+    color_range = 2 if full else tags[0]
+    if source != "yuv420p":
+        frame = frame.reformat(format="yuv420p", src_color_range=color_range, dst_color_range=color_range)
+    return _even(frame), (color_range, *tags[1:])
+
+
+def _even(frame: av.VideoFrame) -> av.VideoFrame:
+    """A yuv420p frame with even sides. The chroma planes of odd sizes already cover the added column and row."""
+    width, height = frame.width + frame.width % 2, frame.height + frame.height % 2
+    if (width, height) == (frame.width, frame.height):
+        return frame
+    padded = av.VideoFrame(width, height, "yuv420p")
+    for source, target in zip(frame.planes, padded.planes, strict=True):
+        pixels = np.frombuffer(source, np.uint8).reshape(source.height, -1)[:, : source.width]
+        missing = ((0, target.height - source.height), (0, target.width - source.width))
+        view = np.frombuffer(target, np.uint8).reshape(target.height, -1)
+        view[:, : target.width] = np.pad(pixels, missing, mode="edge")
+    return padded
+
+
+def write_video(
+    source: str | Path,
+    positions: Sequence[int],
+    out: str | Path,
+    codec: str = "h264",
+    crf: int = 18,
+    frame_rate: Fraction | float | None = None,
+    progress: bool = True,
+    cache_bytes: int = 512 * 2**20,
+) -> Path:
+    """Write the frames of ``source`` at ``positions`` (0-based, any order) to ``out``, and return its path.
+
+    ``codec="h264"``: H.264, yuv420p, 8 bit, quality ``crf`` (0 best to 51), plays in browsers; an odd width or height
+    is padded by one repeated column or row. ``codec="lossless"``: FFV1 in ``.mkv``, every bit of the source frames.
+    Frames are upright; average frame rate (or ``frame_rate``), sample aspect ratio and colour tags are those of the
+    source. No sound.
+
+    The source is decoded once, in order. Frames that must wait for their turn take at most about ``cache_bytes`` of
+    memory, the rest waits in a temporary file beside ``out``. ``out`` appears only when it is whole.
+
+    Raises :class:`VideoError` for a bad source, no positions, a position that is not in the video, or a bad ``out``.
+    """
+    positions = [int(position) for position in positions]
+    out = writable(out, codec)
+    if not positions:
+        raise VideoError(f"no frames to write to {out}: give at least one position")
+    if min(positions) < 0:
+        raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
+    with Decoder(source) as decoder:
+        rate = decoder.frame_rate if frame_rate is None else frame_rate
+        with _Writer(out, codec, crf, rate) as writer, FrameSpill(out.parent, cache_bytes) as spill:
+            bar = tqdm(total=len(positions), desc="write", unit="frame", disable=not progress)
+            with closing(decode(decoder)) as frames, bar:
+                seen = _reorder(frames, positions, spill, writer, decoder, bar)
+            if writer.count < len(positions):
+                raise VideoError(
+                    f"position {positions[writer.count]} is not in {source}, which has {seen} frames: "
+                    "give positions of this video"
+                )
+    return out
+
+
+def _reorder(
+    frames: Iterator[tuple[int, av.VideoFrame]],
+    positions: list[int],
+    spill: FrameSpill,
+    writer: "_Writer",
+    decoder: Decoder,
+    bar: tqdm,
+) -> int:
+    """Write every frame as soon as it is its turn; return how many frames were decoded for that."""
+    uses = Counter(positions)
+    index = -1
+    for index, frame in frames:
+        if uses[index]:
+            frame, colors = prepared(frame, writer.codec)
+            spill.put(index, frame)
+        while writer.count < len(positions) and positions[writer.count] in spill:
+            position = positions[writer.count]
+            uses[position] -= 1
+            writer.write(spill.get(position, keep=uses[position] > 0), colors, decoder.aspect)
+            bar.update()
+        if writer.count == len(positions):
+            break
+    return index + 1
+
+
+def write_frames(
+    frames: Iterable[np.ndarray], out: str | Path, frame_rate: Fraction | float = 25, codec: str = "h264", crf: int = 18
+) -> None:
+    """Write RGB arrays, each (H, W, 3) uint8 and all of one size, as a video; codecs as in :func:`write_video`.
+
+    Matrix and tags are BT.709 from 720 px height on, else BT.601, limited range, so that readers get the colours back.
+    ``lossless`` keeps RGB as it is. Raises :class:`VideoError` for no frames, wrong arrays, or a bad ``out``.
+    """
+    shape: tuple[int, ...] | None = None
+    with _Writer(out, codec, crf, frame_rate) as writer:
+        for index, array in enumerate(frames):
+            array = np.asarray(array)
+            shape = shape or array.shape
+            if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.shape != shape:
+                raise VideoError(
+                    f"frame {index} is {array.dtype} {array.shape}: give uint8 (H, W, 3) arrays that all have the size "
+                    f"of the first, {shape}"
+                )
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+            writer.write(*prepared(frame, codec))
+        if not writer.count:
+            raise VideoError(f"no frames to write to {out}: give at least one")
+
+
+def _not_written(out: Path, error: Exception) -> VideoError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return VideoError(f"{out} cannot be written ({reason}): check the folder, its permissions and the disk space")

@@ -1,0 +1,286 @@
+"""One way to decode a video file, shared by everything that reads one, so that frame numbers agree everywhere.
+
+:class:`Decoder` opens a local file, checks that it is a video and yields every decodable frame exactly once, upright,
+all of one size and pixel format. What could not be decoded is counted, never skipped in silence.
+"""
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.stream import Disposition
+
+from workbench.errors import VideoError
+from workbench.videoinfo import TableBuilder, VideoInfo, varies
+
+# Sign pattern (a, b, c, d) of a display matrix to (degrees undone, filters that undo it). Two quarter turns rather than
+# hflip,vflip: vflip hands out frames stored bottom-up, which few encoders expect.
+_ORIENTATIONS = {
+    (0, 1, -1, 0): (90, "transpose=clock"),
+    (-1, 0, 0, -1): (180, "transpose=clock,transpose=clock"),
+    (0, -1, 1, 0): (270, "transpose=cclock"),
+    (-1, 0, 0, 1): (0, "hflip"),
+    (1, 0, 0, -1): (180, "hflip,transpose=clock,transpose=clock"),
+    (0, 1, 1, 0): (90, "transpose=cclock_flip"),
+    (0, -1, -1, 0): (270, "transpose=clock_flip"),
+}
+
+# FFmpeg also "demuxes" these: text drawn as pictures, and lists that point to other files or to the network.
+_NOT_VIDEO = {"tty", "hls", "dash", "concat", "ffconcat", "sdp", "rtsp", "rtp", "imf"}
+
+
+def local_file(path: str | Path) -> Path:
+    """``path`` if it is an existing, non-empty regular file. Raises :class:`VideoError` otherwise."""
+    if "://" in str(path):
+        raise VideoError(f"{path} is a network address: download the video and give the path of the file")
+    path = Path(path)
+    if path.is_dir():
+        raise VideoError(f"{path} is a folder: give the path of one video file")
+    if not path.exists():
+        raise VideoError(f"{path} does not exist: check the path")
+    if not path.is_file():
+        raise VideoError(f"{path} is not a regular file: copy the video to a file first")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty (0 bytes): copy or download it again")
+    return path
+
+
+class Decoder:
+    """A video file opened for decoding. Use it as a context manager.
+
+    Frames come upright and all in the size and pixel format of the first one. FFmpeg's frame threads stay off on
+    purpose: with them an error met while the decoder is drained hides the frames behind it. Instead, :func:`decode`
+    decodes in the background, beside the caller's own work.
+
+    Raises :class:`VideoError` when the path is not a local video file that can be read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = local_file(path)
+        try:
+            # The whitelist keeps a playlist from reaching out to the network while FFmpeg probes it.
+            self.container = av.open(
+                str(self.path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="replace"
+            )
+        except (av.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise VideoError(
+                f"{path} cannot be read as a video ({reason}): it is not a video, or its beginning or index is "
+                "missing; copy or download it again"
+            ) from error
+        try:
+            self.stream = self._video_stream()
+        except VideoError:
+            self.container.close()
+            raise
+        self.stream.thread_type = "NONE"
+        self.table = TableBuilder()
+        self.damaged_packets = self.corrupt_frames = self.resized_frames = 0
+        self._first: tuple[int, int, str] | None = None
+        self._orientation: tuple[int, str] = (0, "")
+        self._upright: tuple[Any, Any] | None = None
+        self._colors = (0, 2, 2, 2)
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.container.close()
+
+    def _video_stream(self) -> av.VideoStream:
+        if set(self.container.format.name.split(",")) & _NOT_VIDEO:
+            raise VideoError(f"{self.path} is a text file or a playlist, not a video: give the path of a video file")
+        # A cover picture in a music file is a video stream to FFmpeg, not to a person.
+        streams = [
+            stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic
+        ]
+        if not streams:
+            raise VideoError(f"{self.path} has no video stream: give a file that has pictures")
+        if streams[0].codec_context is None:
+            raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
+        return streams[0]
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Average frames a second; 25 when the file has no idea."""
+        return Fraction(self.stream.average_rate or self.stream.guessed_rate or 25)
+
+    @property
+    def aspect(self) -> Fraction:
+        """Sample aspect ratio of the upright frames, 1 when unknown; right once a frame was decoded."""
+        aspect = Fraction(self.stream.sample_aspect_ratio or 1)
+        return 1 / aspect if self._orientation[0] % 180 else aspect
+
+    def seek(self, pts: int) -> None:
+        """Go on decoding from the key frame at or before ``pts`` (stream time base). Raises ``av.FFmpegError``."""
+        self.container.seek(pts, stream=self.stream)
+
+    def frames(self) -> Generator[av.VideoFrame, None, None]:
+        """Upright frames from the current place in the file to its end."""
+        for frame in self._decoded():
+            if frame.is_corrupt:
+                self.corrupt_frames += 1
+            yield self._conformed(frame)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self.damaged_packets += 1
+                continue
+            yield from frames
+
+    def _packets(self) -> Iterator[av.Packet]:
+        """Packets, then the empty one that drains the decoder. Goes on behind a read error, unless it only repeats."""
+        fresh = True
+        while True:
+            try:
+                for packet in self.container.demux(self.stream):
+                    fresh = True
+                    yield packet
+                return
+            except av.FFmpegError:
+                self.damaged_packets += 1
+                if not fresh:
+                    break
+                fresh = False
+        drain = av.Packet()
+        drain.stream = self.stream
+        yield drain
+
+    def _conformed(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self._first is None:
+            self._first = (frame.width, frame.height, frame.format.name)
+            self._orientation = _orientation(frame)
+            self._colors = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
+        if (frame.width, frame.height, frame.format.name) != self._first:
+            self.resized_frames += 1
+            width, height, pixel_format = self._first
+            pts, base, key = frame.pts, frame.time_base, frame.key_frame
+            frame = frame.reformat(width=width, height=height, format=pixel_format)
+            frame.pts, frame.time_base, frame.key_frame = pts, base, key
+        return self._rotated(frame) if self._orientation[1] else frame
+
+    def _rotated(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self._upright is None:
+            graph = av.filter.Graph()
+            base = frame.time_base or Fraction(1, 1000)
+            nodes = [
+                graph.add(
+                    "buffer",
+                    f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={base}"
+                    f":colorspace={frame.colorspace}:range={frame.color_range}",
+                )
+            ]
+            for part in self._orientation[1].split(","):
+                name, _, args = part.partition("=")
+                nodes.append(graph.add(name, args or None))
+            nodes.append(graph.add("buffersink"))
+            graph.link_nodes(*nodes).configure()
+            self._upright = (graph, nodes)
+        nodes = self._upright[1]
+        nodes[0].push(frame)
+        return nodes[-1].pull()
+
+    def info(self) -> VideoInfo:
+        """What is known now; complete when every frame was decoded. Raises :class:`VideoError` if none was."""
+        table = self.table.table()
+        if self._first is None or not len(table):
+            raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
+        width, height, pixel_format = self._first
+        if self._orientation[0] % 180:
+            width, height = height, width
+        seconds = float(np.ptp(table.time_s)) + float(1 / self.frame_rate)
+        return VideoInfo(
+            width, height, self.frame_rate, self.aspect, self._orientation[0], pixel_format, *self._colors,
+            codec=self.stream.codec_context.name, declared_frames=self.stream.frames,
+            declared_seconds=self._declared_seconds(), frames=len(table), seconds=seconds,
+            damaged_packets=self.damaged_packets, corrupt_frames=self.corrupt_frames,
+            resized_frames=self.resized_frames, variable_frame_rate=varies(table.time_s),
+        )  # fmt: skip
+
+    def _declared_seconds(self) -> float:
+        """Length of the video stream as the file states it; 0 when only the length of all streams together is known."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.stream.time_base)
+        tag = self.stream.metadata.get("DURATION", "").split(":")
+        if len(tag) == 3 and all(part.replace(".", "", 1).isdigit() for part in tag):
+            return int(tag[0]) * 3600 + int(tag[1]) * 60 + float(tag[2])
+        alone = len(self.container.streams) == 1 and self.container.duration
+        return self.container.duration / av.time_base if alone else 0.0
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, str]:
+    """Degrees and filters that stand ``frame`` upright; (0, "") without a display matrix or with a skewed one."""
+    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
+    if data is None:
+        return 0, ""
+    matrix = np.frombuffer(bytes(data), np.int32)
+    largest = np.abs(matrix[[0, 1, 3, 4]]).max()
+    signs = tuple(int(value) for value in np.rint(matrix[[0, 1, 3, 4]] / max(1, largest)))
+    return _ORIENTATIONS.get(signs, (0, ""))
+
+
+def decode(path: str | Path | Decoder) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Every decodable frame of a video as (0-based index, upright frame), in presentation order, exactly once.
+
+    Given an open :class:`Decoder` instead of a path, its ``table`` and counts are filled on the way. Decoding runs in a
+    background thread, a few frames ahead. Raises :class:`VideoError` for bad input and when there is no frame at all.
+    """
+    if not isinstance(path, Decoder):
+        with Decoder(path) as decoder:
+            yield from decode(decoder)
+        return
+    index = -1
+    with closing(_ahead(path.frames())) as frames:
+        for index, frame in enumerate(frames):
+            path.table.add(frame, path.frame_rate)
+            yield index, frame
+    if index < 0:
+        path.info()  # raises, with the reason
+
+
+def _ahead(items: Generator[Any, None, None], count: int = 4) -> Iterator[Any]:
+    """``items``, produced by a thread up to ``count`` ahead; an error in the thread is raised here."""
+    done = object()
+    stop = threading.Event()
+    room = threading.Semaphore(count)
+    box: queue.Queue = queue.Queue()
+
+    def work() -> None:
+        try:
+            with closing(items):
+                for item in items:
+                    box.put((item, None))
+                    room.acquire()
+                    if stop.is_set():
+                        return
+            box.put((done, None))
+        except BaseException as error:
+            box.put((done, error))
+
+    thread = threading.Thread(target=work, name="decode", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = box.get()
+            room.release()
+            if error is not None:
+                raise error
+            if item is done:
+                return
+            yield item
+    finally:
+        stop.set()
+        room.release()
+        thread.join()
