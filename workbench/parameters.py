@@ -13,9 +13,15 @@ from workbench.errors import ParameterError
 DEFAULT_BACKBONE = "rank-vlad"
 DEFAULT_MATCHER = "sift-flann"
 
+MATCHERS = ("sift-flann", "sift-exact", "superglue")
+
 
 def parameter(
-    default: Any, about: str, low: float | None = None, high: float | None = None, choices: tuple[str, ...] | None = None
+    default: Any,
+    about: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
 ) -> Any:
     """A dataclass field with its comment (unit, range) and its limits; ``low`` and ``high`` are allowed values."""
     return field(default=default, metadata={"about": about, "low": low, "high": high, "choices": choices})
@@ -63,7 +69,8 @@ class EmbedParameters(Parameters):
     """One vector a frame."""
 
     backbone: str = parameter(DEFAULT_BACKBONE, "name shown by `workbench models`, or a folder with weights")
-    batch_size: int = parameter(32, "frames a batch, 1 to 1024", 1, 1024)
+    batch_size: int = parameter(32, "frames a batch, for networks, 1 to 1024", 1, 1024)
+    seed: int = parameter(0, "seed of rank-vlad's codebook, 0 to 2147483647", 0, 2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -78,38 +85,59 @@ class ClusterParameters(Parameters):
 class FeatureParameters(Parameters):
     """Keypoints, once a frame."""
 
-    keypoints: str = parameter("sift", "detector and descriptor: sift, or superpoint (needs weights)", choices=("sift", "superpoint"))
+    keypoints: str = parameter(
+        "sift", "detector and descriptor: sift, or superpoint (needs weights)", choices=("sift", "superpoint")
+    )
     max_keypoints: int = parameter(400, "keypoints a frame, 16 to 8192", 16, 8192)
-    contrast_threshold: float = parameter(0.01, "SIFT contrast threshold, 0 to 0.2; OpenCV's own default is 0.04", 0.0, 0.2)
-    superpoint_model: str = parameter("magic-leap-community/superpoint", "hub name or local folder, for superpoint only")
+    contrast_threshold: float = parameter(
+        0.01, "SIFT contrast threshold, 0 to 0.2; OpenCV's own default is 0.04", 0.0, 0.2
+    )
+    superpoint_model: str = parameter(
+        "magic-leap-community/superpoint", "hub name or local folder, for superpoint only"
+    )
 
 
 @dataclass(frozen=True)
 class MatchParameters(Parameters):
     """Correspondences between frames of one scene."""
 
-    matcher: str = parameter(DEFAULT_MATCHER, "sift-flann or superglue", choices=("sift-flann", "superglue"))
-    model: str = parameter("", "SuperGlue weights: hub name or local folder, for superglue only")
-    ratio: float = parameter(0.8, "Lowe's ratio for sift-flann, 0.3 to 1", 0.3, 1.0)
+    matcher: str = parameter(DEFAULT_MATCHER, f"one of {', '.join(MATCHERS)}", choices=MATCHERS)
+    model: str = parameter(
+        "magic-leap-community/superglue_outdoor", "SuperGlue weights: hub name or local folder, for superglue only"
+    )
+    ratio: float = parameter(0.8, "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1", 0.3, 1.0)
     match_threshold: float = parameter(0.2, "SuperGlue confidence a match needs, 0 to 1", 0.0, 1.0)
     sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
     pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 = all pairs", 0, 1000)
 
 
 @dataclass(frozen=True)
+class RegisterParameters(Parameters):
+    """Alignment of matched pairs."""
+
+    threshold: float = parameter(3.0, "RANSAC threshold, px on the working copy, 0.5 to 20", 0.5, 20.0)
+
+
+@dataclass(frozen=True)
 class OrderParameters(Parameters):
     """Order inside every scene."""
 
-    method: str = parameter("path", "path (shortest open path) or greedy (the first design's chain)", choices=("path", "greedy"))
+    method: str = parameter(
+        "path", "path (shortest open path) or greedy (the first design's chain)", choices=("path", "greedy")
+    )
     distance: str = parameter("fused", "fused, or blend (match counts with embeddings)", choices=("fused", "blend"))
-    alpha: float = parameter(0.5, "share of the match counts in the blend, 0 to 1; the rest is embedding similarity", 0.0, 1.0)
+    alpha: float = parameter(
+        0.5, "share of the match counts in the blend, 0 to 1; the rest is embedding similarity", 0.0, 1.0
+    )
 
 
 @dataclass(frozen=True)
 class WriteParameters(Parameters):
     """The video that is written."""
 
-    codec: str = parameter("h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless"))
+    codec: str = parameter(
+        "h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless")
+    )
     crf: int = parameter(18, "H.264 constant rate factor, 0 (best) to 51 (worst)", 0, 51)
 
 
@@ -119,6 +147,7 @@ STAGES: dict[str, type[Parameters]] = {
     "cluster": ClusterParameters,
     "features": FeatureParameters,
     "match": MatchParameters,
+    "register": RegisterParameters,
     "order": OrderParameters,
     "write": WriteParameters,
 }
@@ -127,8 +156,11 @@ STAGES: dict[str, type[Parameters]] = {
 def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
     """Dotted keys (``{"cluster.eps": 0.2}``) to one parameter object a stage; stages not named keep their defaults.
 
-    Raises :class:`ParameterError` for an unknown key, listing the known ones, and for a value out of range.
+    A key may go without its stage (``{"eps": 0.2}``): names are unique over all stages. Raises :class:`ParameterError` for
+    an unknown key, listing the known ones, and for a value out of range.
     """
+    short = {key.split(".", 1)[1]: key for key in defaults()}
+    values = {short.get(key, key): value for key, value in values.items()}
     unknown = sorted(set(values) - set(defaults()))
     if unknown:
         raise ParameterError(f"unknown parameter {', '.join(unknown)}; known: {', '.join(defaults())}")

@@ -1,0 +1,253 @@
+"""The metrics, against slow definitions written out here, and against the reference scorer where there is one.
+
+Truths and results are drawn from seeds: one to four clips of 1 to 12 frames, up to five foreign frames, shuffled. A
+result is the truth with scenes renamed and some frames moved to another scene, set aside, or elsewhere in the order.
+"""
+
+import importlib.util
+import itertools
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.errors import RunError, TruthError
+from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth
+
+SCORER = Path(__file__).resolve().parents[1].parent / "shared" / "score.py"
+
+
+def random_case(seed: int) -> tuple[list[TruthRow], list[OrderRow]]:
+    """A seeded truth and an imperfect result for it; ``seed`` also decides how imperfect, up to nonsense."""
+    draw = random.Random(seed)
+    sources = {f"clip{k}": draw.randint(1, 12) for k in range(draw.randint(1, 4))}
+    sources[OUTLIER] = draw.randint(0, 5)
+    frames = [(clip, frame) for clip, count in sources.items() for frame in range(count)]
+    draw.shuffle(frames)
+    truth = [TruthRow(position, *entry) for position, entry in enumerate(frames)]
+    errors = draw.choice((0.0, 0.1, 0.5, 1.0))
+    numbers = dict(zip(sources, draw.sample(range(12), len(sources)), strict=True)) | {OUTLIER: -1}
+    placed = []
+    for row in truth:
+        scene, place = numbers[row.clip], float(row.frame)
+        if draw.random() < errors:
+            scene, place = draw.choice([-1, *numbers.values()]), draw.uniform(0, 12)
+        placed.append((scene, place, row.position))
+    result, counts = [], dict.fromkeys(range(12), 0)
+    for scene, _, position in sorted(placed):
+        result.append(OrderRow(position, scene, counts[scene] if scene >= 0 else -1))
+        if scene >= 0:
+            counts[scene] += 1
+    return truth, sorted(result)
+
+
+def reference(truth: list[TruthRow], result: list[OrderRow]) -> dict[str, float]:
+    """Every figure from its definition, by loops over frames and pairs."""
+    said = {row.position: row for row in result}
+    true = [row for row in truth if row.clip != OUTLIER]
+    foreign = [row for row in truth if row.clip == OUTLIER]
+    aside = [row for row in truth if said[row.position].scene < 0]
+    hits = [row for row in foreign if row in aside]
+    clip_pairs = scene_pairs = both = pairs = 0
+    for one, two in itertools.combinations(true, 2):
+        same_clip = one.clip == two.clip
+        same_scene = said[one.position].scene == said[two.position].scene >= 0
+        pairs += 1
+        clip_pairs += same_clip
+        scene_pairs += same_scene
+        both += same_clip and same_scene
+    chance = clip_pairs * scene_pairs / pairs if pairs else 0
+    most = (clip_pairs + scene_pairs) / 2
+    totals = {"tau": 0.0, "adjacent": 0.0, "coverage": 0.0}
+    for clip in {row.clip for row in true}:
+        own = [row for row in true if row.clip == clip]
+        scenes = [said[row.position].scene for row in own if said[row.position].scene >= 0]
+        if not scenes:
+            continue
+        main = max(set(scenes), key=scenes.count)
+        everything = sorted((r for r in truth if said[r.position].scene == main), key=lambda r: said[r.position].order)
+        kept = [row.frame for row in everything if row.clip == clip]
+        forward = sum(a < b for a, b in itertools.combinations(kept, 2))
+        backward = sum(a > b for a, b in itertools.combinations(kept, 2))
+        tau = abs(forward - backward) / (forward + backward) if len(kept) > 1 else 1.0
+        beside = 0
+        for one, two in itertools.pairwise(everything):
+            if one.clip == clip and two.clip == clip and one.frame in (two.frame - 1, two.frame + 1):
+                beside += 1
+        totals["tau"] += tau * len(kept)
+        totals["adjacent"] += len(own) * beside / max(1, len(own) - 1)
+        totals["coverage"] += len(kept)
+    return {
+        "outlier_precision": len(hits) / len(aside) if aside else 0.0,
+        "outlier_recall": len(hits) / len(foreign) if foreign else 0.0,
+        "outlier_f1": 2 * len(hits) / (len(aside) + len(foreign)) if aside or foreign else 0.0,
+        "scene_f1": 2 * both / (clip_pairs + scene_pairs) if clip_pairs + scene_pairs else 0.0,
+        "scene_ari": (both - chance) / (most - chance) if most != chance else 1.0,
+        **{name: total / len(true) for name, total in totals.items()},
+    }
+
+
+def write_csv(path: Path, header: str, rows: list[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def write_both(folder: Path, truth: list[TruthRow], result: list[OrderRow]) -> tuple[Path, Path]:
+    """The case as files, as the workbench writes them: outliers have an empty order."""
+    one = write_csv(folder / "a.truth.csv", "position,clip,frame", [f"{p},{c},{f}" for p, c, f in truth])
+    rows = [f"{p},{s},{o if s >= 0 else ''}" for p, s, o in result]
+    return one, write_csv(folder / "order.csv", "position,scene,order", rows)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_agrees_with_the_definitions(seed: int) -> None:
+    truth, result = random_case(seed)
+    assert evaluate(truth, result) == pytest.approx(reference(truth, result), abs=1e-12)
+
+
+def test_agrees_with_the_reference_scorer(tmp_path: Path) -> None:
+    if not SCORER.is_file():
+        pytest.skip("the reference scorer ../shared/score.py is not beside this repository")
+    spec = importlib.util.spec_from_file_location("reference_scorer", SCORER)
+    scorer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scorer)
+    for seed in range(80):
+        truth, order = write_both(tmp_path, *random_case(seed))
+        expected = scorer.score(truth, order)
+        figures = evaluate(read_truth(truth), read_order(order))
+        assert {name: figures[name] for name in expected} == pytest.approx(expected, abs=1e-12), f"seed {seed}"
+
+
+def test_random_cases_cover_good_and_bad() -> None:
+    """Guards the fuzz tests: their cases must reach perfection, nonsense, and videos without foreign frames."""
+    cases = [random_case(seed) for seed in range(80)]
+    taus = [evaluate(*case)["tau"] for case in cases]
+    assert max(taus) == 1 and min(taus) < 0.4
+    assert any(all(row.clip != OUTLIER for row in truth) for truth, _ in cases)
+
+
+def two_clips() -> tuple[list[TruthRow], list[OrderRow]]:
+    """Ten frames of ``a``, four of ``b``, two foreign ones, in random places; the result is perfect."""
+    rows = [("a", k) for k in range(10)] + [("b", k) for k in range(4)] + [(OUTLIER, 0), (OUTLIER, 1)]
+    places = np.random.default_rng(5).permutation(len(rows)).tolist()
+    truth = sorted(TruthRow(place, *row) for place, row in zip(places, rows, strict=True))
+    scene = {"a": 0, "b": 1, OUTLIER: -1}
+    return truth, [OrderRow(p, scene[c], f if c != OUTLIER else -1) for p, c, f in truth]
+
+
+def test_perfect_result_has_all_ones() -> None:
+    assert set(evaluate(*two_clips()).values()) == {1.0}
+
+
+def test_direction_of_time_does_not_count() -> None:
+    truth, result = two_clips()
+    backwards = [row._replace(order=9 - row.order) if row.scene == 0 else row for row in result]
+    assert evaluate(truth, backwards) == evaluate(truth, result)
+
+
+def test_one_frame_set_aside_is_seen_in_every_figure() -> None:
+    """Frame 9 of ``a`` is set aside: 9 of its 10 frames, 8 of its 9 neighbours remain."""
+    truth, result = two_clips()
+    lost = next(row.position for row in truth if row[1:] == ("a", 9))
+    result = [row._replace(scene=-1, order=-1) if row.position == lost else row for row in result]
+    figures = evaluate(truth, result)
+    assert figures["outlier_precision"] == pytest.approx(2 / 3)
+    assert figures["outlier_recall"] == 1
+    assert figures["coverage"] == figures["tau"] == pytest.approx((9 + 4) / 14)
+    assert figures["adjacent"] == pytest.approx((10 * 8 / 9 + 4) / 14)
+    assert figures["scene_f1"] == pytest.approx(2 * (36 + 6) / (45 + 6 + 36 + 6))
+    rows = evaluate_clips(truth, result)
+    assert [row["clip"] for row in rows] == ["a", "b"]
+    assert rows[0] == {
+        "clip": "a", "frames": 10, "scene": 0, "kept": 9, "aside": 1, "elsewhere": 0,
+        "coverage": 0.9, "tau": 0.9, "adjacent": pytest.approx(8 / 9),
+    }  # fmt: skip
+
+
+def test_foreign_frame_between_neighbours_parts_them() -> None:
+    truth = [TruthRow(0, "a", 0), TruthRow(1, OUTLIER, 0), TruthRow(2, "a", 1), TruthRow(3, "a", 2)]
+    result = [OrderRow(k, 0, k) for k in range(4)]
+    assert evaluate(truth, result)["adjacent"] == 0.5
+    assert evaluate(truth, result)["outlier_f1"] == 0
+
+
+def test_everything_set_aside() -> None:
+    truth, result = two_clips()
+    figures = evaluate(truth, [row._replace(scene=-1, order=-1) for row in result])
+    assert figures["outlier_recall"] == 1 and figures["outlier_precision"] == pytest.approx(2 / 16)
+    assert figures["tau"] == figures["adjacent"] == figures["coverage"] == figures["scene_f1"] == 0
+
+
+def test_clip_of_one_frame_has_no_neighbours() -> None:
+    row = evaluate_clips([TruthRow(0, "a", 0)], [OrderRow(0, 0, 0)])[0]
+    assert (row["tau"], row["coverage"], row["adjacent"]) == (1, 1, 0)
+
+
+def test_video_without_foreign_frames_has_outlier_f1_zero() -> None:
+    truth, result = [TruthRow(0, "a", 0), TruthRow(1, "a", 1)], [OrderRow(0, 0, 0), OrderRow(1, 0, 1)]
+    assert evaluate(truth, result)["outlier_f1"] == 0
+
+
+def test_truth_of_another_video_is_refused() -> None:
+    truth, result = two_clips()
+    with pytest.raises(TruthError, match="16 frames and the result 15"):
+        evaluate(truth, result[:-1])
+    with pytest.raises(TruthError, match="nothing to evaluate"):
+        evaluate([TruthRow(0, OUTLIER, 0)], [OrderRow(0, -1, -1)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("position,clip\n0,a\n", "no column frame"),
+        ("position,clip,frame\n", "no rows"),
+        ("position,clip,frame\n0,a\n", "line 2 is too short"),
+        ("position,clip,frame\n0,a,0\n1,,1\n", "line 3: clip is empty"),
+        ("position,clip,frame\n0,a,x\n", "frame is 'x'"),
+        ("position,clip,frame\n0,a,-1\n", "is negative"),
+        ("position,clip,frame\n0,a,inf\n", "frame is 'inf'"),
+        ("position,clip,frame\n0,a,0\n0,a,1\n", "position 0 stands there 2 times"),
+        ("position,clip,frame\n0,a,0\n2,a,1\n", "position 1 is left out"),
+        ("position,clip,frame\n0,a,0\n", "1 rows and the video 2 frames"),
+    ],
+)
+def test_bad_truth_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.truth.csv"
+    path.write_text(text)
+    with pytest.raises(TruthError, match=message) as caught:
+        read_truth(path, frames=2)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_unreadable_truth_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "video.truth.csv").write_bytes(bytes(range(256)))
+    for path in (tmp_path / "nowhere.csv", tmp_path, tmp_path / "video.truth.csv"):
+        with pytest.raises(TruthError, match="cannot be read"):
+            read_truth(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("position,scene\n0,0\n", "no column order"),
+        ("position,scene,order\n0,0,\n", "order is ''"),
+        ("position,scene,order\n0,0.5,0\n", "scene is '0.5'"),
+        ("position,scene,order\n0,0,0\n1,0,0\n", "place 0 of scene 0 is taken twice"),
+        ("position,scene,order\n0,0,0\n0,0,1\n", "position 0 stands there 2 times"),
+        ("position,scene,order\n1,0,0\n", "position 0 is left out"),
+    ],
+)
+def test_bad_order_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "order.csv"
+    path.write_text(text)
+    with pytest.raises(RunError, match=message):
+        read_order(path)
+
+
+def test_order_may_have_more_columns_empty_scenes_and_floats(tmp_path: Path) -> None:
+    """As spreadsheets and tables with missing values write it, in any order of rows."""
+    path = write_csv(
+        tmp_path / "order.csv", "position,order,scene,score", ["2,,-1,9", "0,1.0,0,9", "1,0.0,0.0,9", "3,,,"]
+    )
+    assert read_order(path) == [(0, 0, 1), (1, 0, 0), (2, -1, -1), (3, -1, -1)]

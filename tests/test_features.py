@@ -1,0 +1,115 @@
+"""SIFT features on a photograph, and features.h5."""
+
+import subprocess
+import sys
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+from sklearn.datasets import load_sample_images
+
+from workbench import features
+from workbench.errors import VideoError
+from workbench.parameters import FeatureParameters
+
+SIZE = (640, 427)
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """scikit-learn's china.jpg, (427, 640, 3) uint8 RGB."""
+    return load_sample_images().images[0]
+
+
+@pytest.fixture(scope="module")
+def proxies(photograph):
+    """70 working copies 200 px wide, the photograph shifted by one more pixel each; the last one is black."""
+    small = cv2.resize(photograph, (200, 133), interpolation=cv2.INTER_AREA)
+    return np.stack([np.roll(small, shift, axis=1) for shift in range(69)] + [np.zeros_like(small)])
+
+
+def test_shapes_types_and_units(photograph):
+    found = features.sift_features(photograph, 300, 0.01, SIZE)
+    assert found.keypoints.shape == (300, 2) and found.keypoints.dtype == np.float32
+    assert found.scores.shape == (300,) and found.scores.dtype == np.float32
+    assert found.descriptors.shape == (128, 300) and found.descriptors.dtype == np.float32
+    assert found.image_size.tolist() == [640, 427]
+    assert np.allclose(np.linalg.norm(found.descriptors, axis=0), 1, atol=1e-5)
+    assert (np.diff(found.scores) <= 0).all()
+    assert (found.keypoints >= -0.5).all() and (found.keypoints <= np.array(SIZE) - 0.5).all()
+
+
+def test_the_strongest_are_kept(photograph):
+    many = features.sift_features(photograph, 8192, 0.01, SIZE)
+    few = features.sift_features(photograph, 50, 0.01, SIZE)
+    assert len(many) > 500
+    assert np.array_equal(few.keypoints, many.keypoints[:50])
+
+
+def test_keypoints_are_in_pixels_of_the_original(photograph):
+    """Keypoints of a half-size copy lie on those of the original: half pixels are counted as hloc counts them."""
+    half = cv2.resize(photograph[:426], (320, 213), interpolation=cv2.INTER_AREA)
+    small = features.sift_features(half, 200, 0.01, (640, 426)).keypoints
+    full = features.sift_features(photograph[:426], 8192, 0.0, (640, 426)).keypoints
+    distance = np.linalg.norm(small[:, None] - full[None], axis=2)
+    close = distance.min(axis=1) < 1.5
+    assert close.mean() > 0.6
+    shift = small[close] - full[distance.argmin(axis=1)[close]]
+    assert np.abs(np.median(shift, axis=0)).max() < 0.1
+
+
+def test_same_bytes_every_time(photograph):
+    first, second = (features.sift_features(photograph, 400, 0.01, SIZE) for _ in range(2))
+    assert first.keypoints.tobytes() == second.keypoints.tobytes()
+    assert first.descriptors.tobytes() == second.descriptors.tobytes()
+
+
+def test_an_image_without_keypoints():
+    found = features.sift_features(np.full((60, 80, 3), 127, np.uint8), 100, 0.01, (160, 120))
+    assert found.keypoints.shape == (0, 2) and found.scores.shape == (0,) and found.descriptors.shape == (128, 0)
+
+
+@pytest.mark.parametrize("image", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.float32)])
+def test_not_an_image(image):
+    with pytest.raises(VideoError, match="uint8 RGB"):
+        features.sift_features(image, 100, 0.01, (9, 9))
+
+
+def test_file_layout(proxies, tmp_path):
+    parameters = FeatureParameters(max_keypoints=60)
+    out = features.extract(proxies, (1280, 851), parameters, tmp_path / "features.h5", "inputs", False)
+    with h5py.File(out) as file:
+        assert list(file) == [f"{frame:06d}.png" for frame in range(70)]
+        group = file["000003.png"]
+        assert group["keypoints"].shape == (60, 2) and group["descriptors"].shape == (128, 60)
+        assert group["keypoints"][()].max() > 640  # pixels of the original, not of the copy
+        assert group["image_size"][()].tolist() == [1280, 851]
+        assert file["000069.png/keypoints"].shape == (0, 2) and file["000069.png/descriptors"].shape == (128, 0)
+        assert '"max_keypoints": 60' in file.attrs["parameters"] and file.attrs["key"] == "inputs"
+
+
+def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_path, monkeypatch):
+    parameters = FeatureParameters(max_keypoints=60)
+    whole = features.extract(proxies, SIZE, parameters, tmp_path / "whole.h5", "inputs", False)
+    seen, detect = [], features.sift_features
+
+    def killed_at_66(image, *rest):
+        seen.append(image)
+        if len(seen) == 67:
+            raise KeyboardInterrupt
+        return detect(image, *rest)
+
+    monkeypatch.setattr(features, "sift_features", killed_at_66)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
+    out = features.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
+    assert len(seen) == 67 + 6  # the first block of 64 was not done again
+    assert out.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features.h5", "whole.h5"]
+
+
+def test_sift_needs_no_torch():
+    code = "import sys, workbench.features, workbench.match, workbench.register; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

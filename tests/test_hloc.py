@@ -1,0 +1,143 @@
+"""hloc's layout, and files written in blocks: a killed run that goes on must end with the same bytes."""
+
+import h5py
+import numpy as np
+import pytest
+
+from workbench import hloc
+from workbench.errors import MissingStageError, RunError
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def compute(calls):
+    """Blocks of one small seeded dataset an item; ``calls`` notes which blocks were computed."""
+
+    def block(start, stop):
+        calls.append((start, stop))
+        for item in range(start, stop):
+            rng = np.random.default_rng(item)
+            yield hloc.pair_name(item // 3, item // 3 + 1 + item % 3), {"matches0": rng.integers(0, 9, item % 4)}
+
+    return block
+
+
+def kill_at(stop):
+    def progress(done, count):
+        assert done <= count
+        if done >= stop:
+            raise Killed
+
+    return progress
+
+
+def write(out, calls, key="inputs", progress=False, parameters=None):
+    return hloc.write_in_blocks(out, 23, 5, compute(calls), parameters or {"ratio": 0.8}, key, progress)
+
+
+def test_names():
+    assert hloc.frame_name(7) == "000007.png"
+    assert hloc.pair_name(1, 7) == "000001.png/000007.png"
+
+
+def test_uninterrupted_file_is_complete_and_says_what_made_it(tmp_path):
+    calls = []
+    out = write(tmp_path / "matches.h5", calls)
+    assert calls == [(0, 5), (5, 10), (10, 15), (15, 20), (20, 23)]
+    with hloc.open_h5(out) as file:
+        assert dict(file.attrs) == {"format_version": 1, "parameters": '{"ratio": 0.8}', "key": "inputs"}
+        assert sum(len(group) for group in file.values()) == 23
+        assert file["000001.png/000003.png/matches0"].shape == (0,)
+    assert [path.name for path in tmp_path.iterdir()] == ["matches.h5"]
+
+
+@pytest.mark.parametrize("stop", [5, 15, 23])
+def test_killed_and_continued_run_ends_with_the_same_bytes(tmp_path, stop):
+    whole = write(tmp_path / "whole.h5", [])
+    out, calls = tmp_path / "matches.h5", []
+    with pytest.raises(Killed):
+        write(out, calls, progress=kill_at(stop))
+    assert not out.exists()
+    again = []
+    write(out, again)
+    assert len(calls) + len(again) == 5 and not set(calls) & set(again)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("change", [{"key": "other"}, {"parameters": {"ratio": 0.7}}])
+def test_blocks_of_other_inputs_or_parameters_are_made_again(tmp_path, change):
+    with pytest.raises(Killed):
+        write(tmp_path / "matches.h5", [], progress=kill_at(10))
+    calls = []
+    write(tmp_path / "matches.h5", calls, **change)
+    assert len(calls) == 5
+
+
+def test_a_damaged_block_is_made_again(tmp_path):
+    with pytest.raises(Killed):
+        write(tmp_path / "matches.h5", [], progress=kill_at(10))
+    (tmp_path / "matches.h5.parts" / "000000.h5").write_bytes(b"not HDF5")
+    calls = []
+    write(tmp_path / "matches.h5", calls)
+    assert calls == [(0, 5), (10, 15), (15, 20), (20, 23)]
+
+
+def test_no_items_give_a_file_without_groups(tmp_path):
+    out = hloc.write_in_blocks(tmp_path / "matches.h5", 0, 5, compute([]), {}, "inputs", False)
+    with hloc.open_h5(out) as file:
+        assert len(file) == 0
+
+
+def test_features_round_trip(tmp_path):
+    rng = np.random.default_rng(0)
+    features = hloc.Features(
+        rng.random((6, 2), dtype=np.float32) * 4000,
+        rng.random(6, dtype=np.float32),
+        rng.random((128, 6), dtype=np.float32),
+        np.array([4000, 3000]),
+    )
+    out = hloc.write_in_blocks(
+        tmp_path / "features.h5", 1, 4, lambda *_: [hloc.feature_entry(0, features)], {}, "inputs", False
+    )
+    with hloc.open_h5(out) as file:
+        stored = file["000000.png"]
+        assert sorted(stored) == ["descriptors", "image_size", "keypoints", "scores"]
+        assert stored["keypoints"].dtype == np.float32 and stored["descriptors"].dtype == np.float16
+        back = hloc.read_features(file, 0)
+        with pytest.raises(RunError, match="run the features stage again"):
+            hloc.read_features(file, 1)
+    assert np.array_equal(back.keypoints, features.keypoints) and back.image_size.tolist() == [4000, 3000]
+    assert back.descriptors.dtype == np.float32
+    assert np.allclose(back.descriptors, features.descriptors, atol=1e-3)
+
+
+def test_pairs_round_trip_sorted(tmp_path):
+    path = hloc.write_pairs(tmp_path / "pairs.txt", np.array([[3, 12], [0, 2], [0, 1]]))
+    assert path.read_text() == "000000.png 000001.png\n000000.png 000002.png\n000003.png 000012.png\n"
+    assert hloc.read_pairs(path).tolist() == [[0, 1], [0, 2], [3, 12]]
+    assert hloc.read_pairs(hloc.write_pairs(path, np.zeros((0, 2), int))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("pairs", [[[2, 1]], [[1, 1]], [[0, 1], [0, 1]]])
+def test_bad_pairs_are_refused(tmp_path, pairs):
+    with pytest.raises(RunError):
+        hloc.write_pairs(tmp_path / "pairs.txt", np.array(pairs))
+
+
+def test_errors_say_what_to_do(tmp_path):
+    with pytest.raises(MissingStageError, match="run the match stage"):
+        hloc.read_pairs(tmp_path / "pairs.txt")
+    (tmp_path / "pairs.txt").write_text("000000.png\n")
+    with pytest.raises(RunError, match="line 1"):
+        hloc.read_pairs(tmp_path / "pairs.txt")
+    with pytest.raises(MissingStageError), hloc.open_h5(tmp_path / "features.h5"):
+        pass
+    (tmp_path / "features.h5").write_bytes(b"not HDF5")
+    with pytest.raises(RunError, match="damaged"), hloc.open_h5(tmp_path / "features.h5"):
+        pass
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.attrs["format_version"] = 99
+    with pytest.raises(RunError, match="format version"), hloc.open_h5(tmp_path / "features.h5"):
+        pass

@@ -1,0 +1,250 @@
+"""SuperGlue on cached features against transformers' public ``forward``, with tiny seeded models saved by the tests."""
+
+# ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
+import json
+import logging
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_sample_images
+
+from workbench.models import torchvision
+
+torchvision()
+from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig, SuperPointForKeypointDetection
+
+from workbench import match
+from workbench.errors import ModelError
+from workbench.features import SuperPoint, extract, sift_features
+from workbench.hloc import Features, open_h5, read_matches
+from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.superglue import SuperGlue, load_pretrained
+
+SIZE = (320, 200)
+
+
+def save_tiny(folder, width):
+    """A SuperGlue of ``width`` numbers a descriptor, two layers, seeded; sharpened so that it does find matches."""
+    torch.manual_seed(0)
+    detector = SuperPointConfig(
+        encoder_hidden_sizes=[8, 8, 16, 16],
+        decoder_hidden_size=16,
+        descriptor_decoder_dim=width,
+        keypoint_threshold=0.0,
+        max_keypoints=100,
+        nms_radius=3,
+    )
+    model = SuperGlueForKeypointMatching(
+        SuperGlueConfig(
+            keypoint_detector_config=detector,
+            hidden_size=width,
+            keypoint_encoder_sizes=[8, 16],
+            gnn_layers_types=["self", "cross"],
+            num_attention_heads=2,
+            sinkhorn_iterations=20,
+        )
+    )
+    with torch.no_grad():
+        for block in model.keypoint_detector.modules():
+            if isinstance(block, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(block.weight)
+        model.final_projection.final_proj.weight.copy_(40 * torch.eye(width))
+        model.bin_score.fill_(0.5)
+    model.save_pretrained(folder / "superglue")
+    model.keypoint_detector.save_pretrained(folder / "superpoint")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("models"), 32)
+
+
+@pytest.fixture(scope="module")
+def views():
+    """China.jpg, 320 x 200, and shifted by 16 and 8 px: whole cells of SuperPoint, matched even by random weights."""
+    picture = cv2.resize(load_sample_images().images[0], (340, 227), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture[:200, :320]), np.ascontiguousarray(picture[8:208, 16:336])
+
+
+def parameters(folder, **changes):
+    return MatchParameters(**{"matcher": "superglue", "model": str(folder), "match_threshold": 0.02, **changes})
+
+
+def public(folder, views, keypoint_threshold):
+    """Keypoints (px), matches and scores of the public ``forward``, per image without the padding."""
+    model = SuperGlueForKeypointMatching.from_pretrained(folder).eval()
+    model.config.matching_threshold = 0.02
+    model.keypoint_detector.keypoint_decoder.keypoint_threshold = keypoint_threshold
+    weights = np.array([0.2989, 0.587, 0.114], dtype=np.float32)
+    gray = torch.from_numpy(np.stack([(view.astype(np.float32) / 255) @ weights for view in views]))
+    with torch.inference_mode():
+        out = model(gray[None, :, None].expand(1, 2, 3, *gray.shape[1:]))
+    sides = []
+    for side in (0, 1):
+        real = out.mask[0, side].bool()
+        points = np.rint(out.keypoints[0, side][real].double().numpy() * SIZE)
+        sides.append((points, out.matches[0, side][real].numpy(), out.matching_scores[0, side][real].numpy()))
+    return sides
+
+
+def as_dictionary(points_a, points_b, matches, scores):
+    """{keypoint in a: (keypoint in b, score)}: free of the order in which the keypoints are listed."""
+    return {
+        tuple(point.tolist()): (tuple(points_b[target].tolist()), score)
+        for point, target, score in zip(points_a, matches, scores, strict=True)
+        if target >= 0
+    }
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+def test_cached_features_give_what_the_public_forward_gives(tiny, views, unequal):
+    detect = SuperPoint(str(tiny / "superpoint"), 100)
+    # The score of the 51st keypoint of the first view: the second then has another number, and the mask takes part.
+    threshold = float(detect(views[0], SIZE).scores[50]) if unequal else 0.0
+    detect.model.keypoint_decoder.keypoint_threshold = threshold
+    a, b = (detect(view, SIZE) for view in views)
+    assert (len(a) != len(b)) == unequal
+    matches, scores = SuperGlue(parameters(tiny / "superglue")).match([a], [b])[0]
+    ours = as_dictionary(a.keypoints, b.keypoints, matches, scores)
+
+    (points_a, truth, truth_scores), (points_b, _, _) = public(tiny / "superglue", views, threshold)
+    theirs = as_dictionary(points_a, points_b, truth, truth_scores)
+    assert len(a) == len(points_a) and len(b) == len(points_b)
+    assert len(theirs) > 20
+    assert {key: value[0] for key, value in ours.items()} == {key: value[0] for key, value in theirs.items()}
+    assert max(abs(ours[key][1] - theirs[key][1]) for key in theirs) < 1e-4
+
+
+def test_padding_and_mask_of_unequal_counts(tiny):
+    """Against a direct call of the private method without padding, for counts that need padding in a batch."""
+    rng = np.random.default_rng(0)
+    several = [random_features(rng, count) for count in (40, 25, 40, 0, 7)]
+    glue = SuperGlue(parameters(tiny / "superglue", match_threshold=0.0, sinkhorn_iterations=100))
+    pairs = [(0, 2), (0, 1), (1, 0), (0, 3), (3, 3), (4, 1), (2, 0)]
+    results = glue.match([several[a] for a, _ in pairs], [several[b] for _, b in pairs])
+    for (a, b), (matches, scores) in zip(pairs, results, strict=True):
+        assert matches.dtype == np.int32 and scores.dtype == np.float32
+        assert matches.shape == scores.shape == (len(several[a]),)
+        assert (matches < len(several[b])).all() and ((scores > 0) == (matches >= 0)).all()
+        chosen = matches[matches >= 0]
+        assert len(np.unique(chosen)) == len(chosen)
+        alone = glue.match([several[a]], [several[b]])[0]
+        assert np.array_equal(alone[0], matches) and np.allclose(alone[1], scores, atol=1e-6)
+    assert (results[3][0] == -1).all() and len(results[4][0]) == 0
+
+
+def random_features(rng, count, width=32):
+    descriptors = rng.normal(size=(width, count)).astype(np.float32)
+    descriptors /= np.maximum(np.linalg.norm(descriptors, axis=0), 1e-9)
+    keypoints = rng.uniform((0, 0), SIZE, (count, 2)).astype(np.float32)
+    return Features(keypoints, rng.random(count).astype(np.float32), descriptors, np.array(SIZE))
+
+
+def test_parameters_reach_the_model(tiny, views):
+    detect = SuperPoint(str(tiny / "superpoint"), 50)
+    a, b = (detect(view, SIZE) for view in views)
+    assert len(a) == 50 and (np.diff(a.scores) <= 0).all()
+    loose, strict = (
+        SuperGlue(parameters(tiny / "superglue", match_threshold=value)).match([a], [b])[0] for value in (0.0, 0.3)
+    )
+    assert (loose[0] >= 0).sum() > (strict[0] >= 0).sum()
+    assert (strict[1][strict[0] >= 0] > 0.3).all()
+    assert SuperGlue(parameters(tiny / "superglue", sinkhorn_iterations=7)).model.config.sinkhorn_iterations == 7
+
+
+def test_sift_keypoints_with_superglue_end_to_end(views, tmp_path):
+    save_tiny(tmp_path, 128)
+    images = np.stack([*views, np.zeros_like(views[0])])
+    features_h5 = extract(images, SIZE, FeatureParameters(max_keypoints=80), tmp_path / "features.h5", "key", False)
+    pairs, chosen = np.array([[0, 1], [0, 2]]), parameters(tmp_path / "superglue")
+    first = match.match_pairs(features_h5, pairs, chosen, tmp_path / "first.h5", "key", False)
+    second = match.match_pairs(features_h5, pairs, chosen, tmp_path / "second.h5", "key", False)
+    assert first.read_bytes() == second.read_bytes()
+    with open_h5(first) as file:
+        matches, scores = read_matches(file, 0, 1)
+        assert matches.shape == scores.shape == (80,)
+        assert (matches >= 0).sum() > 5
+        assert (read_matches(file, 0, 2)[0] == -1).all()
+
+
+def test_superpoint_features_file(tiny, views, tmp_path):
+    chosen = FeatureParameters(keypoints="superpoint", superpoint_model=str(tiny / "superpoint"), max_keypoints=30)
+    out = extract(np.stack(views), (640, 400), chosen, tmp_path / "features.h5", "key", False)
+    with open_h5(out) as file:
+        group = file["000000.png"]
+        assert group["keypoints"].shape == (30, 2) and group["descriptors"].shape == (32, 30)
+        # Whole pixels of a half-size copy lie between two pixels of the original.
+        assert np.array_equal(np.unique(group["keypoints"][()] % 2), [0.5])
+
+
+def test_descriptors_of_the_wrong_length(tiny, views):
+    glue, sift = SuperGlue(parameters(tiny / "superglue")), sift_features(views[0], 50, 0.01, SIZE)
+    with pytest.raises(ModelError, match=r"32 numbers, these features have 128: choose --features\.keypoints"):
+        glue.match([sift], [sift])
+
+
+def test_frames_of_different_sizes(tiny):
+    rng = np.random.default_rng(0)
+    a, b = random_features(rng, 5), random_features(rng, 5)
+    other = Features(b.keypoints, b.scores, b.descriptors, np.array([64, 64]))
+    with pytest.raises(ModelError, match="one size"):
+        SuperGlue(parameters(tiny / "superglue")).match([a], [other])
+
+
+def one_line_with_remedy(error):
+    text = str(error.value)
+    return "\n" not in text and "config.json and model.safetensors" in text and "--match.matcher sift-flann" in text
+
+
+@pytest.mark.parametrize("name", ["", "./no/such/folder", "nonsense"])
+def test_names_that_cannot_be(name):
+    with pytest.raises(ModelError) as error:
+        SuperGlue(parameters(name))
+    assert one_line_with_remedy(error)
+
+
+def test_unreachable_hub(monkeypatch, caplog):
+    def unreachable(*_, **__):
+        raise OSError("We couldn't connect to the hub.\nCheck your connection")
+
+    monkeypatch.setattr(SuperGlueForKeypointMatching, "from_pretrained", unreachable)
+    with pytest.raises(ModelError, match="magic-leap-community/superglue_outdoor: tried the local cache") as error:
+        SuperGlue(parameters("magic-leap-community/superglue_outdoor"))
+    assert one_line_with_remedy(error)
+    assert [(record.levelno, "non-commercial" in record.message) for record in caplog.records] == [
+        (logging.WARNING, True)
+    ]
+
+
+def test_folders_that_are_not_the_model(tiny, tmp_path):
+    with pytest.raises(ModelError, match=r"no config\.json and no model\.safetensors"):
+        SuperGlue(parameters(tmp_path))
+    with pytest.raises(ModelError, match="type superpoint, not superglue"):
+        SuperGlue(parameters(tiny / "superpoint"))
+    # A pickle is not read, whatever it holds.
+    (tmp_path / "config.json").write_text((tiny / "superglue" / "config.json").read_text())
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"no model\.safetensors"):
+        SuperGlue(parameters(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(ModelError, match="cannot load superglue") as error:
+        SuperGlue(parameters(tmp_path))
+    assert one_line_with_remedy(error)
+
+
+def test_weights_are_never_filled_in_at_random(tiny, tmp_path):
+    """A configuration with one layer more than the file has weights for."""
+    config = json.loads((tiny / "superglue" / "config.json").read_text())
+    config["gnn_layers_types"] = ["self", "cross", "self", "cross"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((tiny / "superglue" / "model.safetensors").read_bytes())
+    with pytest.raises(ModelError, match="does not hold the weights"):
+        SuperGlue(parameters(tmp_path))
+
+
+def test_superpoint_errors_name_their_own_option(tmp_path):
+    with pytest.raises(ModelError, match=r"--features\.superpoint_model FOLDER; --features\.keypoints sift"):
+        load_pretrained(SuperPointForKeypointDetection, str(tmp_path), "--features.superpoint_model")

@@ -1,0 +1,162 @@
+"""Scenes and outliers: DBSCAN on cosine distances, and a suggestion for its radius eps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import adjusted_rand_score
+
+from workbench.parameters import ClusterParameters
+
+SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
+AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
+PRIOR_WIDTH = 0.35  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
+FEWEST = 4  # frames below which there is no density to speak of: they are one scene
+
+
+@dataclass(frozen=True)
+class EpsSweep:
+    """What DBSCAN gives at every radius, all arrays (E,): eps rising; number of scenes; number of outliers; ``width``, over
+    how wide a range of eps (natural logarithm) the clustering stays the same; ``score``, what the suggestion maximises.
+
+    suggested: the eps with the best score. low, high: the range around it in which the clustering stays the same.
+    """
+
+    eps: np.ndarray
+    scenes: np.ndarray
+    outliers: np.ndarray
+    width: np.ndarray
+    score: np.ndarray
+    suggested: float
+    low: float
+    high: float
+
+
+def cluster(
+    distances: np.ndarray, parameters: ClusterParameters, typical_eps: float = 0.0
+) -> tuple[np.ndarray, float, EpsSweep]:
+    """Scenes of a clip: labels (N,) int (0 = largest scene, -1 = outlier), the eps that was used, and the sweep behind it.
+
+    distances: (N, N) cosine distances. typical_eps: what usually parts scenes for these embeddings, 0 if not known.
+    Fewer than four frames are one scene: there is no density to tell outliers by.
+    """
+    sweep = sweep_eps(distances, parameters.min_samples, typical_eps)
+    eps = parameters.eps or sweep.suggested
+    if len(distances) < FEWEST:
+        return np.zeros(len(distances), dtype=int), eps, sweep
+    return dbscan(distances, eps, parameters.min_samples), eps, sweep
+
+
+def dbscan(distances: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
+    """DBSCAN (Ester et al., KDD 1996) on (N, N) distances -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
+    labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
+    return by_size(labels)
+
+
+def by_size(labels: np.ndarray) -> np.ndarray:
+    """Labels renumbered by size, largest first, the earlier frame first where sizes are equal; -1 stays."""
+    names, first, sizes = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
+    renumbered = np.full(len(labels), -1)
+    for new, index in enumerate(np.lexsort((first, -sizes))):
+        renumbered[labels == names[index]] = new
+    return renumbered
+
+
+def k_distances(distances: np.ndarray, k: int) -> np.ndarray:
+    """(N, N) -> (N,) rising: the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
+    return np.sort(np.sort(distances, axis=1)[:, min(k, len(distances)) - 1])
+
+
+def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0) -> EpsSweep:
+    """DBSCAN over a hundred radii from 0.005 to 1, and the radius to use.
+
+    The right radius lies where the clustering does not care: there is a gap between how far neighbours in a scene lie apart
+    and how far everything else is. So the score of an eps is the width of the range of log eps around it in which the
+    clustering stays the same (adjusted Rand index at least 0.98 with the one at eps, outliers counted one by one, and
+    hardly a frame set aside or taken in). Where a backbone's typical eps is known, it weighs in as a log-normal prior: it
+    settles clips that have several such ranges, and clips without any foreign frame, whose widest range has no upper end.
+    """
+    labels = [dbscan(distances, eps, min_samples) for eps in SWEEP]
+    low, high = _stable_ranges(labels)
+    scenes = np.array([label.max() + 1 for label in labels])
+    width = np.log(SWEEP[high] / SWEEP[low])
+    score = width / width.max() if width.max() > 0 else width.copy()
+    # Nothing found, and (without a prior) everything in one scene, are stable for ever; they are no finding.
+    trivial = (scenes == 0) | ((typical_eps == 0) & np.array([(label == 0).all() for label in labels]))
+    if typical_eps:
+        score = np.log(np.maximum(width, 1e-3)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
+    score = np.where(trivial, -np.inf, score)
+    if trivial.all():
+        best = int(np.argmax(scenes > 0)) if (scenes > 0).any() else len(SWEEP) // 2
+        return _sweep(labels, scenes, width, score, SWEEP[best], low[best], high[best])
+    best = int(np.argmax(score))
+    # Every eps of a range has its score; without a prior the middle of the range is as far from both ends as can be.
+    suggested = SWEEP[best] if typical_eps else float(np.sqrt(SWEEP[low[best]] * SWEEP[high[best]]))
+    return _sweep(labels, scenes, width, score, suggested, low[best], high[best])
+
+
+def _sweep(
+    labels: list[np.ndarray],
+    scenes: np.ndarray,
+    width: np.ndarray,
+    score: np.ndarray,
+    suggested: float,
+    low: int,
+    high: int,
+) -> EpsSweep:
+    outliers = np.array([(label < 0).sum() for label in labels])
+    return EpsSweep(SWEEP, scenes, outliers, width, score, float(suggested), float(SWEEP[low]), float(SWEEP[high]))
+
+
+def _stable_ranges(labels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """For every clustering in the sweep, the first and the last one around it that are the same."""
+    count = len(labels)
+    low, high = np.zeros(count, int), np.zeros(count, int)
+    same: dict[tuple[int, int], bool] = {}
+
+    def alike(a: int, b: int) -> bool:
+        if (a, b) not in same:
+            same[a, b] = _agreement(labels[a], labels[b]) >= AGREEMENT
+        return same[a, b]
+
+    for middle in range(count):
+        if middle and np.array_equal(labels[middle], labels[middle - 1]):
+            low[middle], high[middle] = low[middle - 1], high[middle - 1]
+            continue
+        start = end = middle
+        while start > 0 and alike(start - 1, middle):
+            start -= 1
+        while end < count - 1 and alike(middle, end + 1):
+            end += 1
+        low[middle], high[middle] = start, end
+    return low, high
+
+
+def _agreement(a: np.ndarray, b: np.ndarray) -> float:
+    """How alike two clusterings are, at most 1: both their scenes and what they set aside."""
+    if np.array_equal(a, b):
+        return 1.0
+    set_aside = 1 - 2 * float(np.mean((a < 0) != (b < 0)))
+    return min(float(adjusted_rand_score(_alone(a), _alone(b))), set_aside)
+
+
+def _alone(labels: np.ndarray) -> np.ndarray:
+    """Labels in which every outlier is a scene of its own."""
+    alone, outlier = labels.copy(), labels < 0
+    alone[outlier] = labels.max() + 1 + np.arange(outlier.sum())
+    return alone
+
+
+def umap_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(N, D) -> (N, 2) float32 by UMAP (McInnes et al., 2018), for looking only: coordinates differ between machines.
+
+    Fewer than five frames are put on a line: UMAP needs neighbours.
+    """
+    if len(embeddings) < 5:
+        return np.stack([np.arange(len(embeddings)), np.zeros(len(embeddings))], axis=1).astype(np.float32)
+    from umap import UMAP  # imports numba, which takes seconds
+
+    # Random start: the spectral one fails on clips with many identical frames.
+    neighbours = min(15, len(embeddings) - 1)
+    model = UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1, init="random")
+    return model.fit_transform(embeddings).astype(np.float32)

@@ -1,0 +1,136 @@
+"""Keypoints and descriptors, once a frame: SIFT with RootSIFT descriptors, or SuperPoint.
+
+The first design found keypoints anew for every pair of frames; here each frame is looked at once and the matcher reads
+``features.h5``.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from workbench.errors import VideoError
+from workbench.hloc import Entry, Features, Progress, feature_entry, write_in_blocks
+from workbench.parameters import FeatureParameters
+
+__all__ = ["Features", "SuperPoint", "extract", "sift_features"]
+
+BLOCK = 64  # frames a block: what a killed run loses at most
+SIFT_LENGTH = 128
+
+
+def sift_features(
+    image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int]
+) -> Features:
+    """SIFT keypoints (Lowe, IJCV 2004) with RootSIFT descriptors (Arandjelovic and Zisserman, CVPR 2012).
+
+    image: (h, w, 3) uint8 RGB working copy. original_size: width and height of the original, px; keypoints are given
+    in its pixels. The ``max_keypoints`` strongest by response are kept, strongest first (ties by position, so the
+    order is always the same). A place with several orientations has a keypoint for each of them, as in OpenCV. Scores
+    are the absolute responses of the detector. An image without keypoints gives empty arrays of the right shapes.
+    """
+    gray = cv2.cvtColor(_checked(image), cv2.COLOR_RGB2GRAY)
+    # nfeatures=0: OpenCV's own choice of the strongest keeps ties in a way that depends on its threads.
+    # enable_precise_upscale: without it every keypoint lies a quarter of a pixel off.
+    sift = cv2.SIFT_create(nfeatures=0, contrastThreshold=contrast_threshold, enable_precise_upscale=True)
+    found, descriptors = sift.detectAndCompute(gray, None)
+    if not found:
+        return _features(np.zeros((0, 2)), np.zeros(0), np.zeros((0, SIFT_LENGTH)), image, original_size)
+    points = np.array([point.pt for point in found], dtype=np.float64)
+    scores = np.array([point.response for point in found], dtype=np.float32)
+    angles = np.array([point.angle for point in found], dtype=np.float32)
+    sizes = np.array([point.size for point in found], dtype=np.float32)
+    strongest = np.lexsort((sizes, angles, points[:, 0], points[:, 1], -scores))[:max_keypoints]
+    # Square root of the L1-normalised histogram: its dot product is the Hellinger kernel, and its length is 1.
+    histogram = descriptors[strongest].astype(np.float64)
+    root = np.sqrt(histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1e-12))
+    return _features(points[strongest], scores[strongest], root, image, original_size)
+
+
+class SuperPoint:
+    """SuperPoint (DeTone, Malisiewicz and Rabinovich, CVPR workshop 2018) through transformers.
+
+    name: hub name or local folder of transformers' SuperPointForKeypointDetection. Raises
+    :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
+    """
+
+    def __init__(self, name: str, max_keypoints: int) -> None:
+        from workbench.models import torchvision
+        from workbench.superglue import load_pretrained
+
+        torchvision()  # transformers imports it, which fails beside PyTorch's CPU build unless it is mended first
+        from transformers import SuperPointForKeypointDetection
+
+        self.model = load_pretrained(SuperPointForKeypointDetection, name, "--features.superpoint_model")
+        # The decoder copies its settings when it is made, so the configuration alone would change nothing.
+        self.model.keypoint_decoder.max_keypoints = max_keypoints
+
+    def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
+        """Features of an (h, w, 3) uint8 RGB image, strongest first; scores are probabilities, 0 to 1."""
+        import torch
+
+        height, width = _checked(image).shape[:2]
+        # Grey as transformers' image processor makes it (ITU-R 601), 0 to 1; the model reads the first channel only.
+        gray = (image.astype(np.float32) / 255) @ np.array([0.2989, 0.587, 0.114], dtype=np.float32)
+        pixels = torch.from_numpy(gray)[None, None].expand(1, 3, height, width)
+        with torch.inference_mode():
+            found = self.model(pixels)
+        points = found.keypoints[0].double().numpy() * [width, height]
+        scores, descriptors = found.scores[0].numpy(), found.descriptors[0].numpy()
+        order = np.lexsort((points[:, 0], points[:, 1], -scores))
+        return _features(np.rint(points[order]), scores[order], descriptors[order], image, original_size)
+
+
+def extract(
+    images: Any,
+    original_size: tuple[int, int],
+    parameters: FeatureParameters,
+    out: Path,
+    key: str,
+    progress: bool | Progress = True,
+) -> Path:
+    """Features of every image, written to ``out`` in hloc's layout; returns ``out``.
+
+    images: (N, h, w, 3) uint8 RGB, an array or a memory map; read one at a time. original_size: width and height of
+    the original frames, px. key: fingerprint of the images. A killed call goes on from its last finished block of 64
+    frames when ``parameters`` and ``key`` are the same, and ends with the same bytes. Raises
+    :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
+    """
+    detect = _detector(parameters)
+
+    def compute(start: int, stop: int) -> Iterator[Entry]:
+        for frame in range(start, stop):
+            yield feature_entry(frame, detect(np.asarray(images[frame]), original_size))
+
+    return write_in_blocks(out, len(images), BLOCK, compute, parameters.as_dict(), key, progress)
+
+
+def _detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, int]], Features]:
+    if parameters.keypoints == "superpoint":
+        return SuperPoint(parameters.superpoint_model, parameters.max_keypoints)
+    return lambda image, size: sift_features(image, parameters.max_keypoints, parameters.contrast_threshold, size)
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise VideoError(
+            f"a frame must be (h, w, 3) uint8 RGB, not {image.shape} {image.dtype}: decode the video again"
+        )
+    return image
+
+
+def _features(
+    points: np.ndarray, scores: np.ndarray, descriptors: np.ndarray, image: np.ndarray, original_size: tuple[int, int]
+) -> Features:
+    """Points (K, 2) in working copy pixels, descriptors (K, D) -> :class:`Features` in pixels of the original."""
+    scale = np.asarray(original_size, dtype=np.float64) / [image.shape[1], image.shape[0]]
+    # hloc's convention: pixel centres are at whole numbers, so half a pixel is added before scaling, taken off after.
+    keypoints = (points + 0.5) * scale - 0.5
+    return Features(
+        keypoints=keypoints.astype(np.float32),
+        scores=np.asarray(scores, dtype=np.float32),
+        descriptors=np.ascontiguousarray(descriptors.T, dtype=np.float32),
+        image_size=np.asarray(original_size, dtype=np.int64),
+    )

@@ -1,0 +1,222 @@
+"""Features, pairs and matches in the file layout of hloc (github.com/cvg/Hierarchical-Localization), written in blocks.
+
+``features.h5`` has a group a frame, ``matches.h5`` a group ``A/B`` a pair, ``pairs.txt`` a line ``nameA nameB`` a
+pair; names are ``%06d.png`` and A < B, so hloc, COLMAP tools and glue-factory read a run. The file attributes
+``format_version``, ``parameters`` (JSON) and ``key`` say what made a file: hloc itself reuses stale features
+silently.
+
+A file is made block by block in ``<file>.parts/`` and put together at the end. Nothing in it depends on the clock or
+on where a killed run stopped, so a continued run ends with the same bytes as an uninterrupted one.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from workbench.errors import MissingStageError, RunError
+
+FORMAT_VERSION = 1
+
+Entry = tuple[str, dict[str, np.ndarray]]  # group name, datasets of the group
+Progress = Callable[[int, int], None]  # called with (items done, items in all) after every block
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Keypoints of one frame, strongest first.
+
+    keypoints: (K, 2) float32, x and y in pixels of the original image; the centre of the top left pixel is (0, 0).
+    scores: (K,) float32, the detector's own strength, larger is better.
+    descriptors: (D, K) float32, unit length columns; float16 in the file.
+    image_size: (2,) int64, width and height of the original image, px.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    descriptors: np.ndarray
+    image_size: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+
+def frame_name(frame: int) -> str:
+    """Name of the frame at a 0-based position: ``000007.png``."""
+    return f"{frame:06d}.png"
+
+
+def pair_name(a: int, b: int) -> str:
+    """Group of a pair in ``matches.h5``: ``000001.png/000007.png``; hloc replaces ``/`` inside a name by ``-``."""
+    return "/".join(frame_name(frame).replace("/", "-") for frame in (a, b))
+
+
+def checked_pairs(pairs: np.ndarray) -> np.ndarray:
+    """``pairs`` (P, 2) as int64, sorted; raises :class:`RunError` unless every a < b and no pair is there twice."""
+    pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    if (pairs[:, 0] >= pairs[:, 1]).any():
+        raise RunError("pairs must have the lower frame first and two different frames: sort every pair")
+    unique = np.unique(pairs, axis=0)
+    if len(unique) != len(pairs):
+        raise RunError(f"{len(pairs) - len(unique)} pairs are there twice: pass every pair once")
+    return unique
+
+
+def write_pairs(path: Path, pairs: np.ndarray) -> Path:
+    """Write ``pairs.txt`` from (P, 2) int frame positions with a < b; lines are sorted."""
+    lines = [f"{frame_name(a)} {frame_name(b)}\n" for a, b in checked_pairs(pairs)]
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text("".join(lines), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def read_pairs(path: Path) -> np.ndarray:
+    """Frame positions (P, 2) int64 from ``pairs.txt``; an empty file gives (0, 2)."""
+    if not path.is_file():
+        raise MissingStageError(f"{path} is missing: run the match stage first")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        names = line.split()
+        if len(names) != 2 or not all(name.endswith(".png") and name[:-4].isdigit() for name in names):
+            raise RunError(f"{path} line {number} is not a pair of frame names: run the match stage again")
+        rows.append([int(name[:-4]) for name in names])
+    return np.array(rows, dtype=np.int64).reshape(-1, 2)
+
+
+@contextmanager
+def open_h5(path: Path) -> Iterator[h5py.File]:
+    """Open a features or matches file for reading; raises when it is missing, damaged, or of another format version."""
+    if not path.is_file():
+        raise MissingStageError(f"{path} is missing: run the stage that writes it first")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise RunError(f"{path} is damaged: delete it and run its stage again") from error
+    with file:
+        if file.attrs.get("format_version") != FORMAT_VERSION:
+            raise RunError(f"{path} is not of format version {FORMAT_VERSION}: delete it and run its stage again")
+        yield file
+
+
+def read_features(file: h5py.File, frame: int) -> Features:
+    """Features of one frame from an open ``features.h5``; raises :class:`RunError` when the frame is not in it."""
+    if frame_name(frame) not in file:
+        raise RunError(f"{frame_name(frame)} is not in {file.filename}: run the features stage again")
+    group = file[frame_name(frame)]
+    return Features(
+        keypoints=group["keypoints"][()],
+        scores=group["scores"][()],
+        descriptors=group["descriptors"][()].astype(np.float32),
+        image_size=group["image_size"][()],
+    )
+
+
+def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """Matches of a pair (a < b) from an open ``matches.h5``.
+
+    Returns (K_A,) int32 indices into the keypoints of b, -1 for none, and (K_A,) float32 scores, 0 for none.
+    """
+    if pair_name(a, b) not in file:
+        raise RunError(f"pair {pair_name(a, b)} is not in {file.filename}: run the match stage again")
+    group = file[pair_name(a, b)]
+    return group["matches0"][()], group["matching_scores0"][()]
+
+
+def feature_entry(frame: int, features: Features) -> Entry:
+    """One frame as it is stored; only descriptors are float16 (float16 keypoints would lose pixels above 1,024)."""
+    return frame_name(frame), {
+        "keypoints": features.keypoints.astype(np.float32),
+        "scores": features.scores.astype(np.float32),
+        "descriptors": features.descriptors.astype(np.float16),
+        "image_size": features.image_size.astype(np.int64),
+    }
+
+
+def match_entry(a: int, b: int, matches: np.ndarray, scores: np.ndarray) -> Entry:
+    """One pair as it is stored."""
+    return pair_name(a, b), {
+        "matches0": matches.astype(np.int32),
+        "matching_scores0": scores.astype(np.float32),
+    }
+
+
+def write_in_blocks(
+    out: Path,
+    count: int,
+    block_size: int,
+    compute: Callable[[int, int], Iterable[Entry]],
+    parameters: dict[str, Any],
+    key: str,
+    progress: bool | Progress = True,
+) -> Path:
+    """Write items 0 to ``count`` - 1 to ``out``, keeping finished blocks when the process is killed.
+
+    ``compute(start, stop)`` yields the entries of a block. Blocks left by an earlier call are reused only if they
+    were made with the same ``parameters``, ``key`` (fingerprint of the inputs) and range; others are made again.
+    ``out`` is replaced at the end, in one step. ``progress`` draws a bar when true; a function is called with (done,
+    count) after every block.
+    """
+    parts = out.with_name(out.name + ".parts")
+    parts.mkdir(parents=True, exist_ok=True)
+    common = {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
+    files = []
+    with tqdm(total=count, desc=out.stem, disable=progress is not True) as bar:
+        for start in range(0, count, block_size):
+            stop = min(start + block_size, count)
+            part, attributes = parts / f"{start // block_size:06d}.h5", {**common, "start": start, "stop": stop}
+            if not _is_part(part, attributes):
+                with _new_file(part, attributes) as file:
+                    for name, datasets in compute(start, stop):
+                        group = file.require_group(name)
+                        for dataset in sorted(datasets):
+                            group.create_dataset(dataset, data=datasets[dataset], track_times=False)
+            files.append(part)
+            bar.update(stop - start)
+            if callable(progress):
+                progress(stop, count)
+    with _new_file(out, common) as file:
+        for part in files:
+            with h5py.File(part, "r") as block:
+                for name in _leaf_groups(block):
+                    parent, _, last = name.rpartition("/")
+                    block.copy(name, file.require_group(parent or "/"), last)
+    shutil.rmtree(parts)
+    return out
+
+
+def _is_part(path: Path, attributes: dict[str, Any]) -> bool:
+    """Whether a finished block is there that was made from exactly this; an unreadable one is simply made again."""
+    try:
+        with h5py.File(path, "r") as file:
+            return dict(file.attrs) == attributes
+    except OSError:
+        return False
+
+
+def _leaf_groups(group: h5py.Group, prefix: str = "") -> Iterator[str]:
+    """Names of the groups that hold datasets, sorted: frames of a features file, ``A/B`` of a matches file."""
+    for name in group:  # h5py iterates in the order of the names
+        below = group[name]
+        if any(below.get(child, getclass=True) is h5py.Dataset for child in below):
+            yield prefix + name
+        else:
+            yield from _leaf_groups(below, f"{prefix}{name}/")
+
+
+@contextmanager
+def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
+    """A file to fill, under a temporary name until it is whole; its bytes depend on the contents alone (no times)."""
+    partial = path.with_name(path.name + ".tmp")
+    with h5py.File(partial, "w", libver="earliest") as file:
+        for name, value in attributes.items():
+            file.attrs[name] = value
+        yield file
+    partial.replace(path)

@@ -1,0 +1,247 @@
+"""The run directory: the only place that decides paths. Stages write whole results or none; finished stages are reused.
+
+A stage's fingerprint covers its parameters and the fingerprints of the stages it builds on, down to the SHA-256 of the
+video. A stage that was finished with the same fingerprint is reused; with another one it is refused until ``overwrite``.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.parameters import Parameters
+
+FORMAT = 1
+# What makes each stage, for the error that a missing one gives.
+NOTEBOOKS = {
+    "video": "00_make_corrupted_clip",
+    "embed": "01_embed",
+    "umap": "02_visualise_clusters",
+    "cluster": "03_tune_eps",
+    "features": "04_inspect_matches",
+    "match": "04_inspect_matches",
+    "register": "04_inspect_matches",
+    "order": "05_order_frames",
+    "write": "05_order_frames",
+    "evaluate": "05_order_frames",
+}
+_PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
+
+
+class Run:
+    """A run directory that exists. Make one with :meth:`create`, open one with :meth:`open`."""
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        self.path, self._record = path, record
+
+    @classmethod
+    def create(cls, path: str | Path, source: str | Path) -> "Run":
+        """The run of ``source`` at ``path``: made if it is not there, opened if it is the run of the same video.
+
+        Raises :class:`RunError` when ``path`` is the run of another video, something else, or not writable.
+        """
+        path, source = Path(path), Path(source)
+        digest = _sha256(source)
+        if (path / "run.json").exists():
+            run = cls.open(path)
+            if run.record["source"]["sha256"] != digest:
+                other = Path(run.record["source"]["path"]).name
+                raise RunError(f"{path} is the run of another video ({other}): choose another folder with --out")
+            if run.record["source"]["path"] != str(source.resolve()):  # the same video, moved
+                run._record["source"]["path"] = str(source.resolve())
+                run._save()
+            return run
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"{path} is there already and is no run: choose another folder with --out")
+        record = {
+            "format": FORMAT,
+            "source": {"path": str(source.resolve()), "sha256": digest, "bytes": source.stat().st_size},
+            "versions": {"workbench": version("video-reconstruction-workbench")}
+            | {name: version(name) for name in _PACKAGES},
+            "stages": {},
+        }
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            run = cls(path, record)
+            run._save()
+        except OSError as error:
+            raise RunError(f"{path} cannot be written ({error.strerror}): choose another folder with --out") from error
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """The run at ``path``. Raises :class:`RunError` when there is none, or its ``run.json`` is damaged."""
+        path = Path(path)
+        file = path / "run.json"
+        if not file.is_file():
+            raise MissingStageError(
+                f"{path} is no run directory yet: run notebooks/00_make_corrupted_clip.ipynb first, "
+                "or `workbench reconstruct VIDEO`"
+            )
+        try:
+            record = json.loads(file.read_text())
+            if record["format"] != FORMAT:
+                raise RunError(f"{file} has format {record['format']}, this workbench reads {FORMAT}: start a new run")
+            record["source"]["sha256"], record["source"]["path"], record["stages"].items()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{file} is damaged: start a new run in another folder") from error
+        return cls(path, record)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        return self._record
+
+    @property
+    def source(self) -> Path:
+        """The video. Raises :class:`RunError` when it is no longer where it was."""
+        source = Path(self._record["source"]["path"])
+        if not source.is_file():
+            raise RunError(
+                f"the video of this run is gone ({source}): put it back, or start a new run with its new place"
+            )
+        return source
+
+    def fingerprint(self, stage: str) -> str:
+        """Fingerprint of a finished stage. Raises :class:`MissingStageError` when it is not finished."""
+        self.require(stage)
+        return self._record["stages"][stage]["fingerprint"]
+
+    def require(self, *stages: str) -> None:
+        """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished."""
+        for stage in stages:
+            found = self._record["stages"].get(stage)
+            if found is None or not all((self.path / name).exists() for name in found["outputs"]):
+                raise MissingStageError(
+                    f"stage {stage} of {self.path} is missing: run notebooks/{NOTEBOOKS[stage]}.ipynb first, "
+                    "or `workbench reconstruct VIDEO`"
+                )
+
+    def key(self, stage: str, parameters: Parameters | None, after: tuple[str, ...]) -> str:
+        """The fingerprint a stage would have: of its parameters, the video, and the stages it builds on."""
+        inputs = {name: self.fingerprint(name) for name in after} or {"source": self._record["source"]["sha256"]}
+        values = parameters.as_dict() if parameters else {}
+        return hashlib.sha256(json.dumps([stage, values, inputs], sort_keys=True).encode()).hexdigest()
+
+    def stage(
+        self,
+        name: str,
+        parameters: Parameters | None,
+        after: tuple[str, ...],
+        outputs: tuple[str, ...],
+        compute: Callable[[Path], dict[str, Any] | None],
+        overwrite: bool = False,
+    ) -> dict[str, Any]:
+        """Run a stage unless it is finished, and return its record (parameters, seconds, info, outputs).
+
+        compute: writes ``outputs`` into the folder it is given, and returns what is worth recording; the files are put in
+        place only when it is done. Long stages may write a resumable output straight into the run directory instead.
+        Raises :class:`StaleStageError` when the stage is finished with other parameters or inputs and not ``overwrite``.
+        """
+        key = self.key(name, parameters, after)
+        found = self._record["stages"].get(name)
+        if found and found["fingerprint"] == key and all((self.path / output).exists() for output in found["outputs"]):
+            return found
+        values = parameters.as_dict() if parameters else {}
+        if found and found["fingerprint"] != key:
+            if not overwrite:
+                raise StaleStageError(f"{self.path}: {_difference(name, found, values)}")
+            del self._record["stages"][name]  # from here on the old outputs are no longer vouched for
+            self._save()
+        scratch = self.path / f".{name}.partial"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        start = time.perf_counter()
+        try:
+            info = compute(scratch)
+            for output in sorted(item.name for item in scratch.iterdir()):
+                target = self.path / output
+                if target.is_dir():
+                    shutil.rmtree(target)
+                os.replace(scratch / output, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        inputs = {stage: self.fingerprint(stage) for stage in after} or {"source": self._record["source"]["sha256"]}
+        self._record["stages"][name] = {
+            "parameters": values,
+            "fingerprint": key,
+            "inputs": inputs,
+            "outputs": list(outputs),
+            "seconds": round(time.perf_counter() - start, 3),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "info": info or {},
+        }
+        self._save()
+        return self._record["stages"][name]
+
+    def info(self, stage: str) -> dict[str, Any]:
+        """What a finished stage recorded about itself."""
+        self.require(stage)
+        return self._record["stages"][stage]["info"]
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of every finished stage, in the order in which they were finished."""
+        return {name: found["seconds"] for name, found in self._record["stages"].items()}
+
+    def images(self) -> np.ndarray:
+        """(N, h, w, 3) uint8 RGB working copies, memory-mapped."""
+        self.require("video")
+        return np.load(self.path / "proxies" / "frames.npy", mmap_mode="r")
+
+    def embeddings(self) -> np.ndarray:
+        """(N, D) float32, unit length."""
+        self.require("embed")
+        return np.load(self.path / "embeddings.npy")
+
+    def labels(self) -> np.ndarray:
+        """(N,) int scene of every frame, -1 = outlier."""
+        self.require("cluster")
+        return pd.read_csv(self.path / "clusters.csv")["scene"].to_numpy()
+
+    def transforms(self) -> pd.DataFrame:
+        """The table of registered pairs; see :func:`workbench.transforms.register_pairs`."""
+        self.require("register")
+        return pd.read_csv(self.path / "transforms.csv")
+
+    def order(self) -> pd.DataFrame:
+        """The result: columns position, scene, order (empty for outliers), a row a frame."""
+        self.require("order")
+        return pd.read_csv(self.path / "order.csv").astype({"order": "Int64"})
+
+    def scene_order(self, scene: int) -> np.ndarray:
+        """(n,) int positions of the frames of a scene, in the restored order."""
+        table = self.order()
+        return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
+
+    def _save(self) -> None:
+        partial = self.path / ".run.json.partial"
+        partial.write_text(json.dumps(self._record, indent=1) + "\n")
+        os.replace(partial, self.path / "run.json")
+
+
+def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:
+    changed = [
+        f"{key}={old!r} (now {values.get(key)!r})" for key, old in found["parameters"].items() if values.get(key) != old
+    ]
+    what = f"was made with {', '.join(changed)}" if changed else "was made from other inputs than there are now"
+    return (
+        f"stage {name} {what}: pass --overwrite (in a notebook: overwrite = True) to replace it, or use another --out"
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}): give the path of a video file") from error

@@ -1,0 +1,262 @@
+"""The stages of a run, one function each: read what earlier stages left, call the module that does the job, write.
+
+Notebooks and ``workbench reconstruct`` call the same functions, so both give the same result.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench import candidates, cluster, order
+from workbench.descriptors import rank_grey_thumbnails
+from workbench.embed import cosine_distances, embed, similarity_matrix
+from workbench.errors import ClusterError
+from workbench.evaluate import evaluate, read_order, read_truth
+from workbench.features import extract
+from workbench.hloc import read_pairs, write_pairs
+from workbench.match import match_pairs
+from workbench.models import typical_eps
+from workbench.parameters import (
+    ClusterParameters,
+    EmbedParameters,
+    FeatureParameters,
+    MatchParameters,
+    OrderParameters,
+    Parameters,
+    RegisterParameters,
+    VideoParameters,
+    WriteParameters,
+)
+from workbench.register import UNRELATED
+from workbench.run import Run
+from workbench.transforms import register_pairs
+from workbench.video import read_proxies, write_video
+
+
+def read_video(run: Run, parameters: VideoParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
+    """Decode every frame once: ``proxies/frames.npy`` and ``frames.csv`` (position, pts, time_s, key, check)."""
+
+    def compute(out: Path) -> dict[str, Any]:
+        (out / "proxies").mkdir()
+        info, table = read_proxies(run.source, out / "proxies" / "frames.npy", parameters.proxy_size, progress)
+        columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
+        pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out / "frames.csv", index=False)
+        return info.as_dict() | {"warnings": info.warnings}
+
+    return run.stage("video", parameters, (), ("proxies/frames.npy", "frames.csv"), compute, overwrite)
+
+
+def embed_frames(
+    run: Run, parameters: EmbedParameters, overwrite: bool = False, progress: bool = True
+) -> dict[str, Any]:
+    """One vector a frame: ``embeddings.npy``."""
+
+    def compute(out: Path) -> dict[str, Any]:
+        vectors = embed(run.images(), parameters, progress)
+        np.save(out / "embeddings.npy", vectors)
+        return {"dimensions": vectors.shape[1]}
+
+    return run.stage("embed", parameters, ("video",), ("embeddings.npy",), compute, overwrite)
+
+
+def find_scenes(run: Run, parameters: ClusterParameters, overwrite: bool = False) -> dict[str, Any]:
+    """Scenes and outliers: ``clusters.csv`` (position, scene; -1 = outlier)."""
+
+    def compute(out: Path) -> dict[str, Any]:
+        labels, eps, sweep = cluster.cluster(cosine_distances(run.embeddings()), parameters, run_typical_eps(run))
+        pd.DataFrame({"position": np.arange(len(labels)), "scene": labels}).to_csv(out / "clusters.csv", index=False)
+        counts = {"scenes": int(labels.max() + 1), "outliers": int((labels < 0).sum())}
+        return counts | {"eps": round(eps, 6), "suggested_eps": round(sweep.suggested, 6)}
+
+    return run.stage("cluster", parameters, ("embed",), ("clusters.csv",), compute, overwrite)
+
+
+def run_typical_eps(run: Run) -> float:
+    """The typical eps of the backbone that made the run's embeddings, 0 if not known."""
+    run.require("embed")
+    return typical_eps(run.record["stages"]["embed"]["parameters"]["backbone"])
+
+
+def extract_features(
+    run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True
+) -> dict[str, Any]:
+    """Keypoints of every frame, once: ``features.h5``. Killed half way, it goes on from there."""
+
+    def compute(_: Path) -> None:
+        info = run.info("video")
+        key = run.key("features", parameters, ("video",))
+        extract(run.images(), (info["width"], info["height"]), parameters, run.path / "features.h5", key, progress)
+
+    return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite)
+
+
+def match_frames(
+    run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True
+) -> dict[str, Any]:
+    """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed."""
+    after = ("features", "embed", "cluster")
+
+    def compute(out: Path) -> dict[str, Any]:
+        labels = run.labels()
+        if parameters.pairs_per_frame:
+            views = [cosine_distances(run.embeddings()), thumbnail_distances(run)]
+            pairs = candidates.nearest_pairs(labels, views, parameters.pairs_per_frame)
+        else:
+            pairs = candidates.all_pairs(labels)
+        write_pairs(out / "pairs.txt", pairs)
+        key = run.key("match", parameters, after)
+        match_pairs(run.path / "features.h5", pairs, parameters, run.path / "matches.h5", key, progress)
+        return {"pairs": len(pairs), "pairs_per_frame": round(len(pairs) / max(1, int((labels >= 0).sum())), 3)}
+
+    return run.stage("match", parameters, after, ("pairs.txt", "matches.h5"), compute, overwrite)
+
+
+def register_frames(
+    run: Run, parameters: RegisterParameters, overwrite: bool = False, progress: bool = True
+) -> dict[str, Any]:
+    """Align every matched pair: ``transforms.csv``."""
+
+    def compute(out: Path) -> dict[str, Any]:
+        pairs = read_pairs(run.path / "pairs.txt")
+        files = run.path / "features.h5", run.path / "matches.h5"
+        table = register_pairs(*files, pairs, run.images(), parameters.threshold, progress)
+        table.to_csv(out / "transforms.csv", index=False)
+        return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
+
+    return run.stage("register", parameters, ("match",), ("transforms.csv",), compute, overwrite)
+
+
+def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False) -> dict[str, Any]:
+    """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on."""
+
+    def compute(out: Path) -> None:
+        labels, embeddings, table = run.labels(), run.embeddings(), run.transforms()
+        thumbnails = thumbnail_distances(run)
+        (out / "distances").mkdir()
+        place = np.full(len(labels), -1)
+        for scene in range(labels.max() + 1):
+            frames = np.flatnonzero(labels == scene)
+            matrices = scene_matrices(frames, table, embeddings, thumbnails, parameters.alpha)
+            if parameters.method == "greedy":
+                similarity = matrices["blend"] if parameters.distance == "blend" else -matrices["fused"]
+                found = order.greedy_chain(similarity)
+            else:
+                found = order.shortest_path(
+                    matrices[parameters.distance] if parameters.distance == "fused" else 1 - matrices["blend"]
+                )
+            place[frames[found]] = np.arange(len(frames))
+            np.savez(out / "distances" / f"scene{scene:02d}.npz", frames=frames, order=found, **matrices)
+        rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": place})
+        rows["order"] = rows["order"].astype("Int64").mask(rows["scene"] < 0)
+        rows.to_csv(out / "order.csv", index=False)
+
+    return run.stage(
+        "order", parameters, ("register", "embed", "cluster"), ("order.csv", "distances"), compute, overwrite
+    )
+
+
+def scene_matrices(
+    frames: np.ndarray, table: pd.DataFrame, embeddings: np.ndarray, thumbnails: np.ndarray, alpha: float
+) -> dict[str, np.ndarray]:
+    """What is known of the pairs of a scene, (n, n) each: counts, similarity, blend, residual, inlier_share, fused."""
+    pairs = table[["a", "b"]].to_numpy()
+
+    def of_pairs(column: str, missing: float) -> np.ndarray:
+        return order.pair_matrix(frames, pairs, table[column].to_numpy(), missing)
+
+    counts, similarity = of_pairs("matches", 0), similarity_matrix(embeddings[frames])
+    residual, inlier_share = of_pairs("residual", UNRELATED), of_pairs("inlier_share", 0)
+    np.fill_diagonal(residual, 0)
+    np.fill_diagonal(inlier_share, 1)
+    return {
+        "counts": counts,
+        "similarity": similarity,
+        "blend": order.blend(counts, similarity, alpha),
+        "residual": residual,
+        "inlier_share": inlier_share,
+        "fused": order.fused_distance(residual, inlier_share, thumbnails[np.ix_(frames, frames)]),
+    }
+
+
+def thumbnail_distances(run: Run) -> np.ndarray:
+    """(N, N) Euclidean distances of the frames' rank thumbnails, 0 to 2."""
+    return np.sqrt(2 * cosine_distances(rank_grey_thumbnails(run.images())))
+
+
+def write_videos(
+    run: Run, parameters: WriteParameters, overwrite: bool = False, progress: bool = True
+) -> dict[str, Any]:
+    """The video again: one file a scene, and ``reconstructed`` with all scenes, the largest first.
+
+    Raises :class:`~workbench.errors.ClusterError` when every frame was set aside: then there is nothing to write.
+    """
+    suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
+    labels = run.labels()
+    if labels.max() < 0:
+        raise ClusterError(
+            f"no scene was found: all {len(labels)} frames look foreign to each other; raise --cluster.eps above "
+            f"{run.info('cluster')['eps']:.3g} (the order.csv of {run.path} sets all frames aside)"
+        )
+    names = [f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)]
+
+    def compute(out: Path) -> None:
+        orders = [run.scene_order(scene) for scene in range(len(names))]
+        for name, positions in zip(names, orders, strict=True):
+            write_video(run.source, positions.tolist(), out / name, parameters.codec, parameters.crf, progress=progress)
+        whole = out / f"reconstructed{suffix}"
+        if len(names) == 1:
+            shutil.copyfile(out / names[0], whole)
+        else:
+            positions = np.concatenate(orders).tolist()
+            write_video(run.source, positions, whole, parameters.codec, parameters.crf, progress=progress)
+
+    return run.stage("write", parameters, ("order",), (*names, f"reconstructed{suffix}"), compute, overwrite)
+
+
+def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
+    """What the run found and, with a truth, how right it is: ``metrics.json``, flat; always written anew.
+
+    Raises :class:`~workbench.errors.TruthError` when the truth does not belong to the video.
+    """
+    table, matched = run.order(), run.info("match")
+    metrics: dict[str, Any] = {
+        "frames": len(table),
+        "scenes": int(table["scene"].max() + 1),
+        "outliers": int((table["scene"] < 0).sum()),
+        "eps": run.info("cluster")["eps"],
+        "pairs": matched["pairs"],
+        "pairs_per_frame": matched["pairs_per_frame"],
+        "registered_pairs": run.info("register")["registered"],
+    }
+    if truth is not None:
+        metrics |= evaluate(read_truth(truth, len(table)), read_order(run.path / "order.csv"))
+    metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
+    partial = run.path / ".metrics.json.partial"
+    partial.write_text(json.dumps(metrics, indent=1) + "\n")
+    os.replace(partial, run.path / "metrics.json")
+    return metrics
+
+
+def reconstruct(
+    run: Run,
+    parameters: dict[str, Parameters],
+    truth: Path | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """All stages in order, without notebooks, and the metrics. parameters: from ``stage_parameters``."""
+    read_video(run, parameters["video"], overwrite, progress)
+    embed_frames(run, parameters["embed"], overwrite, progress)
+    find_scenes(run, parameters["cluster"], overwrite)
+    extract_features(run, parameters["features"], overwrite, progress)
+    match_frames(run, parameters["match"], overwrite, progress)
+    register_frames(run, parameters["register"], overwrite, progress)
+    order_frames(run, parameters["order"], overwrite)
+    metrics = write_metrics(run, truth)
+    write_videos(run, parameters["write"], overwrite, progress)
+    return metrics | write_metrics(run, truth)

@@ -1,0 +1,313 @@
+"""Figures made of frames: rows of pictures, matches between them, film strips, galleries, registered overlays.
+
+The colours of scenes live here too, so that a scene looks the same in every figure. Everything is reachable through
+:mod:`workbench.viz`. Images are (N, h, w, 3) uint8 RGB arrays or memmaps; only the frames that are shown are read, and
+they are made small before they are drawn, because a notebook keeps its figures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import ConnectionPatch, Rectangle
+
+# Okabe and Ito's colours without the pale yellow and the grey, then four of Paul Tol's; safe for colour-blind eyes.
+SCENE_COLOURS = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#332288", "#999933", "#882255", "#44AA99",
+)  # fmt: skip
+SCENE_MARKERS = ("o", "s", "^", "D", "v", "P", "h")  # 7 beside 10 colours: the first 70 scenes all look different
+OUTLIER_COLOUR = "#8A8A8A"
+DISAGREE_COLOUR = "#D55E00"
+
+WIDTH = 1000  # px, a figure of 10 inches at 100 dpi
+GAP = 6  # px between thumbnails
+LABEL_HEIGHT, HEADING_HEIGHT = 18, 24  # px
+THUMBNAIL = (150, 110)  # largest width and height of a thumbnail, px
+
+
+def scene_colour(scene: int) -> str:
+    """Hex colour of a scene (0, 1, ...), grey for outliers (-1); the same in every figure."""
+    return OUTLIER_COLOUR if scene < 0 else SCENE_COLOURS[int(scene) % len(SCENE_COLOURS)]
+
+
+def scene_marker(scene: int) -> str:
+    """Marker of a scene in scatter plots, a cross for outliers (-1)."""
+    return "x" if scene < 0 else SCENE_MARKERS[int(scene) % len(SCENE_MARKERS)]
+
+
+def scene_name(scene: int) -> str:
+    """``scene 3``, or ``outliers`` for -1."""
+    return "outliers" if scene < 0 else f"scene {int(scene)}"
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """``ax``, or that of a new figure of ``size`` inches."""
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """At most ``most`` of the numbers 0 to ``count`` - 1, evenly spaced, first and last included; (M,) int."""
+    return np.unique(np.linspace(0, count - 1, max(0, min(count, most))).round().astype(int))
+
+
+def thumbnail(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(h, w, 3) uint8 averaged down to fit into ``width`` x ``height`` px, never enlarged; (h', w', 3) uint8."""
+    image = np.ascontiguousarray(image)
+    shrink = min(1.0, width / image.shape[1], height / image.shape[0])
+    size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Figure:
+    """A row of pictures, each (h, w, 3) uint8 of any size, with a title above each.
+
+    The axes are in pixels of the pictures that were given, whatever is drawn: :func:`plot_matches` relies on it.
+    """
+    if not len(images):
+        raise ValueError("no images to plot: give at least one")
+    shapes = [image.shape[:2] for image in images]
+    ratios = [width / height for height, width in shapes]
+    across = min(10.0, 5.0 * len(images))
+    down = min(across / sum(ratios), 6.0)
+    fig, axes = plt.subplots(
+        1, len(images), figsize=(across, down + 0.4), width_ratios=ratios, squeeze=False, layout="constrained"
+    )
+    for number, (ax, image, (height, width)) in enumerate(zip(axes[0], images, shapes, strict=True)):
+        small = thumbnail(image, round(WIDTH / len(images)), 600)
+        ax.imshow(small, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        ax.set_axis_off()
+        if number < len(titles):
+            ax.set_title(titles[number], fontsize=10)
+    return fig
+
+
+def plot_matches(
+    fig: Figure,
+    keypoints_a: np.ndarray,
+    keypoints_b: np.ndarray,
+    matches0: np.ndarray,
+    scores: np.ndarray,
+    inliers: np.ndarray | None = None,
+    max_lines: int = 150,
+    scale: float | tuple[float, float] = 1.0,
+) -> Figure:
+    """Draw lines between the first two pictures of :func:`plot_images`, coloured by confidence; returns ``fig``.
+
+    keypoints_a, keypoints_b: (K, 2) and (L, 2) float, x and y in px. matches0: (K,) int, index into b or -1.
+    scores: (K,) float, confidence of each match, 0 to 1. inliers: (M,) bool for the M matches in the order of the
+    keypoints of a, as :class:`workbench.register.Registration` has it; those that disagree are dashed in one colour.
+    max_lines: of more matches only so many are drawn, picked evenly from sure to unsure. scale: px of the picture for
+    one px of the keypoints (one number, or one for x and one for y), for working copies of larger originals.
+    """
+    source = np.flatnonzero(np.asarray(matches0) >= 0)
+    agree = np.ones(len(source), dtype=bool) if inliers is None else np.asarray(inliers, dtype=bool)
+    if agree.shape != source.shape:
+        raise ValueError(f"inliers is {agree.shape}, there are {len(source)} matches: give one value a match")
+    confidence = np.asarray(scores, dtype=float)[source]
+    # A pixel's centre is a whole number, in keypoints and in pictures.
+    points_a = (np.asarray(keypoints_a, dtype=float).reshape(-1, 2)[source] + 0.5) * scale - 0.5
+    points_b = (np.asarray(keypoints_b, dtype=float).reshape(-1, 2)[np.asarray(matches0)[source]] + 0.5) * scale - 0.5
+
+    sure_first = np.argsort(-confidence, kind="stable")
+    drawn = sure_first[evenly(len(source), max_lines)]
+    colours = ScalarMappable(Normalize(0, 1), "viridis")
+    left, right = fig.axes[:2]
+    for k in drawn[::-1]:  # the sure ones lie on top
+        line = ConnectionPatch(
+            points_a[k],
+            points_b[k],
+            left.transData,
+            right.transData,
+            color=colours.to_rgba(confidence[k]) if agree[k] else DISAGREE_COLOUR,
+            linewidth=1.0 if agree[k] else 0.8,
+            linestyle="-" if agree[k] else "--",
+            zorder=2.0 if agree[k] else 1.5,
+        )
+        line.set_in_layout(False)
+        fig.add_artist(line)
+        for ax, point in ((left, points_a[k]), (right, points_b[k])):
+            ax.plot(*point, ".", markersize=3, color=line.get_edgecolor(), scalex=False, scaley=False)
+    fig.colorbar(colours, ax=[left, right], label="confidence", shrink=0.8, pad=0.01)
+    fig.suptitle(_matches_title(len(source), len(drawn)), fontsize=10)
+    if inliers is not None and len(source):
+        handles = [
+            Line2D([], [], color=colours.to_rgba(0.6), label=f"agree with the registration ({agree.sum()})"),
+            Line2D([], [], color=DISAGREE_COLOUR, linestyle="--", label=f"disagree ({(~agree).sum()})"),
+        ]
+        fig.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    return fig
+
+
+def _matches_title(count: int, drawn: int) -> str:
+    if not count:
+        return "no matches"
+    return f"{count} matches" if drawn == count else f"{count} matches, {drawn} of them drawn"
+
+
+def registered_overlay(
+    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str = "red-cyan", squares: int = 8
+) -> Figure:
+    """Two frames laid on each other, before and after ``transform``; where they agree, edges run through.
+
+    image_a, image_b: (h, w, 3) uint8 of one size. transform: (2, 3) float, takes x, y of a to b in px of these images.
+    kind: ``red-cyan`` (a in red, b in cyan, grey where both agree) or ``checkerboard`` (``squares`` along the width,
+    a and b in turn). The titles give the mean absolute difference of grey levels where both frames are, 0 to 255.
+    """
+    if image_a.shape != image_b.shape:
+        raise ValueError(f"the images are {image_a.shape} and {image_b.shape}: give two of one size")
+    if kind not in ("red-cyan", "checkerboard"):
+        raise ValueError(f"kind={kind!r}: give red-cyan or checkerboard")
+    height, width = image_b.shape[:2]
+    overlays, titles = [], []
+    for name, matrix in (("before", np.eye(2, 3)), ("after", np.asarray(transform, dtype=float))):
+        moved = cv2.warpAffine(np.ascontiguousarray(image_a), matrix, (width, height))
+        inside = cv2.warpAffine(np.ones((height, width), np.float32), matrix, (width, height)) > 0.999
+        grey_a, grey_b = (cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in (moved, image_b))
+        difference = np.abs(grey_a.astype(float) - grey_b)[inside]
+        if kind == "red-cyan":
+            overlay = np.dstack([np.where(inside, grey_a, grey_b), grey_b, grey_b])
+        else:
+            side = max(1, width // squares)
+            rows, columns = np.indices((height, width)) // side
+            overlay = np.where((((rows + columns) % 2 == 0) & inside)[..., None], moved, image_b)
+        overlays.append(overlay)
+        found = f"mean difference {difference.mean():.1f} grey levels" if difference.size else "no overlap"
+        titles.append(f"{name} registration: {found}")
+    return plot_images(overlays, titles)
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Frames side by side under a heading; ``positions`` (M,) int index the images, ``scenes`` (M,) int colour them."""
+
+    heading: str
+    positions: np.ndarray
+    scenes: np.ndarray
+    colour: str = "black"
+
+
+def film_strip(
+    images: np.ndarray,
+    indices: Sequence[int] | np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    count: int = 24,
+    title: str = "",
+    columns: int = 12,
+    ax: Axes | None = None,
+) -> Figure:
+    """Contact sheet of at most ``count`` frames, evenly sampled from a sequence; position of each under it (``#12``).
+
+    images: (N, h, w, 3) uint8. indices: (M,) int, the sequence to show, default all in input order. labels: (N,) int
+    scene of every frame (-1 outlier), which colours the borders.
+    """
+    indices = np.arange(len(images)) if indices is None else np.asarray(indices, dtype=int)
+    shown = indices[evenly(len(indices), count)]
+    strip = _Strip("", shown, _scenes_of(labels, shown))
+    return _draw([strip], images, f"{title or 'Frames'} ({_of(len(shown), len(indices))})", columns, ax)
+
+
+def strips_before_after(
+    images: np.ndarray,
+    before: Sequence[int] | np.ndarray,
+    after: Sequence[Sequence[int] | np.ndarray],
+    outliers: Sequence[int] | np.ndarray = (),
+    count: int = 12,
+    max_scenes: int = 6,
+    title: str = "Shuffled input and restored scenes",
+) -> Figure:
+    """A film strip of the input above one of every scene in its restored order, outliers last.
+
+    images: (N, h, w, 3) uint8. before: (N,) int positions in input order. after: for scene 0, 1, ... the (M,) int
+    positions of its frames in restored order. outliers: (O,) int positions. count: frames shown of each, all of them
+    evenly sampled. Scenes beyond ``max_scenes`` are counted in the title.
+    """
+    scene_of = {int(p): scene for scene, positions in enumerate(after) for p in positions}
+    before = np.asarray(before, dtype=int)
+    rows = [("input", before, None)]
+    rows += [(scene_name(scene), positions, scene) for scene, positions in enumerate(after[:max_scenes])]
+    rows += [("outliers", outliers, -1)] if len(outliers) else []
+    strips = []
+    for name, positions, scene in rows:
+        positions = np.asarray(positions, dtype=int)
+        shown = positions[evenly(len(positions), count)]
+        scenes = np.array([scene_of.get(int(p), -1) for p in shown], dtype=int)
+        colour = "black" if scene is None else scene_colour(scene)
+        strips.append(_Strip(f"{name} ({_of(len(shown), len(positions))})", shown, scenes, colour))
+    return _draw(strips, images, title + _more(len(after) - max_scenes), count, None)
+
+
+def cluster_gallery(
+    images: np.ndarray, labels: np.ndarray, per_scene: int = 8, max_rows: int = 8, title: str = "Scenes and outliers"
+) -> Figure:
+    """A row of pictures for every scene and one for the outliers, evenly sampled in input order.
+
+    images: (N, h, w, 3) uint8. labels: (N,) int, -1 outlier. Of more scenes than ``max_rows`` only so many are shown,
+    the largest first, and the title says how many more there are.
+    """
+    labels = np.asarray(labels)
+    scenes, sizes = np.unique(labels[labels >= 0], return_counts=True)
+    chosen = scenes[np.argsort(-sizes, kind="stable")][:max_rows].tolist() + [-1] * bool((labels < 0).any())
+    strips = []
+    for scene in chosen:
+        positions = np.flatnonzero(labels == scene if scene >= 0 else labels < 0)
+        shown = positions[evenly(len(positions), per_scene)]
+        heading = f"{scene_name(scene)} ({_of(len(shown), len(positions))})"
+        strips.append(_Strip(heading, shown, np.full(len(shown), scene), scene_colour(scene)))
+    return _draw(strips, images, title + _more(len(scenes) - max_rows), max(per_scene, 10), None)
+
+
+def _of(shown: int, count: int) -> str:
+    frames = f"{count} frame{'' if count == 1 else 's'}"
+    return frames if shown == count else f"{shown} of {frames}"
+
+
+def _more(count: int) -> str:
+    return f" ({count} more scene{'' if count == 1 else 's'} not shown)" if count > 0 else ""
+
+
+def _scenes_of(labels: np.ndarray | None, positions: np.ndarray) -> np.ndarray | None:
+    return None if labels is None else np.asarray(labels)[positions]
+
+
+def _draw(strips: Sequence[_Strip], images: np.ndarray, title: str, columns: int, ax: Axes | None) -> Figure:
+    """All strips on one sheet ``WIDTH`` px wide: one picture for matplotlib, whatever the number of thumbnails."""
+    widest = max((len(strip.positions) for strip in strips), default=0)
+    columns = max(1, min(columns, widest))
+    cell = min(THUMBNAIL[0], WIDTH // columns - GAP)
+    thumbnails = [[thumbnail(images[p], cell, THUMBNAIL[1]) for p in strip.positions] for strip in strips]
+    tallest = max((small.shape[0] for row in thumbnails for small in row), default=0)
+    line = tallest + LABEL_HEIGHT + GAP
+    lines = [-(-len(strip.positions) // columns) for strip in strips]
+    heights = [n * line + HEADING_HEIGHT * bool(strip.heading) for n, strip in zip(lines, strips, strict=True)]
+    height = max(sum(heights), 40)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(WIDTH / 100, height / 100 + 0.4), layout="constrained")
+    sheet = np.full((height, WIDTH, 3), 255, np.uint8)
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=11, loc="left")
+    if not widest:
+        ax.text(0, height / 2, "no frames", va="center")
+    top = 0
+    for strip, row, block in zip(strips, thumbnails, heights, strict=True):
+        start = top
+        if strip.heading:
+            ax.text(0, top + HEADING_HEIGHT - 7, strip.heading, fontsize=9, fontweight="bold", color=strip.colour)
+            start += HEADING_HEIGHT
+        for k, (position, small) in enumerate(zip(strip.positions, row, strict=True)):
+            y, x = start + k // columns * line + 2, k % columns * (cell + GAP) + 2
+            h, w = small.shape[:2]
+            sheet[y : y + h, x : x + w] = small[:, : WIDTH - x]
+            colour = OUTLIER_COLOUR if strip.scenes is None else scene_colour(strip.scenes[k])
+            border = 0.8 if strip.scenes is None else 2.5
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), w, h, fill=False, edgecolor=colour, linewidth=border))
+            ax.text(x + w / 2, y + h + 4, f"#{position}", fontsize=7.5, ha="center", va="top")
+        top += block
+    ax.imshow(sheet)
+    return ax.figure
