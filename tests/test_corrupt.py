@@ -69,9 +69,7 @@ def test_every_frame_is_where_the_truth_says(clips: list[Path], pictures: Path, 
         if row.clip != OUTLIER:
             assert np.abs(frame.astype(int) - colour_of(row.clip, row.frame)).max() <= 6, row
     blues = [int(frames[row.position][0, 0, 2]) for row in rows if row.clip == OUTLIER]
-    assert min(blues) > 50 and abs(blues[0] - blues[1]) > 8, (
-        "foreign frames are two different blue pictures, not red ones"
-    )
+    assert min(blues) > 50 and abs(blues[0] - blues[1]) > 8, "foreign frames are two different blue pictures, not red ones"
     assert [row.frame for row in rows if row.clip == "one"] != list(range(12))
     with Decoder(out) as decoder:
         assert decoder.frame_rate == 30

@@ -247,7 +247,5 @@ def test_bad_order_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 def test_order_may_have_more_columns_empty_scenes_and_floats(tmp_path: Path) -> None:
     """As spreadsheets and tables with missing values write it, in any order of rows."""
-    path = write_csv(
-        tmp_path / "order.csv", "position,order,scene,score", ["2,,-1,9", "0,1.0,0,9", "1,0.0,0.0,9", "3,,,"]
-    )
+    path = write_csv(tmp_path / "order.csv", "position,order,scene,score", ["2,,-1,9", "0,1.0,0,9", "1,0.0,0.0,9", "3,,,"])
     assert read_order(path) == [(0, 0, 1), (1, 0, 0), (2, -1, -1), (3, -1, -1)]

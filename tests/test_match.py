@@ -43,9 +43,7 @@ def matcher(request):
 
 
 def empty():
-    return Features(
-        np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros((128, 0), np.float32), np.array(SIZE)
-    )
+    return Features(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros((128, 0), np.float32), np.array(SIZE))
 
 
 def test_matches_follow_the_homography(matcher, found):
@@ -85,9 +83,7 @@ def test_a_pair_does_not_depend_on_the_pairs_before(found):
 
 
 def test_no_keypoints(matcher, found):
-    one = Features(
-        *(x[:1] for x in (found[0].keypoints, found[0].scores)), found[0].descriptors[:, :1], found[0].image_size
-    )
+    one = Features(*(x[:1] for x in (found[0].keypoints, found[0].scores)), found[0].descriptors[:, :1], found[0].image_size)
     results = matcher.match([empty(), found[0], empty(), found[0], one], [found[0], empty(), empty(), one, found[0]])
     for (matches, scores), length in zip(results, [0, 400, 0, 400, 1], strict=True):
         assert matches.shape == scores.shape == (length,)

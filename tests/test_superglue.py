@@ -214,9 +214,7 @@ def test_unreachable_hub(monkeypatch, caplog):
     with pytest.raises(ModelError, match="magic-leap-community/superglue_outdoor: tried the local cache") as error:
         SuperGlue(parameters("magic-leap-community/superglue_outdoor"))
     assert one_line_with_remedy(error)
-    assert [(record.levelno, "non-commercial" in record.message) for record in caplog.records] == [
-        (logging.WARNING, True)
-    ]
+    assert [(record.levelno, "non-commercial" in record.message) for record in caplog.records] == [(logging.WARNING, True)]
 
 
 def test_folders_that_are_not_the_model(tiny, tmp_path):

@@ -16,10 +16,7 @@ def nearest_pairs(labels: np.ndarray, views: list[np.ndarray], pairs_per_frame: 
     frames of the scene; k is at least 2, so that every frame has a neighbour on both sides.
     """
     return _sorted_pairs(
-        [
-            _nearest(np.flatnonzero(labels == scene), views, pairs_per_frame)
-            for scene in range(labels.max(initial=-1) + 1)
-        ]
+        [_nearest(np.flatnonzero(labels == scene), views, pairs_per_frame) for scene in range(labels.max(initial=-1) + 1)]
     )
 
 

@@ -27,9 +27,7 @@ def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: b
     return network_embeddings(images, load_backbone(parameters.backbone), parameters.batch_size, progress)
 
 
-def network_embeddings(
-    images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: bool = True
-) -> np.ndarray:
+def network_embeddings(images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: bool = True) -> np.ndarray:
     """(N, h, w, 3) uint8 RGB -> (N, D) float32, unit length: the network's pooled features of the whole, squeezed frame.
 
     Frames are resized to the backbone's square without cropping: what stands at the border counts too. On a CPU with
@@ -73,6 +71,4 @@ def _autocast(device: str) -> "torch.autocast":
     if device == "cuda":
         return torch.autocast("cuda", torch.float16)
     able = torch.cpu.get_capabilities()
-    return torch.autocast(
-        "cpu", torch.bfloat16, enabled=any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    )
+    return torch.autocast("cpu", torch.bfloat16, enabled=any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")))

@@ -104,10 +104,7 @@ def evaluate(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[str,
     (_, scene_only), (clip_only, both) = _pairs(clips, single)
     rows = evaluate_clips(truth, result)
     weights = [row["frames"] for row in rows]
-    means = {
-        name: float(np.average([row[name] for row in rows], weights=weights))
-        for name in ("tau", "adjacent", "coverage")
-    }
+    means = {name: float(np.average([row[name] for row in rows], weights=weights)) for name in ("tau", "adjacent", "coverage")}
     return {
         "outlier_precision": hits / max(1, len(aside)),
         "outlier_recall": hits / max(1, len(foreign)),
@@ -147,8 +144,7 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
         sequence = contents.get(main, [])
         own = [row.frame for row in sequence if row.clip == clip]
         together = sum(
-            one.clip == two.clip == clip and abs(one.frame - two.frame) == 1
-            for one, two in itertools.pairwise(sequence)
+            one.clip == two.clip == clip and abs(one.frame - two.frame) == 1 for one, two in itertools.pairwise(sequence)
         )
         table.append(
             {
@@ -194,9 +190,7 @@ def _scenes(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[int, 
     return scenes
 
 
-def _records(
-    path: str | Path, columns: tuple[str, ...], error: type[WorkbenchError]
-) -> list[tuple[int, dict[str, str]]]:
+def _records(path: str | Path, columns: tuple[str, ...], error: type[WorkbenchError]) -> list[tuple[int, dict[str, str]]]:
     """(line number, record) of a CSV file that must have ``columns``; raises ``error`` with the remedy."""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:

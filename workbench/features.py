@@ -21,9 +21,7 @@ BLOCK = 64  # frames a block: what a killed run loses at most
 SIFT_LENGTH = 128
 
 
-def sift_features(
-    image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int]
-) -> Features:
+def sift_features(image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int]) -> Features:
     """SIFT keypoints (Lowe, IJCV 2004) with RootSIFT descriptors (Arandjelovic and Zisserman, CVPR 2012).
 
     image: (h, w, 3) uint8 RGB working copy. original_size: width and height of the original, px; keypoints are given
@@ -115,9 +113,7 @@ def _detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int,
 
 def _checked(image: np.ndarray) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise VideoError(
-            f"a frame must be (h, w, 3) uint8 RGB, not {image.shape} {image.dtype}: decode the video again"
-        )
+        raise VideoError(f"a frame must be (h, w, 3) uint8 RGB, not {image.shape} {image.dtype}: decode the video again")
     return image
 
 

@@ -100,9 +100,7 @@ class Decoder:
         if set(self.container.format.name.split(",")) & _NOT_VIDEO:
             raise VideoError(f"{self.path} is a text file or a playlist, not a video: give the path of a video file")
         # A cover picture in a music file is a video stream to FFmpeg, not to a person.
-        streams = [
-            stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic
-        ]
+        streams = [stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not streams:
             raise VideoError(f"{self.path} has no video stream: give a file that has pictures")
         if streams[0].codec_context is None:

@@ -40,9 +40,7 @@ REGISTRY = (
     Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16, ImageNet"),
     Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, ImageNet"),
     Model("sift-flann", "matcher", "built in", "Apache-2.0", "RootSIFT, FLANN, ratio and mutual test"),
-    Model(
-        "magic-leap-community/superglue_indoor", "matcher", "hub", "non-commercial research only", "SuperGlue, ScanNet"
-    ),
+    Model("magic-leap-community/superglue_indoor", "matcher", "hub", "non-commercial research only", "SuperGlue, ScanNet"),
     Model(
         "magic-leap-community/superglue_outdoor",
         "matcher",
@@ -128,9 +126,7 @@ def load_backbone(name: str) -> Backbone:
     try:
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (RuntimeError, OSError) as error:
-        raise ModelError(
-            f"{folder}/model.safetensors does not fit {config['architecture']}: {_one_line(error)}"
-        ) from error
+        raise ModelError(f"{folder}/model.safetensors does not fit {config['architecture']}: {_one_line(error)}") from error
     return Backbone(network.eval(), int(config["size"]), tuple(config["mean"]), tuple(config["std"]))
 
 
@@ -188,9 +184,7 @@ def _cached_weights(name: str) -> Path:
 def _config(folder: Path) -> dict[str, Any]:
     names = ", ".join(model.name for model in REGISTRY if model.kind == "embedding")
     if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"no backbone is called {folder}: use {names}, or a folder with config.json and model.safetensors"
-        )
+        raise ModelError(f"no backbone is called {folder}: use {names}, or a folder with config.json and model.safetensors")
     try:
         config = json.loads((folder / "config.json").read_text())
         missing = {"architecture", "size", "mean", "std"} - set(config)

@@ -31,8 +31,9 @@ def blend(counts: np.ndarray, similarity: np.ndarray, alpha: float) -> np.ndarra
 def fused_distance(residual: np.ndarray, inlier_share: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:
     """What remains after registration + missing inliers + difference of rank thumbnails, (n, n), each on its own scale.
 
-    residual: 0 to 1, :data:`workbench.register.UNRELATED` where a pair was not registered; inlier_share: 0 to 1, 0 where not; thumbnail: any
-    distance. Each is divided by its median distance to the nearest frame, so that all weigh alike in every scene.
+    residual: 0 to 1, :data:`workbench.register.UNRELATED` where a pair was not registered. inlier_share: 0 to 1, 0 where
+    not. thumbnail: any distance. Each is divided by its median distance to the nearest frame, so that all weigh alike in
+    every scene.
     """
     return sum(_scaled(part) for part in (residual, 1 - inlier_share, thumbnail))
 

@@ -89,12 +89,8 @@ class FeatureParameters(Parameters):
         "sift", "detector and descriptor: sift, or superpoint (needs weights)", choices=("sift", "superpoint")
     )
     max_keypoints: int = parameter(400, "keypoints a frame, 16 to 8192", 16, 8192)
-    contrast_threshold: float = parameter(
-        0.01, "SIFT contrast threshold, 0 to 0.2; OpenCV's own default is 0.04", 0.0, 0.2
-    )
-    superpoint_model: str = parameter(
-        "magic-leap-community/superpoint", "hub name or local folder, for superpoint only"
-    )
+    contrast_threshold: float = parameter(0.01, "SIFT contrast threshold, 0 to 0.2; OpenCV's own default is 0.04", 0.0, 0.2)
+    superpoint_model: str = parameter("magic-leap-community/superpoint", "hub name or local folder, for superpoint only")
 
 
 @dataclass(frozen=True)
@@ -126,18 +122,14 @@ class OrderParameters(Parameters):
         "path", "path (shortest open path) or greedy (the first design's chain)", choices=("path", "greedy")
     )
     distance: str = parameter("fused", "fused, or blend (match counts with embeddings)", choices=("fused", "blend"))
-    alpha: float = parameter(
-        0.5, "share of the match counts in the blend, 0 to 1; the rest is embedding similarity", 0.0, 1.0
-    )
+    alpha: float = parameter(0.5, "share of the match counts in the blend, 0 to 1; the rest is embedding similarity", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class WriteParameters(Parameters):
     """The video that is written."""
 
-    codec: str = parameter(
-        "h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless")
-    )
+    codec: str = parameter("h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless"))
     crf: int = parameter(18, "H.264 constant rate factor, 0 (best) to 51 (worst)", 0, 51)
 
 

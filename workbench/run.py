@@ -6,7 +6,6 @@ video. A stage that was finished with the same fingerprint is reused; with anoth
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -66,8 +65,7 @@ class Run:
         record = {
             "format": FORMAT,
             "source": {"path": str(source.resolve()), "sha256": digest, "bytes": source.stat().st_size},
-            "versions": {"workbench": version("video-reconstruction-workbench")}
-            | {name: version(name) for name in _PACKAGES},
+            "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in _PACKAGES},
             "stages": {},
         }
         try:
@@ -107,9 +105,7 @@ class Run:
         """The video. Raises :class:`RunError` when it is no longer where it was."""
         source = Path(self._record["source"]["path"])
         if not source.is_file():
-            raise RunError(
-                f"the video of this run is gone ({source}): put it back, or start a new run with its new place"
-            )
+            raise RunError(f"the video of this run is gone ({source}): put it back, or start a new run with its new place")
         return source
 
     def fingerprint(self, stage: str) -> str:
@@ -168,7 +164,7 @@ class Run:
                 target = self.path / output
                 if target.is_dir():
                     shutil.rmtree(target)
-                os.replace(scratch / output, target)
+                (scratch / output).replace(target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         inputs = {stage: self.fingerprint(stage) for stage in after} or {"source": self._record["source"]["sha256"]}
@@ -226,17 +222,13 @@ class Run:
     def _save(self) -> None:
         partial = self.path / ".run.json.partial"
         partial.write_text(json.dumps(self._record, indent=1) + "\n")
-        os.replace(partial, self.path / "run.json")
+        partial.replace(self.path / "run.json")
 
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:
-    changed = [
-        f"{key}={old!r} (now {values.get(key)!r})" for key, old in found["parameters"].items() if values.get(key) != old
-    ]
+    changed = [f"{key}={old!r} (now {values.get(key)!r})" for key, old in found["parameters"].items() if values.get(key) != old]
     what = f"was made with {', '.join(changed)}" if changed else "was made from other inputs than there are now"
-    return (
-        f"stage {name} {what}: pass --overwrite (in a notebook: overwrite = True) to replace it, or use another --out"
-    )
+    return f"stage {name} {what}: pass --overwrite (in a notebook: overwrite = True) to replace it, or use another --out"
 
 
 def _sha256(path: Path) -> str:

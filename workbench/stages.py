@@ -4,7 +4,6 @@ Notebooks and ``workbench reconstruct`` call the same functions, so both give th
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,7 @@ def read_video(run: Run, parameters: VideoParameters, overwrite: bool = False, p
     return run.stage("video", parameters, (), ("proxies/frames.npy", "frames.csv"), compute, overwrite)
 
 
-def embed_frames(
-    run: Run, parameters: EmbedParameters, overwrite: bool = False, progress: bool = True
-) -> dict[str, Any]:
+def embed_frames(run: Run, parameters: EmbedParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """One vector a frame: ``embeddings.npy``."""
 
     def compute(out: Path) -> dict[str, Any]:
@@ -82,9 +79,7 @@ def run_typical_eps(run: Run) -> float:
     return typical_eps(run.record["stages"]["embed"]["parameters"]["backbone"])
 
 
-def extract_features(
-    run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True
-) -> dict[str, Any]:
+def extract_features(run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """Keypoints of every frame, once: ``features.h5``. Killed half way, it goes on from there."""
 
     def compute(_: Path) -> None:
@@ -95,9 +90,7 @@ def extract_features(
     return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite)
 
 
-def match_frames(
-    run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True
-) -> dict[str, Any]:
+def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed."""
     after = ("features", "embed", "cluster")
 
@@ -116,9 +109,7 @@ def match_frames(
     return run.stage("match", parameters, after, ("pairs.txt", "matches.h5"), compute, overwrite)
 
 
-def register_frames(
-    run: Run, parameters: RegisterParameters, overwrite: bool = False, progress: bool = True
-) -> dict[str, Any]:
+def register_frames(run: Run, parameters: RegisterParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """Align every matched pair: ``transforms.csv``."""
 
     def compute(out: Path) -> dict[str, Any]:
@@ -155,9 +146,7 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         rows["order"] = rows["order"].astype("Int64").mask(rows["scene"] < 0)
         rows.to_csv(out / "order.csv", index=False)
 
-    return run.stage(
-        "order", parameters, ("register", "embed", "cluster"), ("order.csv", "distances"), compute, overwrite
-    )
+    return run.stage("order", parameters, ("register", "embed", "cluster"), ("order.csv", "distances"), compute, overwrite)
 
 
 def scene_matrices(
@@ -188,9 +177,7 @@ def thumbnail_distances(run: Run) -> np.ndarray:
     return np.sqrt(2 * cosine_distances(rank_grey_thumbnails(run.images())))
 
 
-def write_videos(
-    run: Run, parameters: WriteParameters, overwrite: bool = False, progress: bool = True
-) -> dict[str, Any]:
+def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """The video again: one file a scene, and ``reconstructed`` with all scenes, the largest first.
 
     Raises :class:`~workbench.errors.ClusterError` when every frame was set aside: then there is nothing to write.
@@ -238,7 +225,7 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
     partial = run.path / ".metrics.json.partial"
     partial.write_text(json.dumps(metrics, indent=1) + "\n")
-    os.replace(partial, run.path / "metrics.json")
+    partial.replace(run.path / "metrics.json")
     return metrics
 
 

@@ -88,9 +88,7 @@ class SuperGlue:
         with torch.inference_mode():
             # Absolute pixels: the method normalises by width and height itself. Descriptors are (.., K, D), whatever
             # its docstring says.
-            matches, confidence, *_ = self.model._match_image_pair(
-                keypoints, descriptors, scores, height, width, mask=mask
-            )
+            matches, confidence, *_ = self.model._match_image_pair(keypoints, descriptors, scores, height, width, mask=mask)
         return [
             (matches[row, 0, : len(a)].numpy().astype(np.int32), confidence[row, 0, : len(a)].numpy())
             for row, (a, _) in enumerate(pairs)
@@ -101,9 +99,7 @@ class SuperGlue:
         for features in (a, b):
             length = features.descriptors.shape[0]
             if length != wanted:
-                choice = {128: "sift", 256: "superpoint"}.get(
-                    wanted, f"superpoint with a {wanted}-long superpoint_model"
-                )
+                choice = {128: "sift", 256: "superpoint"}.get(wanted, f"superpoint with a {wanted}-long superpoint_model")
                 raise ModelError(
                     f"{self.name} takes descriptors of {wanted} numbers, these features have {length}: "
                     f"choose --features.keypoints {choice}, or another --match.model"
@@ -144,9 +140,7 @@ def load_pretrained(kind: Any, name: str, option: str) -> Any:
     differ = {*report["missing_keys"], *report["unexpected_keys"]}
     wrong = sorted(key for key in differ if not key.endswith("num_batches_tracked"))  # a counter of training only
     if wrong:
-        raise ModelError(
-            f"{name} does not hold the weights of {wanted} ({len(wrong)} differ, as {wrong[0]}): {by_hand}"
-        )
+        raise ModelError(f"{name} does not hold the weights of {wanted} ({len(wrong)} differ, as {wrong[0]}): {by_hand}")
     return model.eval()
 
 

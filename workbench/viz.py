@@ -62,9 +62,7 @@ MAX_LEGEND = 16  # scenes named in a legend
 MAX_PANELS = 12
 
 
-def umap_scatter(
-    points: np.ndarray, labels: np.ndarray, title: str = "Embeddings, UMAP", ax: Axes | None = None
-) -> Figure:
+def umap_scatter(points: np.ndarray, labels: np.ndarray, title: str = "Embeddings, UMAP", ax: Axes | None = None) -> Figure:
     """Frames as points, coloured by scene, outliers as grey crosses, with the counts in the legend.
 
     points: (N, 2) float, for looking only (UMAP's coordinates mean nothing). labels: (N,) int, -1 outlier.
@@ -93,9 +91,7 @@ def umap_scatter(
     return ax.figure
 
 
-def k_distance_curve(
-    distances: np.ndarray, eps: float | None = None, k: int | None = None, ax: Axes | None = None
-) -> Figure:
+def k_distance_curve(distances: np.ndarray, eps: float | None = None, k: int | None = None, ax: Axes | None = None) -> Figure:
     """Distance of every frame to its ``k``-th nearest neighbour, sorted, on a log scale; with a line at ``eps``.
 
     distances: (N,) float, cosine distance, 0 to 2. Frames above the line cannot be core frames of a scene.
@@ -247,9 +243,7 @@ def order_against_truth(
     return fig
 
 
-def stage_seconds_bar(
-    seconds: Mapping[str, float], title: str = "Time of every stage", ax: Axes | None = None
-) -> Figure:
+def stage_seconds_bar(seconds: Mapping[str, float], title: str = "Time of every stage", ax: Axes | None = None) -> Figure:
     """Seconds a stage took, as horizontal bars in the order given; the total is in the title."""
     ax = new_axes(ax, (10, 0.8 + 0.35 * max(len(seconds), 1)))
     bars = ax.barh(list(seconds), list(seconds.values()), color=SCENE_COLOURS[0])

@@ -83,9 +83,7 @@ def eps_slider(
     return ipywidgets.VBox([slider, caption, picture])
 
 
-def pair_chooser(
-    pairs: Sequence[tuple[int, int]] | np.ndarray, show: Callable[[int, int], Figure]
-) -> ipywidgets.Widget:
+def pair_chooser(pairs: Sequence[tuple[int, int]] | np.ndarray, show: Callable[[int, int], Figure]) -> ipywidgets.Widget:
     """Two lists to choose a pair of frames from, and the figure of that pair below.
 
     pairs: (P, 2) int positions; the second list offers only partners of the frame chosen in the first. show: makes the
