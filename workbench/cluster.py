@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from workbench.parameters import ClusterParameters
+from workbench.parameters import ClusterParameters, UmapParameters
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
@@ -147,7 +147,7 @@ def _alone(labels: np.ndarray) -> np.ndarray:
     return alone
 
 
-def umap_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+def umap_points(embeddings: np.ndarray, parameters: UmapParameters) -> np.ndarray:
     """(N, D) -> (N, 2) float32 by UMAP (McInnes et al., 2018), for looking only: coordinates differ between machines.
 
     Fewer than five frames are put on a line: UMAP needs neighbours.
@@ -156,7 +156,12 @@ def umap_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
         return np.stack([np.arange(len(embeddings)), np.zeros(len(embeddings))], axis=1).astype(np.float32)
     from umap import UMAP  # imports numba, which takes seconds
 
-    # Random start: the spectral one fails on clips with many identical frames.
-    neighbours = min(15, len(embeddings) - 1)
-    model = UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1, init="random")
+    model = UMAP(
+        n_neighbors=min(parameters.n_neighbors, len(embeddings) - 1),
+        min_dist=parameters.min_dist,
+        metric="cosine",
+        random_state=parameters.map_seed,
+        n_jobs=1,
+        init="random",  # the spectral start fails on clips with many identical frames
+    )
     return model.fit_transform(embeddings).astype(np.float32)

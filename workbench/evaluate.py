@@ -231,3 +231,16 @@ def _by_position(path: str | Path, rows: list, error: type[WorkbenchError]) -> l
     if left_out:
         raise error(f"{path}: position {left_out[0]} is left out, every frame from 0 on has one row")
     return sorted(rows)
+
+
+def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
+    """The truth of a video: the one that is given, else ``NAME.truth.csv`` beside ``NAME.mp4``, else None.
+
+    Raises :class:`~workbench.errors.TruthError` when the given file is not there.
+    """
+    if str(given):
+        if not Path(given).is_file():
+            raise TruthError(f"{given} is not there: give the path of a truth.csv, or leave --truth out")
+        return Path(given)
+    beside = Path(video).with_name(f"{Path(video).stem}.truth.csv")
+    return beside if beside.is_file() else None

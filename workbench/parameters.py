@@ -74,6 +74,15 @@ class EmbedParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class UmapParameters(Parameters):
+    """The map of the embeddings, for looking only."""
+
+    n_neighbors: int = parameter(15, "UMAP neighbours a frame, 2 to 200", 2, 200)
+    min_dist: float = parameter(0.1, "UMAP least distance between points on the map, 0 to 1", 0.0, 1.0)
+    map_seed: int = parameter(0, "seed of the map, 0 to 2147483647", 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
 class ClusterParameters(Parameters):
     """Scenes and outliers."""
 
@@ -136,6 +145,7 @@ class WriteParameters(Parameters):
 STAGES: dict[str, type[Parameters]] = {
     "video": VideoParameters,
     "embed": EmbedParameters,
+    "umap": UmapParameters,
     "cluster": ClusterParameters,
     "features": FeatureParameters,
     "match": MatchParameters,

@@ -111,7 +111,10 @@ class Run:
     def fingerprint(self, stage: str) -> str:
         """Fingerprint of a finished stage. Raises :class:`MissingStageError` when it is not finished."""
         self.require(stage)
-        return self._record["stages"][stage]["fingerprint"]
+        found = self._record["stages"][stage]
+        if not found["edits"]:
+            return found["fingerprint"]
+        return hashlib.sha256(json.dumps([found["fingerprint"], found["edits"]]).encode()).hexdigest()
 
     def require(self, *stages: str) -> None:
         """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished."""
@@ -172,6 +175,7 @@ class Run:
             "parameters": values,
             "fingerprint": key,
             "inputs": inputs,
+            "edits": [],
             "outputs": list(outputs),
             "seconds": round(time.perf_counter() - start, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -179,6 +183,12 @@ class Run:
         }
         self._save()
         return self._record["stages"][name]
+
+    def edit(self, stage: str, change: Any) -> None:
+        """Note a change made by hand to a finished stage's result: what builds on it becomes stale, the stage itself not."""
+        self.require(stage)
+        self._record["stages"][stage]["edits"].append(change)
+        self._save()
 
     def info(self, stage: str) -> dict[str, Any]:
         """What a finished stage recorded about itself."""
@@ -198,6 +208,11 @@ class Run:
         """(N, D) float32, unit length."""
         self.require("embed")
         return np.load(self.path / "embeddings.npy")
+
+    def map_points(self) -> np.ndarray:
+        """(N, 2) float32 UMAP coordinates, for looking only."""
+        self.require("umap")
+        return np.load(self.path / "umap.npy")
 
     def labels(self) -> np.ndarray:
         """(N,) int scene of every frame, -1 = outlier."""

@@ -28,6 +28,7 @@ from workbench.parameters import (
     OrderParameters,
     Parameters,
     RegisterParameters,
+    UmapParameters,
     VideoParameters,
     WriteParameters,
 )
@@ -59,6 +60,15 @@ def embed_frames(run: Run, parameters: EmbedParameters, overwrite: bool = False,
         return {"dimensions": vectors.shape[1]}
 
     return run.stage("embed", parameters, ("video",), ("embeddings.npy",), compute, overwrite)
+
+
+def map_frames(run: Run, parameters: UmapParameters, overwrite: bool = False) -> dict[str, Any]:
+    """The embeddings on a plane, for looking only: ``umap.npy`` (N, 2)."""
+
+    def compute(out: Path) -> None:
+        np.save(out / "umap.npy", cluster.umap_points(run.embeddings(), parameters))
+
+    return run.stage("umap", parameters, ("embed",), ("umap.npy",), compute, overwrite)
 
 
 def find_scenes(run: Run, parameters: ClusterParameters, overwrite: bool = False) -> dict[str, Any]:

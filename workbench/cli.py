@@ -1,0 +1,228 @@
+"""The command line. Nothing heavy is imported before a command runs, so that ``--help`` answers at once."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench import __version__
+from workbench.errors import ParameterError, UsageError, WorkbenchError
+from workbench.parameters import STAGES, defaults, stage_parameters
+
+VIDEO = click.argument("video", type=click.Path(path_type=Path))
+RUN = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+OUT = click.option("--out", type=click.Path(path_type=Path), help="Run directory; default runs/NAME of the video.")
+TRUTH = click.option("--truth", default="", help="Ground truth; default NAME.truth.csv beside the video, if it is there.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace stages that were made with other parameters.")
+NOT_FAST = ("umap",)  # stages of the notebooks alone
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def cli() -> None:
+    """Give a shuffled video back: scenes, foreign frames set aside, order, and the video written again."""
+
+
+def stage_options(command: Callable[..., None]) -> Callable[..., None]:
+    """All parameters of the fast path as options, ``--cluster.eps`` and so on."""
+    for stage, kind in reversed(STAGES.items()):
+        if stage in NOT_FAST:
+            continue
+        for item in reversed(kind.__dataclass_fields__.values()):
+            name = f"{stage}.{item.name}"
+            choices = item.metadata["choices"]
+            command = click.option(
+                f"--{name}",
+                name.replace(".", "__"),
+                type=click.Choice(choices) if choices else item.type,
+                default=item.default,
+                show_default=True,
+                help=item.metadata["about"],
+            )(command)
+    return command
+
+
+@cli.command()
+@VIDEO
+@OUT
+@TRUTH
+@OVERWRITE
+@stage_options
+def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, **options: Any) -> None:
+    """Restore VIDEO: the fast path, without notebooks."""
+    chosen = stage_parameters({name.replace("__", "."): value for name, value in options.items()})
+    from workbench import stages
+    from workbench.evaluate import find_truth
+    from workbench.run import Run
+
+    known = find_truth(video, truth)
+    run = Run.create(out or default_run(video), video)
+    metrics = stages.reconstruct(run, chosen, known, overwrite)
+    _finish(run, metrics, [])
+
+
+@cli.command("run")
+@VIDEO
+@OUT
+@TRUTH
+@OVERWRITE
+@click.option("-p", "values", multiple=True, metavar="KEY=VALUE", help="A stage parameter, as cluster.eps=0.3; repeatable.")
+def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
+    """Restore VIDEO through the notebooks, and write report.html."""
+    chosen = stage_parameters(dict(_pair(value) for value in values))
+    from tqdm import tqdm
+
+    from workbench.evaluate import find_truth
+    from workbench.headless import CHAIN, run_notebooks
+    from workbench.report import write_report
+    from workbench.run import Run
+    from workbench.stages import write_metrics
+
+    known = find_truth(video, truth)
+    run = Run.create(out or default_run(video), video)
+    executed = []
+    with tqdm(total=len(CHAIN), unit="notebook", bar_format="{n}/{total} {desc} {elapsed}") as bar:
+        bar.set_description_str(CHAIN[0])
+        for name, path in run_notebooks(run, chosen, known, overwrite):
+            executed.append(path)
+            bar.write(f"{name}  done", file=sys.stderr)
+            bar.update()
+            bar.set_description_str(CHAIN[len(executed)] if len(executed) < len(CHAIN) else "report")
+    run = Run.open(run.path)
+    metrics = write_metrics(run, known)
+    report = write_report(run, metrics, executed)
+    _finish(run, metrics, [report])
+
+
+@cli.command()
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--foreign", required=True, type=click.Path(path_type=Path), help="Folder of pictures to mix in.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Video to write; the truth goes beside it.")
+@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option("--foreign-share", default=0.1, show_default=True, help="Foreign frames, share of all, 0 to 0.9.")
+@click.option("--size", type=int, help="Long side, px; default that of the first clip.")
+@click.option("--max-frames", type=int, help="Frames taken of each clip at most.")
+@click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn anew per frame, 0 to 1.")
+@click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn anew per frame, 0 to 1.")
+@click.option("--overwrite", is_flag=True, help="Replace a video that is there.")
+def corrupt(clips: tuple[Path, ...], foreign: Path, out: Path, overwrite: bool, **options: Any) -> None:
+    """Shuffle CLIPS, mix foreign pictures in, and write the case with its truth."""
+    from workbench.corrupt import corrupt as make_case
+    from workbench.corrupt import truth_path
+
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already: pass --overwrite to replace it, or choose another --out")
+    rows = make_case(list(clips), foreign, out, **options)
+    click.echo(f"{out}: {len(rows)} frames, {sum(row.clip == 'outlier' for row in rows)} of them foreign")
+    click.echo(truth_path(out))
+
+
+@cli.command()
+@RUN
+@click.option("--truth", required=True, type=click.Path(path_type=Path), help="The truth.csv of the video.")
+def evaluate(run_path: Path, truth: Path) -> None:
+    """How right RUN is: metrics against a truth, for all and for each clip."""
+    from workbench.evaluate import evaluate_clips, find_truth, read_order, read_truth
+    from workbench.run import Run
+    from workbench.stages import write_metrics
+
+    run = Run.open(run_path)
+    known = find_truth(run.path, truth)
+    metrics = write_metrics(run, known)
+    _table([(name, value) for name, value in _summary(metrics) if not name.startswith("Seconds")])
+    rows = evaluate_clips(read_truth(known), read_order(run.path / "order.csv"))
+    for row in rows:
+        values = ", ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
+        click.echo(values)
+
+
+@cli.command()
+@RUN
+@click.option("--scene", type=int, help="The scene; default all.")
+def flip(run_path: Path, scene: int | None) -> None:
+    """Reverse a scene of RUN and write the videos again: time has no arrow in a distance."""
+    from workbench.edit import flip_scenes
+    from workbench.run import Run
+
+    run = Run.open(run_path)
+    flipped = flip_scenes(run, scene)
+    click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.path / 'order.csv'}; the videos are written again")
+
+
+@cli.command()
+def models() -> None:
+    """What models there are, what is on this machine, and under which licence."""
+    from workbench.models import REGISTRY, is_here
+
+    rows = [(m.kind, m.name, "here" if is_here(m) else "not here", m.source, m.licence, m.about) for m in REGISTRY]
+    rows.insert(0, ("kind", "name", "on this machine", "source", "licence", "what it is"))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for row in rows:
+        click.echo("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[5]]))
+
+
+@cli.command()
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options: tuple[str, ...]) -> None:
+    """Start JupyterLab on the notebooks; OPTIONS after -- go to JupyterLab."""
+    import subprocess
+
+    from workbench.headless import notebooks_folder
+
+    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", f"--notebook-dir={notebooks_folder()}", *options]))
+
+
+def default_run(video: Path) -> Path:
+    """``runs/NAME`` for ``NAME.mp4``."""
+    return Path("runs") / video.stem
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    """``KEY=VALUE`` with the value as the parameter's type reads it."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"-p {text}: write KEY=VALUE, as in -p cluster.eps=0.3")
+    known = {name: value for full, value in defaults().items() for name in (full, full.split(".", 1)[1])}
+    if key not in known:
+        return key, value  # stage_parameters says what is known
+    try:
+        return key, type(known[key])(value)
+    except ValueError as error:
+        raise ParameterError(f"-p {text}: {value!r} is not of type {type(known[key]).__name__}") from error
+
+
+def _finish(run: Any, metrics: dict[str, Any], more: list[Path]) -> None:
+    for warning in run.info("video")["warnings"]:
+        click.echo(f"note: {warning}", err=True)
+    _table(_summary(metrics))
+    for path in [run.path / "order.csv", *more, *sorted(run.path.glob("reconstructed.*"))]:
+        click.echo(path)
+
+
+def _summary(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    from workbench.report import summary_rows
+
+    return summary_rows(metrics)
+
+
+def _table(rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"{name.ljust(width)}  {value:>8}")
+
+
+def main() -> None:
+    """Entry point: errors a person can mend are one line; 2 for wrong usage, 1 for data, 130 when interrupted."""
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except WorkbenchError as error:
+        click.echo(f"workbench: {error}", err=True)
+        sys.exit(error.exit_status)
+    except click.Abort:
+        click.echo("workbench: interrupted; the same command goes on from here", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

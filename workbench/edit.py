@@ -1,0 +1,30 @@
+"""Changes to a result by hand, kept in the run: a later call that reuses the stage keeps them too."""
+
+from pathlib import Path
+
+from workbench.errors import UsageError
+from workbench.parameters import WriteParameters
+from workbench.run import Run
+from workbench.stages import write_videos
+
+
+def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> list[int]:
+    """Reverse the order of a scene, or of all scenes, in ``order.csv``, and write the videos again.
+
+    Time has no arrow in a distance: which end of a scene comes first is for a person to say. Returns the scenes that were
+    reversed. Raises :class:`~workbench.errors.UsageError` for a scene that is not there.
+    """
+    table = run.order()
+    scenes = sorted(set(table["scene"]) - {-1})
+    if scene is not None and scene not in scenes:
+        raise UsageError(f"there is no scene {scene}: {run.path} has scenes 0 to {len(scenes) - 1}")
+    chosen = scenes if scene is None else [scene]
+    for number in chosen:
+        inside = table["scene"] == number
+        table.loc[inside, "order"] = inside.sum() - 1 - table.loc[inside, "order"]
+    written = run.record["stages"].get("write", {}).get("parameters", {})
+    table.to_csv(run.path / ".order.csv.partial", index=False)
+    Path(run.path / ".order.csv.partial").replace(run.path / "order.csv")
+    run.edit("order", {"flipped": [int(number) for number in chosen]})
+    write_videos(run, WriteParameters(**written), overwrite=True, progress=progress)
+    return [int(number) for number in chosen]

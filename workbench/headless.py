@@ -1,0 +1,80 @@
+"""The notebooks without a person: papermill runs them in order over one run directory, then the report is written."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import NotebookError
+from workbench.parameters import Parameters
+from workbench.run import NOTEBOOKS, Run
+
+CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
+
+
+def notebooks_folder() -> Path:
+    """The folder with the notebooks: beside the package, or in the current folder.
+
+    Raises :class:`NotebookError` when it is in neither: notebooks come with the repository, not with the package alone.
+    """
+    for folder in (Path(__file__).resolve().parent.parent / "notebooks", Path("notebooks").resolve()):
+        if all((folder / f"{name}.ipynb").is_file() for name in CHAIN):
+            return folder
+    raise NotebookError("the notebooks are not here: call this in a clone of the repository, or use `workbench reconstruct`")
+
+
+def run_notebooks(
+    run: Run, parameters: dict[str, Parameters], truth: Path | None, overwrite: bool
+) -> Iterator[tuple[str, Path]]:
+    """Run the notebooks in order with papermill; yields (name, executed notebook) as each is done.
+
+    Executed notebooks go to ``notebooks/`` in the run directory; one that fails stays there half executed.
+    Raises :class:`NotebookError` when a notebook fails, or lacks a parameter that it is to be given.
+    """
+    folder, executed = notebooks_folder(), run.path.resolve() / "notebooks"
+    executed.mkdir(exist_ok=True)
+    common = {"run_path": str(run.path.resolve()), "overwrite": overwrite, "interactive": False}
+    for name in CHAIN:
+        values = dict(common)
+        for stage, kind in parameters.items():
+            if NOTEBOOKS[stage] == name:
+                values |= kind.as_dict()
+        if name == CHAIN[0]:
+            values |= {"video": str(run.source)}
+        if name == CHAIN[-1]:
+            values |= {"truth": str(truth.resolve()) if truth else ""}
+        yield name, _execute(folder / f"{name}.ipynb", executed / f"{name}.ipynb", values)
+
+
+def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
+    import papermill
+
+    known = set(papermill.inspect_notebook(str(notebook)))
+    unknown = sorted(set(values) - known)
+    if unknown:  # papermill itself would only warn
+        raise NotebookError(f"{notebook.name} has no parameter {', '.join(unknown)}: add it to its parameters cell")
+    try:
+        with _headless(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="papermill")
+            papermill.execute_notebook(
+                str(notebook), str(out), parameters=values, cwd=str(notebook.parent), progress_bar=False, kernel_name="python3"
+            )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookError(f"{error.evalue} (in notebook {notebook.stem}; as far as it came: {out})") from error
+    return out
+
+
+@contextmanager
+def _headless() -> Iterator[None]:
+    """The environment that tells kernels that nobody is there to use controls."""
+    before = os.environ.get("WORKBENCH_HEADLESS")
+    os.environ["WORKBENCH_HEADLESS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WORKBENCH_HEADLESS"]
+        else:
+            os.environ["WORKBENCH_HEADLESS"] = before

@@ -1,0 +1,106 @@
+"""``report.html``: the figures of the executed notebooks in one page that needs nothing but itself and the videos beside it."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from workbench.errors import NotebookError
+from workbench.run import Run
+
+# Cells with these tags are shown, in this order. The heading is the reader's question.
+SECTIONS = (
+    ("report-strip", "Before and after"),
+    ("report-map", "Which frames belong together? (map of the embeddings)"),
+    ("report-eps", "How was the clustering radius chosen?"),
+    ("report-matches", "What did the matcher find?"),
+    ("report-similarity", "Similarity before and after ordering"),
+    ("report-gallery", "Scenes and outliers"),
+    ("report-change", "Does the restored video run smoothly?"),
+    ("report-truth", "Against the truth"),
+)
+SCORES = {
+    "outlier_f1": "Outlier F1",
+    "scene_f1": "Scene pair F1",
+    "scene_ari": "Adjusted Rand index",
+    "tau": "|Kendall tau|",
+    "adjacent": "True neighbours adjacent",
+    "coverage": "Coverage",
+}
+
+
+def summary_rows(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """The short table: frames, scenes, outliers, the order's quality if a truth is known, seconds a stage."""
+    rows = [(name.capitalize(), str(metrics[name])) for name in ("frames", "scenes", "outliers")]
+    rows += [(label, f"{metrics[name]:.4f}") for name, label in SCORES.items() if name in metrics]
+    seconds = {name.removeprefix("seconds_"): value for name, value in metrics.items() if name.startswith("seconds_")}
+    rows += [(f"Seconds, {stage}", f"{value:.1f}") for stage, value in seconds.items()]
+    return [*rows, ("Seconds, all stages", f"{sum(seconds.values()):.1f}")]
+
+
+def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Path:
+    """Write ``report.html`` from the executed notebooks; returns its path.
+
+    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code. Raises :class:`NotebookError` when a
+    notebook that should hold one of the first five sections does not.
+    """
+    cells = _tagged(notebooks)
+    missing = [tag for tag, _ in SECTIONS[:5] if tag not in cells]
+    if missing:
+        raise NotebookError(f"no executed notebook has a cell tagged {', '.join(missing)}: tag the cell that draws that figure")
+    page = [nbformat.v4.new_markdown_cell(_opening(run, metrics))]
+    for tag, heading in SECTIONS:
+        if tag in cells and cells[tag].outputs:
+            page += [nbformat.v4.new_markdown_cell(f"## {heading}"), cells[tag]]
+    page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
+    book = nbformat.v4.new_notebook(cells=page)
+    out = run.path / "report.html"
+    partial = run.path / ".report.html.partial"
+    partial.write_text(_as_html(book, f"Reconstruction of {run.source.name}"))
+    partial.replace(out)
+    return out
+
+
+def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
+    wanted = {tag for tag, _ in SECTIONS}
+    found = {}
+    for path in notebooks:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for tag in wanted.intersection(cell.metadata.get("tags", [])):
+                found[tag] = cell
+    return found
+
+
+def _opening(run: Run, metrics: dict[str, Any]) -> str:
+    warnings = "".join(f"<li>{html.escape(text)}</li>" for text in run.info("video")["warnings"])
+    table = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in summary_rows(metrics))
+    truth = "" if "tau" in metrics else "<p>No truth is known for this video: nothing here says how right the order is.</p>"
+    video = next(iter(sorted(run.path.glob("reconstructed.*"))))
+    player = f'<video controls width="480" src="{video.name}"></video>' if video.suffix == ".mp4" else ""
+    return (
+        f"# Reconstruction of {html.escape(run.source.name)}\n\n"
+        f"<table>{table}</table>\n{truth}\n"
+        + (f"<p><b>To know before trusting this:</b></p><ul>{warnings}</ul>\n" if warnings else "")
+        + f'<p><a href="{video.name}">{video.name}</a></p>\n{player}'
+    )
+
+
+def _closing(run: Run, notebooks: list[Path]) -> str:
+    stages = run.record["stages"]
+    parameters = [f"| {stage}.{key} | `{value}` |" for stage in stages for key, value in stages[stage]["parameters"].items()]
+    links = [f"- [{path.name}](notebooks/{path.name})" for path in notebooks]
+    versions = ", ".join(f"{name} {value}" for name, value in run.record["versions"].items())
+    return "\n".join(
+        ["## How it was made", "", "| parameter | value |", "|---|---|", *parameters, "", "Executed notebooks:", "", *links, "", f"Source SHA-256 `{run.record['source']['sha256']}`. {versions}."]
+    )
+
+
+def _as_html(book: nbformat.NotebookNode, title: str) -> str:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="lab", exclude_input=True, exclude_output_prompt=True)
+    # The page is read offline too: no scripts from elsewhere.
+    exporter.require_js_url = exporter.mathjax_url = exporter.jquery_url = exporter.mermaid_js_url = ""
+    body, _ = exporter.from_notebook_node(book, resources={"metadata": {"name": title}})
+    return body
