@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command runs, so that ``--help`` answers at once."""
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,6 @@ def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, **op
 def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
     """Restore VIDEO through the notebooks, and write report.html."""
     chosen = stage_parameters(dict(_pair(value) for value in values))
-    from tqdm import tqdm
-
     from workbench.evaluate import find_truth
     from workbench.headless import CHAIN, run_notebooks
     from workbench.report import write_report
@@ -82,14 +81,15 @@ def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, valu
 
     known = find_truth(video, truth)
     run = Run.create(out or default_run(video), video)
-    executed = []
-    with tqdm(total=len(CHAIN), unit="notebook", bar_format="{n}/{total} {desc} {elapsed}") as bar:
-        bar.set_description_str(CHAIN[0])
-        for name, path in run_notebooks(run, chosen, known, overwrite):
-            executed.append(path)
-            bar.write(f"{name}  done", file=sys.stderr)
-            bar.update()
-            bar.set_description_str(CHAIN[len(executed)] if len(executed) < len(CHAIN) else "report")
+    executed: list[Path] = []
+    start = time.perf_counter()
+    click.echo(f"{CHAIN[0]} ...", nl=False, err=True)
+    for name, path in run_notebooks(run, chosen, known, overwrite):
+        executed.append(path)
+        click.echo(f"\r{len(executed)}/{len(CHAIN)} {name:24} {time.perf_counter() - start:6.1f} s", err=True)
+        start = time.perf_counter()
+        if len(executed) < len(CHAIN):
+            click.echo(f"{CHAIN[len(executed)]} ...", nl=False, err=True)
     run = Run.open(run.path)
     metrics = write_metrics(run, known)
     report = write_report(run, metrics, executed)

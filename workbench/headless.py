@@ -59,7 +59,14 @@ def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
         with _headless(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="papermill")
             papermill.execute_notebook(
-                str(notebook), str(out), parameters=values, cwd=str(notebook.parent), progress_bar=False, kernel_name="python3"
+                str(notebook),
+                str(out),
+                parameters=values,
+                cwd=str(notebook.parent),
+                progress_bar=False,
+                kernel_name="python3",
+                # Kernels warn on stderr that they talk over loopback unencrypted; that is no news here.
+                extra_arguments=["--IPKernelApp.log_level=40"],
             )
     except papermill.PapermillExecutionError as error:
         raise NotebookError(f"{error.evalue} (in notebook {notebook.stem}; as far as it came: {out})") from error

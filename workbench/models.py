@@ -40,6 +40,7 @@ REGISTRY = (
     Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16, ImageNet"),
     Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, ImageNet"),
     Model("sift-flann", "matcher", "built in", "Apache-2.0", "RootSIFT, FLANN, ratio and mutual test"),
+    Model("sift-exact", "matcher", "built in", "Apache-2.0", "RootSIFT, all compared, ratio and mutual test"),
     Model("magic-leap-community/superglue_indoor", "matcher", "hub", "non-commercial research only", "SuperGlue, ScanNet"),
     Model(
         "magic-leap-community/superglue_outdoor",

@@ -86,7 +86,7 @@ class UmapParameters(Parameters):
 class ClusterParameters(Parameters):
     """Scenes and outliers."""
 
-    eps: float = parameter(0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 = the suggested value", 0.0, 2.0)
+    eps: float = parameter(0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 takes the suggested value", 0.0, 2.0)
     min_samples: int = parameter(3, "DBSCAN neighbours a core frame needs, itself included, 2 to 100", 2, 100)
 
 
@@ -113,7 +113,7 @@ class MatchParameters(Parameters):
     ratio: float = parameter(0.8, "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1", 0.3, 1.0)
     match_threshold: float = parameter(0.2, "SuperGlue confidence a match needs, 0 to 1", 0.0, 1.0)
     sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
-    pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 = all pairs", 0, 1000)
+    pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
 
 
 @dataclass(frozen=True)

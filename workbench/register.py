@@ -134,7 +134,7 @@ def residual(
     Unrelated frames come near :data:`UNRELATED`.
     """
     height, width = rank_b.shape
-    small = _in_pixels_of(transform, image_size, (width, height))
+    small = in_pixels_of(transform, image_size, (width, height))
     warped = cv2.warpAffine(rank_a, small, (width, height), flags=cv2.INTER_LINEAR)
     # Beyond its border a counts as 0, so ones warped the same way tell which pixels come from a wholly.
     inside = cv2.warpAffine(np.ones_like(rank_a), small, (width, height), flags=cv2.INTER_LINEAR) > 0.999
@@ -144,7 +144,7 @@ def residual(
     return float((warped - rank_b)[inside].std(dtype=np.float64))
 
 
-def _in_pixels_of(transform: np.ndarray, original: tuple[int, int], small: tuple[int, int]) -> np.ndarray:
+def in_pixels_of(transform: np.ndarray, original: tuple[int, int], small: tuple[int, int]) -> np.ndarray:
     """A (2, 3) transform between originals as one between their small copies (pixel centres at whole numbers)."""
     shrink_x, shrink_y = np.asarray(small, dtype=np.float64) / np.asarray(original, dtype=np.float64)
     to_small = np.array([[shrink_x, 0, 0.5 * shrink_x - 0.5], [0, shrink_y, 0.5 * shrink_y - 0.5], [0, 0, 1]])

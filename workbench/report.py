@@ -91,9 +91,9 @@ def _closing(run: Run, notebooks: list[Path]) -> str:
     parameters = [f"| {stage}.{key} | `{value}` |" for stage in stages for key, value in stages[stage]["parameters"].items()]
     links = [f"- [{path.name}](notebooks/{path.name})" for path in notebooks]
     versions = ", ".join(f"{name} {value}" for name, value in run.record["versions"].items())
-    return "\n".join(
-        ["## How it was made", "", "| parameter | value |", "|---|---|", *parameters, "", "Executed notebooks:", "", *links, "", f"Source SHA-256 `{run.record['source']['sha256']}`. {versions}."]
-    )
+    table = "\n".join(["| parameter | value |", "|---|---|", *parameters])
+    source = f"Source SHA-256 `{run.record['source']['sha256']}`. {versions}."
+    return f"## How it was made\n\n{table}\n\nExecuted notebooks:\n\n" + "\n".join(links) + f"\n\n{source}"
 
 
 def _as_html(book: nbformat.NotebookNode, title: str) -> str:
