@@ -1,0 +1,35 @@
+# make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab.
+# Each creates .venv with the pinned packages when it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test lab notebooks clean
+
+demo: $(READY)
+	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+	rm -rf build/nbval && mkdir -p build/nbval && cp -r notebooks data build/nbval/
+	WORKBENCH_HEADLESS=1 $(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -p no:cacheprovider \
+		--rootdir build/nbval build/nbval/notebooks
+
+lab: $(READY)
+	$(BIN)/workbench lab
+
+# Execute the notebooks in place, with the outputs that are committed.
+notebooks: $(READY)
+	rm -rf runs/sample
+	WORKBENCH_HEADLESS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/python -m tests.clean_notebooks notebooks/*.ipynb
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv build runs
