@@ -84,10 +84,14 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     # Nothing found, and (without a prior) everything in one scene, are stable for ever; they are no finding.
     trivial = (scenes == 0) | ((typical_eps == 0) & np.array([(label == 0).all() for label in labels]))
     if typical_eps:
+        # So far beyond the typical eps, frames are joined that have nothing in common: a clip of foreign frames alone.
+        trivial |= SWEEP > typical_eps * np.exp(PRIOR_WIDTH)
         score = np.log(np.maximum(width, 1e-3)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
     score = np.where(trivial, -np.inf, score)
     if trivial.all():
         best = int(np.argmax(scenes > 0)) if (scenes > 0).any() else len(SWEEP) // 2
+        if typical_eps:
+            best = int(np.abs(np.log(SWEEP / typical_eps)).argmin())
         return _sweep(labels, scenes, width, score, SWEEP[best], low[best], high[best])
     best = int(np.argmax(score))
     # Every eps of a range has its score; without a prior the middle of the range is as far from both ends as can be.

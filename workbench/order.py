@@ -71,6 +71,8 @@ def shortest_path(distances: np.ndarray) -> np.ndarray:
     The path becomes a tour through one more city at distance zero from all (a travelling-salesman problem, solved by
     fast-tsp's Lin-Kernighan search). Identical frames (distance 0) stay together, in the order of the input.
     """
+    if not len(distances):
+        return np.zeros(0, dtype=int)
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
     order = _open_path(distances[np.ix_(firsts, firsts)])

@@ -20,6 +20,16 @@ SECTIONS = (
     ("report-change", "Does the restored video run smoothly?"),
     ("report-truth", "Against the truth"),
 )
+STYLE = """<style>
+body { font: 16px/1.5 sans-serif; color: #222; max-width: 1040px; margin: 2em auto; padding: 0 1em; }
+h1, h2 { font-weight: 500; margin: 1.6em 0 0.5em; }
+img, video { max-width: 100%; }
+table { border-collapse: collapse; font-size: 15px; }
+th, td { text-align: left; padding: 0.15em 1.2em 0.15em 0; border-bottom: 1px solid #ddd; }
+.summary { display: flex; flex-wrap: wrap; gap: 3em; align-items: flex-start; }
+.anchor-link { display: none; }
+.warning { background: #fff3cd; padding: 0.5em 1em; }
+</style>"""
 SCORES = {
     "outlier_f1": "Outlier F1",
     "scene_f1": "Scene pair F1",
@@ -73,17 +83,22 @@ def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
 
 
 def _opening(run: Run, metrics: dict[str, Any]) -> str:
-    warnings = "".join(f"<li>{html.escape(text)}</li>" for text in run.info("video")["warnings"])
-    table = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in summary_rows(metrics))
-    truth = "" if "tau" in metrics else "<p>No truth is known for this video: nothing here says how right the order is.</p>"
+    rows = summary_rows(metrics)
+    results = [row for row in rows if not row[0].startswith("Seconds")]
+    table, times = (_html_table(part) for part in (results, [row for row in rows if row not in results]))
     video = next(iter(sorted(run.path.glob("reconstructed.*"))))
     player = f'<video controls width="480" src="{video.name}"></video>' if video.suffix == ".mp4" else ""
+    truth = "" if "tau" in metrics else "<p>No truth is known for this video: nothing here says how right the order is.</p>"
+    warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in run.info("video")["warnings"])
     return (
-        f"# Reconstruction of {html.escape(run.source.name)}\n\n"
-        f"<table>{table}</table>\n{truth}\n"
-        + (f"<p><b>To know before trusting this:</b></p><ul>{warnings}</ul>\n" if warnings else "")
-        + f'<p><a href="{video.name}">{video.name}</a></p>\n{player}'
+        f"<h1>Reconstruction of {html.escape(run.source.name)}</h1>{warnings}{truth}"
+        f'<div class="summary">{table}{times}</div>'
+        f'<p>{player}<br><a href="{video.name}">{video.name}</a>, <a href="order.csv">order.csv</a></p>'
     )
+
+
+def _html_table(rows: list[tuple[str, str]]) -> str:
+    return "<table>" + "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows) + "</table>"
 
 
 def _closing(run: Run, notebooks: list[Path]) -> str:
@@ -99,8 +114,8 @@ def _closing(run: Run, notebooks: list[Path]) -> str:
 def _as_html(book: nbformat.NotebookNode, title: str) -> str:
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(template_name="lab", exclude_input=True, exclude_output_prompt=True)
-    # The page is read offline too: no scripts from elsewhere.
-    exporter.require_js_url = exporter.mathjax_url = exporter.jquery_url = exporter.mermaid_js_url = ""
-    body, _ = exporter.from_notebook_node(book, resources={"metadata": {"name": title}})
-    return body
+    # The basic template gives the cells alone: the page needs no scripts, and nothing from elsewhere.
+    exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
+    body, _ = exporter.from_notebook_node(book)
+    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title>{STYLE}"
+    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>{body}</body></html>\n"

@@ -109,15 +109,14 @@ class Run:
         return source
 
     def fingerprint(self, stage: str) -> str:
-        """Fingerprint of a finished stage. Raises :class:`MissingStageError` when it is not finished."""
+        """Fingerprint of a finished stage, edits included. Raises as :meth:`require` does."""
         self.require(stage)
-        found = self._record["stages"][stage]
-        if not found["edits"]:
-            return found["fingerprint"]
-        return hashlib.sha256(json.dumps([found["fingerprint"], found["edits"]]).encode()).hexdigest()
+        return _fingerprint(self._record["stages"][stage])
 
     def require(self, *stages: str) -> None:
-        """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished."""
+        """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished, and
+        :class:`StaleStageError` when one was made from a result that was replaced since.
+        """
         for stage in stages:
             found = self._record["stages"].get(stage)
             if found is None or not all((self.path / name).exists() for name in found["outputs"]):
@@ -125,6 +124,20 @@ class Run:
                     f"stage {stage} of {self.path} is missing: run notebooks/{NOTEBOOKS[stage]}.ipynb first, "
                     "or `workbench reconstruct VIDEO`"
                 )
+            if self._is_stale(stage):
+                raise StaleStageError(
+                    f"stage {stage} of {self.path} was made from other inputs than there are now: run "
+                    f"notebooks/{NOTEBOOKS[stage]}.ipynb with overwrite = True first, or `workbench reconstruct VIDEO --overwrite`"
+                )
+
+    def _is_stale(self, stage: str) -> bool:
+        """Whether a stage this one builds on, directly or not, was replaced, edited or lost since."""
+        stages = self._record["stages"]
+        made_from = {name: given for name, given in stages[stage]["inputs"].items() if name != "source"}
+        return any(
+            name not in stages or _fingerprint(stages[name]) != given or self._is_stale(name)
+            for name, given in made_from.items()
+        )
 
     def key(self, stage: str, parameters: Parameters | None, after: tuple[str, ...]) -> str:
         """The fingerprint a stage would have: of its parameters, the video, and the stages it builds on."""
@@ -157,9 +170,16 @@ class Run:
                 raise StaleStageError(f"{self.path}: {_difference(name, found, values)}")
             del self._record["stages"][name]  # from here on the old outputs are no longer vouched for
             self._save()
+            for output in found["outputs"]:  # the new ones may have other names: fewer scenes, another codec
+                shutil.rmtree(self.path / output) if (self.path / output).is_dir() else (self.path / output).unlink(
+                    missing_ok=True
+                )
         scratch = self.path / f".{name}.partial"
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        try:
+            scratch.mkdir()
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written ({error.strerror}): choose another folder with --out") from error
         start = time.perf_counter()
         try:
             info = compute(scratch)
@@ -238,6 +258,13 @@ class Run:
         partial = self.path / ".run.json.partial"
         partial.write_text(json.dumps(self._record, indent=1) + "\n")
         partial.replace(self.path / "run.json")
+
+
+def _fingerprint(found: dict[str, Any]) -> str:
+    """Fingerprint of a stage's record: an edit by hand gives the result another one, and what builds on it is stale."""
+    if not found["edits"]:
+        return found["fingerprint"]
+    return hashlib.sha256(json.dumps([found["fingerprint"], found["edits"]]).encode()).hexdigest()
 
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:

@@ -137,8 +137,8 @@ def eps_curve(
         ax.step(eps, values, where="mid", color=colour, linewidth=1.4)
         ax.plot(eps, values, ".", color=colour, markersize=4)
         if stable is not None:
-            name = f"labels stable, {stable[0]:.3g} to {stable[1]:.3g}"
-            ax.axvspan(*stable, color=SCENE_COLOURS[2], alpha=0.18, linewidth=0, label=name)
+            unchanged = f"scenes unchanged, {stable[0]:.3g} to {stable[1]:.3g}"
+            ax.axvspan(*stable, color=SCENE_COLOURS[2], alpha=0.18, linewidth=0, label=unchanged)
         if suggested is not None:
             ax.axvline(suggested, color=SCENE_COLOURS[2], linestyle="--", label=f"suggested eps = {suggested:.3g}")
         ax.axvline(chosen, color=SCENE_COLOURS[5], label=f"eps in use = {chosen:.3g}")
