@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
 from workbench.viz_pictures import (
@@ -108,9 +108,8 @@ def k_distance_curve(distances: np.ndarray, eps: float | None = None, k: int | N
         above = int((distances > eps).sum())
         ax.axhline(eps, color=SCENE_COLOURS[5], linestyle="--", label=f"eps = {eps:.3g} ({above} frames above)")
         ax.legend(loc="best", fontsize=9)
-    neighbour = "k-th" if k is None else f"{k}-th"
     ax.set(
-        title=f"Distance of every frame to its {neighbour} nearest neighbour",
+        title="Distance of every frame to its k-th nearest neighbour" + ("" if k is None else f", k = {k}"),
         xlabel="frames, sorted by distance",
         ylabel="cosine distance (log scale)",
     )
@@ -133,7 +132,7 @@ def eps_curve(
     """
     fig, axes = plt.subplots(2, 1, figsize=(10, 4.6), sharex=True, layout="constrained")
     counts = ((scenes, "scenes", SCENE_COLOURS[0]), (outliers, "outliers (frames)", "#555555"))
-    for ax, (values, name, colour) in zip(axes, counts, strict=True):
+    for ax, (values, ylabel, colour) in zip(axes, counts, strict=True):
         ax.step(eps, values, where="mid", color=colour, linewidth=1.4)
         ax.plot(eps, values, ".", color=colour, markersize=4)
         if stable is not None:
@@ -142,7 +141,7 @@ def eps_curve(
         if suggested is not None:
             ax.axvline(suggested, color=SCENE_COLOURS[2], linestyle="--", label=f"suggested eps = {suggested:.3g}")
         ax.axvline(chosen, color=SCENE_COLOURS[5], label=f"eps in use = {chosen:.3g}")
-        ax.set_ylabel(name)
+        ax.set_ylabel(ylabel)
         ax.set_ylim(bottom=0)
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.grid(alpha=0.3)
@@ -154,10 +153,13 @@ def eps_curve(
 
 
 def _plain_log_ticks(ax: Axes) -> None:
-    """0.1 in place of 10^-1 on a log x axis; also between the powers of ten when it spans less than one and a half."""
+    """0.1, 0.2, 0.5 in place of powers of ten on a log x axis; round steps where it spans too little for those."""
     low, high = ax.get_xlim()
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(ScalarFormatter() if high < 30 * low else NullFormatter())
+    if high < 1.01 * low:  # a single value
+        low, high = ax.set_xlim(low / 1.25, high * 1.25)
+    ax.xaxis.set_major_locator(MaxNLocator(6) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def frame_changes(images: np.ndarray, order: Sequence[int] | np.ndarray | None = None, width: int = 96) -> np.ndarray:
@@ -206,7 +208,7 @@ def order_against_truth(
     clips: Sequence[str] | np.ndarray | None = None,
     title: str = "Restored place against true frame",
 ) -> Figure:
-    """One panel a scene: the place given to a frame against its true index. A good order is a straight line, up or down.
+    """One panel a scene: place given against true index of its frames. A good order is a straight line, up or down.
 
     places: (N,) place inside the scene. true_frames: (N,) index in its clip. labels: (N,) int scene, -1 outlier (not
     shown). clips: (N,) names of the true clips; frames that are not of the scene's main clip become grey crosses.
@@ -226,18 +228,20 @@ def order_against_truth(
         name = ""
         if clips is not None:
             names, counts = np.unique(np.asarray(clips)[here], return_counts=True)
-            name = f" = {names[counts.argmax()]}"
+            name = f": {names[counts.argmax()]:.18}"
             own = np.asarray(clips)[here] == names[counts.argmax()]
         colour, marker = scene_colour(scene), scene_marker(scene)
         ax.plot(true_frames[here][own], places[here][own], marker, color=colour, markersize=3.5)
         if not own.all():
             others = ax.plot(true_frames[here][~own], places[here][~own], "x", color=OUTLIER_COLOUR, markersize=6)
             ax.legend(others, [f"of other clips ({(~own).sum()})"], fontsize=8, loc="best")
-        ax.set_title(f"{scene_name(scene)}{name} ({own.sum()} frames)", fontsize=10)
-        ax.set(xlabel="true frame", ylabel="restored place")
+        ax.set_title(f"{scene_name(scene)}{name}\n{own.sum()} frame{'' if own.sum() == 1 else 's'}", fontsize=9)
+        ax.set_xlabel("true frame", fontsize=9)
         ax.grid(alpha=0.3)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(4, integer=True))
+    for ax in axes[:, 0]:
+        ax.set_ylabel("restored place", fontsize=9)
     more = len(scenes) - len(shown)
     fig.suptitle(title + (f" ({more} more scenes not shown)" if more else ""), fontsize=12)
     return fig

@@ -32,7 +32,13 @@ def _shrunk(matrix: np.ndarray, most: int = MAX_MATRIX) -> np.ndarray:
 
 
 def _draw(
-    ax: Axes, matrix: np.ndarray, title: str, axis_name: str, boundaries: Sequence[int], limits: tuple[float, float]
+    ax: Axes,
+    matrix: np.ndarray,
+    title: str,
+    axis_name: str,
+    boundaries: Sequence[int],
+    limits: tuple[float, float],
+    lines: str = "white",
 ) -> AxesImage:
     """``matrix`` drawn into ``ax`` with frame numbers on its axes, however far it was shrunk; returns the picture."""
     rows, columns = matrix.shape
@@ -42,7 +48,7 @@ def _draw(
     )  # fmt: skip
     for boundary in boundaries:
         for line in (ax.axhline, ax.axvline):
-            line(boundary - 0.5, color="white", linewidth=0.9)
+            line(boundary - 0.5, color=lines, linewidth=0.9)
     ax.set(title=title, xlabel=axis_name, ylabel=axis_name)
     ax.title.set_fontsize(11)
     for axis in (ax.xaxis, ax.yaxis):
@@ -112,7 +118,7 @@ def match_counts_matrix(
     ax = new_axes(ax, (6.5, 5.5))
     ax.set_facecolor("#E8E8E8")
     limits = (0.0, max(_limits(counts)[1], 1.0))
-    picture = _draw(ax, counts, title, "frame", boundaries, limits)
+    picture = _draw(ax, counts, title, "frame", boundaries, limits, lines="#555555")
     off = ~np.eye(*counts.shape, dtype=bool)
     compared = int((np.isfinite(counts) & off)[np.triu_indices(len(counts), 1)].sum())
     pairs = len(counts) * (len(counts) - 1) // 2

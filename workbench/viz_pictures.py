@@ -22,14 +22,15 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 SCENE_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#332288", "#999933", "#882255", "#44AA99",
 )  # fmt: skip
-SCENE_MARKERS = ("o", "s", "^", "D", "v", "P", "h")  # 7 beside 10 colours: the first 70 scenes all look different
-OUTLIER_COLOUR = "#8A8A8A"
+SCENE_MARKERS = ("o", "s", "^", "D", "v", "<", "h")  # 7 beside 10 colours: the first 70 scenes all look different
+OUTLIER_COLOUR = "#767676"
 DISAGREE_COLOUR = "#D55E00"
 
 WIDTH = 1000  # px, a figure of 10 inches at 100 dpi
 GAP = 6  # px between thumbnails
 LABEL_HEIGHT, HEADING_HEIGHT = 18, 24  # px
-THUMBNAIL = (150, 110)  # largest width and height of a thumbnail, px
+THUMBNAIL = (118, 110)  # largest width and height of a thumbnail, px
+SHEET_AREA = 220_000  # px, all thumbnails of a sheet together, about half a megabyte as PNG
 
 
 def scene_colour(scene: int) -> str:
@@ -279,8 +280,9 @@ def _scenes_of(labels: np.ndarray | None, positions: np.ndarray) -> np.ndarray |
 def _draw(strips: Sequence[_Strip], images: np.ndarray, title: str, columns: int, ax: Axes | None) -> Figure:
     """All strips on one sheet ``WIDTH`` px wide: one picture for matplotlib, whatever the number of thumbnails."""
     widest = max((len(strip.positions) for strip in strips), default=0)
-    columns = max(1, min(columns, widest))
-    cell = min(THUMBNAIL[0], WIDTH // columns - GAP)
+    columns = max(8, min(columns, widest))
+    count = sum(len(strip.positions) for strip in strips)
+    cell = min(THUMBNAIL[0], WIDTH // columns - GAP, max(48, int((SHEET_AREA / max(count, 1) * 16 / 9) ** 0.5)))
     thumbnails = [[thumbnail(images[p], cell, THUMBNAIL[1]) for p in strip.positions] for strip in strips]
     tallest = max((small.shape[0] for row in thumbnails for small in row), default=0)
     line = tallest + LABEL_HEIGHT + GAP

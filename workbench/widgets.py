@@ -65,6 +65,8 @@ def eps_slider(
     ``lambda labels: viz.umap_scatter(points, labels)``. eps: where the slider starts; low, high: its ends,
     on a log scale.
     """
+    if not (eps > 0 and low > 0):
+        raise ValueError(f"eps={eps}, low={low}: a log scale needs values above 0")
     low, high = np.log10([min(low, eps), max(high, eps)])
     slider = ipywidgets.FloatLogSlider(
         eps, min=low, max=high, step=(high - low) / 200, description="eps", readout_format=".4f",
@@ -75,7 +77,7 @@ def eps_slider(
     def show(_: object = None) -> None:
         labels = np.asarray(cluster(slider.value))
         scenes = len(np.unique(labels[labels >= 0]))
-        caption.value = f"eps = {slider.value:.4g}: {scenes} scenes, {(labels < 0).sum()} outliers"
+        caption.value = f"eps = {slider.value:.4g}: scenes {scenes}, outliers {(labels < 0).sum()}"
         picture.value = _png(draw(labels))
 
     slider.observe(show, "value")
@@ -97,14 +99,16 @@ def pair_chooser(pairs: Sequence[tuple[int, int]] | np.ndarray, show: Callable[[
     first = ipywidgets.Dropdown(options=sorted(partners), description="frame a")
     second = ipywidgets.Dropdown(options=sorted(partners[first.value]), description="frame b")
     picture = ipywidgets.Image(format="png")
+    drawn: list[tuple[int, int]] = []
 
     def redraw(_: object = None) -> None:
-        if second.value in partners[first.value]:
-            picture.value = _png(show(first.value, second.value))
+        pair = (first.value, second.value)
+        if pair[1] in partners[pair[0]] and drawn != [pair]:
+            drawn[:] = [pair]
+            picture.value = _png(show(*pair))
 
     def offer(_: object) -> None:
-        with second.hold_trait_notifications():
-            second.options = sorted(partners[first.value])
+        second.options = sorted(partners[first.value])  # draws already when this changes the second frame
         redraw()
 
     first.observe(offer, "value")

@@ -1,0 +1,117 @@
+"""Controls without a browser: move one, and what is shown changes."""
+
+import cv2
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from workbench import viz, widgets
+
+
+@pytest.fixture
+def images():
+    """(6, 30, 40, 3) uint8: frame k has the colour (40 k, 0, 255 - 40 k)."""
+    return np.stack([np.full((30, 40, 3), (40 * k, 0, 255 - 40 * k), np.uint8) for k in range(6)])
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left():
+    """Controls close the figures they draw, or a notebook shows each of them a second time."""
+    yield
+    assert not plt.get_fignums()
+
+
+def colour(picture):
+    """RGB of the middle pixel of an image widget."""
+    shown = cv2.imdecode(np.frombuffer(picture.value, np.uint8), cv2.IMREAD_COLOR)
+    return shown[shown.shape[0] // 2, shown.shape[1] // 2, ::-1].astype(int)
+
+
+def numbered(*values):
+    """A figure that says ``values``."""
+    fig, ax = plt.subplots(figsize=(2, 1))
+    ax.set_title(" ".join(str(value) for value in values))
+    return fig
+
+
+@pytest.mark.parametrize(
+    ("wanted", "headless", "expected"), [(True, None, True), (True, "", True), (True, "1", False), (False, None, False)]
+)
+def test_is_interactive(monkeypatch, wanted, headless, expected):
+    monkeypatch.delenv(widgets.HEADLESS, raising=False)
+    if headless is not None:
+        monkeypatch.setenv(widgets.HEADLESS, headless)
+    assert widgets.is_interactive(wanted) is expected
+
+
+def test_frame_browser_follows_its_sequence(images):
+    slider, caption, picture = widgets.frame_browser(images, [4, 0, 2], np.array([0, 0, -1, 0, 1, 1])).children
+    assert (slider.min, slider.max) == (0, 2)
+    assert "frame 4 of the input, scene 1" in caption.value
+    np.testing.assert_allclose(colour(picture), images[4][0, 0], atol=6)
+    slider.value = 2
+    assert "place 2 of 3: frame 2 of the input, outlier" in caption.value and "outliers" not in caption.value
+    np.testing.assert_allclose(colour(picture), images[2][0, 0], atol=6)
+
+
+def test_frame_browser_of_one_frame_and_of_none(images):
+    slider = widgets.frame_browser(images[:1]).children[0]
+    assert slider.min == slider.max == 0
+    assert widgets.frame_browser(images[:0]).value == "no frames to show"
+
+
+def test_frame_browser_shrinks_large_frames():
+    picture = widgets.frame_browser(np.zeros((1, 600, 1600, 3), np.uint8), width=400).children[2]
+    assert cv2.imdecode(np.frombuffer(picture.value, np.uint8), cv2.IMREAD_COLOR).shape == (150, 400, 3)
+
+
+def test_eps_slider_clusters_anew():
+    points = np.array([[0, 0], [0, 1], [5, 5], [5, 6], [9, 9]])
+    asked = []
+
+    def cluster(eps):
+        asked.append(eps)
+        return np.array([0, 0, 1, 1, -1]) if eps < 0.5 else np.zeros(5, int)
+
+    slider, caption, picture = widgets.eps_slider(cluster, lambda labels: viz.umap_scatter(points, labels), 0.2).children
+    assert asked == pytest.approx([0.2]) and caption.value == "eps = 0.2: scenes 2, outliers 1"
+    before = picture.value
+    slider.value = 0.8
+    assert asked[-1] == pytest.approx(0.8) and caption.value == "eps = 0.8: scenes 1, outliers 0"
+    assert picture.value != before and bytes(picture.value[:4]) == b"\x89PNG"
+
+
+@pytest.mark.parametrize("eps", [1e-5, 1.7])
+def test_eps_slider_reaches_the_value_it_starts_at(eps):
+    slider = widgets.eps_slider(lambda _: np.zeros(1, int), lambda labels: numbered(0), eps).children[0]
+    assert slider.value == pytest.approx(eps)
+
+
+def test_eps_slider_refuses_zero():
+    with pytest.raises(ValueError, match="above 0"):
+        widgets.eps_slider(lambda _: np.zeros(1, int), lambda labels: numbered(0), 0.0)
+
+
+def test_pair_chooser_offers_partners_and_draws_each_pair_once():
+    shown = []
+
+    def show(a, b):
+        shown.append((a, b))
+        return numbered(a, b)
+
+    lists, picture = widgets.pair_chooser([(3, 9), (0, 2), (0, 1), (5, 1)], show).children
+    first, second = lists.children
+    assert first.options == (0, 3, 5) and second.options == (1, 2) and shown == [(0, 1)]
+    before = picture.value
+    second.value = 2
+    first.value = 3
+    assert second.options == (9,) and shown == [(0, 1), (0, 2), (3, 9)] and picture.value != before
+    first.value = 5
+    first.value = 0
+    assert shown[3:] == [(5, 1), (0, 1)], "a new first frame with the same second is another pair"
+
+
+def test_pair_chooser_without_pairs():
+    chooser = widgets.pair_chooser(np.zeros((0, 2), int), numbered)
+    assert isinstance(chooser, ipywidgets.Widget) and chooser.value == "no pairs to show"
