@@ -74,7 +74,8 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     and how far everything else is. So the score of an eps is the width of the range of log eps around it in which the
     clustering stays the same (adjusted Rand index at least 0.98 with the one at eps, outliers counted one by one, and
     hardly a frame set aside or taken in). Where a backbone's typical eps is known, it weighs in as a log-normal prior: it
-    settles clips that have several such ranges, and clips without any foreign frame, whose widest range has no upper end.
+    settles clips that have several such ranges, clips without any foreign frame, whose widest range has no upper end, and
+    clips of foreign frames alone: an eps more than one width beyond the typical one is never suggested.
     """
     labels = [dbscan(distances, eps, min_samples) for eps in SWEEP]
     low, high = _stable_ranges(labels)
@@ -85,7 +86,7 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     trivial = (scenes == 0) | ((typical_eps == 0) & np.array([(label == 0).all() for label in labels]))
     if typical_eps:
         # So far beyond the typical eps, frames are joined that have nothing in common: a clip of foreign frames alone.
-        trivial |= SWEEP > typical_eps * np.exp(PRIOR_WIDTH)
+        trivial |= typical_eps * np.exp(PRIOR_WIDTH) < SWEEP
         score = np.log(np.maximum(width, 1e-3)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
     score = np.where(trivial, -np.inf, score)
     if trivial.all():

@@ -112,7 +112,7 @@ class _Codebook:
     def vlad(self, patches: np.ndarray) -> np.ndarray:
         """(P, 128) -> (384,) float32: the summed deviation of the patches from their word, each word of unit length."""
         sums = np.zeros((WORDS, WORD_LENGTH))
-        if self.empty:
+        if self.empty or not patches.any():  # a flat frame deviates from no word: it has no texture
             return sums.ravel()
         short = self.pca.transform(patches)
         word = self.kmeans.predict(short)

@@ -88,12 +88,13 @@ def extract(
     out: Path,
     key: str,
     progress: bool | Progress = True,
+    parts: Path | None = None,
 ) -> Path:
     """Features of every image, written to ``out`` in hloc's layout; returns ``out``.
 
     images: (N, h, w, 3) uint8 RGB, an array or a memory map; read one at a time. original_size: width and height of
     the original frames, px. key: fingerprint of the images. A killed call goes on from its last finished block of 64
-    frames when ``parameters`` and ``key`` are the same, and ends with the same bytes. Raises
+    frames, kept in ``parts``, when ``parameters`` and ``key`` are the same, and ends with the same bytes. Raises
     :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
     """
     detect = _detector(parameters)
@@ -102,7 +103,7 @@ def extract(
         for frame in range(start, stop):
             yield feature_entry(frame, detect(np.asarray(images[frame]), original_size))
 
-    return write_in_blocks(out, len(images), BLOCK, compute, parameters.as_dict(), key, progress)
+    return write_in_blocks(out, len(images), BLOCK, compute, parameters.as_dict(), key, progress, parts)
 
 
 def _detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, int]], Features]:

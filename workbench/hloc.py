@@ -156,15 +156,17 @@ def write_in_blocks(
     parameters: dict[str, Any],
     key: str,
     progress: bool | Progress = True,
+    parts: Path | None = None,
 ) -> Path:
     """Write items 0 to ``count`` - 1 to ``out``, keeping finished blocks when the process is killed.
 
     ``compute(start, stop)`` yields the entries of a block. Blocks left by an earlier call are reused only if they
     were made with the same ``parameters``, ``key`` (fingerprint of the inputs) and range; others are made again.
-    ``out`` is replaced at the end, in one step. ``progress`` draws a bar when true; a function is called with (done,
+    ``out`` is replaced at the end, in one step. ``parts`` is the folder for the blocks, default ``OUT.parts`` beside
+    ``out``; it is removed at the end. ``progress`` draws a bar when true; a function is called with (done,
     count) after every block.
     """
-    parts = out.with_name(out.name + ".parts")
+    parts = parts or out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
     common = {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
     files = []

@@ -137,15 +137,16 @@ def match_pairs(
     key: str,
     progress: bool | Progress = True,
     matcher: Matcher | None = None,
+    parts: Path | None = None,
 ) -> Path:
     """Match pairs of frames and write ``out`` in hloc's layout; returns ``out``.
 
-    features_h5: from :func:`workbench.features.extract`. pairs: (P, 2) int frame positions with a < b, each pair
-    once, in any order; no pairs give a file without groups. key: fingerprint of the features. matcher: default, the
-    one of ``parameters``. A killed call goes on from its last finished block of 512 pairs when ``parameters``,
-    ``key`` and ``pairs`` are the same, and ends with the same bytes. Raises :class:`~workbench.errors.RunError` for a
-    bad pair or a frame that is not in the file, and :class:`~workbench.errors.ModelError` when SuperGlue's weights
-    cannot be loaded or do not fit the descriptors.
+    features_h5: from :func:`workbench.features.extract`. pairs: (P, 2) int frame positions with a < b, each pair once, in
+    any order; no pairs give a file without groups. key: fingerprint of the features. matcher: default, the one of
+    ``parameters``. A killed call goes on from its last finished block of 512 pairs, kept in ``parts``, when
+    ``parameters``, ``key`` and ``pairs`` are the same, and ends with the same bytes.
+    Raises :class:`~workbench.errors.RunError` for a bad pair or a frame that is not in the file, and
+    :class:`~workbench.errors.ModelError` when SuperGlue's weights cannot be loaded or do not fit the descriptors.
     """
     pairs = checked_pairs(pairs)
     with open_h5(features_h5) as file:
@@ -160,7 +161,7 @@ def match_pairs(
                     yield match_entry(a, b, matches, scores)
 
         fingerprint = f"{key} {_digest(pairs)}"
-        return write_in_blocks(out, len(pairs), BLOCK, compute, parameters.as_dict(), fingerprint, progress)
+        return write_in_blocks(out, len(pairs), BLOCK, compute, parameters.as_dict(), fingerprint, progress, parts)
 
 
 def _digest(pairs: np.ndarray) -> str:

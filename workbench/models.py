@@ -4,11 +4,14 @@ A backbone is named in the registry below, or is a local folder with ``config.js
 :func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
@@ -99,6 +102,16 @@ def typical_eps(name: str) -> float:
     return float(_config(Path(name)).get("typical_eps", 0.0))
 
 
+def folder_digest(name: str) -> str:
+    """SHA-256 of the files of a model in a local folder, "" for a name: retrained weights are another model."""
+    if not Path(name).is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in Path(name).iterdir() if path.suffix in (".json", ".safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def is_here(model: Model) -> bool:
     """Whether this machine can use the model now, without a download."""
     if model.source == "built in":
@@ -120,14 +133,21 @@ def load_backbone(name: str) -> Backbone:
         return Backbone(_imagenet(name), 224, IMAGENET_MEAN, IMAGENET_STD)
     if model:
         raise ModelError(f"{name} is not a network: use workbench.embed.embed, which computes it directly")
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     config, folder = _config(Path(name)), Path(name)
-    network = _headless(torchvision().models.get_model(config["architecture"]), config["architecture"])
+    network = headless_network(config["architecture"])
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        raise ModelError(f"{file} is missing: write the folder with save_backbone, or use --embed.backbone rank-vlad")
     try:
-        network.load_state_dict(load_file(folder / "model.safetensors"))
-    except (RuntimeError, OSError) as error:
-        raise ModelError(f"{folder}/model.safetensors does not fit {config['architecture']}: {_one_line(error)}") from error
+        network.load_state_dict(load_file(file))
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{file} is damaged or does not fit {config['architecture']} ({_one_line(error)}): write it again with "
+            "save_backbone, or use --embed.backbone rank-vlad"
+        ) from error
     return Backbone(network.eval(), int(config["size"]), tuple(config["mean"]), tuple(config["std"]))
 
 
@@ -138,11 +158,15 @@ def save_backbone(folder: Path, architecture: str, backbone: Backbone, typical_e
     folder.mkdir(parents=True, exist_ok=True)
     config = {"architecture": architecture, "size": backbone.size, "mean": backbone.mean, "std": backbone.std}
     (folder / "config.json").write_text(json.dumps(config | {"typical_eps": typical_eps}, indent=2) + "\n")
-    save_file(backbone.network.state_dict(), folder / "model.safetensors")
+    # A network that was used lies in memory channels last, which safetensors does not store.
+    state = {name: tensor.contiguous() for name, tensor in backbone.network.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
 
 
 def headless_network(architecture: str) -> "torch.nn.Module":
     """A torchvision network with random weights and no classifier: (B, 3, S, S) to (B, D)."""
+    if architecture not in torchvision().models.list_models(torchvision().models):
+        raise ModelError(f"{architecture} is no network of torchvision: choose one of resnet18/34/50, vgg, efficientnet")
     return _headless(torchvision().models.get_model(architecture), architecture).eval()
 
 
@@ -162,16 +186,19 @@ def _headless(network: "torch.nn.Module", architecture: str) -> "torch.nn.Module
 
 
 def _imagenet(name: str) -> "torch.nn.Module":
-    weights = torchvision().models.get_model_weights(name).DEFAULT
+    weights, network = torchvision().models.get_model_weights(name).DEFAULT, torchvision().models.get_model(name)
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except OSError as error:  # urllib's errors are OSErrors
+        network.load_state_dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
+    except (OSError, HTTPException) as error:  # urllib's errors are OSErrors
         raise ModelError(
             f"the weights of {name} are not here and {weights.url} cannot be reached ({_one_line(error)}): "
             f"put that file at {_cached_weights(name)}, or use --embed.backbone rank-vlad, which needs none"
         ) from error
-    network = torchvision().models.get_model(name)
-    network.load_state_dict(state)
+    except (RuntimeError, UnpicklingError, EOFError) as error:  # cut off, not what its hash says, or another network's
+        raise ModelError(
+            f"{_cached_weights(name)} is damaged or holds other weights than {name}'s ({_one_line(error)}): delete it, or put "
+            f"{weights.url} there, or use --embed.backbone rank-vlad, which needs none"
+        ) from error
     return _headless(network, name).eval()
 
 
@@ -190,9 +217,19 @@ def _config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / "config.json").read_text())
         missing = {"architecture", "size", "mean", "std"} - set(config)
     except (ValueError, TypeError) as error:
-        raise ModelError(f"{folder}/config.json is not valid: {_one_line(error)}") from error
+        raise ModelError(f"{folder}/config.json is not valid ({_one_line(error)}): write it with save_backbone") from error
     if missing:
         raise ModelError(f"{folder}/config.json lacks {', '.join(sorted(missing))}: write it with save_backbone")
+    try:
+        good = int(config["size"]) > 0 and float(config.get("typical_eps", 0)) >= 0
+        good = good and all(len([float(value) for value in config[key]]) == 3 for key in ("mean", "std"))
+    except (ValueError, TypeError):
+        good = False
+    if not good:
+        raise ModelError(
+            f"{folder}/config.json needs a size in px, mean and std of three channels, and a typical_eps of 0 or more: "
+            "write it with save_backbone"
+        )
     return config
 
 

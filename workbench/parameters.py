@@ -115,6 +115,12 @@ class MatchParameters(Parameters):
     sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
     pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pairs_per_frame == 1:  # no frame inside a scene has only one neighbour
+            about = type(self).__dataclass_fields__["pairs_per_frame"].metadata["about"]
+            raise ParameterError(f"pairs_per_frame=1 is out of range: {about}")
+
 
 @dataclass(frozen=True)
 class RegisterParameters(Parameters):
@@ -162,6 +168,9 @@ def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
     an unknown key, listing the known ones, and for a value out of range.
     """
     short = {key.split(".", 1)[1]: key for key in defaults()}
+    twice = sorted(key for key in values if key in short and short[key] in values)
+    if twice:
+        raise ParameterError(f"{', '.join(twice)} is given twice, as {', '.join(short[key] for key in twice)} too: give one")
     values = {short.get(key, key): value for key, value in values.items()}
     unknown = sorted(set(values) - set(defaults()))
     if unknown:

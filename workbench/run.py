@@ -126,8 +126,8 @@ class Run:
                 )
             if self._is_stale(stage):
                 raise StaleStageError(
-                    f"stage {stage} of {self.path} was made from other inputs than there are now: run "
-                    f"notebooks/{NOTEBOOKS[stage]}.ipynb with overwrite = True first, or `workbench reconstruct VIDEO --overwrite`"
+                    f"stage {stage} of {self.path} was made from other inputs than there are now: run notebooks/"
+                    f"{NOTEBOOKS[stage]}.ipynb with overwrite = True first, or `workbench reconstruct VIDEO --overwrite`"
                 )
 
     def _is_stale(self, stage: str) -> bool:
@@ -139,41 +139,37 @@ class Run:
             for name, given in made_from.items()
         )
 
-    def key(self, stage: str, parameters: Parameters | None, after: tuple[str, ...]) -> str:
-        """The fingerprint a stage would have: of its parameters, the video, and the stages it builds on."""
-        inputs = {name: self.fingerprint(name) for name in after} or {"source": self._record["source"]["sha256"]}
-        values = parameters.as_dict() if parameters else {}
-        return hashlib.sha256(json.dumps([stage, values, inputs], sort_keys=True).encode()).hexdigest()
+    def key(self, stage: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> str:
+        """The fingerprint a stage would have: of its parameters, its weights, the video, and the stages it builds on."""
+        described = [stage, parameters.as_dict(), self._inputs(after), weights]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+    def _inputs(self, after: tuple[str, ...]) -> dict[str, str]:
+        return {name: self.fingerprint(name) for name in after} or {"source": self._record["source"]["sha256"]}
 
     def stage(
         self,
         name: str,
-        parameters: Parameters | None,
+        parameters: Parameters,
         after: tuple[str, ...],
         outputs: tuple[str, ...],
         compute: Callable[[Path], dict[str, Any] | None],
         overwrite: bool = False,
+        weights: str = "",
     ) -> dict[str, Any]:
         """Run a stage unless it is finished, and return its record (parameters, seconds, info, outputs).
 
         compute: writes ``outputs`` into the folder it is given, and returns what is worth recording; the files are put in
-        place only when it is done. Long stages may write a resumable output straight into the run directory instead.
+        place only when all are there, so a stage that fails leaves what was there before. weights: digest of a model in a
+        local folder, which its name alone does not tell.
         Raises :class:`StaleStageError` when the stage is finished with other parameters or inputs and not ``overwrite``.
         """
-        key = self.key(name, parameters, after)
+        key = self.key(name, parameters, after, weights)
         found = self._record["stages"].get(name)
         if found and found["fingerprint"] == key and all((self.path / output).exists() for output in found["outputs"]):
             return found
-        values = parameters.as_dict() if parameters else {}
-        if found and found["fingerprint"] != key:
-            if not overwrite:
-                raise StaleStageError(f"{self.path}: {_difference(name, found, values)}")
-            del self._record["stages"][name]  # from here on the old outputs are no longer vouched for
-            self._save()
-            for output in found["outputs"]:  # the new ones may have other names: fewer scenes, another codec
-                shutil.rmtree(self.path / output) if (self.path / output).is_dir() else (self.path / output).unlink(
-                    missing_ok=True
-                )
+        if found and found["fingerprint"] != key and not overwrite:
+            raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
         scratch = self.path / f".{name}.partial"
         shutil.rmtree(scratch, ignore_errors=True)
         try:
@@ -183,18 +179,20 @@ class Run:
         start = time.perf_counter()
         try:
             info = compute(scratch)
-            for output in sorted(item.name for item in scratch.iterdir()):
-                target = self.path / output
-                if target.is_dir():
-                    shutil.rmtree(target)
-                (scratch / output).replace(target)
+            if found:  # from here on the old outputs are not vouched for; the new ones may have other names
+                del self._record["stages"][name]
+                self._save()
+                for output in found["outputs"]:
+                    _remove(self.path / output)
+            for item in sorted(scratch.iterdir()):
+                _remove(self.path / item.name)
+                item.replace(self.path / item.name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        inputs = {stage: self.fingerprint(stage) for stage in after} or {"source": self._record["source"]["sha256"]}
         self._record["stages"][name] = {
-            "parameters": values,
+            "parameters": parameters.as_dict(),
             "fingerprint": key,
-            "inputs": inputs,
+            "inputs": self._inputs(after),
             "edits": [],
             "outputs": list(outputs),
             "seconds": round(time.perf_counter() - start, 3),
@@ -265,6 +263,13 @@ def _fingerprint(found: dict[str, Any]) -> str:
     if not found["edits"]:
         return found["fingerprint"]
     return hashlib.sha256(json.dumps([found["fingerprint"], found["edits"]]).encode()).hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:

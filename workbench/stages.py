@@ -19,7 +19,7 @@ from workbench.evaluate import evaluate, read_order, read_truth
 from workbench.features import extract
 from workbench.hloc import read_pairs, write_pairs
 from workbench.match import match_pairs
-from workbench.models import typical_eps
+from workbench.models import folder_digest, typical_eps
 from workbench.parameters import (
     ClusterParameters,
     EmbedParameters,
@@ -59,7 +59,8 @@ def embed_frames(run: Run, parameters: EmbedParameters, overwrite: bool = False,
         np.save(out / "embeddings.npy", vectors)
         return {"dimensions": vectors.shape[1]}
 
-    return run.stage("embed", parameters, ("video",), ("embeddings.npy",), compute, overwrite)
+    weights = folder_digest(parameters.backbone)
+    return run.stage("embed", parameters, ("video",), ("embeddings.npy",), compute, overwrite, weights)
 
 
 def map_frames(run: Run, parameters: UmapParameters, overwrite: bool = False) -> dict[str, Any]:
@@ -92,17 +93,20 @@ def run_typical_eps(run: Run) -> float:
 def extract_features(run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """Keypoints of every frame, once: ``features.h5``. Killed half way, it goes on from there."""
 
-    def compute(_: Path) -> None:
-        info = run.info("video")
-        key = run.key("features", parameters, ("video",))
-        extract(run.images(), (info["width"], info["height"]), parameters, run.path / "features.h5", key, progress)
+    weights = folder_digest(parameters.superpoint_model) if parameters.keypoints == "superpoint" else ""
 
-    return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite)
+    def compute(out: Path) -> None:
+        size = run.info("video")["width"], run.info("video")["height"]
+        key = run.key("features", parameters, ("video",), weights)
+        extract(run.images(), size, parameters, out / "features.h5", key, progress, run.path / "features.h5.parts")
+
+    return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite, weights)
 
 
 def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed."""
     after = ("features", "embed", "cluster")
+    weights = folder_digest(parameters.model) if parameters.matcher == "superglue" else ""
 
     def compute(out: Path) -> dict[str, Any]:
         labels = run.labels()
@@ -112,11 +116,11 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
         else:
             pairs = candidates.all_pairs(labels)
         write_pairs(out / "pairs.txt", pairs)
-        key = run.key("match", parameters, after)
-        match_pairs(run.path / "features.h5", pairs, parameters, run.path / "matches.h5", key, progress)
+        key, parts = run.key("match", parameters, after, weights), run.path / "matches.h5.parts"
+        match_pairs(run.path / "features.h5", pairs, parameters, out / "matches.h5", key, progress, parts=parts)
         return {"pairs": len(pairs), "pairs_per_frame": round(len(pairs) / max(1, int((labels >= 0).sum())), 3)}
 
-    return run.stage("match", parameters, after, ("pairs.txt", "matches.h5"), compute, overwrite)
+    return run.stage("match", parameters, after, ("pairs.txt", "matches.h5"), compute, overwrite, weights)
 
 
 def register_frames(run: Run, parameters: RegisterParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:

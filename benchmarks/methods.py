@@ -1,0 +1,44 @@
+"""The three methods of the table from a video file to a written video, all with the same reader, working copies and writer."""
+
+from pathlib import Path
+
+import numpy as np
+from baselines import Result, first_design, raw_pixels
+
+from workbench import stages
+from workbench.embed import similarity_matrix
+from workbench.evaluate import TruthRow, evaluate, read_order
+from workbench.parameters import stage_parameters
+from workbench.run import Run
+from workbench.video import write_video
+
+
+def restore(method: str, video: Path, folder: Path) -> Result:
+    """Restore ``video`` with the defaults; ``seconds`` of the result then holds every step, reading and writing included.
+
+    method: ``workbench``, ``raw pixels`` or ``first design``. folder: an empty one for what is written.
+    """
+    run, parameters = Run.create(folder / "run", video), stage_parameters({})
+    if method == "workbench":
+        stages.reconstruct(run, parameters, progress=False)
+        rows = read_order(run.path / "order.csv")
+        labels, places = np.array([row.scene for row in rows]), np.array([row.order for row in rows])
+        return Result(labels, places, run.info("match")["pairs"], run.seconds())
+    stages.read_video(run, parameters["video"], progress=False)
+    if method == "first design":
+        stages.embed_frames(run, parameters["embed"], progress=False)
+        stages.find_scenes(run, parameters["cluster"])
+        result = first_design(run.images(), run.labels(), similarity_matrix(run.embeddings()))
+    else:
+        result = raw_pixels(run.images())
+    chosen = parameters["write"]
+    out = folder / "reconstructed.mp4"
+    result.timed("write", write_video, video, result.positions().tolist(), out, chosen.codec, chosen.crf, None, False)
+    result.seconds = run.seconds() | result.seconds
+    return result
+
+
+def scores(truth: list[TruthRow], result: Result) -> dict[str, float]:
+    """Every figure of :func:`workbench.evaluate.evaluate`, and ``pairs_per_frame``: matched by keypoints, per frame kept."""
+    kept = int((result.labels >= 0).sum())
+    return evaluate(truth, result.rows()) | {"pairs_per_frame": result.pairs / max(1, kept)}

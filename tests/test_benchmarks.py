@@ -1,0 +1,181 @@
+"""The benchmark's two baselines do what they say, and its table has a row for every case and method.
+
+Frames are 160 x 120 windows sliding over a wide picture of fine and coarse noise, 4 px a frame: a steady pan, true order
+known. Foreign frames are other fine noise of more contrast, so that their pixels lie far off.
+"""
+
+import csv
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from workbench.corrupt import shuffled_rows, write_case
+from workbench.evaluate import OUTLIER, TruthRow, evaluate
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[dict[str, ModuleType]]:
+    """The benchmark's modules; their folder stays on the path while the tests run, because ``cases`` imports late."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        yield {name: importlib.import_module(name) for name in ("cases", "baselines")}
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+def noise(width: int, height: int, cell: tuple[int, int], contrast: float, rng: np.random.Generator) -> np.ndarray:
+    """(height, width, 3) float32 about 0: random colours, one a ``cell`` (px, width and height), joined smoothly."""
+    rough = rng.normal(size=(height // cell[1], width // cell[0], 3)).astype(np.float32)
+    return contrast * cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def picture(values: np.ndarray) -> np.ndarray:
+    return np.clip(128 + values, 0, 255).astype(np.uint8)
+
+
+def shuffled_pan(frames: int, foreign: int, seed: int) -> tuple[np.ndarray, list[TruthRow]]:
+    rng = np.random.default_rng(seed)
+    width = 160 + 4 * frames
+    wide = picture(noise(width, 120, (4, 4), 20, rng) + noise(width, 120, (60, 40), 40, rng))
+    pictures = {"pan": [wide[:, 4 * k : 4 * k + 160] for k in range(frames)]}
+    pictures[OUTLIER] = [picture(noise(160, 120, (4, 4), 120, rng)) for _ in range(foreign)]
+    rows = shuffled_rows({"pan": frames, OUTLIER: foreign}, seed)
+    return np.stack([pictures[row.clip][row.frame] for row in rows]), rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two cases, ``left`` and ``right``, of 16 frames and 3 foreign ones, and a video without truth."""
+    folder = tmp_path_factory.mktemp("cases")
+    for seed, name in enumerate(("left", "right", "plain")):
+        write_case(*shuffled_pan(16, 3, seed), folder / f"{name}.mp4")
+    (folder / "plain.truth.csv").unlink()
+    return folder
+
+
+def test_pixel_distances_are_exact(modules: dict[str, ModuleType]) -> None:
+    """Against the plain formula in float64, for a size that is no multiple of a block; equal frames are at exactly 0."""
+    images = np.random.default_rng(0).integers(0, 256, (6, 37, 41, 3), dtype=np.uint8)
+    images[4], images[5] = images[1], 255 - images[1]
+    rows = images.reshape(6, -1).astype(np.float64)
+    expected = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    found = modules["baselines"].pixel_distances(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found[1, 4] == 0
+
+
+def test_far_off_is_tukeys_rule(modules: dict[str, ModuleType]) -> None:
+    """Nine points on a line one apart and one 40 away: only that one is far off."""
+    points = np.array([0, 1, 2, 3, 4, 40, 5, 6, 7, 8.0])
+    assert np.flatnonzero(modules["baselines"].far_off(np.abs(points[:, None] - points))).tolist() == [5]
+
+
+def test_raw_pixels_restore_a_steady_pan(modules: dict[str, ModuleType]) -> None:
+    images, truth = shuffled_pan(30, 4, 3)
+    result = modules["baselines"].raw_pixels(images)
+    scores = evaluate(truth, result.rows())
+    assert {name: scores[name] for name in ("outlier_f1", "scene_f1", "tau", "adjacent", "coverage")} == {
+        "outlier_f1": 1, "scene_f1": 1, "tau": 1, "adjacent": 1, "coverage": 1,
+    }  # fmt: skip
+    frames = [truth[position].frame for position in result.positions()]
+    assert frames in (list(range(30)), list(range(29, -1, -1)))
+
+
+def test_first_design_matches_all_pairs_inside_scenes(modules: dict[str, ModuleType]) -> None:
+    """Labels are taken as given, all 8 * 7 / 2 pairs of the scene are matched, and near frames match best."""
+    images, truth = shuffled_pan(8, 2, 5)
+    labels = np.array([-1 if row.clip == OUTLIER else 0 for row in truth])
+    result = modules["baselines"].first_design(images, labels, np.eye(10), alpha=1)
+    assert result.pairs == 28
+    np.testing.assert_array_equal(result.labels, labels)
+    assert sorted(result.places[labels == 0]) == list(range(8))
+    assert (result.places[labels < 0] == -1).all()
+    assert set(result.seconds) == {"features", "match", "order"}
+    descriptors = [modules["baselines"].sift(images[position], 300) for position in result.positions()]
+    counts = modules["baselines"].match_counts(descriptors)
+    frames = np.array([truth[position].frame for position in result.positions()])
+    apart = np.abs(frames[:, None] - frames)
+    assert counts[apart == 1].mean() > counts[apart == 6].mean() > 0
+
+
+def test_frames_without_keypoints_match_nothing(modules: dict[str, ModuleType]) -> None:
+    flat = modules["baselines"].sift(np.full((40, 40, 3), 90, np.uint8), 300)
+    assert flat.shape == (0, 128)
+    assert modules["baselines"].match_counts([flat, flat]).tolist() == [[0, 0], [0, 0]]
+
+
+def test_table_has_every_case_and_method(
+    modules: dict[str, ModuleType],
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All but the processes, which take seconds to start: a row for each, three means, four ratios, and the same as CSV."""
+    cases = modules["cases"]
+    monkeypatch.setattr(cases, "measure_alone", cases.measure)
+    assert cases.main([str(folder), "--out", str(tmp_path / "table.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    expected = [(case, method) for case in ("left", "right", "mean") for method in cases.METHODS]
+    assert [tuple(re.split(r"  +", line)[:2]) for line in lines[1:10]] == expected
+    assert [line.split(":")[0] for line in lines[11:]] == [
+        f"{figure}, workbench / {method}" for method in cases.METHODS[1:] for figure in ("seconds", "CPU s")
+    ]
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["case"], row["method"]) for row in rows] == expected[:6]
+    for row in rows:
+        assert tuple(row) == cases.COLUMNS
+        assert row["error"] == ""
+        assert row["frames"] == "19"
+        assert all(0 <= float(row[name]) <= 1 for name in cases.SCORES[:5])
+        steps = [float(row[f"seconds_{step}"] or 0) for step in cases.STEPS]
+        assert 0 < sum(steps) <= float(row["seconds"]) + 0.01
+        assert float(row["seconds_per_frame"]) == pytest.approx(float(row["seconds"]) / 19)
+    assert [float(row["pairs_per_frame"]) > 0 for row in rows[:3]] == [True, False, True]
+
+
+def test_a_process_of_its_own(modules: dict[str, ModuleType], folder: Path) -> None:
+    row = modules["cases"].measure_alone("raw pixels", folder / "left.mp4")
+    assert row["error"] == ""
+    assert 20 < row["peak_mb"] < 2000
+
+
+def test_a_case_that_fails_is_a_row_without_points(
+    modules: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = modules["cases"]
+    monkeypatch.setattr(cases, "measure_alone", cases.measure)
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    (tmp_path / "bad.truth.csv").write_text("position,clip,frame\n0,a,0\n1,a,1\n")
+    assert cases.main([str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if "failed: " in line and "bad.mp4" in line]) == 3
+    assert not any("/ raw pixels:" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [([], "give a folder with NAME.mp4 and NAME.truth.csv"), (["--only", "up", "left"], "--only takes left, right")],
+)
+def test_a_wrong_call_is_one_line(
+    modules: dict[str, ModuleType],
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    remedy: str,
+) -> None:
+    assert modules["cases"].main([str(folder if arguments else tmp_path), *arguments]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert remedy in message

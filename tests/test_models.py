@@ -1,0 +1,216 @@
+"""Finding and loading backbones: folders written by the tests with random weights, and a hub that cannot be reached."""
+
+import json
+import pickle
+from http.client import IncompleteRead
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from workbench import models
+from workbench.errors import ModelError
+from workbench.models import IMAGENET_MEAN, IMAGENET_STD, REGISTRY, Backbone, load_backbone, save_backbone, typical_eps
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with a ResNet-18 of random weights, seed 0, that wants 64 px; its typical eps is said to be 0.3."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "resnet"
+    backbone = Backbone(models.headless_network("resnet18"), 64, IMAGENET_MEAN, IMAGENET_STD)
+    save_backbone(folder, "resnet18", backbone, typical_eps=0.3)
+    return folder
+
+
+@pytest.fixture
+def copied(saved, tmp_path):
+    """A copy of the folder to spoil."""
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((saved / name).read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """torch.hub's folder, empty and in a temporary place; every download fails as it does without a network."""
+
+    def unreachable(*_, **__):
+        raise URLError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    return tmp_path / "checkpoints"
+
+
+def refused(name, message):
+    """Loading fails with this message, in one line."""
+    with pytest.raises(ModelError, match=message) as error:
+        load_backbone(str(name))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_folder_gives_back_what_was_saved(saved):
+    torch.manual_seed(0)
+    network, loaded = models.headless_network("resnet18"), load_backbone(str(saved))
+    assert (loaded.size, loaded.mean, loaded.std) == (64, IMAGENET_MEAN, IMAGENET_STD)
+    assert not loaded.network.training and typical_eps(str(saved)) == 0.3
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(loaded.network(pixels), network(pixels)) and loaded.network(pixels).shape == (2, 512)
+
+
+def test_a_network_that_was_used_can_be_saved(saved, tmp_path):
+    """Embedding puts a network's weights into another memory format; saved, they are the same numbers."""
+    backbone = load_backbone(str(saved))
+    backbone.network.to(memory_format=torch.channels_last)
+    save_backbone(tmp_path / "again", "resnet18", backbone)
+    before, after = load_file(saved / "model.safetensors"), load_file(tmp_path / "again" / "model.safetensors")
+    assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_unknown_names_list_the_known_ones():
+    message = refused(
+        "resnet-eighteen", "no backbone is called resnet-eighteen: use rank-vlad, thumbnail, resnet18, .*or a folder"
+    )
+    assert all(model.name in message for model in REGISTRY if model.kind == "embedding")
+    with pytest.raises(ModelError, match="no backbone is called"):
+        typical_eps("resnet-eighteen")
+
+
+def test_names_that_are_not_networks():
+    refused("rank-vlad", r"is not a network: use workbench\.embed\.embed")
+    refused("sift-flann", "no backbone is called sift-flann")
+
+
+def test_folder_without_configuration(copied):
+    (copied / "config.json").unlink()
+    refused(copied, r"or a folder with config\.json and model\.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "is not valid .*: write it with save_backbone"),
+        ({"size": None}, "lacks size: write it with save_backbone"),
+        ({"mean": None, "architecture": None}, "lacks architecture, mean: write it with save_backbone"),
+        ({"size": "big"}, "needs a size in px.*: write it with save_backbone"),
+        ({"size": 0}, "needs a size in px.*: write it with save_backbone"),
+        ({"std": [0.5]}, "mean and std of three channels"),
+        ({"typical_eps": "far"}, "typical_eps of 0 or more"),
+        ({"architecture": "resnet19"}, "resnet19 is no network of torchvision: choose one of resnet18"),
+        ({"architecture": "mobilenet_v2"}, "mobilenet_v2 is not one of resnet18.*: choose one of these"),
+        ({"architecture": "resnet34"}, "is damaged or does not fit resnet34 .*Missing key.*rank-vlad"),
+    ],
+)
+def test_configurations_that_are_wrong(copied, change, message):
+    config = json.loads((copied / "config.json").read_text()) | (change or {})
+    text = json.dumps({key: value for key, value in config.items() if value is not None})
+    (copied / "config.json").write_text(text if change else "{not json")
+    refused(copied, message)
+
+
+def test_missing_and_truncated_weights(copied):
+    file = copied / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    refused(copied, "model.safetensors is damaged or does not fit resnet18 .*: write it again with save_backbone.*rank-vlad")
+    file.write_bytes(b"")
+    refused(copied, "is damaged")
+    file.unlink()
+    refused(copied, "model.safetensors is missing: write the folder with save_backbone")
+
+
+def test_weights_of_another_shape(copied):
+    state = load_file(copied / "model.safetensors")
+    state["conv1.weight"] = torch.zeros(64, 3, 3, 3)
+    save_file(state, copied / "model.safetensors")
+    refused(copied, "does not fit resnet18 .*size mismatch for conv1")
+
+
+class Bomb:
+    """A pickle of this raises when it is read."""
+
+    def __reduce__(self):
+        return exec, ("raise SystemError('a pickle was read')",)
+
+
+def test_pickles_are_not_read_from_a_folder(copied):
+    (copied / "model.safetensors").unlink()
+    for name in ("model.pt", "pytorch_model.bin", "model.safetensors"):
+        (copied / name).write_bytes(pickle.dumps(Bomb()))
+    refused(copied, "model.safetensors is damaged")
+
+
+def test_pickles_are_not_read_from_the_cache(hub):
+    hub.mkdir()
+    file = models._cached_weights("resnet18")
+    torch.save({"conv1.weight": Bomb()}, file, pickle_protocol=2)
+    refused("resnet18", "is damaged or holds other weights than resnet18's .*rank-vlad")
+    file.write_bytes(pickle.dumps(Bomb(), protocol=2))
+    refused("resnet18", "is damaged or holds other weights")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0"])
+def test_unreachable_weights(hub, name):
+    """The error names what was tried, where the file can be put, and what runs without."""
+    message = refused(name, "cannot be reached .*Name or service not known")
+    file = models._cached_weights(name)
+    assert f"https://download.pytorch.org/models/{file.name}" in message
+    assert file.parent == hub and f"put that file at {file}" in message and "--embed.backbone rank-vlad" in message
+
+
+def test_a_connection_that_breaks(hub, monkeypatch):
+    def breaks(*_, **__):
+        raise IncompleteRead(b"")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", breaks)
+    refused("resnet18", "cannot be reached")
+
+
+def test_weights_put_by_hand(hub):
+    """A file in the place the error names is used, and the registry then says that the model is here."""
+    resnet = next(model for model in REGISTRY if model.name == "resnet18")
+    assert not models.is_here(resnet)
+    torch.manual_seed(1)
+    network = models.torchvision().models.get_model("resnet18")
+    hub.mkdir()
+    torch.save(network.state_dict(), models._cached_weights("resnet18"))
+    assert models.is_here(resnet)
+    loaded = load_backbone("resnet18")
+    assert loaded.size == 224 and torch.equal(loaded.network.conv1.weight, network.conv1.weight)
+
+
+def test_cut_off_and_wrong_files_in_the_cache(hub):
+    hub.mkdir()
+    file = models._cached_weights("resnet18")
+    torch.save({"conv1.weight": torch.zeros(3)}, file)
+    whole = file.read_bytes()
+    refused("resnet18", "holds other weights than resnet18's")
+    for data in (whole[: len(whole) // 2], b"", b"<html>404</html>"):
+        file.write_bytes(data)
+        assert str(file) in refused("resnet18", "is damaged .*: delete it, or put https://")
+
+
+def test_the_registry():
+    """Every name is there once, with a licence; what is built in is here; the default's typical eps is a cosine distance."""
+    assert len({model.name for model in REGISTRY}) == len(REGISTRY)
+    assert all(model.licence and model.about for model in REGISTRY)
+    assert all(models.is_here(model) for model in REGISTRY if model.source == "built in")
+    assert all("non-commercial" in model.licence for model in REGISTRY if model.name.startswith("magic-leap"))
+    assert 0 < typical_eps("rank-vlad") < 1 and typical_eps("thumbnail") == 0
+
+
+def test_hub_models_are_not_here_by_themselves(tmp_path, monkeypatch):
+    """With an empty cache, asking does not download."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    assert not any(models.is_here(model) for model in REGISTRY if model.source == "hub")
+
+
+def test_torchvision_is_mended_once():
+    assert models.torchvision() is models.torchvision()
+    assert np.isclose(models.torchvision().transforms.functional.to_tensor(np.full((1, 1, 3), 51, np.uint8))[0, 0, 0], 0.2)

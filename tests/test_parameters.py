@@ -1,0 +1,123 @@
+"""Parameters: what is accepted, what is refused, and that the refusal says what would be right."""
+
+import re
+from dataclasses import FrozenInstanceError, fields
+
+import numpy as np
+import pytest
+
+from workbench.errors import ParameterError
+from workbench.parameters import (
+    STAGES,
+    ClusterParameters,
+    EmbedParameters,
+    FeatureParameters,
+    MatchParameters,
+    OrderParameters,
+    VideoParameters,
+    defaults,
+    stage_parameters,
+)
+
+FIELDS = [(stage, item) for stage, kind in STAGES.items() for item in fields(kind)]
+
+
+def test_defaults_are_valid_and_complete():
+    assert {stage: type(made) for stage, made in stage_parameters(defaults()).items()} == STAGES
+    assert stage_parameters(defaults()) == stage_parameters({})
+
+
+def test_short_names_are_unique_over_all_stages():
+    names = [item.name for _, item in FIELDS]
+    assert len(names) == len(set(names)) and not set(names) & set(STAGES)
+
+
+@pytest.mark.parametrize(("stage", "item"), FIELDS, ids=[item.name for _, item in FIELDS])
+def test_every_field_says_its_range(stage, item):
+    """The comment names every choice, or both limits of the range (and the default lies within); texts say what they are."""
+    about, low, high, choices = (item.metadata[key] for key in ("about", "low", "high", "choices"))
+    assert item.type in (int, float, bool, str) and type(item.default) is item.type and len(about) > 15
+    if choices:
+        assert item.default in choices and all(choice in about for choice in choices)
+    elif item.type is not str:
+        numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", about)]
+        assert low in numbers and high in numbers and low <= item.default <= high
+
+
+@pytest.mark.parametrize(("stage", "item"), [pair for pair in FIELDS if pair[1].metadata["low"] is not None])
+def test_limits_are_allowed_and_nothing_beyond_them(stage, item):
+    low, high = item.type(item.metadata["low"]), item.type(item.metadata["high"])
+    for value in (low, high):
+        assert getattr(STAGES[stage](**{item.name: value}), item.name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(ParameterError, match=f"{item.name}=.* is out of range: {re.escape(item.metadata['about'])}"):
+            STAGES[stage](**{item.name: value})
+
+
+def test_choices_are_listed():
+    with pytest.raises(ParameterError, match="matcher='orb' is not one of sift-flann, sift-exact, superglue"):
+        MatchParameters(matcher="orb")
+    with pytest.raises(ParameterError, match="method='best' is not one of path, greedy"):
+        OrderParameters(method="best")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (VideoParameters, {"proxy_size": "400"}, "proxy_size='400' must be of type int"),
+        (VideoParameters, {"proxy_size": 400.0}, "proxy_size=400.0 must be of type int"),
+        (EmbedParameters, {"batch_size": True}, "batch_size=True must be of type int"),
+        (EmbedParameters, {"backbone": 18}, "backbone=18 must be of type str"),
+        (ClusterParameters, {"eps": "auto"}, "eps='auto' must be of type float"),
+        (ClusterParameters, {"eps": True}, "eps=True must be of type float"),
+        (ClusterParameters, {"eps": None}, "eps=None must be of type float"),
+        (ClusterParameters, {"eps": float("nan")}, "eps is not a number"),
+        (ClusterParameters, {"eps": float("inf")}, "eps=inf is out of range: .*0 to 2"),
+        (FeatureParameters, {"keypoints": ["sift"]}, "keypoints=.* must be of type str"),
+    ],
+)
+def test_types(kind, values, message):
+    with pytest.raises(ParameterError, match=message):
+        kind(**values)
+
+
+def test_whole_numbers_are_floats_too():
+    made = ClusterParameters(eps=1)
+    assert made.eps == 1.0 and type(made.eps) is float
+    assert made == ClusterParameters(eps=np.float64(1))
+
+
+def test_one_pair_a_frame_is_too_few():
+    """The range has a hole: 0 stands for all pairs, and inside a scene a frame has two neighbours."""
+    assert MatchParameters(pairs_per_frame=0).pairs_per_frame == 0
+    assert MatchParameters(pairs_per_frame=2).pairs_per_frame == 2
+    with pytest.raises(ParameterError, match=r"pairs_per_frame=1 is out of range: .*2 to 1000"):
+        MatchParameters(pairs_per_frame=1)
+
+
+def test_parameters_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        ClusterParameters().eps = 0.5
+
+
+def test_dotted_and_short_keys():
+    dotted = stage_parameters({"cluster.eps": 0.2, "match.ratio": 0.7})
+    assert dotted == stage_parameters({"eps": 0.2, "ratio": 0.7})
+    assert dotted["cluster"] == ClusterParameters(eps=0.2) and dotted["match"] == MatchParameters(ratio=0.7)
+    assert dotted["order"] == OrderParameters()
+    assert dotted["cluster"].as_dict() == {"eps": 0.2, "min_samples": 3}
+
+
+def test_one_parameter_under_both_names_is_refused():
+    with pytest.raises(ParameterError, match=r"eps is given twice, as cluster\.eps too: give one"):
+        stage_parameters({"cluster.eps": 0.2, "eps": 0.3})
+
+
+@pytest.mark.parametrize("key", ["epsilon", "cluster.epsilon", "order.eps", "clusters.eps", "cluster", ""])
+def test_unknown_keys_list_the_known_ones(key):
+    with pytest.raises(ParameterError) as error:
+        stage_parameters({key: 0.2, "match.ratio": 0.7})
+    message = str(error.value)
+    assert message.startswith(f"unknown parameter {key}; known: ") and "\n" not in message
+    assert message.split("known: ")[1].split(", ") == list(defaults())
+    assert error.value.exit_status == 2

@@ -1,0 +1,132 @@
+"""Tiny videos, and the command line as tests call it.
+
+Every picture is cut from a seeded texture of smooth coloured noise. :func:`pan` moves a 96 x 72 px window over one texture, so
+that neighbours of a scene overlap; two textures have nothing in common, so that a picture of its own texture is foreign.
+"""
+
+import io
+import struct
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import av
+import cv2
+import numpy as np
+
+from workbench.cli import main
+from workbench.evaluate import OrderRow, read_order
+from workbench.run import Run
+from workbench.video import decode, rgb
+
+WIDTH, HEIGHT = 96, 72
+
+
+def pan(seed: int, count: int) -> list[np.ndarray]:
+    """``count`` frames (72, 96, 3) uint8 RGB of one scene: a window that goes right by 3 px and down by 1 px a frame."""
+    width, height = WIDTH + 3 * count, HEIGHT + count
+    rng = np.random.default_rng(seed)
+    layers = [rng.random((height // step + 2, width // step + 2, 3)).astype(np.float32) for step in (4, 16, 64)]
+    sizes = zip(layers, (2, 4, 8), strict=True)
+    texture = sum(weight * cv2.resize(layer, (width, height), interpolation=cv2.INTER_CUBIC) for layer, weight in sizes)
+    texture = (255 * (texture - texture.min()) / np.ptp(texture)).astype(np.uint8)
+    return [texture[k : k + HEIGHT, 3 * k : 3 * k + WIDTH].copy() for k in range(count)]
+
+
+def mixture() -> list[np.ndarray]:
+    """27 frames, shuffled with seed 3: a scene of 14, a scene of 10, and 3 foreign pictures at the end."""
+    frames = pan(1, 14) + pan(2, 10)
+    return [frames[k] for k in np.random.default_rng(3).permutation(24)] + [pan(100 + k, 1)[0] for k in range(3)]
+
+
+def encode(
+    path: Path,
+    frames: Sequence[np.ndarray],
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    rate: int = 25,
+    pts: Sequence[int] = (),
+    matrix: Sequence[int] = (),
+) -> Path:
+    """Write ``frames``. ``pts``: their times in units of 1/rate s. ``matrix``: a, b, c, d of an mp4's display matrix."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pixels
+        for index, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format=pixels)
+            frame.pts, frame.time_base = pts[index] if pts else index, Fraction(1, rate)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    if matrix:  # it stands in the track header as nine big-endian numbers
+        data = bytearray(path.read_bytes())
+        a, b, c, d = (65536 * value for value in matrix)
+        struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+        path.write_bytes(data)
+    return path
+
+
+def pictures(path: Path) -> list[np.ndarray]:
+    """All frames of a video as RGB, upright."""
+    return [rgb(frame) for _, frame in decode(path)]
+
+
+class Answer(NamedTuple):
+    """What a command said."""
+
+    status: int
+    out: str
+    err: str
+
+
+def workbench(*words: object) -> Answer:
+    """``workbench WORDS`` in this process: its exit status and what it wrote to stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["workbench", *map(str, words)]
+    with mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code
+        else:
+            raise AssertionError("main returned, it must exit")
+    return Answer(status or 0, out.getvalue(), err.getvalue())
+
+
+def refused(answer: Answer, status: int, *words: str) -> None:
+    """``answer`` is an error of one line on stderr that has all ``words``, with this exit status."""
+    assert answer.status == status, answer
+    assert answer.out == ""
+    assert answer.err.startswith("workbench: ")
+    assert answer.err.endswith("\n")
+    assert answer.err.count("\n") == 1, answer.err
+    for word in words:
+        assert word in answer.err
+
+
+def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderRow]:
+    """The result in a run directory is whole; returns its rows, by position.
+
+    Every decoded frame of ``video`` stands in order.csv once, places in a scene are 0, 1, ..., and the written videos hold the
+    kept frames in this order and nothing else: bit for bit when ``exact``, else within what H.264 changes.
+    """
+    source, rows = pictures(video), read_order(run_path / "order.csv")
+    assert [row.position for row in rows] == list(range(len(source)))
+    scenes = [[row for row in rows if row.scene == scene] for scene in range(1 + max(row.scene for row in rows))]
+    for scene in scenes:
+        scene.sort(key=lambda row: row.order)
+        assert [row.order for row in scene] == list(range(len(scene)))
+    assert [len(scene) for scene in scenes] == sorted(map(len, scenes), reverse=True)
+    names = Run.open(run_path).record["stages"]["write"]["outputs"]
+    for name, expected in zip(names, [*scenes, [row for scene in scenes for row in scene]], strict=True):
+        written = pictures(run_path / name)
+        assert len(written) == len(expected), name
+        for picture, row in zip(written, expected, strict=True):
+            height, width = source[row.position].shape[:2]  # H.264 adds a line to odd sizes
+            apart = np.abs(picture[:height, :width].astype(int) - source[row.position])
+            assert apart.max() == 0 if exact else apart.mean() < 6, (name, row)
+    return rows
