@@ -1,29 +1,46 @@
 """The command line. Nothing heavy is imported before a command runs, so that ``--help`` answers at once."""
 
+import errno
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from workbench import __version__
 from workbench.errors import ParameterError, UsageError, WorkbenchError
-from workbench.parameters import STAGES, defaults, stage_parameters
+from workbench.parameters import STAGES, Parameters, defaults, stage_parameters
 
-VIDEO = click.argument("video", type=click.Path(path_type=Path))
+if TYPE_CHECKING:
+    from workbench.run import Run
+
+
+def _local(_context: click.Context, _parameter: click.Parameter, text: str) -> Path:
+    if "://" in text:  # a Path would lose one of the slashes, and with it the reason
+        raise UsageError(f"{text} is a network address: download the video and give the path of the file")
+    return Path(text)
+
+
+VIDEO = click.argument("video", callback=_local)
 RUN = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 OUT = click.option("--out", type=click.Path(path_type=Path), help="Run directory; default runs/NAME of the video.")
 TRUTH = click.option("--truth", default="", help="Ground truth; default NAME.truth.csv beside the video, if it is there.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace stages that were made with other parameters.")
 NOT_FAST = ("umap",)  # stages of the notebooks alone
+# What a disk refuses, whatever the program does right.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True)
 @click.version_option(__version__)
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Give a shuffled video back: scenes, foreign frames set aside, order, and the video written again."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def stage_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -55,12 +72,9 @@ def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, **op
     """Restore VIDEO: the fast path, without notebooks."""
     chosen = stage_parameters({name.replace("__", "."): value for name, value in options.items()})
     from workbench import stages
-    from workbench.evaluate import find_truth
-    from workbench.run import Run
 
-    known = find_truth(video, truth)
-    run = Run.create(out or default_run(video), video)
-    metrics = stages.reconstruct(run, chosen, known, overwrite)
+    run, known = _begin(video, out, truth, chosen, overwrite)
+    metrics = stages.reconstruct(run, chosen, known, overwrite, progress=_watched())
     _finish(run, metrics, [])
 
 
@@ -73,23 +87,20 @@ def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, **op
 def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
     """Restore VIDEO through the notebooks, and write report.html."""
     chosen = stage_parameters(dict(_pair(value) for value in values))
-    from workbench.evaluate import find_truth
     from workbench.headless import CHAIN, run_notebooks
     from workbench.report import write_report
     from workbench.run import Run
     from workbench.stages import write_metrics
 
-    known = find_truth(video, truth)
-    run = Run.create(out or default_run(video), video)
+    run, known = _begin(video, out, truth, chosen, overwrite)
     executed: list[Path] = []
+    _say_now(CHAIN[0])
     start = time.perf_counter()
-    click.echo(f"{CHAIN[0]} ...", nl=False, err=True)
     for name, path in run_notebooks(run, chosen, known, overwrite):
         executed.append(path)
-        click.echo(f"\r{len(executed)}/{len(CHAIN)} {name:24} {time.perf_counter() - start:6.1f} s", err=True)
+        click.echo(f"{len(executed)}/{len(CHAIN)} {name:24} {time.perf_counter() - start:6.1f} s", err=True)
+        _say_now(*CHAIN[len(executed) : len(executed) + 1])
         start = time.perf_counter()
-        if len(executed) < len(CHAIN):
-            click.echo(f"{CHAIN[len(executed)]} ...", nl=False, err=True)
     run = Run.open(run.path)
     metrics = write_metrics(run, known)
     report = write_report(run, metrics, executed)
@@ -108,7 +119,10 @@ def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, valu
 @click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn anew per frame, 0 to 1.")
 @click.option("--overwrite", is_flag=True, help="Replace a video that is there.")
 def corrupt(clips: tuple[Path, ...], foreign: Path, out: Path, overwrite: bool, **options: Any) -> None:
-    """Shuffle CLIPS, mix foreign pictures in, and write the case with its truth."""
+    """Make a case: CLIPS shuffled, foreign pictures mixed in.
+
+    The truth goes beside the video, as NAME.truth.csv.
+    """
     from workbench.corrupt import corrupt as make_case
     from workbench.corrupt import truth_path
 
@@ -123,16 +137,17 @@ def corrupt(clips: tuple[Path, ...], foreign: Path, out: Path, overwrite: bool, 
 @RUN
 @click.option("--truth", required=True, type=click.Path(path_type=Path), help="The truth.csv of the video.")
 def evaluate(run_path: Path, truth: Path) -> None:
-    """How right RUN is: metrics against a truth, for all and for each clip."""
+    """Measure RUN against a truth, as a whole and clip by clip."""
     from workbench.evaluate import evaluate_clips, find_truth, read_order, read_truth
     from workbench.run import Run
     from workbench.stages import write_metrics
 
     run = Run.open(run_path)
+    run.require("order")
     known = find_truth(run.path, truth)
+    rows = evaluate_clips(read_truth(known), read_order(run.path / "order.csv"))
     metrics = write_metrics(run, known)
     _table([(name, value) for name, value in _summary(metrics) if not name.startswith("Seconds")])
-    rows = evaluate_clips(read_truth(known), read_order(run.path / "order.csv"))
     for row in rows:
         values = ", ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
         click.echo(values)
@@ -142,18 +157,23 @@ def evaluate(run_path: Path, truth: Path) -> None:
 @RUN
 @click.option("--scene", type=int, help="The scene; default all.")
 def flip(run_path: Path, scene: int | None) -> None:
-    """Reverse a scene of RUN and write the videos again: time has no arrow in a distance."""
+    """Reverse a scene of RUN, and write the videos again.
+
+    Time has no arrow in a distance: which end of a scene comes first is for a person to say.
+    """
     from workbench.edit import flip_scenes
     from workbench.run import Run
 
     run = Run.open(run_path)
-    flipped = flip_scenes(run, scene)
+    flipped = flip_scenes(run, scene, progress=_watched())
     click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.path / 'order.csv'}; the videos are written again")
+    if (run.path / "report.html").exists():
+        click.echo(f"note: report.html still shows the order before; `workbench run VIDEO --out {run.path}` draws it again")
 
 
 @cli.command()
 def models() -> None:
-    """What models there are, what is on this machine, and under which licence."""
+    """List the models: source, licence, on this machine or not."""
     from workbench.models import REGISTRY, is_here
 
     rows = [(m.kind, m.name, "here" if is_here(m) else "not here", m.source, m.licence, m.about) for m in REGISTRY]
@@ -166,7 +186,10 @@ def models() -> None:
 @cli.command()
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]) -> None:
-    """Start JupyterLab on the notebooks; OPTIONS after -- go to JupyterLab."""
+    """Start JupyterLab on the notebooks.
+
+    OPTIONS after -- go to JupyterLab.
+    """
     import subprocess
 
     from workbench.headless import notebooks_folder
@@ -193,11 +216,43 @@ def _pair(text: str) -> tuple[str, Any]:
         raise ParameterError(f"-p {text}: {value!r} is not of type {type(known[key]).__name__}") from error
 
 
-def _finish(run: Any, metrics: dict[str, Any], more: list[Path]) -> None:
+def _begin(
+    video: Path, out: Path | None, truth: str, chosen: dict[str, Parameters], overwrite: bool
+) -> tuple["Run", Path | None]:
+    """The run to work in and the truth, if there is one. What cannot work is refused before anything costly is done."""
+    from workbench.evaluate import find_truth, read_truth
+    from workbench.run import Run
+    from workbench.stages import read_video
+    from workbench.video import decode
+
+    with closing(decode(video)) as frames:  # no run directory for what has no frame
+        next(frames)
+    known = find_truth(video, truth)
+    rows = len(read_truth(known)) if known else 0
+    run = Run.create(out or default_run(video), video)
+    if known and rows != read_video(run, chosen["video"], overwrite, progress=_watched())["info"]["frames"]:
+        read_truth(known, run.info("video")["frames"])  # raises, with the reason
+    return run, known
+
+
+def _watched() -> bool:
+    """Whether progress bars have a person to look at them: in a log they are noise."""
+    return sys.stderr.isatty()
+
+
+def _say_now(*name: str) -> None:
+    """What runs now, on a line that the next one is written over."""
+    if name and _watched():
+        click.echo(f"{name[0]} ...\r", nl=False, err=True)
+
+
+def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     for warning in run.info("video")["warnings"]:
         click.echo(f"note: {warning}", err=True)
     _table(_summary(metrics))
-    for path in [run.path / "order.csv", *more, *sorted(run.path.glob("reconstructed.*"))]:
+    from workbench.report import restored_video
+
+    for path in [run.path / "order.csv", *more, restored_video(run)]:
         click.echo(path)
 
 
@@ -218,11 +273,19 @@ def main() -> None:
     try:
         sys.exit(cli(standalone_mode=False))
     except WorkbenchError as error:
-        click.echo(f"workbench: {error}", err=True)
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
     except click.Abort:
-        click.echo("workbench: interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
+        _fail("interrupted; the same command goes on from here", 130)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "workbench"
+        _fail(f"{error.format_message().rstrip('.')}: see `{command} --help`", error.exit_code)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        _fail(f"{error.filename or 'a file'} cannot be written ({error.strerror}): make room, or choose another --out", 1)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    click.echo(f"workbench: {message}", err=True)
+    sys.exit(status)

@@ -2,22 +2,30 @@
 
 from pathlib import Path
 
-from workbench.errors import UsageError
+from workbench.errors import ClusterError, UsageError
+from workbench.evaluate import read_order
 from workbench.parameters import WriteParameters
 from workbench.run import Run
 from workbench.stages import write_videos
+from workbench.video import Decoder
 
 
 def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> list[int]:
     """Reverse the order of a scene, or of all scenes, in ``order.csv``, and write the videos again.
 
     Time has no arrow in a distance: which end of a scene comes first is for a person to say. Returns the scenes that were
-    reversed. Raises :class:`~workbench.errors.UsageError` for a scene that is not there.
+    reversed. Raises :class:`~workbench.errors.UsageError` for a scene that is not there, and whatever would keep the videos
+    from being written before it changes anything.
     """
+    run.require("order")
+    read_order(run.path / "order.csv")  # raises when it was damaged by hand
     table = run.order()
     scenes = sorted(set(table["scene"]) - {-1})
+    if not scenes:
+        raise ClusterError(f"{run.path} has no scene, all frames are set aside: raise --cluster.eps and reconstruct again")
     if scene is not None and scene not in scenes:
-        raise UsageError(f"there is no scene {scene}: {run.path} has scenes 0 to {len(scenes) - 1}")
+        raise UsageError(f"there is no scene {scene}: {run.path} has {', '.join(map(str, scenes))}, choose one of them")
+    Decoder(run.source).close()  # raises when it is gone
     chosen = scenes if scene is None else [scene]
     for number in chosen:
         inside = table["scene"] == number

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from workbench import errors
 from workbench.errors import NotebookError
 from workbench.parameters import Parameters
 from workbench.run import NOTEBOOKS, Run
@@ -50,6 +51,7 @@ def run_notebooks(
 
 def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     known = set(papermill.inspect_notebook(str(notebook)))
     unknown = sorted(set(values) - known)
@@ -69,19 +71,28 @@ def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
                 extra_arguments=["--IPKernelApp.log_level=40"],
             )
     except papermill.PapermillExecutionError as error:
-        raise NotebookError(f"{error.evalue} (in notebook {notebook.stem}; as far as it came: {out})") from error
+        # The workbench's own errors speak for themselves; of others the kind is worth knowing.
+        message = error.evalue if hasattr(errors, error.ename) else f"{error.ename}: {error.evalue}"
+        raise NotebookError(f"{' '.join(message.split())} (in notebook {notebook.stem}; as far as it came: {out})") from error
+    except DeadKernelError as error:
+        raise NotebookError(
+            f"the kernel of notebook {notebook.stem} was killed, perhaps for want of memory: close other programs, or lower "
+            f"video.proxy_size; finished stages are kept (as far as it came: {out})"
+        ) from error
     return out
 
 
 @contextmanager
 def _headless() -> Iterator[None]:
-    """The environment that tells kernels that nobody is there to use controls."""
-    before = os.environ.get("WORKBENCH_HEADLESS")
-    os.environ["WORKBENCH_HEADLESS"] = "1"
+    """The environment that tells kernels that nobody is there to use controls, and to keep their figures in the notebook."""
+    wanted = {"WORKBENCH_HEADLESS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["WORKBENCH_HEADLESS"]
-        else:
-            os.environ["WORKBENCH_HEADLESS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

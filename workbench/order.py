@@ -21,11 +21,14 @@ def pair_matrix(frames: np.ndarray, pairs: np.ndarray, values: np.ndarray, missi
 def blend(counts: np.ndarray, similarity: np.ndarray, alpha: float) -> np.ndarray:
     """The first design's similarity, (n, n), 0 to 1: ``alpha`` match counts (over their maximum) + (1 - alpha) embeddings.
 
-    counts: (n, n) matches of each pair, 0 where none. similarity: (n, n) cosine similarity; below 0 counts as 0.
+    counts: (n, n) matches of each pair, 0 where none. similarity: (n, n) cosine similarity; below 0 counts as 0. A frame is
+    wholly like itself: 1 on the diagonal.
     """
     off = ~np.eye(len(counts), dtype=bool)
     most = counts[off].max(initial=0)
-    return alpha * counts / max(most, 1) + (1 - alpha) * np.clip(similarity, 0, 1)
+    blended = alpha * counts / max(most, 1) + (1 - alpha) * np.clip(similarity, 0, 1)
+    np.fill_diagonal(blended, 1)
+    return blended
 
 
 def fused_distance(residual: np.ndarray, inlier_share: np.ndarray, thumbnail: np.ndarray) -> np.ndarray:

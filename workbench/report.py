@@ -62,14 +62,22 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
     page = [nbformat.v4.new_markdown_cell(_opening(run, metrics))]
     for tag, heading in SECTIONS:
         if tag in cells and cells[tag].outputs:
+            cells[tag].metadata["alt"] = heading  # what is said in place of the picture
             page += [nbformat.v4.new_markdown_cell(f"## {heading}"), cells[tag]]
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
     book = nbformat.v4.new_notebook(cells=page)
     out = run.path / "report.html"
     partial = run.path / ".report.html.partial"
-    partial.write_text(_as_html(book, f"Reconstruction of {run.source.name}"))
+    partial.write_text(_as_html(book, f"Reconstruction of {run.source.name}"), encoding="utf-8")
     partial.replace(out)
     return out
+
+
+def restored_video(run: Run) -> Path:
+    """The video that the run wrote last; one in another format may lie beside it."""
+    run.require("write")
+    names = run.record["stages"]["write"]["outputs"]
+    return run.path / next(name for name in names if name.startswith("reconstructed."))
 
 
 def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
@@ -86,7 +94,7 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
     rows = summary_rows(metrics)
     results = [row for row in rows if not row[0].startswith("Seconds")]
     table, times = (_html_table(part) for part in (results, [row for row in rows if row not in results]))
-    video = next(iter(sorted(run.path.glob("reconstructed.*"))))
+    video = restored_video(run)
     player = f'<video controls width="480" src="{video.name}"></video>' if video.suffix == ".mp4" else ""
     truth = "" if "tau" in metrics else "<p>No truth is known for this video: nothing here says how right the order is.</p>"
     warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in run.info("video")["warnings"])

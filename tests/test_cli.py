@@ -1,0 +1,209 @@
+"""The command line: what it offers, what it keeps between calls, and how the commands work together."""
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from click.testing import CliRunner
+from tiny import check_result, encode, mixture, pan, pictures, refused, workbench
+
+from workbench import __version__, stages
+from workbench.cli import cli
+from workbench.evaluate import OUTLIER, read_order, read_truth
+from workbench.models import REGISTRY
+from workbench.parameters import STAGES, defaults
+from workbench.run import Run
+
+COMMANDS = ("corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run")
+HEAVY = ("av", "cv2", "h5py", "matplotlib", "numpy", "pandas", "papermill", "scipy", "sklearn", "torch", "transformers")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """:func:`tiny.mixture`: scenes of 14 and 10 frames and three foreign pictures."""
+    return encode(tmp_path_factory.mktemp("clip") / "clip.mp4", mixture())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["reconstruct", "--help"], ["run", "-h"], []], ids=" ".join)
+def test_help_imports_nothing_heavy(words: list[str]):
+    """In a fresh interpreter, so that what other tests imported does not hide it."""
+    program = (
+        "import sys; from workbench.cli import main\n"
+        f"sys.argv = ['workbench', *{words}]\n"
+        "try:\n    main()\n"
+        f"except SystemExit as stop: print('code', stop.code or 0, 'heavy', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("Usage: workbench")
+    assert answer.stdout.endswith("code 0 heavy []\n")
+    assert answer.stderr == ""
+
+
+def test_help_names_every_command_in_a_whole_sentence():
+    shown = workbench("--help").out.partition("Commands:")[2].strip().splitlines()
+    assert tuple(line.split()[0] for line in shown) == COMMANDS
+    assert all(line.endswith(".") and not line.endswith("...") for line in shown)
+
+
+def test_version():
+    assert workbench("--version").out.split()[-1] == __version__
+
+
+def test_options_of_reconstruct_are_the_parameters():
+    """Every parameter but those of the map is an option, with its default and its comment."""
+    options = {option.opts[0]: option for option in cli.commands["reconstruct"].params if "." in option.opts[0]}
+    assert list(options) == [f"--{name}" for name in defaults() if not name.startswith("umap.")]
+    for name, option in options.items():
+        stage, field = name.removeprefix("--").split(".")
+        item = STAGES[stage].__dataclass_fields__[field]
+        assert (option.default, option.help) == (item.default, item.metadata["about"])
+
+
+def test_default_run_directory(clip, tmp_path, monkeypatch):
+    """``runs/NAME`` below the current folder; what is printed last can be opened as it stands."""
+    monkeypatch.chdir(tmp_path)
+    answer = workbench("reconstruct", clip)
+    assert answer.out.splitlines()[-2:] == ["runs/clip/order.csv", "runs/clip/reconstructed.mp4"]
+    assert answer.err == ""
+    check_result(Path("runs/clip"), clip, exact=False)
+
+
+def test_second_call_reuses_and_changes_need_overwrite(clip, tmp_path):
+    """A call again computes nothing; another parameter is refused by the name of the stage, then replaces what builds on it."""
+    words = ["reconstruct", clip, "--out", tmp_path / "run"]
+    first = workbench(*words)
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    assert workbench(*words) == first
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+    changed = [*words, "--write.codec", "lossless"]
+    refused(workbench(*changed), 1, "stage write was made with codec='h264' (now 'lossless'): pass --overwrite")
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+    answer = workbench(*changed, "--overwrite")
+    # The older reconstructed.mp4 may still lie there: what is named is what was written now.
+    assert answer.out.splitlines()[-1] == str(tmp_path / "run" / "reconstructed.mkv")
+    after = json.loads((tmp_path / "run" / "run.json").read_text())["stages"]
+    redone = {name for name, stage in json.loads(before)["stages"].items() if after[name] != stage}
+    assert redone == {"write"}
+
+
+def test_interrupted_run_goes_on(clip, tmp_path, monkeypatch):
+    """Ctrl-C in the third stage: one line, 130, the two finished stages stay and are not done again."""
+    words = ["reconstruct", clip, "--out", tmp_path / "run"]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "find_scenes", interrupt)
+        answer = workbench(*words)
+    assert (answer.status, answer.out) == (130, "")
+    assert answer.err.strip() == "workbench: interrupted; the same command goes on from here"
+    finished = Run.open(tmp_path / "run").record["stages"]
+    assert list(finished) == ["video", "embed"]
+    assert workbench(*words).status == 0
+    record = Run.open(tmp_path / "run").record["stages"]
+    assert {name: record[name] for name in finished} == finished
+    check_result(tmp_path / "run", clip, exact=False)
+
+
+def test_full_disk_is_one_line_and_a_fault_is_not_hidden(clip, tmp_path, monkeypatch):
+    """What the system says of the disk is for the user; any other OSError is a fault of the program and keeps its traceback."""
+
+    def fail(code: int) -> None:
+        def raises(*_: object) -> None:
+            raise OSError(code, "as the system says", "embeddings.npy")
+
+        monkeypatch.setattr(stages, "find_scenes", raises)
+
+    fail(errno.ENOSPC)
+    answer = workbench("reconstruct", clip, "--out", tmp_path / "run")
+    refused(answer, 1, "embeddings.npy cannot be written (as the system says): make room, or choose another --out")
+    fail(errno.ENOTDIR)
+    with pytest.raises(NotADirectoryError):
+        workbench("reconstruct", clip, "--out", tmp_path / "run")
+
+
+def test_from_a_case_to_its_metrics(tmp_path):
+    """corrupt, reconstruct with the truth that lies beside the video, evaluate: two panned scenes with four foreign pictures.
+
+    The scenes and the foreign frames are found without a mistake. Both report the same figures.
+    """
+    clips = [encode(tmp_path / f"{name}.mp4", pan(seed, 16)) for seed, name in enumerate(("left", "right"), start=1)]
+    (tmp_path / "pictures").mkdir()
+    for k in range(4):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{k}.png"), pan(100 + k, 1)[0])
+    case, truth, run_path = tmp_path / "case.mp4", tmp_path / "case.truth.csv", tmp_path / "run"
+    words = ["corrupt", *clips, "--foreign", tmp_path / "pictures", "--foreign-share", "0.11", "--out", case, "--seed", "5"]
+    answer = workbench(*words)
+    assert answer.out.splitlines() == [f"{case}: 36 frames, 4 of them foreign", str(truth)]
+    assert len(pictures(case)) == len(read_truth(truth)) == 36
+    refused(workbench(*words), 2, "is there already: pass --overwrite")
+    assert workbench(*words, "--overwrite") == answer
+
+    shown = workbench("reconstruct", case, "--out", run_path)
+    assert shown.status == 0
+    metrics = json.loads((run_path / "metrics.json").read_text())
+    assert (metrics["outlier_f1"], metrics["scene_f1"]) == (1, 1)
+    assert metrics["tau"] > 0.95
+    rows = check_result(run_path, case, exact=False)
+    assert [row.scene < 0 for row in rows] == [row.clip == OUTLIER for row in read_truth(truth)]
+
+    (run_path / "metrics.json").unlink()
+    measured = workbench("evaluate", run_path, "--truth", truth)
+    assert json.loads((run_path / "metrics.json").read_text()) == metrics
+    *table, left, right = measured.out.splitlines()
+    assert set(table) < set(shown.out.splitlines())
+    assert f"|Kendall tau| {metrics['tau']:.4f}" in [" ".join(line.split()) for line in table]
+    assert left.startswith("clip left, frames 16, scene ")
+    assert right.startswith("clip right, frames 16, scene ")
+
+
+def test_flip(clip, tmp_path):
+    """It says what it did; report.html, which shows the order before, is pointed out if there is one."""
+    run_path = tmp_path / "run"
+    assert workbench("reconstruct", clip, "--out", run_path).status == 0
+    before = read_order(run_path / "order.csv")
+    answer = workbench("flip", run_path, "--scene", "1")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out == f"reversed scene 1 in {run_path / 'order.csv'}; the videos are written again\n"
+    expected = [row._replace(order=9 - row.order) if row.scene == 1 else row for row in before]
+    assert read_order(run_path / "order.csv") == expected
+    check_result(run_path, clip, exact=False)
+    (run_path / "report.html").touch()
+    answer = workbench("flip", run_path)
+    assert answer.out.startswith("reversed scene 0, 1 in")
+    assert "report.html still shows the order before" in answer.out
+
+
+def test_models_lists_all_with_their_licence():
+    lines = workbench("models").out.splitlines()
+    assert len(lines) == 1 + len(REGISTRY)
+    for line, model in zip(lines[1:], REGISTRY, strict=True):
+        assert all(part in line for part in (model.kind, model.name, model.licence, model.about))
+        assert ("non-commercial" in line) == model.name.startswith("magic-leap")
+
+
+def test_lab_passes_options_on(monkeypatch):
+    """Everything after ``--`` reaches JupyterLab behind its folder, and its exit status comes back."""
+    called = []
+    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 3)
+    assert workbench("lab", "--", "--no-browser", "--port=9999").status == 3
+    notebooks = Path(__file__).resolve().parents[1] / "notebooks"
+    assert called == [[sys.executable, "-m", "jupyterlab", f"--notebook-dir={notebooks}", "--no-browser", "--port=9999"]]
+
+
+def test_outside_a_clone(clip, tmp_path, monkeypatch):
+    """The notebooks come with the repository: without them, the way that needs none is named."""
+    monkeypatch.setattr("workbench.headless.__file__", str(tmp_path / "site-packages" / "workbench" / "headless.py"))
+    monkeypatch.chdir(tmp_path)
+    for answer in (workbench("lab"), workbench("run", clip)):
+        refused(answer, 1, "the notebooks are not here", "`workbench reconstruct`")
+
+
+def test_short_help_option_everywhere():
+    for name in COMMANDS:
+        assert CliRunner().invoke(cli, [name, "-h"]).output.startswith(f"Usage: cli {name}")
