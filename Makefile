@@ -24,7 +24,7 @@ lab: $(READY)
 notebooks: $(READY)
 	rm -rf runs/sample
 	WORKBENCH_HEADLESS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
-	$(BIN)/python -m tests.clean_notebooks notebooks/*.ipynb
+	$(BIN)/python tests/clean_notebooks.py notebooks/*.ipynb
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

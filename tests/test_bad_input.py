@@ -217,7 +217,7 @@ def test_all_foreign(tmp_path):
     """Twelve pictures that have nothing in common: nothing is written, and order.csv sets every frame aside."""
     video = encode(tmp_path / "foreign.mp4", [pan(50 + k, 1)[0] for k in range(12)])
     answer = workbench("reconstruct", video, "--out", tmp_path / "run", "--cluster.eps", "0.01")
-    refused(answer, 1, "no scene was found: all 12 frames look foreign", "raise --cluster.eps above 0.01")
+    refused(answer, 1, "no scene was found: all 12 frames look foreign", "try --overwrite with --cluster.eps above 0.01")
     assert [row.scene for row in read_order(tmp_path / "run" / "order.csv")] == [-1] * 12
     refused(workbench("flip", tmp_path / "run"), 1, "no scene, all frames are set aside", "raise --cluster.eps")
 

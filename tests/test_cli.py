@@ -193,7 +193,9 @@ def test_lab_passes_options_on(monkeypatch):
     monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 3)
     assert workbench("lab", "--", "--no-browser", "--port=9999").status == 3
     notebooks = Path(__file__).resolve().parents[1] / "notebooks"
-    assert called == [[sys.executable, "-m", "jupyterlab", f"--notebook-dir={notebooks}", "--no-browser", "--port=9999"]]
+    root = f"--ServerApp.root_dir={notebooks.parent}"
+    start = "--LabApp.default_url=/lab/tree/notebooks/00_make_corrupted_clip.ipynb"
+    assert called == [[sys.executable, "-m", "jupyterlab", root, start, "--no-browser", "--port=9999"]]
 
 
 def test_outside_a_clone(clip, tmp_path, monkeypatch):

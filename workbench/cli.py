@@ -109,7 +109,7 @@ def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, valu
 
 @cli.command()
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--foreign", required=True, type=click.Path(path_type=Path), help="Folder of pictures to mix in.")
+@click.option("--foreign", type=click.Path(path_type=Path), help="Folder of pictures to mix in.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Video to write; the truth goes beside it.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option("--foreign-share", default=0.1, show_default=True, help="Foreign frames, share of all, 0 to 0.9.")
@@ -118,7 +118,7 @@ def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, valu
 @click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn anew per frame, 0 to 1.")
 @click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn anew per frame, 0 to 1.")
 @click.option("--overwrite", is_flag=True, help="Replace a video that is there.")
-def corrupt(clips: tuple[Path, ...], foreign: Path, out: Path, overwrite: bool, **options: Any) -> None:
+def corrupt(clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite: bool, **options: Any) -> None:
     """Make a case: CLIPS shuffled, foreign pictures mixed in.
 
     The truth goes beside the video, as NAME.truth.csv.
@@ -192,9 +192,12 @@ def lab(options: tuple[str, ...]) -> None:
     """
     import subprocess
 
-    from workbench.headless import notebooks_folder
+    from workbench.headless import CHAIN, notebooks_folder
 
-    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", f"--notebook-dir={notebooks_folder()}", *options]))
+    folder = notebooks_folder()
+    # The folder above is the root, so that notebooks reach the runs and data beside them.
+    start = f"--LabApp.default_url=/lab/tree/{folder.name}/{CHAIN[0]}.ipynb"
+    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}", start, *options]))
 
 
 def default_run(video: Path) -> Path:

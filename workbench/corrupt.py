@@ -256,6 +256,8 @@ def _choose(
 ) -> list[Path | np.ndarray]:
     """As many pictures as make ``share`` of the whole video, drawn without repetition."""
     needed = round(frames * share / (1 - share))
+    if needed and foreign is None:
+        raise UsageError(f"{needed} foreign pictures are needed: give --foreign a folder of pictures, or --foreign-share 0")
     if needed > len(pictures):
         source = str(foreign) if isinstance(foreign, str | Path) else "the list of foreign pictures"
         most = len(pictures) / (frames + len(pictures))

@@ -1,6 +1,6 @@
 """Frame descriptors that need no training: the plain colour thumbnail, and ranks with local gradients (``rank-vlad``).
 
-``rank-vlad`` joins three views of a frame, each of unit length, none of which a change of exposure, gamma or white balance
+``rank-vlad`` joins three views of a frame, all of one weight, none of which a change of exposure, gamma or white balance
 moves far: a grey thumbnail of ranks, a colour thumbnail of ranks for each channel, and VLAD (Jégou et al., CVPR 2010) of
 dense gradient patches, which says what textures are there whatever the camera's shift or rotation.
 """
@@ -38,8 +38,8 @@ def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: bool = True
     codebook = _Codebook(images[:: max(1, len(images) // FIT_FRAMES)], seed)
     rows = []
     for image in tqdm(images, "embed", disable=not progress):
-        views = [_rank_grey(image), _rank_colour(image), codebook.vlad(_patches(image))]
-        joined = np.concatenate([unit_length(view[None])[0] for view in views])
+        ranks = [unit_length(view[None])[0] for view in (_rank_grey(image), _rank_colour(image))]
+        joined = np.concatenate([*ranks, codebook.vlad(_patches(image))])
         rows.append(np.append(joined, float(not joined.any())))
     return unit_length(np.stack(rows).astype(np.float32))
 
@@ -108,13 +108,21 @@ class _Codebook:
         self.pca = PCA(min(WORD_LENGTH, len(sample)), svd_solver="full").fit(sample)
         sample = self.pca.transform(sample)
         self.kmeans = KMeans(words, n_init=1, random_state=seed, max_iter=20).fit(sample)
+        self.spread = np.sqrt(self.kmeans.inertia_ / len(sample))  # RMS distance of a patch from its word
 
     def vlad(self, patches: np.ndarray) -> np.ndarray:
-        """(P, 128) -> (384,) float32: the summed deviation of the patches from their word, each word of unit length."""
+        """(P, 128) -> (384,) float64, at most of unit length: how the frame's patches deviate from their words, summed.
+
+        Each word counts alike. A sum that is no longer than that of as many random deviations says nothing, and is left
+        short: in a clip of one still picture only the coding noise deviates.
+        """
         sums = np.zeros((WORDS, WORD_LENGTH))
         if self.empty or not patches.any():  # a flat frame deviates from no word: it has no texture
             return sums.ravel()
         short = self.pca.transform(patches)
         word = self.kmeans.predict(short)
         np.add.at(sums[:, : short.shape[1]], word, short - self.kmeans.cluster_centers_[word])
-        return unit_length(sums).ravel()
+        patches_of = np.bincount(word, minlength=WORDS)
+        length = np.linalg.norm(sums, axis=1)
+        by_chance = self.spread * np.sqrt(patches_of)
+        return (sums / np.maximum(np.maximum(length, by_chance), 1e-9)[:, None] / np.sqrt(np.count_nonzero(patches_of))).ravel()

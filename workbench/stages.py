@@ -200,8 +200,8 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
     labels = run.labels()
     if labels.max() < 0:
         raise ClusterError(
-            f"no scene was found: all {len(labels)} frames look foreign to each other; raise --cluster.eps above "
-            f"{run.info('cluster')['eps']:.3g} (the order.csv of {run.path} sets all frames aside)"
+            f"no scene was found: all {len(labels)} frames look foreign to each other (the order.csv of {run.path} sets them "
+            f"aside); try --overwrite with --cluster.eps above {run.info('cluster')['eps']:.3g}"
         )
     names = [f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)]
 
