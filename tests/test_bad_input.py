@@ -167,7 +167,7 @@ ODD_VIDEOS = [
     (one_frame, "lossless", 1, [1], ""),
     (two_frames, "lossless", 2, [2], ""),
     (identical, "lossless", 12, [12], ""),
-    (nearly_identical, "lossless", 12, None, ""),
+    (nearly_identical, "lossless", 12, [12], ""),
     (flat, "h264", 6, [6], ""),
     (odd_size, "h264", 27, [14, 10], ""),
     (grey, "lossless", 27, [14, 10], ""),
