@@ -294,7 +294,7 @@ WRONG_WORDS = [
     (("evaluate", "RUN"), "Missing option '--truth'"),
     (("flip", "RUN", "--scene", "2"), "there is no scene 2", "has 0, 1, choose one of them"),
     (("flip", "RUN", "--scene", "-1"), "there is no scene -1"),
-    (("corrupt", "VIDEO", "--out", "X.mp4"), "Missing option '--foreign'"),
+    (("corrupt", "VIDEO", "--out", "X.mp4"), "foreign pictures are needed: give --foreign a folder"),
     (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.avi"), "X.avi is not an .mp4"),
     (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.mp4"), "has no pictures"),
     (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.mp4", "--flicker", "2"), "flicker=2.0 is out of range"),

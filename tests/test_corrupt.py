@@ -177,7 +177,7 @@ def test_shuffle_is_a_permutation_that_mixes() -> None:
         ({"clips": ["a/one.mp4", "b/one.mp4"]}, UsageError, "more than one clip"),
         ({"clips": ["outlier.mp4"]}, UsageError, "stands for foreign frames"),
         ({"foreign": "nowhere"}, UsageError, "nowhere is not a folder"),
-        ({"foreign": None}, UsageError, "2 foreign pictures are needed .* has 0"),
+        ({"foreign": None}, UsageError, "2 foreign pictures are needed: give --foreign"),
         ({"foreign": [np.zeros((4, 4), np.uint8)]}, UsageError, r"\(4, 4\) uint8"),
         ({"foreign_share": 0.5}, UsageError, "18 foreign pictures are needed .* has 8: .* 0.307 or less"),
         ({"foreign_share": 1.0}, ParameterError, "foreign_share=1.0"),
