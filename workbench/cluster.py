@@ -81,36 +81,24 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     low, high = _stable_ranges(labels)
     scenes = np.array([label.max() + 1 for label in labels])
     width = np.log(SWEEP[high] / SWEEP[low])
-    score = width / width.max() if width.max() > 0 else width.copy()
     # Nothing found, and (without a prior) everything in one scene, are stable for ever; they are no finding.
     trivial = (scenes == 0) | ((typical_eps == 0) & np.array([(label == 0).all() for label in labels]))
+    score = width
     if typical_eps:
         # So far beyond the typical eps, frames are joined that have nothing in common: a clip of foreign frames alone.
         trivial |= typical_eps * np.exp(PRIOR_WIDTH) < SWEEP
         score = np.log(np.maximum(width, 1e-3)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
     score = np.where(trivial, -np.inf, score)
-    if trivial.all():
-        best = int(np.argmax(scenes > 0)) if (scenes > 0).any() else len(SWEEP) // 2
-        if typical_eps:
-            best = int(np.abs(np.log(SWEEP / typical_eps)).argmin())
-        return _sweep(labels, scenes, width, score, SWEEP[best], low[best], high[best])
     best = int(np.argmax(score))
-    # Every eps of a range has its score; without a prior the middle of the range is as far from both ends as can be.
-    suggested = SWEEP[best] if typical_eps else float(np.sqrt(SWEEP[low[best]] * SWEEP[high[best]]))
-    return _sweep(labels, scenes, width, score, suggested, low[best], high[best])
-
-
-def _sweep(
-    labels: list[np.ndarray],
-    scenes: np.ndarray,
-    width: np.ndarray,
-    score: np.ndarray,
-    suggested: float,
-    low: int,
-    high: int,
-) -> EpsSweep:
+    if trivial.all():
+        best = int(np.abs(np.log(SWEEP / typical_eps)).argmin()) if typical_eps else int(np.argmax(scenes > 0))
+    suggested = SWEEP[best]
+    if not typical_eps and not trivial.all():
+        # Every eps of a range has its score; without a prior the middle of the range is as far from both ends as can be.
+        suggested = np.sqrt(SWEEP[low[best]] * SWEEP[high[best]])
     outliers = np.array([(label < 0).sum() for label in labels])
-    return EpsSweep(SWEEP, scenes, outliers, width, score, float(suggested), float(SWEEP[low]), float(SWEEP[high]))
+    ends = float(SWEEP[low[best]]), float(SWEEP[high[best]])
+    return EpsSweep(SWEEP, scenes, outliers, width, score, float(suggested), *ends)
 
 
 def _stable_ranges(labels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
