@@ -35,7 +35,7 @@ def network_embeddings(images: Sequence[np.ndarray], backbone: Backbone, batch_s
     """
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = network_device()
     network = backbone.network.to(device, memory_format=torch.channels_last)
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (backbone.mean, backbone.std))
     rows = []
@@ -50,6 +50,13 @@ def network_embeddings(images: Sequence[np.ndarray], backbone: Backbone, batch_s
             rows.append(network(pixels).float().cpu().numpy())
             bar.update(len(batch))
     return descriptors.unit_length(np.concatenate(rows)).astype(np.float32)
+
+
+def network_device() -> str:
+    """Where networks run: "cuda" when there is a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:

@@ -94,6 +94,12 @@ def known_embedding(name: str) -> Model | None:
     return next((model for model in REGISTRY if model.kind == "embedding" and model.name == name), None)
 
 
+def is_built_in(name: str) -> bool:
+    """Whether this embedding is computed by the workbench's own code, without a network."""
+    model = known_embedding(name)
+    return model is not None and model.source == "built in"
+
+
 def typical_eps(name: str) -> float:
     """The cosine distance that usually parts scenes for this backbone, 0 when it is not known."""
     model = known_embedding(name)

@@ -6,6 +6,8 @@ video. A stage that was finished with the same fingerprint is reused; with anoth
 
 import hashlib
 import json
+import os
+import platform
 import shutil
 import time
 from collections.abc import Callable
@@ -66,6 +68,7 @@ class Run:
             "format": FORMAT,
             "source": {"path": str(source.resolve()), "sha256": digest, "bytes": source.stat().st_size},
             "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in _PACKAGES},
+            "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
             "stages": {},
         }
         try:

@@ -13,13 +13,13 @@ import pandas as pd
 
 from workbench import candidates, cluster, order
 from workbench.descriptors import rank_grey_thumbnails
-from workbench.embed import cosine_distances, embed, similarity_matrix
+from workbench.embed import cosine_distances, embed, network_device, similarity_matrix
 from workbench.errors import ClusterError
 from workbench.evaluate import evaluate, read_order, read_truth
 from workbench.features import extract
 from workbench.hloc import read_pairs, write_pairs
 from workbench.match import match_pairs
-from workbench.models import folder_digest, typical_eps
+from workbench.models import folder_digest, is_built_in, typical_eps
 from workbench.parameters import (
     ClusterParameters,
     EmbedParameters,
@@ -57,7 +57,7 @@ def embed_frames(run: Run, parameters: EmbedParameters, overwrite: bool = False,
     def compute(out: Path) -> dict[str, Any]:
         vectors = embed(run.images(), parameters, progress)
         np.save(out / "embeddings.npy", vectors)
-        return {"dimensions": vectors.shape[1]}
+        return {"dimensions": vectors.shape[1], "device": "cpu" if is_built_in(parameters.backbone) else network_device()}
 
     weights = folder_digest(parameters.backbone)
     return run.stage("embed", parameters, ("video",), ("embeddings.npy",), compute, overwrite, weights)
