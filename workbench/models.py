@@ -71,7 +71,7 @@ class Backbone:
 
 @cache
 def torchvision() -> Any:
-    """torchvision's module. PyPI's build fails at import beside PyTorch's CPU build; two missing schemas mend that."""
+    """torchvision's module. Its usual build fails at import beside PyTorch's CPU build; two missing schemas mend that."""
     import torch
 
     try:
