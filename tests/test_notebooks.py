@@ -177,7 +177,7 @@ def test_machine_pattern():
     """The pattern above sees what it is for, and lets relative paths and addresses of pages pass."""
     for text in ("'/home/a/x.png'", "(/tmp/x)", "/root/x", "C:\\\\\\\\Users", "<Figure at 0x7f3a5cdf1790>"):
         assert MACHINE.search(text), text
-    for text in ("../runs/sample", "runs/tmp/x", "https://example.org/home/x", "src=../work/x.mp4", "1/var/2"):
+    for text in ("../runs/sample", "runs/tmp/x", "https://example.org/home/x", "src=../data/home/x.mp4", "1/var/2"):
         assert not MACHINE.search(text), text
 
 
