@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-from tiny import HEIGHT, WIDTH, check_result, encode, mixture, pan, pictures, refused, workbench
+from tiny import HEIGHT, WIDTH, check_result, empty, encode, mixture, pan, pictures, refused, sound, text, workbench
 
 from workbench.evaluate import read_order
 from workbench.run import Run
@@ -36,18 +35,6 @@ def done(clip, tmp_path_factory) -> Path:
 # --- videos that are none -------------------------------------------------------------------------------------------------
 
 
-def text(folder: Path) -> Path:
-    path = folder / "text.mp4"
-    path.write_text("not a video\n" * 100)
-    return path
-
-
-def empty(folder: Path) -> Path:
-    path = folder / "empty.mp4"
-    path.touch()
-    return path
-
-
 def cut_index(folder: Path) -> Path:
     """The first half of an mp4, whose index stands at its end."""
     path = encode(folder / "cut.mp4", pan(1, 8))
@@ -62,17 +49,6 @@ def no_frame(folder: Path) -> Path:
     start, end = data.index(b"mdat") + 4, data.rindex(b"moov") - 4
     data[start:end] = b"\xff" * (end - start)
     path.write_bytes(data)
-    return path
-
-
-def sound(folder: Path) -> Path:
-    path = folder / "sound.m4a"
-    with av.open(str(path), "w", format="mp4") as file:
-        stream = file.add_stream("aac", rate=8000)
-        tone = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        tone.sample_rate = 8000
-        file.mux(stream.encode(tone))
-        file.mux(stream.encode())
     return path
 
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows, truth_path
+from workbench.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows
 from workbench.errors import ParameterError, UsageError, VideoError
-from workbench.evaluate import OUTLIER, read_truth
+from workbench.evaluate import OUTLIER, read_truth, truth_path
 from workbench.video import Decoder, FrameReader, write_frames
 
 LENGTHS = {"one": 12, "two": 6}

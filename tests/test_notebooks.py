@@ -22,8 +22,8 @@ from test_report import Page
 from tiny import check_result, refused, workbench
 
 from workbench import headless
-from workbench.corrupt import shuffled_rows, truth_path, write_case
-from workbench.evaluate import OUTLIER
+from workbench.corrupt import shuffled_rows, write_case
+from workbench.evaluate import OUTLIER, truth_path
 from workbench.parameters import STAGES
 from workbench.report import SECTIONS
 from workbench.run import NOTEBOOKS, Run

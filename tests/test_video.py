@@ -2,7 +2,6 @@
 blocks of black and white (bit k of the index is block k), so that a test can tell exactly which frame it got."""
 
 import json
-import struct
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tiny import empty, set_display_matrix, sound, text
 
 from workbench.encode import prepared
 from workbench.errors import VideoError
@@ -57,11 +57,8 @@ def make(path: Path, count=12, codec="libx264", pixels="yuv420p", size=(64, 48),
                 file.mux(sound.encode(tone))
             file.mux(sound.encode())
         file.mux(stream.encode())
-    if matrix:  # an mp4 keeps it in the track header, as nine big-endian numbers
-        data = bytearray(path.read_bytes())
-        a, b, c, d = (65536 * value for value in matrix)
-        struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
-        path.write_bytes(data)
+    if matrix:
+        set_display_matrix(path, matrix)
     return path
 
 
@@ -91,38 +88,15 @@ def clip(tmp_path_factory) -> Path:
     return make(tmp_path_factory.mktemp("clip") / "clip.mp4", 40, options=options)
 
 
-def bad_text(folder: Path) -> Path:
-    path = folder / "bad.mp4"
-    path.write_text("this is not a video\n" * 50)
-    return path
-
-
 def bad_notes(folder: Path) -> Path:
     path = folder / "notes.txt"  # FFmpeg would draw it as a film of letters
     path.write_text("this is not a video\n" * 50)
     return path
 
 
-def bad_empty(folder: Path) -> Path:
-    path = folder / "empty.mp4"
-    path.touch()
-    return path
-
-
 def bad_index(folder: Path) -> Path:
     path = make(folder / "whole.mp4")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # the index of this mp4 stands at its end
-    return path
-
-
-def bad_sound(folder: Path) -> Path:
-    path = folder / "sound.m4a"
-    with av.open(str(path), "w", format="mp4") as file:
-        stream = file.add_stream("aac", rate=8000)
-        tone = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        tone.sample_rate = 8000
-        file.mux(stream.encode(tone))
-        file.mux(stream.encode())
     return path
 
 
@@ -147,11 +121,11 @@ def bad_playlist(folder: Path) -> Path:
         (lambda folder: folder / "none.mp4", "does not exist"),
         (lambda folder: folder, "is a folder"),
         (lambda folder: "http://127.0.0.1:9/clip.mp4", "network address"),
-        (bad_text, "not a video"),
+        (text, "not a video"),
         (bad_notes, "not a video"),
-        (bad_empty, "is empty"),
+        (empty, "is empty"),
         (bad_index, "index is missing"),
-        (bad_sound, "no video stream"),
+        (sound, "no video stream"),
         (bad_frames, "no frame that can be decoded"),
         (bad_playlist, "not a video"),
     ],

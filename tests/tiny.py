@@ -62,11 +62,42 @@ def encode(
             frame.pts, frame.time_base = pts[index] if pts else index, Fraction(1, rate)
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
-    if matrix:  # it stands in the track header as nine big-endian numbers
-        data = bytearray(path.read_bytes())
-        a, b, c, d = (65536 * value for value in matrix)
-        struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
-        path.write_bytes(data)
+    if matrix:
+        set_display_matrix(path, matrix)
+    return path
+
+
+def set_display_matrix(path: Path, matrix: Sequence[int]) -> None:
+    """Give an mp4 the display matrix a, b, c, d; it stands in the track header as nine big-endian numbers."""
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (65536 * value for value in matrix)
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def text(folder: Path) -> Path:
+    """Words under the name of a video."""
+    path = folder / "text.mp4"
+    path.write_text("not a video\n" * 100)
+    return path
+
+
+def empty(folder: Path) -> Path:
+    """A file without a byte."""
+    path = folder / "empty.mp4"
+    path.touch()
+    return path
+
+
+def sound(folder: Path) -> Path:
+    """A music file: one AAC stream and no pictures."""
+    path = folder / "sound.m4a"
+    with av.open(str(path), "w", format="mp4") as file:
+        stream = file.add_stream("aac", rate=8000)
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        tone.sample_rate = 8000
+        file.mux(stream.encode(tone))
+        file.mux(stream.encode())
     return path
 
 

@@ -124,7 +124,7 @@ def corrupt(clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite:
     The truth goes beside the video, as NAME.truth.csv.
     """
     from workbench.corrupt import corrupt as make_case
-    from workbench.corrupt import truth_path
+    from workbench.evaluate import truth_path
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already: pass --overwrite to replace it, or choose another --out")
@@ -231,10 +231,11 @@ def _begin(
     with closing(decode(video)) as frames:  # no run directory for what has no frame
         next(frames)
     known = find_truth(video, truth)
-    rows = len(read_truth(known)) if known else 0
+    if known:
+        read_truth(known)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)
-    if known and rows != read_video(run, chosen["video"], overwrite, progress=_watched())["info"]["frames"]:
-        read_truth(known, run.info("video")["frames"])  # raises, with the reason
+    if known:
+        read_truth(known, read_video(run, chosen["video"], overwrite, progress=_watched())["info"]["frames"])
     return run, known
 
 

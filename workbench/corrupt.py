@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from workbench.errors import ParameterError, UsageError, VideoError
-from workbench.evaluate import OUTLIER, TruthRow
+from workbench.evaluate import OUTLIER, TruthRow, truth_path
 from workbench.video import Decoder, decode, rgb, write_frames
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -90,11 +90,6 @@ def write_case(
     except OSError as error:
         raise VideoError(f"{truth} cannot be written ({error.strerror}): choose another --out") from error
     return truth
-
-
-def truth_path(video: Path) -> Path:
-    """Where the truth of ``NAME.mp4`` lies: ``NAME.truth.csv``."""
-    return video.with_name(f"{video.stem}.truth.csv")
 
 
 def corrupt(

@@ -1,7 +1,5 @@
 """Changes to a result by hand, kept in the run: a later call that reuses the stage keeps them too."""
 
-from pathlib import Path
-
 from workbench.errors import ClusterError, UsageError
 from workbench.evaluate import read_order
 from workbench.parameters import WriteParameters
@@ -31,8 +29,7 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
         inside = table["scene"] == number
         table.loc[inside, "order"] = inside.sum() - 1 - table.loc[inside, "order"]
     written = run.record["stages"].get("write", {}).get("parameters", {})
-    table.to_csv(run.path / ".order.csv.partial", index=False)
-    Path(run.path / ".order.csv.partial").replace(run.path / "order.csv")
+    run.write_text("order.csv", table.to_csv(index=False, lineterminator="\n"))
     run.edit("order", {"flipped": [int(number) for number in chosen]})
     write_videos(run, WriteParameters(**written), overwrite=True, progress=progress)
     return [int(number) for number in chosen]

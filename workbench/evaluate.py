@@ -233,6 +233,11 @@ def _by_position(path: str | Path, rows: list, error: type[WorkbenchError]) -> l
     return sorted(rows)
 
 
+def truth_path(video: Path) -> Path:
+    """Where the truth of ``NAME.mp4`` lies: ``NAME.truth.csv``."""
+    return video.with_name(f"{video.stem}.truth.csv")
+
+
 def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
     """The truth of a video: the one that is given, else ``NAME.truth.csv`` beside ``NAME.mp4``, else None.
 
@@ -242,5 +247,5 @@ def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
         if not Path(given).is_file():
             raise TruthError(f"{given} is not there: give the path of a truth.csv, or leave --truth out")
         return Path(given)
-    beside = Path(video).with_name(f"{Path(video).stem}.truth.csv")
+    beside = truth_path(Path(video))
     return beside if beside.is_file() else None

@@ -81,9 +81,7 @@ def torchvision() -> Any:
             raise
         library = torch.library.Library("torchvision", "FRAGMENT")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define(
-            "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-        )
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         torchvision.library = library  # a library's definitions go when it is collected
         import torchvision as module
     return module

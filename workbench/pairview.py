@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from workbench import viz
 from workbench.hloc import open_h5, read_features, read_matches
-from workbench.register import in_pixels_of, register_pair
+from workbench.register import in_pixels_of
 from workbench.run import Run
-from workbench.transforms import TRANSFORM
+from workbench.transforms import TRANSFORM, register_features
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
@@ -21,13 +21,10 @@ def matches_figure(run: Run, a: int, b: int) -> Figure:
     with open_h5(run.path / "features.h5") as features_file, open_h5(run.path / "matches.h5") as matches_file:
         first, second = read_features(features_file, a), read_features(features_file, b)
         matches, scores = read_matches(matches_file, a, b)
-    found = np.flatnonzero(matches >= 0)
-    size = tuple(int(side) for side in first.image_size)
-    fewest = min(len(first), len(second))
     images = run.images()
     threshold = run.record["stages"]["register"]["parameters"]["threshold"] / max(images.shape[1:3])
-    aligned = register_pair(first.keypoints[found], second.keypoints[matches[found]], fewest, size, threshold)
-    scale = images.shape[2] / size[0]
+    aligned = register_features(first, second, matches, threshold)
+    scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     return viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
 

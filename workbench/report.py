@@ -66,11 +66,7 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
             page += [nbformat.v4.new_markdown_cell(f"## {heading}"), cells[tag]]
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
     book = nbformat.v4.new_notebook(cells=page)
-    out = run.path / "report.html"
-    partial = run.path / ".report.html.partial"
-    partial.write_text(_as_html(book, f"Reconstruction of {run.source.name}"), encoding="utf-8")
-    partial.replace(out)
-    return out
+    return run.write_text("report.html", _as_html(book, f"Reconstruction of {run.source.name}"))
 
 
 def restored_video(run: Run) -> Path:

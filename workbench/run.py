@@ -34,7 +34,6 @@ NOTEBOOKS = {
     "register": "04_inspect_matches",
     "order": "05_order_frames",
     "write": "05_order_frames",
-    "evaluate": "05_order_frames",
 }
 _PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
 
@@ -220,6 +219,12 @@ class Run:
         """Seconds of every finished stage, in the order in which they were finished."""
         return {name: found["seconds"] for name, found in self._record["stages"].items()}
 
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file of the run directory in one step, so that it is there whole or as it was before; returns its path."""
+        partial = self.path / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        return partial.replace(self.path / name)
+
     def images(self) -> np.ndarray:
         """(N, h, w, 3) uint8 RGB working copies, memory-mapped."""
         self.require("video")
@@ -256,9 +261,7 @@ class Run:
         return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
 
     def _save(self) -> None:
-        partial = self.path / ".run.json.partial"
-        partial.write_text(json.dumps(self._record, indent=1) + "\n")
-        partial.replace(self.path / "run.json")
+        self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")
 
 
 def _fingerprint(found: dict[str, Any]) -> str:

@@ -147,13 +147,11 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         for scene in range(labels.max() + 1):
             frames = np.flatnonzero(labels == scene)
             matrices = scene_matrices(frames, table, embeddings, thumbnails, parameters.alpha)
+            blended = parameters.distance == "blend"
             if parameters.method == "greedy":
-                similarity = matrices["blend"] if parameters.distance == "blend" else -matrices["fused"]
-                found = order.greedy_chain(similarity)
+                found = order.greedy_chain(matrices["blend"] if blended else -matrices["fused"])
             else:
-                found = order.shortest_path(
-                    matrices[parameters.distance] if parameters.distance == "fused" else 1 - matrices["blend"]
-                )
+                found = order.shortest_path(1 - matrices["blend"] if blended else matrices["fused"])
             place[frames[found]] = np.arange(len(frames))
             np.savez(out / "distances" / f"scene{scene:02d}.npz", frames=frames, order=found, **matrices)
         rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": place})
@@ -237,9 +235,7 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
     if truth is not None:
         metrics |= evaluate(read_truth(truth, len(table)), read_order(run.path / "order.csv"))
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
-    partial = run.path / ".metrics.json.partial"
-    partial.write_text(json.dumps(metrics, indent=1) + "\n")
-    partial.replace(run.path / "metrics.json")
+    run.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
     return metrics
 
 
@@ -258,6 +254,6 @@ def reconstruct(
     match_frames(run, parameters["match"], overwrite, progress)
     register_frames(run, parameters["register"], overwrite, progress)
     order_frames(run, parameters["order"], overwrite)
-    metrics = write_metrics(run, truth)
+    write_metrics(run, truth)  # what was found is kept even when there is no scene to write
     write_videos(run, parameters["write"], overwrite, progress)
-    return metrics | write_metrics(run, truth)
+    return write_metrics(run, truth)  # with the seconds of writing

@@ -8,11 +8,21 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.hloc import open_h5, read_features, read_matches
-from workbench.register import UNRELATED, rank_thumbnail, register_pair, residual
+from workbench.hloc import Features, open_h5, read_features, read_matches
+from workbench.register import UNRELATED, Registration, rank_thumbnail, register_pair, residual
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
 TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]
+
+
+def register_features(a: Features, b: Features, matches0: np.ndarray, threshold: float) -> Registration:
+    """Register two frames from their features and matches; inliers are those of the matches there are, in their order.
+
+    matches0: (K_A,) int, index into b or -1. threshold: how far an inlier may lie off, as a share of the long side.
+    """
+    found = np.flatnonzero(matches0 >= 0)
+    size = tuple(int(side) for side in a.image_size)
+    return register_pair(a.keypoints[found], b.keypoints[matches0[found]], min(len(a), len(b)), size, threshold)
 
 
 def register_pairs(
@@ -38,16 +48,13 @@ def register_pairs(
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
             matches, _ = read_matches(matches_file, a, b)
             size = tuple(int(side) for side in features(a).image_size)
-            found = np.flatnonzero(matches >= 0)
-            fewest = min(len(features(a)), len(features(b)))
-            points_a, points_b = features(a).keypoints[found], features(b).keypoints[matches[found]]
-            aligned = register_pair(points_a, points_b, fewest, size, threshold / max(images[a].shape[:2]))
+            aligned = register_features(features(a), features(b), matches, threshold / max(images[a].shape[:2]))
             left = residual(rank(a), rank(b), aligned.transform, size) if aligned.model != "none" else np.nan
             rows.append(
                 {
                     "a": a,
                     "b": b,
-                    "matches": len(found),
+                    "matches": len(aligned.inliers),
                     "inliers": int(aligned.inliers.sum()),
                     "inlier_share": aligned.inlier_share,
                     "model": aligned.model,
