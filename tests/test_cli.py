@@ -14,8 +14,8 @@ from tiny import check_result, encode, mixture, pan, pictures, refused, workbenc
 from workbench import __version__, stages
 from workbench.cli import cli
 from workbench.evaluate import OUTLIER, read_order, read_truth
-from workbench.models import REGISTRY
 from workbench.parameters import STAGES, defaults
+from workbench.registry import REGISTRY
 from workbench.run import Run
 
 COMMANDS = ("corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run")
@@ -180,11 +180,21 @@ def test_flip(clip, tmp_path):
 
 
 def test_models_lists_all_with_their_licence():
-    lines = workbench("models").out.splitlines()
-    assert len(lines) == 1 + len(REGISTRY)
-    for line, model in zip(lines[1:], REGISTRY, strict=True):
-        assert all(part in line for part in (model.kind, model.name, model.licence, model.about))
-        assert ("non-commercial" in line) == model.name.startswith("magic-leap")
+    """A line a model between a heading and the defaults, none wider than a terminal."""
+    heading, *lines, last = workbench("models").out.splitlines()
+    assert heading.split() == ["name", "kind", "source", "licence", "MB", "SHA-256", "state"]
+    for line, model in zip(lines, REGISTRY, strict=True):
+        assert line.startswith(f"{model.name} ") and all(part in line for part in (model.kind, model.source, model.licence))
+        assert line[heading.index("licence") :].startswith(model.licence)
+    assert max(map(len, [heading, *lines, last])) <= 120
+    for option in ("embed.backbone", "features.keypoints", "match.matcher", "match.model"):
+        assert f"{option} {defaults()[option]}" in last
+
+
+def test_models_shows_one():
+    answer = workbench("models", "magic-leap-community/superpoint")
+    assert answer.out.startswith("magic-leap-community/superpoint: SuperPoint\n") and answer.err == ""
+    refused(workbench("models", "resnet19"), 1, "no model is called resnet19: choose one of rank-vlad")
 
 
 def test_lab_passes_options_on(monkeypatch):

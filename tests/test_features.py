@@ -89,6 +89,22 @@ def test_file_layout(proxies, tmp_path):
         assert '"max_keypoints": 60' in file.attrs["parameters"] and file.attrs["key"] == "inputs"
 
 
+def test_opencvs_own_threshold(photograph, tmp_path):
+    """The preset is a contrast threshold of 0.04, whatever the parameter says: fewer keypoints, the same where both are."""
+    found = {}
+    for name, chosen in {
+        "weak": FeatureParameters(max_keypoints=8192),
+        "preset": FeatureParameters(keypoints="sift-opencv", max_keypoints=8192, contrast_threshold=0.0),
+        "by hand": FeatureParameters(max_keypoints=8192, contrast_threshold=0.04),
+    }.items():
+        out = features.extract(photograph[None], SIZE, chosen, tmp_path / f"{name}.h5", "inputs", False)
+        with h5py.File(out) as file:
+            found[name] = file["000000.png/keypoints"][()]
+    assert np.array_equal(found["preset"], found["by hand"])
+    assert 100 < len(found["preset"]) < 0.9 * len(found["weak"])
+    assert {tuple(point) for point in found["preset"].tolist()} <= {tuple(point) for point in found["weak"].tolist()}
+
+
 def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_path, monkeypatch):
     parameters = FeatureParameters(max_keypoints=60)
     whole = features.extract(proxies, SIZE, parameters, tmp_path / "whole.h5", "inputs", False)

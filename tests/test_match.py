@@ -72,6 +72,25 @@ def test_flann_finds_what_exact_search_finds(found):
     assert both.sum() > 0.9 * (exact >= 0).sum()
 
 
+@pytest.mark.parametrize("length", [128, 256])
+def test_without_a_ratio_exact_search_takes_mutual_nearest_neighbours(length):
+    """Descriptors of any length and sign, as SuperPoint's: against distances taken one by one."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(size=(length, count)).astype(np.float32) for count in (30, 40))
+    second[:, :20] = first[:, :20] + 0.5 * second[:, :20]
+    frames = []
+    for values in (first, second):
+        values /= np.linalg.norm(values, axis=0)
+        count = values.shape[1]
+        frames.append(Features(np.zeros((count, 2), np.float32), np.ones(count, np.float32), values, np.array(SIZE)))
+    matches, scores = match.SiftExact(1.0).match(frames[:1], frames[1:])[0]
+    distances = np.linalg.norm(first[:, :, None] - second[:, None, :], axis=0)
+    nearest, back = distances.argmin(axis=1), distances.argmin(axis=0)
+    mutual = back[nearest] == np.arange(30)
+    assert mutual.sum() > 20 and np.array_equal(matches, np.where(mutual, nearest, -1))
+    assert (scores[:20] > 0.7).all()
+
+
 def test_a_pair_does_not_depend_on_the_pairs_before(found):
     a, b, c = found
     alone = match.SiftFlann(0.8).match([a], [b])[0]

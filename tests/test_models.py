@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from http.client import IncompleteRead
 from urllib.error import URLError
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny import write_sums
 
-from workbench import models
+from workbench import models, registry
 from workbench.errors import ModelError
-from workbench.models import IMAGENET_MEAN, IMAGENET_STD, REGISTRY, Backbone, load_backbone, save_backbone, typical_eps
+from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, folder_digest, load_backbone, save_backbone, typical_eps
+from workbench.registry import REGISTRY
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +57,11 @@ def refused(name, message):
 
 
 def test_a_folder_gives_back_what_was_saved(saved):
+    """The file holds float16; what is loaded computes in float32, with the weights rounded to float16."""
+    assert {tensor.dtype for tensor in load_file(saved / "model.safetensors").values()} == {torch.float16, torch.int64}
     torch.manual_seed(0)
-    network, loaded = models.headless_network("resnet18"), load_backbone(str(saved))
+    network, loaded = models.headless_network("resnet18").half().float(), load_backbone(str(saved))
+    assert {tensor.dtype for tensor in loaded.network.parameters()} == {torch.float32}
     assert (loaded.size, loaded.mean, loaded.std) == (64, IMAGENET_MEAN, IMAGENET_STD)
     assert not loaded.network.training and typical_eps(str(saved)) == 0.3
     pixels = torch.randn(2, 3, 64, 64)
@@ -72,9 +78,52 @@ def test_a_network_that_was_used_can_be_saved(saved, tmp_path):
     assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
 
 
+@pytest.mark.parametrize("value", [7e4, float("nan")])
+def test_what_float16_cannot_hold_is_not_written(saved, tmp_path, value):
+    backbone = load_backbone(str(saved))
+    backbone.network.bn1.running_var[3] = value
+    with pytest.raises(ModelError, match=r"bn1\.running_var of resnet18 .*limit 65504\): train the network again"):
+        save_backbone(tmp_path / "new", "resnet18", backbone)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def bundled(saved, tmp_path, monkeypatch):
+    """The saved folder in the place of the bundled resnet18-photos."""
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    shutil.copytree(saved, tmp_path / "resnet18-photos")
+    write_sums(tmp_path)
+    return tmp_path / "resnet18-photos"
+
+
+def test_bundled_by_name(bundled, saved, monkeypatch, tmp_path):
+    """The name alone, from any folder: the same as the folder. A folder of that name in the current one is not taken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere" / "resnet18-photos").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    by_name, by_folder = load_backbone("resnet18-photos"), load_backbone(str(saved))
+    assert torch.equal(by_name.network.conv1.weight, by_folder.network.conv1.weight) and by_name.size == 64
+    assert typical_eps("resnet18-photos") == 0.3
+    assert folder_digest("resnet18-photos") == folder_digest(str(saved)) != folder_digest("resnet18") == ""
+
+
+def test_damaged_bundled_weights(bundled):
+    """A changed bit is seen, in the weights or the configuration, and what SHA256SUMS does not name is not used."""
+    for name in ("model.safetensors", "config.json"):
+        whole = (bundled / name).read_bytes()
+        (bundled / name).write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
+        refused("resnet18-photos", rf"{name} is missing or damaged: install the workbench again")
+        (bundled / name).unlink()
+        refused("resnet18-photos", rf"{name} is missing or damaged: install the workbench again")
+        (bundled / name).write_bytes(whole)
+    load_backbone("resnet18-photos")
+    (bundled.parent / "SHA256SUMS").unlink()
+    refused("resnet18-photos", "bundled weights of resnet18-photos are not in .*: install the workbench again")
+
+
 def test_unknown_names_list_the_known_ones():
     message = refused(
-        "resnet-eighteen", "no backbone is called resnet-eighteen: use rank-vlad, thumbnail, resnet18, .*or a folder"
+        "resnet-eighteen", "no backbone is called resnet-eighteen: use rank-vlad, thumbnail, resnet18-photos, .*or a folder"
     )
     assert all(model.name in message for model in REGISTRY if model.kind == "embedding")
     with pytest.raises(ModelError, match="no backbone is called"):
@@ -103,7 +152,7 @@ def test_folder_without_configuration(copied):
         ({"typical_eps": "far"}, "typical_eps of 0 or more"),
         ({"architecture": "resnet19"}, "resnet19 is no network of torchvision: choose one of resnet18"),
         ({"architecture": "mobilenet_v2"}, "mobilenet_v2 is not one of resnet18.*: choose one of these"),
-        ({"architecture": "resnet34"}, "is damaged or does not fit resnet34 .*Missing key.*rank-vlad"),
+        ({"architecture": "resnet34"}, "is damaged or does not fit resnet34 .*Missing key.*resnet18-photos"),
     ],
 )
 def test_configurations_that_are_wrong(copied, change, message):
@@ -116,7 +165,9 @@ def test_configurations_that_are_wrong(copied, change, message):
 def test_missing_and_truncated_weights(copied):
     file = copied / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    refused(copied, "model.safetensors is damaged or does not fit resnet18 .*: write it again with save_backbone.*rank-vlad")
+    refused(
+        copied, "model.safetensors is damaged or does not fit resnet18 .*: write it again with save_backbone.*resnet18-photos"
+    )
     file.write_bytes(b"")
     refused(copied, "is damaged")
     file.unlink()
@@ -146,9 +197,9 @@ def test_pickles_are_not_read_from_a_folder(copied):
 
 def test_pickles_are_not_read_from_the_cache(hub):
     hub.mkdir()
-    file = models._cached_weights("resnet18")
+    file = models.cached_weights("resnet18")
     torch.save({"conv1.weight": Bomb()}, file, pickle_protocol=2)
-    refused("resnet18", "is damaged or holds other weights than resnet18's .*rank-vlad")
+    refused("resnet18", "is damaged or holds other weights than resnet18's .*resnet18-photos")
     file.write_bytes(pickle.dumps(Bomb(), protocol=2))
     refused("resnet18", "is damaged or holds other weights")
 
@@ -157,9 +208,9 @@ def test_pickles_are_not_read_from_the_cache(hub):
 def test_unreachable_weights(hub, name):
     """The error names what was tried, where the file can be put, and what runs without."""
     message = refused(name, "cannot be reached .*Name or service not known")
-    file = models._cached_weights(name)
+    file = models.cached_weights(name)
     assert f"https://download.pytorch.org/models/{file.name}" in message
-    assert file.parent == hub and f"put that file at {file}" in message and "--embed.backbone rank-vlad" in message
+    assert file.parent == hub and f"put that file at {file}" in message and "--embed.backbone resnet18-photos" in message
 
 
 def test_a_connection_that_breaks(hub, monkeypatch):
@@ -171,44 +222,24 @@ def test_a_connection_that_breaks(hub, monkeypatch):
 
 
 def test_weights_put_by_hand(hub):
-    """A file in the place the error names is used, and the registry then says that the model is here."""
-    resnet = next(model for model in REGISTRY if model.name == "resnet18")
-    assert not models.is_here(resnet)
+    """A file in the place the error names is used."""
     torch.manual_seed(1)
     network = models.torchvision().models.get_model("resnet18")
     hub.mkdir()
-    torch.save(network.state_dict(), models._cached_weights("resnet18"))
-    assert models.is_here(resnet)
+    torch.save(network.state_dict(), models.cached_weights("resnet18"))
     loaded = load_backbone("resnet18")
     assert loaded.size == 224 and torch.equal(loaded.network.conv1.weight, network.conv1.weight)
 
 
 def test_cut_off_and_wrong_files_in_the_cache(hub):
     hub.mkdir()
-    file = models._cached_weights("resnet18")
+    file = models.cached_weights("resnet18")
     torch.save({"conv1.weight": torch.zeros(3)}, file)
     whole = file.read_bytes()
     refused("resnet18", "holds other weights than resnet18's")
     for data in (whole[: len(whole) // 2], b"", b"<html>404</html>"):
         file.write_bytes(data)
         assert str(file) in refused("resnet18", "is damaged .*: delete it, or put https://")
-
-
-def test_the_registry():
-    """Every name is there once, with a licence; what is built in is here; the default's typical eps is a cosine distance."""
-    assert len({model.name for model in REGISTRY}) == len(REGISTRY)
-    assert all(model.licence and model.about for model in REGISTRY)
-    assert all(models.is_here(model) for model in REGISTRY if model.source == "built in")
-    assert all("non-commercial" in model.licence for model in REGISTRY if model.name.startswith("magic-leap"))
-    assert 0 < typical_eps("rank-vlad") < 1 and typical_eps("thumbnail") == 0
-
-
-def test_hub_models_are_not_here_by_themselves(tmp_path, monkeypatch):
-    """With an empty cache, asking does not download."""
-    import huggingface_hub
-
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
-    assert not any(models.is_here(model) for model in REGISTRY if model.source == "hub")
 
 
 def test_torchvision_is_mended_once():

@@ -55,7 +55,7 @@ def test_limits_are_allowed_and_nothing_beyond_them(stage, item):
 
 
 def test_choices_are_listed():
-    with pytest.raises(ParameterError, match="matcher='orb' is not one of sift-flann, sift-exact, superglue"):
+    with pytest.raises(ParameterError, match="matcher='orb' is not one of sift-flann, sift-exact, superglue, lightglue"):
         MatchParameters(matcher="orb")
     with pytest.raises(ParameterError, match="method='best' is not one of path, greedy"):
         OrderParameters(method="best")
@@ -93,6 +93,12 @@ def test_one_pair_a_frame_is_too_few():
     assert MatchParameters(pairs_per_frame=2).pairs_per_frame == 2
     with pytest.raises(ParameterError, match=r"pairs_per_frame=1 is out of range: .*2 to 1000"):
         MatchParameters(pairs_per_frame=1)
+
+
+def test_lightglue_needs_weights_of_its_own():
+    assert MatchParameters(matcher="lightglue", model="a/folder").model == "a/folder"
+    with pytest.raises(ParameterError, match=r"no LightGlue is bundled .* give --match\.model ETH-CVG/lightglue_superpoint"):
+        MatchParameters(matcher="lightglue")
 
 
 def test_parameters_do_not_change():

@@ -3,32 +3,35 @@
 # ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
 import json
 import logging
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.datasets import load_sample_images
+from tiny import write_sums
 
 from workbench.models import torchvision
 
 torchvision()
-from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig, SuperPointForKeypointDetection
+from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
 
-from workbench import match
+from workbench import match, registry
 from workbench.errors import ModelError
 from workbench.features import SuperPoint, extract, sift_features
 from workbench.hloc import Features, open_h5, read_matches
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.superglue import SuperGlue, load_pretrained
+from workbench.pretrained import load_pretrained
+from workbench.superglue import SuperGlue, speed_up
 
 SIZE = (320, 200)
 
 
-def save_tiny(folder, width):
-    """A SuperGlue of ``width`` numbers a descriptor, two layers, seeded; sharpened so that it does find matches."""
-    torch.manual_seed(0)
-    detector = SuperPointConfig(
+def tiny_detector(width):
+    """Configuration of a SuperPoint with descriptors of ``width`` numbers that finds 100 keypoints."""
+    return SuperPointConfig(
         encoder_hidden_sizes=[8, 8, 16, 16],
         decoder_hidden_size=16,
         descriptor_decoder_dim=width,
@@ -36,9 +39,22 @@ def save_tiny(folder, width):
         max_keypoints=100,
         nms_radius=3,
     )
+
+
+def liven(detector):
+    """Give a SuperPoint convolutions under which different places look different."""
+    with torch.no_grad():
+        for block in detector.modules():
+            if isinstance(block, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(block.weight)
+
+
+def save_tiny(folder, width):
+    """A SuperGlue of ``width`` numbers a descriptor, two layers, seeded; sharpened so that it does find matches."""
+    torch.manual_seed(0)
     model = SuperGlueForKeypointMatching(
         SuperGlueConfig(
-            keypoint_detector_config=detector,
+            keypoint_detector_config=tiny_detector(width),
             hidden_size=width,
             keypoint_encoder_sizes=[8, 16],
             gnn_layers_types=["self", "cross"],
@@ -46,10 +62,8 @@ def save_tiny(folder, width):
             sinkhorn_iterations=20,
         )
     )
+    liven(model.keypoint_detector)
     with torch.no_grad():
-        for block in model.keypoint_detector.modules():
-            if isinstance(block, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(block.weight)
         model.final_projection.final_proj.weight.copy_(40 * torch.eye(width))
         model.bin_score.fill_(0.5)
     model.save_pretrained(folder / "superglue")
@@ -62,21 +76,23 @@ def tiny(tmp_path_factory):
     return save_tiny(tmp_path_factory.mktemp("models"), 32)
 
 
-@pytest.fixture(scope="module")
-def views():
+def shifted_views():
     """China.jpg, 320 x 200, and shifted by 16 and 8 px: whole cells of SuperPoint, matched even by random weights."""
     picture = cv2.resize(load_sample_images().images[0], (340, 227), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture[:200, :320]), np.ascontiguousarray(picture[8:208, 16:336])
+
+
+@pytest.fixture(scope="module")
+def views():
+    return shifted_views()
 
 
 def parameters(folder, **changes):
     return MatchParameters(**{"matcher": "superglue", "model": str(folder), "match_threshold": 0.02, **changes})
 
 
-def public(folder, views, keypoint_threshold):
+def public(model, views, keypoint_threshold):
     """Keypoints (px), matches and scores of the public ``forward``, per image without the padding."""
-    model = SuperGlueForKeypointMatching.from_pretrained(folder).eval()
-    model.config.matching_threshold = 0.02
     model.keypoint_detector.keypoint_decoder.keypoint_threshold = keypoint_threshold
     weights = np.array([0.2989, 0.587, 0.114], dtype=np.float32)
     gray = torch.from_numpy(np.stack([(view.astype(np.float32) / 255) @ weights for view in views]))
@@ -110,7 +126,9 @@ def test_cached_features_give_what_the_public_forward_gives(tiny, views, unequal
     matches, scores = SuperGlue(parameters(tiny / "superglue")).match([a], [b])[0]
     ours = as_dictionary(a.keypoints, b.keypoints, matches, scores)
 
-    (points_a, truth, truth_scores), (points_b, _, _) = public(tiny / "superglue", views, threshold)
+    model = SuperGlueForKeypointMatching.from_pretrained(tiny / "superglue").eval()
+    model.config.matching_threshold = 0.02
+    (points_a, truth, truth_scores), (points_b, _, _) = public(model, views, threshold)
     theirs = as_dictionary(points_a, points_b, truth, truth_scores)
     assert len(a) == len(points_a) and len(b) == len(points_b)
     assert len(theirs) > 20
@@ -196,7 +214,7 @@ def test_frames_of_different_sizes(tiny):
 
 def one_line_with_remedy(error):
     text = str(error.value)
-    return "\n" not in text and "config.json and model.safetensors" in text and "--match.matcher sift-flann" in text
+    return "\n" not in text and "as --match.model FOLDER" in text and "--match.model superglue-sift is bundled" in text
 
 
 @pytest.mark.parametrize("name", ["", "./no/such/folder", "nonsense"])
@@ -214,6 +232,8 @@ def test_unreachable_hub(monkeypatch, caplog):
     with pytest.raises(ModelError, match="magic-leap-community/superglue_outdoor: tried the local cache") as error:
         SuperGlue(parameters("magic-leap-community/superglue_outdoor"))
     assert one_line_with_remedy(error)
+    address = "https://huggingface.co/magic-leap-community/superglue_outdoor/resolve/main"
+    assert f"put {address}/model.safetensors and {address}/config.json into a folder" in str(error.value)
     assert [(record.levelno, "non-commercial" in record.message) for record in caplog.records] == [(logging.WARNING, True)]
 
 
@@ -245,4 +265,81 @@ def test_weights_are_never_filled_in_at_random(tiny, tmp_path):
 
 def test_superpoint_errors_name_their_own_option(tmp_path):
     with pytest.raises(ModelError, match=r"--features\.superpoint_model FOLDER; --features\.keypoints sift"):
-        load_pretrained(SuperPointForKeypointDetection, str(tmp_path), "--features.superpoint_model")
+        load_pretrained("SuperPointForKeypointDetection", str(tmp_path), "--features.superpoint_model")
+
+
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    """A random model, 128 wide, in the place of the bundled superglue-sift, in float16; returns its weights file."""
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    save_tiny(tmp_path, 128)
+    folder = tmp_path / "weights" / "superglue-sift"
+    SuperGlueForKeypointMatching.from_pretrained(tmp_path / "superglue").half().save_pretrained(folder)
+    write_sums(tmp_path / "weights")
+    return folder / "model.safetensors"
+
+
+def test_bundled_by_default(bundled, views):
+    """The default name; float16 in the file, float32 in the computation; the same as the folder given as a folder."""
+    assert load_file(bundled)["bin_score"].dtype == torch.float16
+    glue = SuperGlue(MatchParameters(matcher="superglue", match_threshold=0.02))
+    assert {part.dtype for part in glue.model.parameters()} == {torch.float32}
+    a, b = (sift_features(view, 80, 0.01, SIZE) for view in views)
+    (matches, scores), (by_folder, _) = (
+        matcher.match([a], [b])[0] for matcher in (glue, SuperGlue(parameters(bundled.parent)))
+    )
+    assert (matches >= 0).sum() > 5 and np.array_equal(matches, by_folder) and scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "gone", "folder gone"])
+def test_damaged_bundled_weights(bundled, harm):
+    """One changed bit is seen, and nothing else is used in its place."""
+    data = bytearray(bundled.read_bytes())
+    data[-1] ^= 1
+    if harm == "flipped":
+        bundled.write_bytes(data)
+    elif harm == "cut":
+        bundled.write_bytes(data[:1000])
+    elif harm == "gone":
+        bundled.unlink()
+    else:
+        shutil.rmtree(bundled.parents[1])
+    with pytest.raises(ModelError, match="install the workbench again"):
+        SuperGlue(MatchParameters(matcher="superglue"))
+
+
+def test_quicker_is_the_same(tiny):
+    """With statistics in the normalisation as training leaves them, and padding in one frame of a pair."""
+    torch.manual_seed(1)
+    model = SuperGlueForKeypointMatching.from_pretrained(tiny / "superglue").eval()
+    for block in model.modules():
+        if isinstance(block, torch.nn.BatchNorm1d):
+            block.running_mean.normal_(0, 0.1)
+            block.running_var.uniform_(0.5, 1.5)
+    keypoints, descriptors, scores = torch.rand(3, 2, 50, 2) * 200, torch.randn(3, 2, 50, 32), torch.rand(3, 2, 50)
+    mask = torch.ones(3, 2, 50, dtype=torch.int)
+    mask[1, 0, 30:] = 0
+    inputs = keypoints, torch.nn.functional.normalize(descriptors, dim=-1), scores, 200, 320
+    with torch.inference_mode():
+        before = model._match_image_pair(*inputs, mask=mask)
+    speed_up(model)
+    with torch.inference_mode():
+        after = model._match_image_pair(*inputs, mask=mask)
+    assert (before[0] >= 0).sum() > 50 and torch.equal(before[0], after[0])
+    assert torch.allclose(before[1], after[1], atol=1e-5)
+    assert not any(isinstance(block, torch.nn.BatchNorm1d) for block in model.modules())
+
+
+def test_a_model_of_the_published_size(views, tmp_path):
+    """Random weights of Magic Leap's shapes, 18 layers of 256, in a folder as the hub's: found, loaded and run the same way."""
+    torch.manual_seed(0)
+    model = SuperGlueForKeypointMatching(SuperGlueConfig())
+    assert len(model.gnn.layers) == 18 and model.config.hidden_size == 256
+    model.save_pretrained(tmp_path / "superglue")
+    model.keypoint_detector.save_pretrained(tmp_path / "superpoint")
+    detect = SuperPoint(str(tmp_path / "superpoint"), 60)
+    detect.model.keypoint_decoder.keypoint_threshold = 0.0
+    a, b = (detect(view, SIZE) for view in views)
+    assert a.descriptors.shape == (256, 60)
+    ((matches, scores),) = SuperGlue(parameters(tmp_path / "superglue", match_threshold=0.0)).match([a], [b])
+    assert matches.shape == scores.shape == (60,) and np.isfinite(scores).all()

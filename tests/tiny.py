@@ -20,6 +20,7 @@ import numpy as np
 
 from workbench.cli import main
 from workbench.evaluate import OrderRow, read_order
+from workbench.registry import file_sha256
 from workbench.run import Run
 from workbench.video import decode, rgb
 
@@ -137,6 +138,13 @@ def refused(answer: Answer, status: int, *words: str) -> None:
     assert answer.err.count("\n") == 1, answer.err
     for word in words:
         assert word in answer.err
+
+
+def write_sums(weights: Path) -> None:
+    """SHA256SUMS of every model's folder in ``weights``, as ``sha256sum`` writes it."""
+    files = sorted(file for file in weights.glob("*/*") if file.suffix in (".json", ".safetensors"))
+    lines = [f"{file_sha256(file)}  {file.relative_to(weights).as_posix()}\n" for file in files]
+    (weights / "SHA256SUMS").write_text("".join(lines))
 
 
 def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderRow]:

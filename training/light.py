@@ -33,7 +33,7 @@ def motion_blurred(image: np.ndarray, rng: np.random.Generator, greatest: int = 
     size = int(length) // 2 * 2 + 3
     kernel, middle = np.zeros((size, size), np.uint8), (size - 1) / 2
     reach = np.array([np.cos(angle), np.sin(angle)]) * length / 2
-    ends = [tuple(int(round((middle + sign * c) * 256)) for c in reach) for sign in (-1, 1)]
+    ends = [tuple(round((middle + sign * c) * 256) for c in reach.tolist()) for sign in (-1, 1)]
     cv2.line(kernel, *ends, color=255, lineType=cv2.LINE_AA, shift=8)  # smooth lines are for 8 bits only
     return cv2.filter2D(image, -1, kernel / kernel.sum(dtype=np.float64))
 

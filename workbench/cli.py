@@ -172,15 +172,15 @@ def flip(run_path: Path, scene: int | None) -> None:
 
 
 @cli.command()
-def models() -> None:
-    """List the models: source, licence, on this machine or not."""
-    from workbench.models import REGISTRY, is_here
+@click.argument("name", required=False)
+def models(name: str | None) -> None:
+    """List the models, or show the one called NAME.
 
-    rows = [(m.kind, m.name, "here" if is_here(m) else "not here", m.source, m.licence, m.about) for m in REGISTRY]
-    rows.insert(0, ("kind", "name", "on this machine", "source", "licence", "what it is"))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    for row in rows:
-        click.echo("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[5]]))
+    Size, digest and licence of all; the card of one, or where its file comes from.
+    """
+    from workbench.model_list import model_card, model_table
+
+    click.echo("\n".join(model_card(name) if name else model_table()))
 
 
 @cli.command()
@@ -254,7 +254,10 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     for warning in run.info("video")["warnings"]:
         click.echo(f"note: {warning}", err=True)
     _table(_summary(metrics))
+    from workbench.registry import provenance
     from workbench.report import restored_video
+
+    click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))
 
     for path in [run.path / "order.csv", *more, restored_video(run)]:
         click.echo(path)

@@ -19,6 +19,7 @@ __all__ = ["Features", "SuperPoint", "extract", "sift_features"]
 
 BLOCK = 64  # frames a block: what a killed run loses at most
 SIFT_LENGTH = 128
+OPENCV_CONTRAST_THRESHOLD = 0.04  # the first design's choice
 
 
 def sift_features(image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int]) -> Features:
@@ -50,18 +51,14 @@ def sift_features(image: np.ndarray, max_keypoints: int, contrast_threshold: flo
 class SuperPoint:
     """SuperPoint (DeTone, Malisiewicz and Rabinovich, CVPR workshop 2018) through transformers.
 
-    name: hub name or local folder of transformers' SuperPointForKeypointDetection. Raises
+    name: bundled name, hub name or local folder of transformers' SuperPointForKeypointDetection. Raises
     :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
     """
 
     def __init__(self, name: str, max_keypoints: int) -> None:
-        from workbench.models import torchvision
-        from workbench.superglue import load_pretrained
+        from workbench.pretrained import load_pretrained
 
-        torchvision()  # transformers imports it, which fails beside PyTorch's CPU build unless it is mended first
-        from transformers import SuperPointForKeypointDetection
-
-        self.model = load_pretrained(SuperPointForKeypointDetection, name, "--features.superpoint_model")
+        self.model = load_pretrained("SuperPointForKeypointDetection", name, "--features.superpoint_model")
         # The decoder copies its settings when it is made, so the configuration alone would change nothing.
         self.model.keypoint_decoder.max_keypoints = max_keypoints
 
@@ -109,7 +106,8 @@ def extract(
 def _detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, int]], Features]:
     if parameters.keypoints == "superpoint":
         return SuperPoint(parameters.superpoint_model, parameters.max_keypoints)
-    return lambda image, size: sift_features(image, parameters.max_keypoints, parameters.contrast_threshold, size)
+    threshold = OPENCV_CONTRAST_THRESHOLD if parameters.keypoints == "sift-opencv" else parameters.contrast_threshold
+    return lambda image, size: sift_features(image, parameters.max_keypoints, threshold, size)
 
 
 def _checked(image: np.ndarray) -> np.ndarray:

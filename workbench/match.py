@@ -1,4 +1,4 @@
-"""Correspondences between frames: RootSIFT with FLANN or exactly, or SuperGlue, written to ``matches.h5``."""
+"""Correspondences between frames: nearest descriptors, SuperGlue or LightGlue, written to ``matches.h5``."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from workbench.hloc import (
     read_features,
     write_in_blocks,
 )
-from workbench.parameters import MatchParameters
+from workbench.parameters import MATCHERS, MatchParameters
 
 BLOCK = 512  # pairs a block: what a killed run loses at most
 BATCH = 16  # pairs handed to the matcher at once
@@ -80,7 +80,10 @@ class SiftFlann:
 
 
 class SiftExact:
-    """As :class:`SiftFlann`, with every descriptor compared (one matrix product): exact, and faster at this size."""
+    """As :class:`SiftFlann`, with every descriptor compared (one matrix product): exact, and faster at this size.
+
+    Descriptors of any length and origin do; with a ``ratio`` of 1 the matches are the mutual nearest neighbours.
+    """
 
     def __init__(self, ratio: float) -> None:
         self.ratio = ratio
@@ -126,7 +129,11 @@ def make_matcher(parameters: MatchParameters) -> Matcher:
         from workbench.superglue import SuperGlue  # torch and transformers are imported only when they are used
 
         return SuperGlue(parameters)
-    raise ParameterError(f"no matcher is called {parameters.matcher}: choose sift-flann, sift-exact or superglue")
+    if parameters.matcher == "lightglue":
+        from workbench.lightglue import LightGlue
+
+        return LightGlue(parameters)
+    raise ParameterError(f"no matcher is called {parameters.matcher}: choose {', '.join(MATCHERS)}")
 
 
 def match_pairs(
@@ -146,7 +153,7 @@ def match_pairs(
     ``parameters``. A killed call goes on from its last finished block of 512 pairs, kept in ``parts``, when
     ``parameters``, ``key`` and ``pairs`` are the same, and ends with the same bytes.
     Raises :class:`~workbench.errors.RunError` for a bad pair or a frame that is not in the file, and
-    :class:`~workbench.errors.ModelError` when SuperGlue's weights cannot be loaded or do not fit the descriptors.
+    :class:`~workbench.errors.ModelError` when weights cannot be loaded or do not fit the descriptors.
     """
     pairs = checked_pairs(pairs)
     with open_h5(features_h5) as file:

@@ -1,7 +1,7 @@
-"""Which models there are, under what terms, and how their weights are found and loaded. Nothing falls back silently.
+"""Embedding networks: how their weights are found, loaded and saved. Nothing falls back silently.
 
-A backbone is named in the registry below, or is a local folder with ``config.json`` and ``model.safetensors`` (written by
-:func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
+A backbone is named in :mod:`workbench.registry`, or is a local folder with ``config.json`` and ``model.safetensors``
+(written by :func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
 """
 
 import hashlib
@@ -15,45 +15,13 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
+from workbench.registry import REGISTRY, Model, find, model_folder
 
 if TYPE_CHECKING:
     import torch
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Model:
-    """A registry entry. typical_eps: cosine distance that usually parts scenes, 0 where it is not known."""
-
-    name: str
-    kind: str
-    source: str
-    licence: str
-    about: str
-    typical_eps: float = 0.0
-
-
-REGISTRY = (
-    Model("rank-vlad", "embedding", "built in", "Apache-2.0", "ranks and gradient patches, no training", 0.4),
-    Model("thumbnail", "embedding", "built in", "Apache-2.0", "16 x 12 colour thumbnail, for comparison"),
-    Model("resnet18", "embedding", "torchvision", "BSD-3-Clause", "ResNet-18, ImageNet"),
-    Model("resnet34", "embedding", "torchvision", "BSD-3-Clause", "ResNet-34, ImageNet"),
-    Model("resnet50", "embedding", "torchvision", "BSD-3-Clause", "ResNet-50, ImageNet"),
-    Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16, ImageNet"),
-    Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, ImageNet"),
-    Model("sift-flann", "matcher", "built in", "Apache-2.0", "RootSIFT, FLANN, ratio and mutual test"),
-    Model("sift-exact", "matcher", "built in", "Apache-2.0", "RootSIFT, all compared, ratio and mutual test"),
-    Model("magic-leap-community/superglue_indoor", "matcher", "hub", "non-commercial research only", "SuperGlue, ScanNet"),
-    Model(
-        "magic-leap-community/superglue_outdoor",
-        "matcher",
-        "hub",
-        "non-commercial research only",
-        "SuperGlue, MegaDepth",
-    ),
-    Model("magic-leap-community/superpoint", "keypoints", "hub", "non-commercial research only", "SuperPoint"),
-)
+_RUNS_NOW = "--embed.backbone resnet18-photos, which is bundled"
 
 
 @dataclass(frozen=True)
@@ -89,7 +57,8 @@ def torchvision() -> Any:
 
 def known_embedding(name: str) -> Model | None:
     """The registry's embedding of this name, or None."""
-    return next((model for model in REGISTRY if model.kind == "embedding" and model.name == name), None)
+    model = find(name)
+    return model if model and model.kind == "embedding" else None
 
 
 def is_built_in(name: str) -> bool:
@@ -101,70 +70,76 @@ def is_built_in(name: str) -> bool:
 def typical_eps(name: str) -> float:
     """The cosine distance that usually parts scenes for this backbone, 0 when it is not known."""
     model = known_embedding(name)
-    if model:
+    if model and model.source != "bundled":
         return model.typical_eps
-    return float(_config(Path(name)).get("typical_eps", 0.0))
+    return float(_config(model_folder(name)).get("typical_eps", 0.0))
 
 
 def folder_digest(name: str) -> str:
-    """SHA-256 of the files of a model in a local folder, "" for a name: retrained weights are another model."""
-    if not Path(name).is_dir():
+    """SHA-256 of the files of a bundled model or of one in a local folder, "" for another name.
+
+    Retrained weights are another model, whatever the name. Raises :class:`~workbench.errors.ModelError` when a bundled
+    model is missing or damaged.
+    """
+    folder = model_folder(name)
+    if not folder.is_dir():
         return ""
     digest = hashlib.sha256()
-    for file in sorted(path for path in Path(name).iterdir() if path.suffix in (".json", ".safetensors")):
+    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def is_here(model: Model) -> bool:
-    """Whether this machine can use the model now, without a download."""
-    if model.source == "built in":
-        return True
-    if model.source == "torchvision":
-        return _cached_weights(model.name).exists()
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(model.name, "model.safetensors"), str)
-
-
 def load_backbone(name: str) -> Backbone:
-    """A torchvision network by registry name or local folder, without its classifier, in evaluation mode.
+    """A torchvision network by registry name or local folder, without its classifier, in evaluation mode, float32.
 
     Raises :class:`~workbench.errors.ModelError` when the name is unknown, or the weights are neither here nor reachable.
     """
     model = known_embedding(name)
     if model and model.source == "torchvision":
         return Backbone(_imagenet(name), 224, IMAGENET_MEAN, IMAGENET_STD)
-    if model:
+    if model and model.source == "built in":
         raise ModelError(f"{name} is not a network: use workbench.embed.embed, which computes it directly")
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    config, folder = _config(Path(name)), Path(name)
+    folder = model_folder(name)
+    config = _config(folder)
     network = headless_network(config["architecture"])
     file = folder / "model.safetensors"
     if not file.is_file():
-        raise ModelError(f"{file} is missing: write the folder with save_backbone, or use --embed.backbone rank-vlad")
+        raise ModelError(f"{file} is missing: write the folder with save_backbone, or use {_RUNS_NOW}")
     try:
-        network.load_state_dict(load_file(file))
+        network.load_state_dict(load_file(file))  # float16 in the file becomes the network's float32
     except (RuntimeError, OSError, SafetensorError) as error:
         raise ModelError(
             f"{file} is damaged or does not fit {config['architecture']} ({_one_line(error)}): write it again with "
-            "save_backbone, or use --embed.backbone rank-vlad"
+            f"save_backbone, or use {_RUNS_NOW}"
         ) from error
     return Backbone(network.eval(), int(config["size"]), tuple(config["mean"]), tuple(config["std"]))
 
 
 def save_backbone(folder: Path, architecture: str, backbone: Backbone, typical_eps: float = 0.0) -> None:
-    """Write a backbone as a folder that :func:`load_backbone` reads: ``config.json`` and ``model.safetensors``."""
+    """Write a backbone as a folder that :func:`load_backbone` reads: ``config.json`` and ``model.safetensors``, in float16.
+
+    Raises :class:`~workbench.errors.ModelError`, before anything is written, when a weight is not finite in float16.
+    """
+    import torch
     from safetensors.torch import save_file
 
+    # A network that was used lies in memory channels last, which safetensors does not store.
+    state = {name: tensor.contiguous() for name, tensor in backbone.network.state_dict().items()}
+    halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    for name, tensor in halved.items():
+        if not torch.isfinite(tensor).all():
+            raise ModelError(
+                f"{name} of {architecture} holds values that float16 cannot (largest {float(state[name].abs().max()):.3g}, "
+                "limit 65504): train the network again with a smaller learning rate or more weight decay"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     config = {"architecture": architecture, "size": backbone.size, "mean": backbone.mean, "std": backbone.std}
     (folder / "config.json").write_text(json.dumps(config | {"typical_eps": typical_eps}, indent=2) + "\n")
-    # A network that was used lies in memory channels last, which safetensors does not store.
-    state = {name: tensor.contiguous() for name, tensor in backbone.network.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
+    save_file(halved, folder / "model.safetensors")
 
 
 def headless_network(architecture: str) -> "torch.nn.Module":
@@ -189,28 +164,33 @@ def _headless(network: "torch.nn.Module", architecture: str) -> "torch.nn.Module
     return network
 
 
+def imagenet_weights(name: str) -> Any:
+    """torchvision's entry of the weights of one of its networks, with ``url`` and ``meta``."""
+    return torchvision().models.get_model_weights(name).DEFAULT
+
+
+def cached_weights(name: str) -> Path:
+    """Where torchvision's weights of this network are kept once they are fetched, or can be put by hand."""
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(imagenet_weights(name).url).name
+
+
 def _imagenet(name: str) -> "torch.nn.Module":
-    weights, network = torchvision().models.get_model_weights(name).DEFAULT, torchvision().models.get_model(name)
+    weights, network = imagenet_weights(name), torchvision().models.get_model(name)
     try:
         network.load_state_dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
     except (OSError, HTTPException) as error:  # urllib's errors are OSErrors
         raise ModelError(
             f"the weights of {name} are not here and {weights.url} cannot be reached ({_one_line(error)}): "
-            f"put that file at {_cached_weights(name)}, or use --embed.backbone rank-vlad, which needs none"
+            f"put that file at {cached_weights(name)}, or use {_RUNS_NOW}"
         ) from error
     except (RuntimeError, UnpicklingError, EOFError) as error:  # cut off, not what its hash says, or another network's
         raise ModelError(
-            f"{_cached_weights(name)} is damaged or holds other weights than {name}'s ({_one_line(error)}): delete it, or put "
-            f"{weights.url} there, or use --embed.backbone rank-vlad, which needs none"
+            f"{cached_weights(name)} is damaged or holds other weights than {name}'s ({_one_line(error)}): delete it, or put "
+            f"{weights.url} there, or use {_RUNS_NOW}"
         ) from error
     return _headless(network, name).eval()
-
-
-def _cached_weights(name: str) -> Path:
-    import torch
-
-    weights = torchvision().models.get_model_weights(name).DEFAULT
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from workbench.errors import ParameterError
 DEFAULT_BACKBONE = "rank-vlad"
 DEFAULT_MATCHER = "sift-flann"
 
-MATCHERS = ("sift-flann", "sift-exact", "superglue")
+MATCHERS = ("sift-flann", "sift-exact", "superglue", "lightglue")
+BUNDLED_SUPERGLUE = "superglue-sift"
 
 
 def parameter(
@@ -95,10 +96,14 @@ class FeatureParameters(Parameters):
     """Keypoints, once a frame."""
 
     keypoints: str = parameter(
-        "sift", "detector and descriptor: sift, or superpoint (needs weights)", choices=("sift", "superpoint")
+        "sift",
+        "sift, sift-opencv (OpenCV's own contrast threshold, 0.04, as in the first design), or superpoint (needs weights)",
+        choices=("sift", "sift-opencv", "superpoint"),
     )
     max_keypoints: int = parameter(400, "keypoints a frame, 16 to 8192", 16, 8192)
-    contrast_threshold: float = parameter(0.01, "SIFT contrast threshold, 0 to 0.2; OpenCV's own default is 0.04", 0.0, 0.2)
+    contrast_threshold: float = parameter(
+        0.01, "SIFT contrast threshold, 0 to 0.2, for sift only (sift-opencv takes 0.04)", 0.0, 0.2
+    )
     superpoint_model: str = parameter("magic-leap-community/superpoint", "hub name or local folder, for superpoint only")
 
 
@@ -107,11 +112,11 @@ class MatchParameters(Parameters):
     """Correspondences between frames of one scene."""
 
     matcher: str = parameter(DEFAULT_MATCHER, f"one of {', '.join(MATCHERS)}", choices=MATCHERS)
-    model: str = parameter(
-        "magic-leap-community/superglue_outdoor", "SuperGlue weights: hub name or local folder, for superglue only"
+    model: str = parameter(BUNDLED_SUPERGLUE, "weights for superglue or lightglue: bundled name, hub name or local folder")
+    ratio: float = parameter(
+        0.8, "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1 (1 takes mutual nearest neighbours)", 0.3, 1.0
     )
-    ratio: float = parameter(0.8, "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1", 0.3, 1.0)
-    match_threshold: float = parameter(0.2, "SuperGlue confidence a match needs, 0 to 1", 0.0, 1.0)
+    match_threshold: float = parameter(0.2, "confidence a match needs, for superglue and lightglue, 0 to 1", 0.0, 1.0)
     sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
     pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
 
@@ -120,6 +125,11 @@ class MatchParameters(Parameters):
         if self.pairs_per_frame == 1:  # no frame inside a scene has only one neighbour
             about = type(self).__dataclass_fields__["pairs_per_frame"].metadata["about"]
             raise ParameterError(f"pairs_per_frame=1 is out of range: {about}")
+        if self.matcher == "lightglue" and self.model == BUNDLED_SUPERGLUE:
+            raise ParameterError(
+                f"no LightGlue is bundled ({BUNDLED_SUPERGLUE} is a SuperGlue): with lightglue give --match.model "
+                "ETH-CVG/lightglue_superpoint and --features.keypoints superpoint, or a local folder"
+            )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import nbformat
 
 from workbench.errors import NotebookError
+from workbench.registry import NON_COMMERCIAL, is_non_commercial, provenance
 from workbench.run import Run
 
 # Cells with these tags are shown, in this order. The heading is the reader's question.
@@ -93,10 +94,14 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
     video = restored_video(run)
     player = f'<video controls width="480" src="{video.name}"></video>' if video.suffix == ".mp4" else ""
     truth = "" if "tau" in metrics else "<p>No truth is known for this video: nothing here says how right the order is.</p>"
-    warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in run.info("video")["warnings"])
+    told = [*run.info("video")["warnings"]]
+    told += [f"{name}: these weights are for {NON_COMMERCIAL} only." for name in run.models.values() if is_non_commercial(name)]
+    warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in told)
+    models = ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items())
     return (
         f"<h1>Reconstruction of {html.escape(run.source.name)}</h1>{warnings}{truth}"
         f'<div class="summary">{table}{times}</div>'
+        f"<p>Models: {html.escape(models)}.</p>"
         f'<p>{player}<br><a href="{video.name}">{video.name}</a>, <a href="order.csv">order.csv</a></p>'
     )
 

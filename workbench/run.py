@@ -21,6 +21,7 @@ import pandas as pd
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import Parameters
+from workbench.registry import chosen_models
 
 FORMAT = 1
 # What makes each stage, for the error that a missing one gives.
@@ -101,6 +102,11 @@ class Run:
     def record(self) -> dict[str, Any]:
         """The content of ``run.json``."""
         return self._record
+
+    @property
+    def models(self) -> dict[str, str]:
+        """What did the work, by kind: embedding, keypoints, matcher."""
+        return chosen_models({name: stage["parameters"] for name, stage in self._record["stages"].items()})
 
     @property
     def source(self) -> Path:

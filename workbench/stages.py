@@ -106,7 +106,7 @@ def extract_features(run: Run, parameters: FeatureParameters, overwrite: bool = 
 def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
     """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed."""
     after = ("features", "embed", "cluster")
-    weights = folder_digest(parameters.model) if parameters.matcher == "superglue" else ""
+    weights = folder_digest(parameters.model) if parameters.matcher in ("superglue", "lightglue") else ""
 
     def compute(out: Path) -> dict[str, Any]:
         labels = run.labels()

@@ -1,37 +1,21 @@
-"""SuperGlue on features computed once: the one place that calls transformers' private matching method.
+"""SuperGlue on features computed once.
 
 transformers' public ``forward`` takes pairs of images and finds the keypoints of both again for every pair. Its
 ``_match_image_pair`` takes keypoints as they are in ``features.h5``; the tests hold it against the public
 ``forward``, and pyproject.toml keeps the range of transformers narrow.
 """
 
-import json
-import logging
-import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
+from torch import nn
 
-from workbench.errors import ModelError
-from workbench.hloc import Features
-from workbench.match import Matches, no_matches
-from workbench.models import torchvision
+from workbench.network_matcher import NetworkMatcher, PaddedPairs
 from workbench.parameters import MatchParameters
-
-BATCH = 8  # pairs a forward pass
-
-_log = logging.getLogger(__name__)
-_WITHOUT_WEIGHTS = {
-    "--match.model": "--match.matcher sift-flann runs now without weights",
-    "--features.superpoint_model": "--features.keypoints sift runs now without weights",
-}
+from workbench.pretrained import load_pretrained
 
 
-class SuperGlue:
+class SuperGlue(NetworkMatcher):
     """SuperGlue (Sarlin, DeTone, Malisiewicz and Rabinovich, CVPR 2020) as a :class:`workbench.match.Matcher`.
 
     Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. Raises
@@ -39,119 +23,56 @@ class SuperGlue:
     """
 
     def __init__(self, parameters: MatchParameters) -> None:
-        torchvision()  # transformers imports it, which fails beside PyTorch's CPU build unless it is mended first
-        from transformers import SuperGlueForKeypointMatching
-
-        self.name = parameters.model
-        self.model = load_pretrained(SuperGlueForKeypointMatching, parameters.model, "--match.model")
+        model = load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model")
         # Both are read from the configuration at every call.
-        self.model.config.sinkhorn_iterations = parameters.sinkhorn_iterations
-        self.model.config.matching_threshold = parameters.match_threshold
+        model.config.sinkhorn_iterations = parameters.sinkhorn_iterations
+        model.config.matching_threshold = parameters.match_threshold
+        speed_up(model)
+        super().__init__(model, parameters.model, model.config.hidden_size, batch=4)
 
-    def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
-        """Matches of every pair; a pair in which a frame has no keypoints has none.
-
-        Raises :class:`~workbench.errors.ModelError` when the descriptors are not of the model's length or the two
-        frames of a pair differ in size.
-        """
-        pairs = list(zip(features_a, features_b, strict=True))
-        results = [no_matches(a) for a, _ in pairs]
-        # Padding is part of the optimal transport (its mass goes to the dustbin, but a finite number of iterations
-        # sees it), so pairs share a batch only when they are padded alike: a result does not depend on the rest of
-        # the batch.
-        alike: dict[tuple[int, int, int], list[int]] = {}
-        for number, (a, b) in enumerate(pairs):
-            self._check(a, b)
-            if len(a) and len(b):
-                alike.setdefault((max(len(a), len(b)), *a.image_size.tolist()), []).append(number)
-        for (length, width, height), numbers in sorted(alike.items()):
-            for first in range(0, len(numbers), BATCH):
-                batch = numbers[first : first + BATCH]
-                found = self._forward([pairs[number] for number in batch], length, width, height)
-                for number, (matches, scores) in zip(batch, found, strict=True):
-                    results[number] = matches, scores
-        return results
-
-    def _forward(self, pairs: list[tuple[Features, Features]], length: int, width: int, height: int) -> list[Matches]:
-        size = self.model.config.hidden_size
-        keypoints = torch.zeros(len(pairs), 2, length, 2)
-        descriptors = torch.zeros(len(pairs), 2, length, size)
-        scores = torch.zeros(len(pairs), 2, length)
-        mask = torch.zeros(len(pairs), 2, length, dtype=torch.int)
-        for row, pair in enumerate(pairs):
-            for side, features in enumerate(pair):
-                count = len(features)
-                keypoints[row, side, :count] = torch.from_numpy(features.keypoints)
-                descriptors[row, side, :count] = torch.from_numpy(features.descriptors.T.astype(np.float32))
-                scores[row, side, :count] = torch.from_numpy(features.scores)
-                mask[row, side, :count] = 1
-        with torch.inference_mode():
-            # Absolute pixels: the method normalises by width and height itself. Descriptors are (.., K, D), whatever
-            # its docstring says.
-            matches, confidence, *_ = self.model._match_image_pair(keypoints, descriptors, scores, height, width, mask=mask)
-        return [
-            (matches[row, 0, : len(a)].numpy().astype(np.int32), confidence[row, 0, : len(a)].numpy())
-            for row, (a, _) in enumerate(pairs)
-        ]
-
-    def _check(self, a: Features, b: Features) -> None:
-        wanted = self.model.config.hidden_size
-        for features in (a, b):
-            length = features.descriptors.shape[0]
-            if length != wanted:
-                choice = {128: "sift", 256: "superpoint"}.get(wanted, f"superpoint with a {wanted}-long superpoint_model")
-                raise ModelError(
-                    f"{self.name} takes descriptors of {wanted} numbers, these features have {length}: "
-                    f"choose --features.keypoints {choice}, or another --match.model"
-                )
-        if not np.array_equal(a.image_size, b.image_size):
-            raise ModelError("SuperGlue takes two frames of one size: match frames of one video only")
+    def forward(self, pairs: PaddedPairs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Matches and confidences of the first frames, (B, K) each."""
+        # Absolute pixels: the method normalises by width and height itself. Descriptors are (.., K, D), whatever
+        # its docstring says.
+        matches, confidence, *_ = self.model._match_image_pair(
+            pairs.keypoints, pairs.descriptors, pairs.scores, pairs.height, pairs.width, mask=pairs.mask
+        )
+        return matches[:, 0], confidence[:, 0]
 
 
-def load_pretrained(kind: Any, name: str, option: str) -> Any:
-    """A transformers model in evaluation mode, from a hub name or a local folder; safetensors only, never a pickle.
+class FusedAttention(nn.Module):
+    """transformers' attention of SuperGlue by PyTorch's fused kernel: the same numbers but for rounding, in half the time."""
 
-    kind: the model class. name: ``owner/name`` on the Hugging Face hub, or a folder with config.json and
-    model.safetensors. option: the command-line option that gave the name, for messages. Raises
-    :class:`~workbench.errors.ModelError` when the model cannot be found, fetched or read, or when the file does not
-    hold exactly the model's weights.
+    def __init__(self, written_out: Any) -> None:
+        super().__init__()
+        self.query, self.key, self.value = written_out.query, written_out.key, written_out.value
+        self.heads = written_out.num_attention_heads
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        encoder_hidden_states: torch.Tensor | None = None,
+        encoder_attention_mask: torch.Tensor | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor]:
+        """(B, K, D) to (B, K, D); over the keypoints of the other frame where those are given. The weights are not kept."""
+        across = encoder_hidden_states is not None
+        looked_at, mask = (encoder_hidden_states, encoder_attention_mask) if across else (hidden_states, attention_mask)
+        parts = self.query(hidden_states), self.key(looked_at), self.value(looked_at)
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return (mixed.transpose(1, 2).flatten(2),)
+
+
+def speed_up(model: Any) -> None:
+    """Make a SuperGlue in evaluation mode quicker, in place; its answers change by rounding only.
+
+    Attention is fused, and batch normalisation, which is a fixed scale and shift by now, goes into the layer before it.
     """
-    wanted = kind.config_class.model_type
-    by_hand = f"give a folder with config.json and model.safetensors as {option} FOLDER; {_WITHOUT_WEIGHTS[option]}"
-    if not name:
-        raise ModelError(f"{option} is empty, {wanted} needs weights: name one on the hub, or {by_hand}")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        _check_folder(folder, wanted, by_hand)
-    elif not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name):
-        raise ModelError(f"{name} is neither a folder nor a hub name (owner/name): {by_hand}")
-    if name.startswith("magic-leap-community/"):
-        _log.warning("%s: Magic Leap's weights are for non-commercial research only", name)
-    source = str(folder) if folder.is_dir() else name
-    try:
-        model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True)
-    # Every library on the way has its own errors: the hub's and httpx's are OSError or RuntimeError, a wrong shape is a
-    # RuntimeError, a wrong configuration a ValueError.
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        tried = "the folder" if folder.is_dir() else "the local cache of the Hugging Face hub, then the hub itself"
-        reason = " ".join(str(error).split()).split(". ")[0][:200]
-        raise ModelError(f"cannot load {wanted} from {name}: tried {tried} ({reason}); {by_hand}") from error
-    # transformers only logs weights that are missing, and fills them with random numbers.
-    differ = {*report["missing_keys"], *report["unexpected_keys"]}
-    wrong = sorted(key for key in differ if not key.endswith("num_batches_tracked"))  # a counter of training only
-    if wrong:
-        raise ModelError(f"{name} does not hold the weights of {wanted} ({len(wrong)} differ, as {wrong[0]}): {by_hand}")
-    return model.eval()
-
-
-def _check_folder(folder: Path, wanted: str, by_hand: str) -> None:
-    """Raise :class:`ModelError` unless the folder has both files and a configuration of the wanted kind."""
-    missing = [file for file in ("config.json", "model.safetensors") if not (folder / file).is_file()]
-    if missing:
-        raise ModelError(f"{folder} has no {' and no '.join(missing)}: {by_hand}")
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise ModelError(f"{folder / 'config.json'} is not a JSON object: {by_hand}") from error
-    if found != wanted:
-        raise ModelError(f"{folder} holds a model of type {found}, not {wanted}: {by_hand}")
+    for layer in model.gnn.layers:
+        layer.attention.self = FusedAttention(layer.attention.self)
+    for block in [*model.keypoint_encoder.encoder, *(block for layer in model.gnn.layers for block in layer.mlp)]:
+        if hasattr(block, "batch_norm"):
+            block.linear = nn.utils.fuse_linear_bn_eval(block.linear, block.batch_norm)
+            block.batch_norm = nn.Identity()

@@ -1,0 +1,106 @@
+"""The registry, what is known of each model's weights, and the weights that come with the workbench."""
+
+import huggingface_hub
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import write_sums
+
+from workbench import cli, model_list, registry
+from workbench.errors import ModelError
+from workbench.model_list import model_card, model_table, state, weights_sha256, weights_size
+from workbench.models import cached_weights, imagenet_weights, typical_eps
+from workbench.registry import REGISTRY, find, is_non_commercial
+
+BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """An empty folder in the place of the bundled weights."""
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(model_list, "WEIGHTS", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
+
+
+def test_the_registry():
+    """Every name is there once, with its terms and an option of the command line that takes it."""
+    assert len({model.name for model in REGISTRY}) == len(REGISTRY)
+    assert {model.kind for model in REGISTRY} == {"embedding", "matcher", "keypoints"}
+    assert {model.source for model in REGISTRY} == {"built in", "bundled", "torchvision", "hub"}
+    assert BUNDLED == ["resnet18-photos", "vgg11-photos", "efficientnet-b0-photos", "superglue-sift"]
+    options = {option for command in cli.cli.commands.values() for item in command.params for option in item.opts}
+    for model in REGISTRY:
+        assert model.licence and model.about
+        assert {word for word in model.option.split() if word.startswith("--")} <= options
+    assert 0 < typical_eps("rank-vlad") < 1 and typical_eps("thumbnail") == 0
+
+
+def test_non_commercial_terms():
+    """All of Magic Leap's, listed or not, and what has theirs inside; nothing that is built in or bundled."""
+    assert is_non_commercial("magic-leap-community/superglue_outdoor") and is_non_commercial("magic-leap-community/another")
+    assert is_non_commercial("ETH-CVG/lightglue_superpoint")
+    assert not any(is_non_commercial(model.name) for model in REGISTRY if model.source != "hub")
+    assert not is_non_commercial("some/folder")
+
+
+def test_states(weights, tmp_path, monkeypatch):
+    """Nothing is downloaded by asking; a file in its place is seen."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    expected = {"built in": "here", "bundled": "missing", "torchvision": "download", "hub": "download"}
+    assert all(state(model) == expected[model.source] for model in REGISTRY)
+    cached_weights("vgg16").parent.mkdir(parents=True)
+    cached_weights("vgg16").touch()
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: "/there/model.safetensors")
+    (weights / "superglue-sift").mkdir()
+    (weights / "superglue-sift" / "model.safetensors").touch()
+    assert all(
+        state(model) == "here" for model in REGISTRY if model.source == "hub" or model.name in ("vgg16", "superglue-sift")
+    )
+
+
+def test_size_and_digest_of_torchvision():
+    """As torchvision gives them: the size to a kilobyte, the first digits in the file's name."""
+    resnet = find("resnet18")
+    assert weights_size(resnet) == pytest.approx(imagenet_weights("resnet18").meta["_file_size"] * 2**20, abs=1)
+    assert imagenet_weights("resnet18").url.endswith(f"/resnet18-{weights_sha256(resnet)}.pth")
+
+
+def test_size_digest_and_card_of_what_is_bundled(weights):
+    vgg, folder = find("vgg11-photos"), weights / "vgg11-photos"
+    assert (weights_size(vgg), weights_sha256(vgg), state(vgg)) == (0, "", "missing")
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"abc" * 2**19)
+    (folder / "README.md").write_text("# VGG-11\n\nHow it was trained.\n")
+    write_sums(weights)
+    assert weights_size(vgg) == 3 * 2**19 and len(weights_sha256(vgg)) == 64
+    line = next(line for line in model_table() if line.startswith("vgg11-photos"))
+    assert line.split()[-3:] == ["1.5", weights_sha256(vgg)[:12], "here"]
+    card = model_card("vgg11-photos")
+    assert card[1:4] == ["Use:     --embed.backbone vgg11-photos", "Licence: Apache-2.0", "State:   here"]
+    assert card[-3:] == ["# VGG-11", "", "How it was trained."]
+
+
+def test_cards_say_where_a_file_is_and_where_it_goes():
+    text = "\n".join(model_card("resnet50"))
+    assert imagenet_weights("resnet50").url in text and f"put that file at {cached_weights('resnet50')}" in text
+    text = "\n".join(model_card("magic-leap-community/superglue_indoor"))
+    assert "https://huggingface.co/magic-leap-community/superglue_indoor/resolve/main/model.safetensors" in text
+    assert "Licence: non-commercial research" in text
+    with pytest.raises(ModelError, match="no model is called superglue: choose one of rank-vlad, "):
+        model_card("superglue")
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_weights_are_whole(name):
+    """What lies in the package: every file as SHA256SUMS says, weights in float16, finite, with a card."""
+    if not (registry.WEIGHTS / name).is_dir():
+        pytest.skip("not in this copy")
+    folder = registry.model_folder(name)
+    assert folder / "model.safetensors" in registry.bundled_sums(name)
+    assert weights_size(find(name)) == (folder / "model.safetensors").stat().st_size > 0
+    assert len((folder / "README.md").read_text().splitlines()) > 3
+    for tensor in load_file(folder / "model.safetensors").values():
+        assert tensor.dtype in (torch.float16, torch.int64) and torch.isfinite(tensor).all()

@@ -1,0 +1,384 @@
+"""The training of embedding networks: views, loss, resuming, configuration, and the figures of the evaluation.
+
+Pictures are blurred random colours: no two are alike, and a network tells them apart after a few steps.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from training import checkpoint, embedding, pictures
+from training.configuration import read_config
+from training.embedding import Config, learning_rate, main, nt_xent, train
+from training.embedding_views import Shake, draw_pairs, overlaid, shaken, view
+from training.evaluate_embeddings import Scores, common_eps, f1_scores, find_cases, neighbour_recall, score, timed
+from workbench import models
+from workbench.cluster import SWEEP
+from workbench.embed import network_embeddings
+from workbench.errors import ModelError, UsageError
+from workbench.evaluate import OUTLIER, TruthRow
+from workbench.models import load_backbone, typical_eps
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+BACKBONES = [path for path in CONFIGS if path.stem in ("resnet18", "vgg11_bn", "efficientnet_b0")]
+TINY = Config(
+    architecture="tiny",
+    training_size=32,
+    size=40,
+    typical_eps=0.1,
+    steps=40,
+    pairs=12,
+    learning_rate=3e-3,
+    warm_up=2,
+    weight_decay=0.01,
+    temperature=0.15,
+    head=16,
+    photograph_share=0.75,
+    frame_gap=1,
+    precision="float32",
+    seed=0,
+    validate_every=20,
+    validation_pairs=8,
+    held_out_clips=["unseen"],
+)
+STILL = Shake(rotation=0.0, zoom=(1.0, 1.0), shift=0.0, cropped=0.0)
+
+
+def picture(seed: int, width: int = 64, height: int = 48) -> np.ndarray:
+    """(height, width, 3) uint8: a few soft patches of random colour."""
+    patches = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """A folder of 120 photographs, about a tenth of them held out, and one of three clips of four frames, one held out."""
+    photographs, clips = tmp_path_factory.mktemp("photographs"), tmp_path_factory.mktemp("clips")
+    for seed in range(120):
+        cv2.imwrite(str(photographs / f"{seed:03d}.png"), picture(seed))
+    for seed, name in enumerate(("one", "two", "unseen"), start=200):
+        writer = cv2.VideoWriter(str(clips / f"{name}.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+        for shift in range(4):
+            writer.write(np.roll(picture(seed), shift, axis=1))
+        writer.release()
+    return photographs, clips
+
+
+def curve(out: Path) -> list[dict[str, str]]:
+    """The rows of a training's curve, without the seconds, which differ from run to run."""
+    with (out / "curve.csv").open(newline="") as file:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+# Views
+
+
+def test_a_still_view_is_the_whole_picture_squeezed() -> None:
+    """Without shake, a view shows what the workbench feeds the network: the whole frame, resized to a square."""
+    image = cv2.GaussianBlur(picture(1, 160, 90), (0, 0), 2)
+    expected = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA).astype(int)
+    got = shaken(image, 64, np.random.default_rng(0), STILL)
+    assert np.abs(got - expected)[2:-2, 2:-2].mean() < 2
+
+
+def test_rotation_and_zoom_keep_the_middle_where_it_is() -> None:
+    """A dot in the middle of the picture stays in the middle of the view, whatever the camera's rotation and zoom."""
+    image = np.zeros((91, 161, 3), np.uint8)
+    cv2.circle(image, (80, 45), 6, (255, 255, 255), cv2.FILLED)
+    for seed in range(5):
+        got = shaken(image, 65, np.random.default_rng(seed), Shake(rotation=8.0, zoom=(0.95, 1.5), shift=0.0, cropped=0.0))
+        rows, columns = np.nonzero(got[:, :, 0] > 128)
+        assert abs(rows.mean() - 32) < 0.7
+        assert abs(columns.mean() - 32) < 0.7
+
+
+def test_an_overlay_hides_a_part_only() -> None:
+    """Whatever is laid over a view, it changes something and leaves at least two thirds of the picture as it was."""
+    image = picture(3, 64, 64)
+    for seed in range(30):
+        share = (overlaid(image, np.random.default_rng(seed)) != image).any(axis=2).mean()
+        assert 0 < share < 0.34
+
+
+def test_views_of_one_picture_are_more_alike_than_those_of_others() -> None:
+    """The harm leaves enough: by mean grey level taken out, most views correlate best with their own picture."""
+    images = [picture(seed, 80, 60) for seed in range(8)]
+    pairs = draw_pairs(images, [], 8, 1.0, 0, 32, np.random.default_rng(0))
+    assert pairs.first.shape == pairs.second.shape == (8, 32, 32, 3)
+    assert pairs.first.dtype == np.uint8
+    one, two = (views.mean(axis=3).reshape(8, -1) for views in (pairs.first, pairs.second))
+    correlation = np.corrcoef(one, two)[:8, 8:]
+    assert (correlation.argmax(axis=1) == np.arange(8)).sum() >= 6
+
+
+def test_pairs_are_grouped_by_clip_and_photographs_come_once() -> None:
+    """The groups name the clips; every photograph has one of its own; the same seed draws the same."""
+    images, films = [picture(seed) for seed in range(9)], [np.stack([picture(50)] * 4), np.stack([picture(51)] * 4)]
+    pairs = draw_pairs(images, films, 12, 0.75, 3, 16, np.random.default_rng(5))
+    assert len(set(pairs.group[:9])) == 9
+    assert set(pairs.group[:9]).isdisjoint({0, 1})
+    assert set(pairs.group[9:]) <= {0, 1}
+    again = draw_pairs(images, films, 12, 0.75, 3, 16, np.random.default_rng(5))
+    assert np.array_equal(pairs.first, again.first)
+
+
+def test_a_view_of_a_very_small_size_is_possible() -> None:
+    """Every harm works at the smallest size that the networks take."""
+    for seed in range(40):
+        assert view(picture(0), 32, np.random.default_rng(seed)).shape == (32, 32, 3)
+
+
+# Loss and schedule
+
+
+def test_loss_has_its_known_value() -> None:
+    """N pairs, each alike and at right angles to all others: log(1 + (2N - 2) exp(-1 / temperature))."""
+    vectors = torch.eye(5).repeat(2, 1) * 3
+    expected = np.log(1 + 8 * np.exp(-1 / 0.5))
+    assert nt_xent(vectors, torch.arange(5), 0.5).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_pairs_of_one_clip_are_not_held_against_each_other() -> None:
+    """With all pairs of one clip there is nothing to tell apart: the loss is 0, however alike they are."""
+    vectors = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    assert nt_xent(vectors, torch.zeros(4, dtype=torch.int64), 0.1).item() == pytest.approx(0, abs=1e-6)
+    assert nt_xent(vectors, torch.arange(4), 0.1).item() > 0.5
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    """It reaches its highest value when warmed up, and almost nothing at the end."""
+    config = replace(TINY, steps=100, warm_up=10)
+    rates = [learning_rate(config, step) for step in range(100)]
+    assert int(np.argmax(rates)) in (9, 10)
+    assert max(rates) == pytest.approx(config.learning_rate)
+    assert rates[-1] < config.learning_rate / 100
+
+
+# Training
+
+
+def tiny_network(architecture: str) -> torch.nn.Module:
+    """Two convolutions and a dropout: (B, 3, S, S) to (B, 128), in place of a network of torchvision's."""
+    assert architecture == "tiny"
+    steps = [torch.nn.Conv2d(3, 16, 5, stride=4), torch.nn.BatchNorm2d(16), torch.nn.ReLU(), torch.nn.Conv2d(16, 32, 3)]
+    return torch.nn.Sequential(*steps, torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(), torch.nn.Dropout(0.1)).eval()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tiny_architecture() -> Iterator[None]:
+    """Trainings of these tests, and the workbench that loads their folders, take the tiny network."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (embedding, models):
+            patch.setattr(module, "headless_network", tiny_network)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_architecture, folders, tmp_path_factory) -> Path:
+    """The folder of a training that was not interrupted."""
+    out = tmp_path_factory.mktemp("trained")
+    train(TINY, *folders, out, progress=False)
+    return out
+
+
+def test_training_lowers_the_loss(trained) -> None:
+    """The loss falls on the training pictures as on those held out, whose views find their partner more often."""
+    first, last = curve(trained)
+    assert float(last["train_loss"]) < 0.8 * float(first["train_loss"])
+    assert float(last["loss"]) < float(first["loss"])
+    assert float(last["top1"]) > 3 / 15  # by chance, one in fifteen
+
+
+def test_trained_folder_is_a_backbone(trained) -> None:
+    """The workbench loads the folder: in float32, with its size and typical eps, and embeds like frames alike."""
+    backbone = load_backbone(str(trained))
+    assert backbone.size == 40
+    assert typical_eps(str(trained)) == 0.1
+    assert next(backbone.network.parameters()).dtype == torch.float32
+    frames = np.stack([picture(300), np.roll(picture(300), 1, axis=1), picture(301)])
+    rows = network_embeddings(frames, backbone, 8, progress=False)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+
+
+def test_killed_training_ends_with_the_same_weights(trained, folders, tmp_path, monkeypatch) -> None:
+    """Killed after 25 steps, with the last checkpoint at the 15th, it goes on and ends with the same bytes and curve."""
+    step, kept = embedding.train_step, embedding.save
+    monkeypatch.setattr(embedding, "CHECKPOINT_SECONDS", -1)
+
+    def killed(state, *rest):
+        if state.step == 25:
+            raise KeyboardInterrupt
+        return step(state, *rest)
+
+    monkeypatch.setattr(embedding, "train_step", killed)
+    monkeypatch.setattr(embedding, "save", lambda state, *rest: kept(state, *rest) if state.step <= 15 else None)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, *folders, tmp_path, progress=False)
+    assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 15
+    assert len(curve(tmp_path)) == 1  # of the 20th step, beyond the checkpoint: written anew
+    monkeypatch.undo()
+    train(TINY, *folders, tmp_path, progress=False)
+    assert (tmp_path / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+    assert curve(tmp_path) == curve(trained)
+
+
+def test_size_and_typical_eps_may_change_after_training(trained, folders, tmp_path) -> None:
+    """A finished training that is started again with another size writes its folder anew, with the weights it had."""
+    (tmp_path / "checkpoint.pt").write_bytes((trained / "checkpoint.pt").read_bytes())
+    train(replace(TINY, size=64, typical_eps=0.2), *folders, tmp_path, progress=False)
+    assert load_backbone(str(tmp_path)).size == 64
+    assert (tmp_path / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def test_another_configuration_does_not_go_on(trained, folders) -> None:
+    """A checkpoint of other settings is refused, and the message says what to do."""
+    with pytest.raises(UsageError, match="another configuration: give another --out"):
+        train(replace(TINY, temperature=0.3), *folders, trained, progress=False)
+
+
+def test_too_few_photographs_are_an_error(folders, tmp_path) -> None:
+    """A batch never has one photograph twice."""
+    with pytest.raises(UsageError, match="lower pairs"):
+        train(replace(TINY, pairs=300), *folders, tmp_path, progress=False)
+
+
+# Configuration and checkpoints
+
+
+def test_configurations_are_valid_and_hold_out_the_same_clips() -> None:
+    """All networks are trained on the same data by the same recipe, apart from size, steps and precision."""
+    configs = [read_config(path, Config) for path in BACKBONES]
+    assert len(configs) == 3
+    own = {"architecture": "", "training_size": 0, "size": 0, "typical_eps": 0.0, "steps": 0, "precision": "float32"}
+    assert len({repr(replace(config, **own)) for config in configs}) == 1
+    assert "founders" in configs[0].held_out_clips
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 0", "seed: 0\nsede: 1", "sede"),
+        ("seed: 0", "", "seed"),
+        ("seed: 0", "seed: many", "seed"),
+        ("precision: bfloat16", "precision: float8", "float8"),
+    ],
+)
+def test_bad_configuration_is_named(old, new, message, folders, tmp_path, capsys) -> None:
+    """An unknown, missing or senseless key ends the command with status 2 and one line that names it."""
+    path = tmp_path / "config.yaml"
+    path.write_text((ROOT / "training" / "configs" / "resnet18.yaml").read_text().replace(old, new))
+    arguments = ["--photographs", folders[0], "--clips", folders[1], "--out", tmp_path / "out"]
+    assert main([str(argument) for argument in (path, *arguments)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_checkpoint_is_whole_or_an_error(tmp_path) -> None:
+    """What was saved comes back; nothing is left of the temporary file; no file is None; a cut file is an error."""
+    path = tmp_path / "deep" / "checkpoint.pt"
+    assert checkpoint.load(path) is None
+    checkpoint.save(path, weights={"a": torch.arange(3)}, step=2)
+    found = checkpoint.load(path)
+    assert found["step"] == 2
+    assert torch.equal(found["weights"]["a"], torch.arange(3))
+    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match="delete it"):
+        checkpoint.load(path)
+
+
+def test_curve_keeps_its_columns_and_can_be_cut(tmp_path) -> None:
+    """Rows are added under one header, those beyond a step removed, other columns refused."""
+    path = tmp_path / "curve.csv"
+    for step in (1, 2, 3):
+        checkpoint.append_row(path, {"step": step, "loss": 1 / step})
+    checkpoint.drop_rows_after(path, 2)
+    assert path.read_text().splitlines() == ["step,loss", "1,1.0", "2,0.5"]
+    with pytest.raises(UsageError, match="other columns"):
+        checkpoint.append_row(path, {"step": 4})
+
+
+def test_photographs_held_out_are_not_trained_on(folders) -> None:
+    """The two sides of the split share no file and together have all."""
+    train_side, held_out = (set(pictures.photographs(folders[0], side)) for side in (False, True))
+    assert train_side.isdisjoint(held_out)
+    assert len(train_side | held_out) == 120
+
+
+# Evaluation
+
+# Two clips of five frames and two foreign frames.
+TRUTH = [TruthRow(index, "a", index) for index in range(5)]
+TRUTH += [TruthRow(5 + index, "b", index) for index in range(5)]
+TRUTH += [TruthRow(10, OUTLIER, 0), TruthRow(11, OUTLIER, 1)]
+
+
+def constructed() -> np.ndarray:
+    """(12, 6) float32, unit length: clip a turns by 0.1 rad a frame, clip b by 0.2, foreign frames at right angles."""
+    rows = np.zeros((12, 6), np.float32)
+    for index in range(5):
+        rows[index, :2] = np.cos(0.1 * index), np.sin(0.1 * index)
+        rows[5 + index, 2:4] = np.cos(0.2 * index), np.sin(0.2 * index)
+    rows[10, 4] = rows[11, 5] = 1
+    return rows
+
+
+def test_f1_scores_of_known_labels() -> None:
+    """Perfect labels score 1; one frame of clip b set aside, and one foreign frame taken into clip a, cost what they must."""
+    perfect = np.array([0] * 5 + [1] * 5 + [-1, -1])
+    assert f1_scores(TRUTH, perfect) == (1, 1)
+    worse = perfect.copy()
+    worse[9], worse[10] = -1, 0
+    # One foreign frame among two set aside, of two; 10 + 6 pairs of the same scene and clip, of 20 by clip and 16 by scene.
+    assert f1_scores(TRUTH, worse) == (pytest.approx(0.5), pytest.approx(32 / 36))
+
+
+def test_range_of_perfect_eps_is_what_the_geometry_says() -> None:
+    """Clip b holds together from 1 - cos 0.2 = 0.020 on (a core frame needs two neighbours), all is joined only at 1."""
+    scores = score(TRUTH, constructed(), 1.0, 0.1)
+    perfect = SWEEP[scores.perfect]
+    assert perfect.min() == pytest.approx(1 - np.cos(0.2), rel=0.06)
+    assert perfect.max() > 0.9
+    assert scores.suggested_outliers == scores.suggested_scenes == 1
+    assert scores.recall == 1
+
+
+def test_neighbour_recall_of_known_distances() -> None:
+    """Frames whose nearest are foreign do not count as found; foreign frames are never asked for."""
+    truth = [TruthRow(0, "a", 0), TruthRow(1, "a", 1), TruthRow(2, "a", 9), TruthRow(3, OUTLIER, 0)]
+    places = np.array([0.0, 1.0, 5.0, 0.4])
+    distances = np.abs(places[:, None] - places[None])
+    assert neighbour_recall(truth, distances, neighbours=2) == 1  # frames 0 and 1; frame 9 has no neighbour in the video
+    assert neighbour_recall(truth, distances, neighbours=1) == 0
+
+
+def test_common_eps_is_where_most_cases_are_perfect() -> None:
+    """Of two cases, perfect from the 11th to the 40th and from the 31st to the 60th radius: the 31st to the 40th."""
+    cases = []
+    for first, last in ((10, 40), (30, 60)):
+        good = ((np.arange(len(SWEEP)) >= first) & (np.arange(len(SWEEP)) < last)).astype(float)
+        cases.append(Scores(good, np.ones(len(SWEEP)), 0.1, 1.0, 1.0, 1.0, 1.0))
+    assert common_eps(cases) == (SWEEP[30], SWEEP[39], 2)
+
+
+def test_time_of_a_frame_leaves_the_first_batch_out() -> None:
+    """The backbone is called once for a first batch and once for all frames."""
+    calls = []
+    images = np.zeros((40, 2, 2, 3), np.uint8)
+    rows, milliseconds = timed(lambda part: calls.append(len(part)) or part[:, 0, 0], images)
+    assert calls == [32, 40]
+    assert rows.shape == (40, 3)
+    assert milliseconds >= 0
+
+
+def test_a_folder_without_cases_is_an_error(tmp_path) -> None:
+    """A video without a truth is no case."""
+    (tmp_path / "alone.mp4").touch()
+    with pytest.raises(UsageError, match="holds no case"):
+        find_cases(tmp_path)

@@ -1,0 +1,122 @@
+"""SuperGlue as transformers writes it, made trainable: its own modules, up to the logarithm of the assignment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.matcher_batches import UNMATCHED, Batch
+from workbench.models import torchvision
+
+# SuperGlue adds descriptors of unit length to the keypoints' code; at this length both start out alike in size.
+DESCRIPTOR_LENGTH = 128**0.5
+BLANK_DETECTOR = {"encoder_hidden_sizes": [1, 1, 1, 1], "decoder_hidden_size": 1, "keypoint_decoder_dim": 65}
+
+
+def new_network(layers: int, heads: int, encoder: list[int], seed: int) -> Any:
+    """A SuperGlue 128 wide whose answer is the mutual nearest neighbour of the descriptors, before it learned anything.
+
+    The detector inside, which transformers' class demands, is as small as can be and never used.
+    """
+    torchvision()
+    from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
+
+    torch.manual_seed(seed)
+    detector = SuperPointConfig(descriptor_decoder_dim=128, **BLANK_DETECTOR)
+    network = SuperGlueForKeypointMatching(
+        SuperGlueConfig(
+            keypoint_detector_config=detector.to_dict(),
+            hidden_size=128,
+            keypoint_encoder_sizes=encoder,
+            gnn_layers_types=["self", "cross"] * (layers // 2),
+            num_attention_heads=heads,
+            sinkhorn_iterations=20,
+            matching_threshold=0.2,
+        )
+    )
+    with torch.no_grad():
+        for residual in (network.keypoint_encoder.encoder[-1], *(layer.mlp[-1] for layer in network.gnn.layers)):
+            residual.weight.zero_()
+            residual.bias.zero_()
+        # Scores are products over sqrt(128): 30 x cosine, sharp enough to part neighbours, and the dustbin just below.
+        network.final_projection.final_proj.weight.copy_(torch.eye(128) * (30 / DESCRIPTOR_LENGTH) ** 0.5)
+        network.final_projection.final_proj.bias.zero_()
+        network.bin_score.fill_(25.0)
+    return network
+
+
+def log_assignment(network: Any, batch: Batch, iterations: int, bfloat16: bool = True) -> Tensor:
+    """Logarithm of the optimal transport between the two views, (B, K + 1, K + 1), dustbins last (SuperGlue, eq. 9)."""
+    from transformers.models.superglue.modeling_superglue import log_optimal_transport
+
+    pairs, _, keypoints, width = batch.descriptors.shape
+    flat = (part.reshape(pairs * 2, *part.shape[2:]) for part in (batch.keypoints, batch.scores, batch.descriptors))
+    places, scores, descriptors = flat
+    with torch.autocast(places.device.type, torch.bfloat16, enabled=bfloat16):
+        state = descriptors * DESCRIPTOR_LENGTH + network.keypoint_encoder(places, scores)[0]
+        state = network.gnn(state)[0]
+    final = network.final_projection(state.float()).reshape(pairs, 2, keypoints, width)
+    similarity = final[:, 0] @ final[:, 1].transpose(1, 2) / width**0.5
+    return log_optimal_transport(similarity, network.bin_score, iterations)
+
+
+def negative_log_likelihood(log_assignment: Tensor, targets: Tensor) -> Tensor:
+    """Mean over matched keypoints plus mean over unmatched ones (SuperGlue, eq. 10), halved; a scalar.
+
+    Every keypoint without a partner within 3 px goes to the dustbin, near misses too, or the network learns to accept
+    them. targets: (B, 2, K) as in :class:`~training.matcher_batches.Batch`.
+    """
+    matched = (targets[:, 0] >= 0).nonzero(as_tuple=True)
+    right = log_assignment[matched[0], matched[1], targets[:, 0][matched]]
+    alone = [(targets[:, side] == UNMATCHED) for side in range(2)]
+    dust = torch.cat([log_assignment[:, :-1, -1][alone[0]], log_assignment[:, -1, :-1][alone[1]]])
+    return -(right.mean() + dust.mean()) / 2
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of the mutual matches above a threshold: share that is right, and share of the true matches that is found."""
+
+    precision: float
+    recall: float
+
+
+def quality(log_assignment: Tensor, targets: Tensor, threshold: float) -> Quality:
+    """Precision and recall over a batch, 0 to 1; keypoints whose partner is not known do not count."""
+    inner = log_assignment[:, :-1, :-1]
+    best, nearest = inner.max(dim=2)
+    mutual = inner.argmax(dim=1).gather(1, nearest) == torch.arange(inner.shape[1], device=inner.device)
+    chosen = mutual & (best.exp() > threshold)
+    wanted = targets[:, 0]
+    judged = chosen & (wanted >= UNMATCHED)
+    right = (judged & (nearest == wanted)).sum().item()
+    return Quality(right / max(judged.sum().item(), 1), right / max((wanted >= 0).sum().item(), 1))
+
+
+def folded(network: Any) -> None:
+    """Rewrite the weights, in place, so that the network takes descriptors of unit length and answers the same.
+
+    The residual stream is divided by :data:`DESCRIPTOR_LENGTH`: what writes to it is divided, what reads it multiplied.
+    """
+    width = network.config.hidden_size
+    with torch.no_grad():
+        for writer in (network.keypoint_encoder.encoder[-1], *(layer.mlp[-1] for layer in network.gnn.layers)):
+            writer.weight.div_(DESCRIPTOR_LENGTH)
+            writer.bias.div_(DESCRIPTOR_LENGTH)
+        for layer in network.gnn.layers:
+            inner = layer.attention.self
+            for reader in (inner.query, inner.key, inner.value):
+                reader.weight.mul_(DESCRIPTOR_LENGTH)
+            layer.mlp[0].linear.weight[:, :width].mul_(DESCRIPTOR_LENGTH)
+        network.final_projection.final_proj.weight.mul_(DESCRIPTOR_LENGTH)
+
+
+def save_network(network: Any, folder: Path) -> None:
+    """Write the trained network as the workbench loads it: unit-length descriptors, float16, config.json beside it."""
+    import copy
+
+    network = copy.deepcopy(network).eval()
+    folded(network)
+    network.half().save_pretrained(folder)

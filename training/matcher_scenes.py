@@ -1,0 +1,244 @@
+"""Scenes that SuperGlue learns from: several views of one thing, their features, and which keypoints are one point.
+
+Three kinds: a photograph seen through homographies or a smooth bend; two photographs as layers at different depths, which
+move against each other (parallax); and two frames of a clip. A scene is a small ``.npz`` file.
+"""
+
+import argparse
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from training.configuration import MatcherConfig, read_config
+from training.light import blurred, compressed, motion_blurred, noisy, relit
+from training.pictures import clips, photographs, read_clip, read_photograph
+from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
+from workbench.features import sift_features
+from workbench.hloc import Features
+
+RADIUS = 3.0  # px: keypoints of two views closer than this are one point
+KEYPOINTS = 512
+CONTRAST_THRESHOLD = 0.01
+SIZES = ((320, 240), (320, 240), (320, 180), (400, 225), (240, 320), (400, 300))
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at a scene.
+
+    features: keypoints in px of the view. places: for every other view's number, (K, 2) where the keypoints lie in it,
+    NaN where they are hidden there or it is not known.
+    """
+
+    features: Features
+    places: dict[int, np.ndarray]
+
+
+def photograph_views(pictures: list[np.ndarray], count: int, rng: np.random.Generator) -> list[View]:
+    """``count`` views of one photograph, or of the first before the second (parallax): (h, w, 3) uint8 RGB each."""
+    size = SIZES[rng.integers(len(SIZES))]
+    layers = [covering(picture, size) for picture in pictures]
+    mask = _blob(size, rng) if len(layers) == 2 else None
+    bends = rng.random() < 0.3
+    warps = []
+    for number in range(count):
+        viewpoint = (SMALL, MEDIUM, LARGE, LARGE)[rng.integers(4)] if number else SMALL
+        homography = random_homography(size, viewpoint, rng)
+        warp = Warp(homography, random_bend(size, 8.0, rng) if bends else None)
+        # The near layer moves further, and not quite alike: a shift of up to an eighth of the picture against the far one.
+        apart = random_homography(size, replace(SMALL, shift=0.12), rng)
+        warps.append([warp, replace(warp, homography=homography @ apart)][: len(layers)])
+    rendered = [_render(layers, mask, view, size) for view in warps]
+    found = [sift(harmed(image, rng)) for image, _ in rendered]
+    views = []
+    for number, features in enumerate(found):
+        near = _layer_at(rendered[number][1], features.keypoints)
+        places = {}
+        for other in range(count):
+            place = np.full((len(features), 2), np.nan)
+            for layer, (here, there) in enumerate(zip(warps[number], warps[other], strict=True)):
+                mine = near == layer
+                place[mine] = there.to_view(here.to_picture(features.keypoints[mine]))
+            hidden = ~inside(place, size) | (_layer_at(rendered[other][1], np.nan_to_num(place)) != near)
+            places[other] = np.where(hidden[:, None], np.inf, place)
+        views.append(View(features, places))
+    return views
+
+
+def clip_views(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> list[View]:
+    """Two views of two frames of one clip, (h, w, 3) uint8 RGB, each under its own light and a small homography.
+
+    What moved where is dense optical flow (DIS, Kroeger et al., ECCV 2016), trusted only where the way there and back
+    ends within a pixel of its start.
+    """
+    size = (first.shape[1], first.shape[0])
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flows = [flow.calc(*grey, None), flow.calc(*grey[::-1], None)]
+    warps = [Warp(random_homography(size, (SMALL, MEDIUM)[rng.integers(2)], rng)) for _ in range(2)]
+    views = []
+    for number, frame in enumerate((first, second)):
+        image = cv2.remap(frame, warps[number].map(size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        features = sift(harmed(image, rng))
+        start = warps[number].to_picture(features.keypoints)
+        end = start + sampled(flows[number], start)
+        back = end + sampled(flows[1 - number], end)
+        place = warps[1 - number].to_view(end)
+        known = (np.linalg.norm(back - start, axis=1) < 1) & inside(start, size) & inside(end, size)
+        place[known & ~inside(place, size)] = np.inf
+        place[~known] = np.nan
+        views.append(View(features, {1 - number: place}))
+    return views
+
+
+def same_points(a: View, b: View, numbers: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints of two views that are one point: (C, 2) int indices, and (C,) float32 how far from being the same.
+
+    Within :data:`RADIUS` px of each other in both views. The cost is the larger of the two distances in px, plus the
+    distance of the descriptors, which tells apart the keypoints that SIFT puts at one place for several orientations.
+    """
+    there, back = a.places[numbers[1]], b.places[numbers[0]]
+    with np.errstate(invalid="ignore"):
+        forward = np.linalg.norm(there[:, None] - b.features.keypoints[None], axis=2)
+        backward = np.linalg.norm(back[None] - a.features.keypoints[:, None], axis=2)
+        distance = np.maximum(forward, backward)
+        close = distance < RADIUS  # False for NaN
+    similarity = a.features.descriptors.T @ b.features.descriptors
+    return np.argwhere(close), (distance[close] + 1 - similarity[close]).astype(np.float32)
+
+
+def sift(image: np.ndarray) -> Features:
+    """The workbench's own SIFT at its default threshold, at most :data:`KEYPOINTS`."""
+    return sift_features(image, KEYPOINTS, CONTRAST_THRESHOLD, (image.shape[1], image.shape[0]))
+
+
+def harmed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A view after light, lens, sensor and file: each harm with its own chance."""
+    chance = rng.random(5)
+    if chance[0] < 0.8:
+        image = relit(image, rng)
+    if chance[1] < 0.2:
+        image = blurred(image, rng)
+    if chance[2] < 0.1:
+        image = motion_blurred(image, rng, 6)
+    if chance[3] < 0.4:
+        image = noisy(image, rng, 6)
+    if chance[4] < 0.4:
+        image = compressed(image, rng, (30, 90))
+    return image
+
+
+def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture scaled and cropped about its middle to ``size`` = (width, height)."""
+    scale = max(size[0] / picture.shape[1], size[1] / picture.shape[0])
+    scaled = cv2.resize(picture, None, fx=scale + 1e-3, fy=scale + 1e-3, interpolation=cv2.INTER_AREA)
+    left, top = (scaled.shape[1] - size[0]) // 2, (scaled.shape[0] - size[1]) // 2
+    return scaled[top : top + size[1], left : left + size[0]]
+
+
+def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(K,) bool: whether (K, 2) points lie in a picture of ``size`` = (width, height); NaN does not."""
+    return ((points >= 0) & (points <= np.array(size) - 1)).all(axis=1)
+
+
+def _blob(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A (h, w) uint8 mask, 255 on a random round-cornered shape that covers a tenth to a half of the picture."""
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
+    reach = rng.uniform(0.2, 0.45, 9)[:, None] * size
+    points = np.column_stack([np.cos(angles), np.sin(angles)]) * reach + np.array(size) * rng.uniform(0.35, 0.65, 2)
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(mask, [points.astype(np.int32)], 255)
+    return mask
+
+
+def _render(
+    layers: list[np.ndarray], mask: np.ndarray | None, warps: list[Warp], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The view and, for every pixel, the number of its layer (h, w) uint8. Beyond its border a picture is reflected."""
+    maps = [warp.map(size) for warp in warps]
+    far = cv2.remap(layers[0], maps[0], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    if mask is None:
+        return far, np.zeros(size[::-1], np.uint8)
+    near = cv2.remap(layers[1], maps[1], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    shape = cv2.remap(mask, maps[1], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)[..., None] / np.float32(255)
+    return (far * (1 - shape) + near * shape).astype(np.uint8), (shape[..., 0] > 0.5).astype(np.uint8)
+
+
+def _layer_at(layers: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(K,) layer number at (K, 2) points, the border repeated outside."""
+    x, y = (np.clip(np.rint(points[:, axis]), 0, layers.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
+    return layers[y, x]
+
+
+def save_scene(path: Path, views: list[View]) -> None:
+    """Write a scene; the file appears only when it is whole.
+
+    counts (V,); keypoints (sum, 2) float32, scores (sum,) float32, descriptors (sum, 128) float16, one view after the
+    other; size (2,) width and height; points (C, 4) int16: view, view, keypoint, keypoint; costs (C,) float16; unknown
+    (sum,) bool: keypoints of which it is not known where they are in the other view.
+    """
+    features = [view.features for view in views]
+    points, costs = [np.zeros((0, 4), np.int16)], [np.zeros(0, np.float16)]
+    for first, second in combinations(range(len(views)), 2):
+        same, cost = same_points(views[first], views[second], (first, second))
+        points.append(np.column_stack([np.full(len(same), first), np.full(len(same), second), same]).astype(np.int16))
+        costs.append(cost.astype(np.float16))
+    unknown = [np.isnan(np.stack(list(view.places.values()))).any(axis=(0, 2)) for view in views]
+    partial = path.with_name(path.name + ".tmp")
+    with partial.open("wb") as file:
+        np.savez(
+            file,
+            counts=[len(item) for item in features],
+            keypoints=np.concatenate([item.keypoints for item in features]),
+            scores=np.concatenate([item.scores for item in features]),
+            descriptors=np.concatenate([item.descriptors.T for item in features]).astype(np.float16),
+            size=features[0].image_size,
+            points=np.concatenate(points),
+            costs=np.concatenate(costs),
+            unknown=np.concatenate(unknown),
+        )
+    partial.replace(path)
+
+
+def write_scenes(photograph_paths: list[Path], clip_paths: list[Path], out: Path, seed: int) -> None:
+    """One scene of six views a photograph (a third with a second one before it), and 60 pairs of frames a clip.
+
+    Scenes that are there already are kept: a call that was interrupted goes on.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    count = len(photograph_paths)
+    for number in tqdm(np.random.default_rng(seed).permutation(count), desc="photographs"):
+        path, rng = out / f"photograph{number:05d}.npz", np.random.default_rng((seed, int(number)))
+        if not path.exists():
+            chosen = [number, *rng.integers(count, size=int(rng.random() < 0.33))]
+            save_scene(path, photograph_views([read_photograph(photograph_paths[index], 500) for index in chosen], 6, rng))
+    for place, clip in enumerate(tqdm(clip_paths, desc="clips")):
+        frames = read_clip(clip, 400)
+        for number in range(60):
+            path, rng = out / f"clip{place:03d}_{number:03d}.npz", np.random.default_rng((seed, place, number))
+            if not path.exists():
+                first = int(rng.integers(len(frames)))
+                second = int(np.clip(first + rng.choice([-1, 1]) * rng.choice([1, 2, 4, 8, 15]), 0, len(frames) - 1))
+                save_scene(path, clip_views(frames[first], frames[second], rng))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """``python -m training.matcher_scenes CONFIG --photographs DIR --clips DIR --out DIR``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="gets the folders train and validation")
+    given = parser.parse_args(arguments)
+    config = read_config(given.config, MatcherConfig)
+    held_out = [path for path in clips(given.clips, ()) if path.stem in config.held_out_clips]
+    write_scenes(photographs(given.photographs, held_out_tenth=True), held_out, given.out / "validation", config.seed)
+    write_scenes(photographs(given.photographs), clips(given.clips, config.held_out_clips), given.out / "train", config.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""transformers' models: found by bundled name, hub name or local folder, loaded from safetensors, never from a pickle."""
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from workbench.errors import ModelError
+from workbench.models import torchvision
+from workbench.registry import is_non_commercial, model_folder
+
+_log = logging.getLogger(__name__)
+# What needs no download, by the kind of model that could not be had.
+_RUNS_NOW = {
+    "superglue": "--features.keypoints sift --match.model superglue-sift is bundled and runs now",
+    "lightglue": "--features.keypoints sift --match.matcher superglue --match.model superglue-sift is bundled and runs now",
+    "superpoint": "--features.keypoints sift runs now without weights",
+}
+
+
+def load_pretrained(kind: str, name: str, option: str) -> Any:
+    """A transformers model in evaluation mode, float32.
+
+    kind: transformers' class, as "SuperGlueForKeypointMatching". name: bundled name, ``owner/name`` on the Hugging Face
+    hub, or a folder with config.json and model.safetensors. option: the command-line option that gave the name, for
+    messages. Raises :class:`~workbench.errors.ModelError` when the model cannot be found, fetched or read, or when the
+    file does not hold exactly the model's weights.
+    """
+    torchvision()  # transformers imports it, which fails beside PyTorch's CPU build unless it is mended first
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()  # reading a file takes no time worth a bar in every log
+    model_class = getattr(transformers, kind)
+    wanted = model_class.config_class.model_type
+    by_hand = f"give a folder with config.json and model.safetensors as {option} FOLDER; {_RUNS_NOW[wanted]}"
+    if not name:
+        raise ModelError(f"{option} is empty, {wanted} needs weights: name one on the hub, or {by_hand}")
+    folder = model_folder(name)
+    if folder.is_dir():
+        _check_folder(folder, wanted, by_hand)
+        source, tried = str(folder), "the folder"
+    elif re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name):
+        source, tried = name, "the local cache of the Hugging Face hub, then the hub itself"
+        address = f"https://huggingface.co/{name}/resolve/main"
+        by_hand = (
+            f"put {address}/model.safetensors and {address}/config.json into a folder and give it as {option} FOLDER; "
+            f"{_RUNS_NOW[wanted]}"
+        )
+    else:
+        raise ModelError(f"{name} is neither bundled, nor a folder, nor a hub name (owner/name): {by_hand}")
+    if is_non_commercial(name):
+        _log.warning("%s: Magic Leap's weights are for non-commercial research only", name)
+    try:
+        # float32: files in float16 are small, but a processor computes in float32.
+        model, report = model_class.from_pretrained(source, use_safetensors=True, output_loading_info=True, dtype=torch.float32)
+    # Every library on the way has its own errors: the hub's and httpx's are OSError or RuntimeError, a wrong shape is a
+    # RuntimeError, a wrong configuration a ValueError.
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split()).split(". ")[0][:200]
+        raise ModelError(f"cannot load {wanted} from {name}: tried {tried} ({reason}); {by_hand}") from error
+    # transformers only logs weights that are missing, and fills them with random numbers.
+    differ = {*report["missing_keys"], *report["unexpected_keys"]}
+    wrong = sorted(key for key in differ if not key.endswith("num_batches_tracked"))  # a counter of training only
+    if wrong:
+        raise ModelError(f"{name} does not hold the weights of {wanted} ({len(wrong)} differ, as {wrong[0]}): {by_hand}")
+    return model.eval()
+
+
+def _check_folder(folder: Path, wanted: str, by_hand: str) -> None:
+    """Raise :class:`ModelError` unless the folder has both files and a configuration of the wanted kind."""
+    missing = [file for file in ("config.json", "model.safetensors") if not (folder / file).is_file()]
+    if missing:
+        raise ModelError(f"{folder} has no {' and no '.join(missing)}: {by_hand}")
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{folder / 'config.json'} is not a JSON object: {by_hand}") from error
+    if found != wanted:
+        raise ModelError(f"{folder} holds a model of type {found}, not {wanted}: {by_hand}")
