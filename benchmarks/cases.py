@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from workbench.errors import RunError, UsageError, WorkbenchError
 
-METHODS = ("workbench", "raw pixels", "first design")
+METHODS = ("workbench", "sift-flann", "raw pixels", "first design")
 SCORES = ("outlier_f1", "scene_f1", "tau", "adjacent", "coverage", "pairs_per_frame")
 STEPS = ("video", "embed", "cluster", "features", "match", "register", "distances", "order", "write")
 # Figure: heading and format in the printed table.

@@ -1,4 +1,4 @@
-"""The three methods of the table from a video file to a written video, all with the same reader, working copies and writer."""
+"""The methods of the table from a video file to a written video, all with the same reader, working copies and writer."""
 
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from workbench.video import write_video
 def restore(method: str, video: Path, folder: Path) -> Result:
     """Restore ``video`` with the defaults; ``seconds`` of the result then holds every step, reading and writing included.
 
-    method: ``workbench``, ``raw pixels`` or ``first design``. folder: an empty one for what is written.
+    method: ``workbench``, ``sift-flann`` (the workbench with that matcher), ``raw pixels`` or ``first design``. folder: an
+    empty one for what is written.
     """
-    run, parameters = Run.create(folder / "run", video), stage_parameters({})
-    if method == "workbench":
+    run = Run.create(folder / "run", video)
+    parameters = stage_parameters({"match.matcher": "sift-flann"} if method == "sift-flann" else {})
+    if method in ("workbench", "sift-flann"):
         stages.reconstruct(run, parameters, progress=False)
         rows = read_order(run.path / "order.csv")
         labels, places = np.array([row.scene for row in rows]), np.array([row.order for row in rows])

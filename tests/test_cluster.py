@@ -8,9 +8,9 @@ from workbench.descriptors import unit_length
 from workbench.embed import cosine_distances, embed
 from workbench.evaluate import OUTLIER, OrderRow, evaluate
 from workbench.models import typical_eps
-from workbench.parameters import ClusterParameters, EmbedParameters, UmapParameters
+from workbench.parameters import DEFAULT_BACKBONE, ClusterParameters, EmbedParameters, UmapParameters
 
-TYPICAL = typical_eps("rank-vlad")
+TYPICAL = typical_eps(DEFAULT_BACKBONE)
 
 
 def blobs(sizes=(30, 20, 12), outliers=6, spread=0.02, dimensions=64, seed=0):

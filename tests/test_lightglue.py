@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import torch
-from test_superglue import SIZE, as_dictionary, liven, public, random_features, shifted_views, tiny_detector
+from test_superglue import SIZE, as_dictionary, at_whole_pixels, liven, public, random_features, shifted_views, tiny_detector
 
 from workbench.models import torchvision
 
@@ -57,7 +57,8 @@ def stop_early(model, sure):
 
 @pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("unequal", [False, True])
-def test_cached_features_give_what_the_public_forward_gives(tiny, unequal, early):
+def test_cached_features_give_what_the_public_forward_gives(tiny, unequal, early, monkeypatch):
+    at_whole_pixels(monkeypatch)
     views = shifted_views()
     detect = SuperPoint(str(tiny / "superpoint"), 100)
     # The score of the 51st keypoint of the first view: the second then has another number, and the mask takes part.

@@ -10,7 +10,7 @@ from workbench import cli, model_list, registry
 from workbench.errors import ModelError
 from workbench.model_list import model_card, model_table, state, weights_sha256, weights_size
 from workbench.models import cached_weights, imagenet_weights, typical_eps
-from workbench.registry import REGISTRY, find, is_non_commercial
+from workbench.registry import REGISTRY, chosen_models, find, is_non_commercial, provenance
 
 BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
 
@@ -104,3 +104,16 @@ def test_bundled_weights_are_whole(name):
     assert len((folder / "README.md").read_text().splitlines()) > 3
     for tensor in load_file(folder / "model.safetensors").values():
         assert tensor.dtype in (torch.float16, torch.int64) and torch.isfinite(tensor).all()
+
+
+def test_what_did_the_work():
+    """A network matcher is named by its weights, others by themselves; terms are said where they are known."""
+    chosen = {"embed": {"backbone": "resnet18-photos"}, "features": {"keypoints": "sift", "superpoint_model": "x/y"}}
+    chosen["match"] = {"matcher": "superglue", "model": "superglue-sift"}
+    assert chosen_models(chosen) == {"embedding": "resnet18-photos", "keypoints": "sift", "matcher": "superglue-sift"}
+    chosen["features"]["keypoints"], chosen["match"]["matcher"] = "superpoint", "sift-flann"
+    assert chosen_models(chosen) == {"embedding": "resnet18-photos", "keypoints": "x/y", "matcher": "sift-flann"}
+    assert provenance("superglue-sift") == "superglue-sift (bundled, Apache-2.0)"
+    assert provenance("sift-opencv") == "sift-opencv (built in)"
+    assert provenance("magic-leap-community/new") == "magic-leap-community/new (hub, non-commercial research)"
+    assert provenance("my/folder") == "my/folder (your own choice, licence not known)"

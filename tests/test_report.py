@@ -124,6 +124,17 @@ def test_warnings_are_shown(run, tmp_path):
     assert page.seen.index("3 < 4 packets are damaged") < page.seen.index("Frames") < page.seen.index(SECTIONS[0][1])
 
 
+def test_models_and_their_terms_are_shown(run, tmp_path):
+    """What did the work is named with its terms; weights that are not free for every use have a warning of their own."""
+    free = Page(write_report(run, METRICS, notebooks(tmp_path)))
+    assert any(text.startswith("Models: embedding ") and "Apache-2.0" in text for text in free.seen)
+    assert not any("for non-commercial research only" in text for text in free.seen)
+    run.record["stages"]["match"]["parameters"] |= {"matcher": "superglue", "model": "magic-leap-community/superglue_indoor"}
+    bound = Page(write_report(run, METRICS, notebooks(tmp_path)))
+    warning = "magic-leap-community/superglue_indoor: these weights are for non-commercial research only."
+    assert bound.seen.index(warning) < bound.seen.index("Frames")
+
+
 @pytest.mark.parametrize("tag", [tag for tag, _ in SECTIONS[:5]])
 def test_a_figure_that_no_notebook_has(run, tmp_path, tag: str):
     with pytest.raises(NotebookError, match=f"no executed notebook has a cell tagged {tag}: tag the cell"):

@@ -106,6 +106,11 @@ def public(model, views, keypoint_threshold):
     return sides
 
 
+def at_whole_pixels(monkeypatch):
+    """SuperPoint's keypoints and descriptors where the public ``forward`` has them, not to a fraction of a pixel."""
+    monkeypatch.setattr("workbench.superpoint.parabola_peaks", lambda values, pixels: pixels.astype(np.float64))
+
+
 def as_dictionary(points_a, points_b, matches, scores):
     """{keypoint in a: (keypoint in b, score)}: free of the order in which the keypoints are listed."""
     return {
@@ -116,7 +121,8 @@ def as_dictionary(points_a, points_b, matches, scores):
 
 
 @pytest.mark.parametrize("unequal", [False, True])
-def test_cached_features_give_what_the_public_forward_gives(tiny, views, unequal):
+def test_cached_features_give_what_the_public_forward_gives(tiny, views, unequal, monkeypatch):
+    at_whole_pixels(monkeypatch)
     detect = SuperPoint(str(tiny / "superpoint"), 100)
     # The score of the 51st keypoint of the first view: the second then has another number, and the mask takes part.
     threshold = float(detect(views[0], SIZE).scores[50]) if unequal else 0.0
@@ -188,7 +194,8 @@ def test_sift_keypoints_with_superglue_end_to_end(views, tmp_path):
         assert (read_matches(file, 0, 2)[0] == -1).all()
 
 
-def test_superpoint_features_file(tiny, views, tmp_path):
+def test_superpoint_features_file(tiny, views, tmp_path, monkeypatch):
+    at_whole_pixels(monkeypatch)
     chosen = FeatureParameters(keypoints="superpoint", superpoint_model=str(tiny / "superpoint"), max_keypoints=30)
     out = extract(np.stack(views), (640, 400), chosen, tmp_path / "features.h5", "key", False)
     with open_h5(out) as file:

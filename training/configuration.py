@@ -30,6 +30,27 @@ class MatcherConfig:
     held_out_clips: list  # file names without suffix that are never trained on
 
 
+@dataclasses.dataclass(frozen=True)
+class SuperPointConfig:
+    """The training of a compact SuperPoint (``training/superpoint.py``)."""
+
+    encoder: list  # channels of the four blocks, at 1, 1/2, 1/4 and 1/8 of the resolution
+    decoder: int  # channels of the hidden layer of both decoders
+    descriptor: int  # numbers a descriptor
+    steps: int  # weight updates
+    pairs: int  # pairs of views a step
+    size: list  # width and height of a view, px, multiples of 8
+    points: int  # points of a pair that the descriptors are learned at, at most
+    temperature: float  # of InfoNCE
+    learning_rate: float  # of AdamW, at its highest
+    warm_up: int  # steps over which the learning rate rises; then it falls along a cosine
+    weight_decay: float  # of AdamW
+    keypoint_threshold: float  # least probability of a keypoint, a setting of the saved network
+    nms_radius: int  # px, a setting of the saved network
+    seed: int
+    validate_every: int  # steps
+
+
 def read_config(path: str | Path, kind: type[Config]) -> Config:
     """The configuration in a YAML file. Raises :class:`~workbench.errors.UsageError` for unknown or missing keys or a
     value of another type, naming them.

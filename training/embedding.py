@@ -25,7 +25,7 @@ from training import checkpoint, pictures
 from training.configuration import read_config
 from training.embedding_views import CACHE_SIDE, Pairs, draw_pairs
 from workbench.errors import UsageError, WorkbenchError
-from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, save_backbone
+from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, save_backbone, torchvision
 
 CHECKPOINT_SECONDS = 120
 COLUMNS = ("step", "seconds", "learning_rate", "train_loss", "loss", "top1", "positive_distance", "nearest_negative")
@@ -109,6 +109,9 @@ def build(config: Config, device: str) -> State:
     """Backbone with a two-layer projection head and their optimizer, with the seed's random weights."""
     torch.manual_seed(config.seed)
     backbone = headless_network(config.architecture)
+    for module in backbone.modules():
+        if isinstance(module, torchvision().ops.StochasticDepth):
+            module.p = 0.0  # a training this short has nothing to gain from leaving out layers
     with torch.inference_mode():
         width = backbone(torch.zeros(1, 3, config.training_size, config.training_size)).shape[1]
     head = nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Linear(512, config.head))
@@ -127,7 +130,7 @@ def learning_rate(config: Config, step: int) -> float:
 
 def train_step(state: State, pairs: Pairs, config: Config, device: str) -> float:
     """One update of the weights; returns the loss."""
-    # Stochastic depth draws from torch's generator: seeded by the step, a resumed run draws the same.
+    # Dropout draws from torch's generator: seeded by the step, a resumed run draws the same.
     torch.manual_seed(config.seed * 1_000_003 + state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(config, state.step)
@@ -178,7 +181,7 @@ def read_data(config: Config, photographs: Path, clips: Path) -> Data:
     wanted = round(config.pairs * config.photograph_share)
     if len(pool) < wanted:
         raise UsageError(f"{photographs} has {len(pool)} photographs to train on, a step takes {wanted}: lower pairs")
-    films = [pictures.read_clip(path, CACHE_SIDE) for path in pictures.clips(clips, tuple(config.held_out_clips))]
+    films = [pictures.read_clip(path, CACHE_SIDE) for path in pictures.clips(clips, config.held_out_clips)]
     held_out = [pictures.read_photograph(path, CACHE_SIDE) for path in pictures.photographs(photographs, held_out_tenth=True)]
     count, rng = min(config.validation_pairs, len(held_out)), np.random.default_rng(config.seed)
     return Data(pool, films, draw_pairs(held_out, [], count, 1.0, 0, config.training_size, rng))

@@ -101,7 +101,7 @@ def measure(pair: Pair, a: Features, b: Features, matches: np.ndarray) -> dict[s
     found = None
     if len(chosen) >= 4:
         cv2.setRNGSeed(0)
-        found, _ = cv2.findHomography(start, end, cv2.RANSAC, 3.0)
+        found, _ = cv2.findHomography(start, end, cv2.RANSAC, RIGHT)
     return {"matches": len(chosen), "right": right, "found": float(found is not None and _corner_error(found, pair) < FOUND)}
 
 
@@ -157,7 +157,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=Path, required=True, help="the folder that was trained on; its held-out tenth")
     parser.add_argument("--model", nargs="*", default=["superglue-sift"], help="bundled name, folder, or hub name")
-    parser.add_argument("--threshold", nargs="*", type=float, default=[0.2], help="SuperGlue's match thresholds to try")
+    parser.add_argument(
+        "--threshold",
+        nargs="*",
+        type=float,
+        default=[MatchParameters().match_threshold],
+        help="SuperGlue's match thresholds to try",
+    )
     parser.add_argument("--pairs", type=int, default=60, help="pairs for each of the 12 conditions")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)

@@ -9,6 +9,7 @@ that was not killed. The result is a folder for ``--match.model``.
 
 import argparse
 import math
+import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,11 +23,11 @@ from training import checkpoint
 from training.configuration import MatcherConfig, read_config
 from training.matcher_batches import Batch, make_batch
 from training.matcher_network import log_assignment, negative_log_likelihood, new_network, quality, save_network
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 
 CHECKPOINT_SECONDS = 120
 VALIDATION_BATCHES, VALIDATION_PAIRS, VALIDATION_KEYPOINTS = 8, 16, 256
-THRESHOLD = 0.2  # the workbench's own default
+THRESHOLD = 0.2  # of the precision and recall in the curve
 
 
 def learning_rate(step: int, config: MatcherConfig) -> float:
@@ -112,8 +113,8 @@ def _to(batch: Batch, device: str) -> Batch:
     return replace(batch, **{field.name: getattr(batch, field.name).to(device) for field in fields(batch)})
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The command line at the top of this file."""
+def main(arguments: list[str] | None = None) -> int:
+    """The command line at the top of this file; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--scenes", type=Path, required=True)
@@ -122,8 +123,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device)
+    try:
+        train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device)
+    except WorkbenchError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

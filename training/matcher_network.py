@@ -33,7 +33,7 @@ def new_network(layers: int, heads: int, encoder: list[int], seed: int) -> Any:
             gnn_layers_types=["self", "cross"] * (layers // 2),
             num_attention_heads=heads,
             sinkhorn_iterations=20,
-            matching_threshold=0.2,
+            matching_threshold=0.25,
         )
     )
     with torch.no_grad():

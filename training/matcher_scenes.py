@@ -5,6 +5,7 @@ move against each other (parallax); and two frames of a clip. A scene is a small
 """
 
 import argparse
+import sys
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +18,7 @@ from training.configuration import MatcherConfig, read_config
 from training.light import blurred, compressed, motion_blurred, noisy, relit
 from training.pictures import clips, photographs, read_clip, read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
+from workbench.errors import WorkbenchError
 from workbench.features import sift_features
 from workbench.hloc import Features
 
@@ -226,19 +228,25 @@ def write_scenes(photograph_paths: list[Path], clip_paths: list[Path], out: Path
                 save_scene(path, clip_views(frames[first], frames[second], rng))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """``python -m training.matcher_scenes CONFIG --photographs DIR --clips DIR --out DIR``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m training.matcher_scenes CONFIG --photographs DIR --clips DIR --out DIR``; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Make the scenes that SuperGlue is trained on.")
     parser.add_argument("config", type=Path)
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="gets the folders train and validation")
     given = parser.parse_args(arguments)
-    config = read_config(given.config, MatcherConfig)
-    held_out = [path for path in clips(given.clips, ()) if path.stem in config.held_out_clips]
-    write_scenes(photographs(given.photographs, held_out_tenth=True), held_out, given.out / "validation", config.seed)
-    write_scenes(photographs(given.photographs), clips(given.clips, config.held_out_clips), given.out / "train", config.seed)
+    try:
+        config = read_config(given.config, MatcherConfig)
+        chosen = clips(given.clips, config.held_out_clips)
+        held_out = [path for path in clips(given.clips, ()) if path not in chosen]
+        write_scenes(photographs(given.photographs, held_out_tenth=True), held_out, given.out / "validation", config.seed)
+        write_scenes(photographs(given.photographs), chosen, given.out / "train", config.seed)
+    except WorkbenchError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

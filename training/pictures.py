@@ -1,6 +1,7 @@
 """The photographs and clips that models are trained on, and which of them are kept out for validation."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -26,7 +27,7 @@ def photographs(folder: str | Path, held_out_tenth: bool = False) -> list[Path]:
     return chosen
 
 
-def clips(folder: str | Path, held_out: tuple[str, ...]) -> list[Path]:
+def clips(folder: str | Path, held_out: Sequence[str]) -> list[Path]:
     """Paths of the training clips in a folder, sorted by name; ``held_out`` are file names without suffix.
 
     Raises :class:`~workbench.errors.UsageError` when nothing is left, or a held-out name is not there (a misspelt name

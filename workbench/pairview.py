@@ -1,10 +1,15 @@
 """The two frames of a matched pair as figures: their matches, and the one laid on the other."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.hloc import open_h5, read_features, read_matches
+from workbench.hloc import Features, open_h5, read_features, read_matches
+from workbench.match import make_matcher
+from workbench.parameters import MatchParameters
 from workbench.register import in_pixels_of
 from workbench.run import Run
 from workbench.transforms import TRANSFORM, register_features
@@ -15,18 +20,61 @@ def ranked_pairs(run: Run) -> np.ndarray:
     return run.transforms().sort_values(["inliers", "a", "b"])[["a", "b"]].to_numpy()
 
 
-def matches_figure(run: Run, a: int, b: int) -> Figure:
-    """Frames ``a`` < ``b`` side by side, their matches as lines coloured by confidence, inliers told from the rest."""
-    run.require("register")
-    with open_h5(run.path / "features.h5") as features_file, open_h5(run.path / "matches.h5") as matches_file:
-        first, second = read_features(features_file, a), read_features(features_file, b)
-        matches, scores = read_matches(matches_file, a, b)
+def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = None) -> Figure:
+    """Frames ``a`` < ``b`` side by side, their matches as lines coloured by confidence, inliers told from the rest.
+
+    Drawn are the run's own matches; with ``other``, those that this matcher finds between the same keypoints.
+    """
+    first, second = _features(run, a, b)
+    if other is None:
+        with open_h5(run.path / "matches.h5") as file:
+            matches, scores = read_matches(file, a, b)
+        name = run.record["stages"]["match"]["parameters"]["matcher"]
+    else:
+        matches, scores = make_matcher(other).match([first], [second])[0]
+        name = other.matcher
     images = run.images()
-    threshold = run.record["stages"]["register"]["parameters"]["threshold"] / max(images.shape[1:3])
-    aligned = register_features(first, second, matches, threshold)
+    aligned = register_features(first, second, matches, _threshold(run))
     scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
-    return viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
+    fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
+    fig.suptitle(f"{name}: {fig.get_suptitle()}", fontsize=10)
+    return fig
+
+
+def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
+    """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs.
+
+    Columns: matches, inliers (of the transform that most matches agree on), inlier share (0 to 1), registered (share of
+    the pairs for which a transform was found). Raises :class:`~workbench.errors.ModelError` as the matchers do.
+    """
+    rows = {}
+    features = [_features(run, a, b) for a, b in pairs.tolist()]
+    for parameters in matchers:
+        found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
+        aligned = [
+            register_features(*both, matches, _threshold(run)) for both, (matches, _) in zip(features, found, strict=True)
+        ]
+        matches = [int((matches >= 0).sum()) for matches, _ in found]
+        inliers = [int(item.inliers.sum()) for item in aligned]
+        rows[parameters.matcher] = {
+            "matches": np.mean(matches),
+            "inliers": np.mean(inliers),
+            "inlier share": sum(inliers) / max(1, sum(matches)),
+            "registered": np.mean([item.model != "none" for item in aligned]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").round(3)
+
+
+def _features(run: Run, a: int, b: int) -> tuple[Features, Features]:
+    run.require("register")
+    with open_h5(run.path / "features.h5") as file:
+        return read_features(file, a), read_features(file, b)
+
+
+def _threshold(run: Run) -> float:
+    """RANSAC's threshold of the run, as a share of the long side."""
+    return run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
 
 
 def overlay_figure(run: Run, a: int, b: int) -> Figure:

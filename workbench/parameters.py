@@ -10,8 +10,8 @@ from typing import Any
 from workbench.errors import ParameterError
 
 # Changing what the main job uses by default is a change of these two lines.
-DEFAULT_BACKBONE = "rank-vlad"
-DEFAULT_MATCHER = "sift-flann"
+DEFAULT_BACKBONE = "resnet18-photos"
+DEFAULT_MATCHER = "superglue"
 
 MATCHERS = ("sift-flann", "sift-exact", "superglue", "lightglue")
 BUNDLED_SUPERGLUE = "superglue-sift"
@@ -116,7 +116,7 @@ class MatchParameters(Parameters):
     ratio: float = parameter(
         0.8, "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1 (1 takes mutual nearest neighbours)", 0.3, 1.0
     )
-    match_threshold: float = parameter(0.2, "confidence a match needs, for superglue and lightglue, 0 to 1", 0.0, 1.0)
+    match_threshold: float = parameter(0.25, "confidence a match needs, for superglue and lightglue, 0 to 1", 0.0, 1.0)
     sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
     pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
 
