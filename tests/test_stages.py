@@ -18,6 +18,7 @@ from workbench.hloc import open_h5, read_matches
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
 from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
+from workbench.superglue import SuperGlue
 from workbench.video import FrameReader, write_frames
 
 SCORER = Path(__file__).resolve().parents[1].parent / "shared" / "score.py"
@@ -192,25 +193,25 @@ def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
 
 
 def test_killed_while_matching(short, short_run, tmp_path, monkeypatch):
-    """Killed at the 50th pair, blocks of 16: three finished blocks are kept, and the end is the same."""
+    """Killed in the fourth block of 16 pairs: three finished blocks are kept, and the end is the same."""
     monkeypatch.setattr(match, "BLOCK", 16)
     pairs, tried = short_run[1]["pairs"], []
-    compare = match.SiftFlann._match
+    compare = SuperGlue.match
 
-    def killed(self, a, b):
-        tried.append(1)
-        if len(tried) == 50:
+    def killed(self, features_a, features_b):
+        tried.append(len(features_a))
+        if len(tried) == 4:
             raise KeyboardInterrupt
-        return compare(self, a, b)
+        return compare(self, features_a, features_b)
 
-    monkeypatch.setattr(match.SiftFlann, "_match", killed)
+    monkeypatch.setattr(SuperGlue, "match", killed)
     run = Run.create(tmp_path / "run", short)
     with pytest.raises(KeyboardInterrupt):
         quiet(run)
     assert not (run.path / "matches.h5").exists() and not (run.path / "pairs.txt").exists()
     assert not list(run.path.glob("*.partial"))
     quiet(Run.open(run.path))
-    assert 50 < len(tried) <= 50 + pairs - 48
+    assert sum(tried) == pairs + tried[3]  # only the block that was under way is matched twice
     assert bytes_of(run) == bytes_of(short_run[0])
 
 

@@ -43,7 +43,7 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
 
 
 def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
-    """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs.
+    """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs, 0 without any.
 
     Columns: matches, inliers (of the transform that most matches agree on), inlier share (0 to 1), registered (share of
     the pairs for which a transform was found). Raises :class:`~workbench.errors.ModelError` as the matchers do.
@@ -58,10 +58,10 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
         matches = [int((matches >= 0).sum()) for matches, _ in found]
         inliers = [int(item.inliers.sum()) for item in aligned]
         rows[parameters.matcher] = {
-            "matches": np.mean(matches),
-            "inliers": np.mean(inliers),
+            "matches": sum(matches) / max(1, len(pairs)),
+            "inliers": sum(inliers) / max(1, len(pairs)),
             "inlier share": sum(inliers) / max(1, sum(matches)),
-            "registered": np.mean([item.model != "none" for item in aligned]),
+            "registered": sum(item.model != "none" for item in aligned) / max(1, len(pairs)),
         }
     return pd.DataFrame.from_dict(rows, orient="index").round(3)
 
