@@ -43,7 +43,9 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
 
 
 def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
-    """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs, 0 without any.
+    """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs.
+
+    Without pairs all are 0.
 
     Columns: matches, inliers (of the transform that most matches agree on), inlier share (0 to 1), registered (share of
     the pairs for which a transform was found). Raises :class:`~workbench.errors.ModelError` as the matchers do.
