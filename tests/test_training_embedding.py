@@ -15,9 +15,10 @@ import torch
 
 from training import checkpoint, embedding, pictures
 from training.configuration import read_config
-from training.embedding import Config, learning_rate, main, nt_xent, train
+from training.embedding import Config, main, nt_xent, train
 from training.embedding_views import Shake, draw_pairs, overlaid, shaken, view
 from training.evaluate_embeddings import Scores, common_eps, f1_scores, find_cases, neighbour_recall, score, timed
+from training.loop import learning_rate
 from workbench import models
 from workbench.cluster import SWEEP
 from workbench.embed import network_embeddings
@@ -155,7 +156,7 @@ def test_pairs_of_one_clip_are_not_held_against_each_other() -> None:
 def test_learning_rate_rises_and_falls() -> None:
     """It reaches its highest value when warmed up, and almost nothing at the end."""
     config = replace(TINY, steps=100, warm_up=10)
-    rates = [learning_rate(config, step) for step in range(100)]
+    rates = [learning_rate(step, config) for step in range(100)]
     assert int(np.argmax(rates)) in (9, 10)
     assert max(rates) == pytest.approx(config.learning_rate)
     assert rates[-1] < config.learning_rate / 100
@@ -210,7 +211,7 @@ def test_trained_folder_is_a_backbone(trained) -> None:
 def test_killed_training_ends_with_the_same_weights(trained, folders, tmp_path, monkeypatch) -> None:
     """Killed after 25 steps, with the last checkpoint at the 15th, it goes on and ends with the same bytes and curve."""
     step, kept = embedding.train_step, embedding.save
-    monkeypatch.setattr(embedding, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr("training.loop.CHECKPOINT_SECONDS", -1)
 
     def killed(state, *rest):
         if state.step == 25:

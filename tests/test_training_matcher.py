@@ -4,18 +4,19 @@ Pictures are smoothed random noise in colour: textured everywhere, no two places
 under a moderate homography.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from tiny import interrupting
 
 from training import checkpoint
 from training.configuration import MatcherConfig, read_config
 from training.evaluate_matchers import Pair, compare, make_pairs, measure, table
-from training.matcher import learning_rate, train
+from training.loop import learning_rate
+from training.matcher import train
 from training.matcher_batches import IGNORED, UNMATCHED, Batch, make_batch, one_to_one
 from training.matcher_network import folded, log_assignment, negative_log_likelihood, new_network, quality, save_network
 from training.matcher_scenes import clip_views, photograph_views, same_points, save_scene, write_scenes
@@ -189,25 +190,14 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(scenes: Path, t
     curve = np.genfromtxt(tmp_path / "whole" / "curve.csv", delimiter=",", names=True)
     assert curve["train_loss"][-1] < 0.9 * curve["train_loss"][0]
     with monkeypatch.context() as patch:
-        patch.setattr("training.matcher.CHECKPOINT_SECONDS", -1)  # after every step
-        patch.setattr(checkpoint, "append_row", _interrupting(checkpoint.append_row, 20))
+        patch.setattr("training.loop.CHECKPOINT_SECONDS", -1)  # after every step
+        patch.setattr(checkpoint, "append_row", interrupting(checkpoint.append_row, 20))
         with pytest.raises(KeyboardInterrupt):
             train(config, scenes, tmp_path / "halted")
     train(config, scenes, tmp_path / "halted")
     whole, resumed = (checkpoint.load(tmp_path / name / "checkpoint.pt")["network"] for name in ("whole", "halted"))
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
     assert (tmp_path / "halted" / "curve.csv").read_text().count("\n") == 4  # a header and every row once
-
-
-def _interrupting(append_row: Callable[..., None], step: int) -> Callable[..., None]:
-    """``append_row`` that is interrupted, as by Ctrl-C, right after it wrote the row of ``step``."""
-
-    def append(path: Path, row: dict[str, float]) -> None:
-        append_row(path, row)
-        if row["step"] == step:
-            raise KeyboardInterrupt
-
-    return append
 
 
 def test_the_saved_folder_is_a_matcher_of_the_workbench(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """The training of SuperPoint: keypoints, their labels, views whose geometry is known, and a run from start to end."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from tiny import interrupting
 
 from training import checkpoint
 from training.configuration import SuperPointConfig, read_config
@@ -124,8 +124,8 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(folder: Path, t
     assert curve["train_loss"][-1] < 0.9 * curve["train_loss"][0]
     assert all((curve[name] >= 0).all() and (curve[name] <= 1).all() for name in curve.dtype.names[3:])
     with monkeypatch.context() as patch:
-        patch.setattr("training.superpoint.CHECKPOINT_SECONDS", -1)  # after every step
-        patch.setattr(checkpoint, "append_row", _interrupting(checkpoint.append_row, 6))
+        patch.setattr("training.loop.CHECKPOINT_SECONDS", -1)  # after every step
+        patch.setattr(checkpoint, "append_row", interrupting(checkpoint.append_row, 6))
         with pytest.raises(KeyboardInterrupt):
             train(config, folder, tmp_path / "halted")
     train(config, folder, tmp_path / "halted")
@@ -134,17 +134,6 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(folder: Path, t
     assert (tmp_path / "halted" / "curve.csv").read_text().count("\n") == 3  # a header and every row once
     found = SuperPoint(str(tmp_path / "whole" / "model"), 50)(picture(0), (480, 360))
     assert found.descriptors.shape == (16, 50) and found.keypoints.max() > 240
-
-
-def _interrupting(append_row: Callable[..., None], step: int) -> Callable[..., None]:
-    """``append_row`` that is interrupted, as by Ctrl-C, right after it wrote the row of ``step``."""
-
-    def append(path: Path, row: dict[str, float]) -> None:
-        append_row(path, row)
-        if row["step"] == step:
-            raise KeyboardInterrupt
-
-    return append
 
 
 def test_repeatability_has_known_values() -> None:

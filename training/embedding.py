@@ -8,7 +8,6 @@ weights as one that was not killed. The result is a folder for ``--embed.backbon
 """
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -21,13 +20,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training import checkpoint, pictures
+from training import checkpoint, loop, pictures
 from training.configuration import read_config
 from training.embedding_views import CACHE_SIDE, Pairs, draw_pairs
-from workbench.errors import UsageError, WorkbenchError
+from training.loop import finished, learning_rate
+from workbench.errors import UsageError
 from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, save_backbone, torchvision
 
-CHECKPOINT_SECONDS = 120
 COLUMNS = ("step", "seconds", "learning_rate", "train_loss", "loss", "top1", "positive_distance", "nearest_negative")
 
 
@@ -120,20 +119,12 @@ def build(config: Config, device: str) -> State:
     return State(model, optimizer)
 
 
-def learning_rate(config: Config, step: int) -> float:
-    """Of step 0, 1, ...: a linear rise over ``warm_up`` steps, then a cosine down to 0 at ``steps``."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
 def train_step(state: State, pairs: Pairs, config: Config, device: str) -> float:
     """One update of the weights; returns the loss."""
     # Dropout draws from torch's generator: seeded by the step, a resumed run draws the same.
     torch.manual_seed(config.seed * 1_000_003 + state.step)
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(config, state.step)
+        group["lr"] = learning_rate(state.step, config)
     state.model.train()
     images = to_input(np.concatenate([pairs.first, pairs.second]), device)
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
@@ -216,7 +207,7 @@ def train(config: Config, photographs: Path, clips: Path, out: Path, device: str
             bar.set_postfix(loss=f"{state.losses[-1]:.3f}")
             if state.step % config.validate_every == 0 or state.step == config.steps:
                 add_to_curve(state, validate(state.model, data.unseen, config, device), config, out)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS or state.step == config.steps:
+            if time.monotonic() - saved > loop.CHECKPOINT_SECONDS or state.step == config.steps:
                 save(state, config, out)
                 saved = time.monotonic()
     export(state.model[0], config, out)
@@ -224,7 +215,7 @@ def train(config: Config, photographs: Path, clips: Path, out: Path, device: str
 
 def add_to_curve(state: State, figures: dict[str, float], config: Config, out: Path) -> None:
     """A row of ``curve.csv``: the mean training loss since the last one, and the validation's figures."""
-    done = {"step": state.step, "seconds": state.seconds, "learning_rate": learning_rate(config, state.step - 1)}
+    done = {"step": state.step, "seconds": state.seconds, "learning_rate": learning_rate(state.step - 1, config)}
     row = done | {"train_loss": sum(state.losses) / len(state.losses)} | figures
     checkpoint.append_row(out / "curve.csv", {name: f"{row[name]:.6g}" for name in COLUMNS})
     state.losses.clear()
@@ -283,14 +274,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
-    try:
+
+    def work() -> None:
         if chosen.device == "cuda" and not torch.cuda.is_available():
             raise UsageError("PyTorch finds no GPU here: leave --device out")
         train(read_config(chosen.config, Config), chosen.photographs, chosen.clips, chosen.out, chosen.device)
-    except WorkbenchError as error:
-        print(f"training: {error}", file=sys.stderr)
-        return error.exit_status
-    return 0
+
+    return finished(work)
 
 
 if __name__ == "__main__":

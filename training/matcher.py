@@ -8,34 +8,22 @@ that was not killed. The result is a folder for ``--match.model``.
 """
 
 import argparse
-import math
 import sys
-import time
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from training import checkpoint
 from training.configuration import MatcherConfig, read_config
+from training.loop import finished, optimise
 from training.matcher_batches import Batch, make_batch
 from training.matcher_network import log_assignment, negative_log_likelihood, new_network, quality, save_network
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import UsageError
 
-CHECKPOINT_SECONDS = 120
 VALIDATION_BATCHES, VALIDATION_PAIRS, VALIDATION_KEYPOINTS = 8, 16, 256
 THRESHOLD = 0.2  # of the precision and recall in the curve
-
-
-def learning_rate(step: int, config: MatcherConfig) -> float:
-    """Linear warm-up, then a cosine down to zero at the last step."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    share = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    return config.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
 
 def step_batch(paths: list[Path], step: int, config: MatcherConfig) -> Batch:
@@ -67,45 +55,16 @@ def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu") -
     if not paths or not held_out:
         raise UsageError(f"{scenes} lacks scenes in train or validation: run training.matcher_scenes first")
     network = new_network(config.layers, config.heads, config.encoder, config.seed).to(device).train()
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     rng = np.random.default_rng(config.seed)
     held_out_batches = [
         _to(make_batch(held_out, VALIDATION_PAIRS, VALIDATION_KEYPOINTS, rng), device) for _ in range(VALIDATION_BATCHES)
     ]
-    first, seconds, losses = 0, 0.0, []
-    state = checkpoint.load(out / "checkpoint.pt")
-    if state:
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        first, seconds, losses = state["step"], state["seconds"], state["losses"]
-        checkpoint.drop_rows_after(out / "curve.csv", first)
-    saved = last = time.monotonic()
-    for step in tqdm(range(first, config.steps), initial=first, total=config.steps, desc="superglue"):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
+
+    def loss_of(step: int) -> torch.Tensor:
         batch = _to(step_batch(paths, step, config), device)
-        loss = negative_log_likelihood(log_assignment(network, batch, config.sinkhorn_iterations), batch.targets)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        losses.append(loss.item())
-        done, now = step + 1, time.monotonic()
-        seconds, last = seconds + now - last, now
-        if done % config.validate_every == 0 or done == config.steps:
-            row = {"step": done, "seconds": round(seconds), "train_loss": round(float(np.mean(losses)), 5)}
-            checkpoint.append_row(out / "curve.csv", row | validate(network, held_out_batches))
-            losses, last = [], time.monotonic()
-        if now - saved > CHECKPOINT_SECONDS or done == config.steps:
-            checkpoint.save(
-                out / "checkpoint.pt",
-                network=network.state_dict(),
-                optimizer=optimizer.state_dict(),
-                step=done,
-                seconds=seconds,
-                losses=losses,
-            )
-            saved = now
+        return negative_log_likelihood(log_assignment(network, batch, config.sinkhorn_iterations), batch.targets)
+
+    optimise(network, config, out, loss_of, lambda: validate(network, held_out_batches), 1.0, "superglue")
     save_network(network.cpu(), out / "model")
 
 
@@ -123,12 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    try:
-        train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device)
-    except WorkbenchError as error:
-        print(f"training: {error}", file=sys.stderr)
-        return error.exit_status
-    return 0
+    return finished(lambda: train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device))
 
 
 if __name__ == "__main__":

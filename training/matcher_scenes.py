@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from training.configuration import MatcherConfig, read_config
 from training.light import blurred, compressed, motion_blurred, noisy, relit
+from training.loop import finished
 from training.pictures import clips, photographs, read_clip, read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
-from workbench.errors import WorkbenchError
 from workbench.features import sift_features
 from workbench.hloc import Features
 
@@ -236,16 +236,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="gets the folders train and validation")
     given = parser.parse_args(arguments)
-    try:
+
+    def work() -> None:
         config = read_config(given.config, MatcherConfig)
         chosen = clips(given.clips, config.held_out_clips)
         held_out = [path for path in clips(given.clips, ()) if path not in chosen]
         write_scenes(photographs(given.photographs, held_out_tenth=True), held_out, given.out / "validation", config.seed)
         write_scenes(photographs(given.photographs), chosen, given.out / "train", config.seed)
-    except WorkbenchError as error:
-        print(f"training: {error}", file=sys.stderr)
-        return error.exit_status
-    return 0
+
+    return finished(work)
 
 
 if __name__ == "__main__":

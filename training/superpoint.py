@@ -9,7 +9,7 @@ and ends with the same weights as one that was not killed. The result is a folde
 
 import argparse
 import copy
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,10 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from training import checkpoint
 from training.configuration import SuperPointConfig, read_config
 from training.evaluate_matchers import KEYPOINTS, SIZE, Pair, make_pairs, measure
-from training.matcher import learning_rate
+from training.loop import finished, optimise
 from training.matcher_scenes import inside
 from training.pictures import photographs
 from training.superpoint_views import Batch, make_batch
@@ -33,7 +31,6 @@ from workbench.match import SiftExact
 from workbench.models import torchvision
 from workbench.superpoint import CELL
 
-CHECKPOINT_SECONDS = 120
 DETECTOR_WEIGHT = 6.0  # its gradient in the encoder is an order of magnitude below the descriptors', which would drown it
 VALIDATION_PAIRS = 2  # for each of the 12 conditions of training.evaluate_matchers
 
@@ -118,44 +115,15 @@ def train(config: SuperPointConfig, folder: Path, out: Path) -> None:
     paths = photographs(folder)
     held_out_pairs = make_pairs(photographs(folder, held_out_tenth=True), VALIDATION_PAIRS, config.seed)
     network = new_network(config).train()
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
-    first, seconds, seen = 0, 0.0, []
-    state = checkpoint.load(out / "checkpoint.pt")
-    if state:
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        first, seconds, seen = state["step"], state["seconds"], state["losses"]
-        checkpoint.drop_rows_after(out / "curve.csv", first)
-    saved = last = time.monotonic()
-    for step in tqdm(range(first, config.steps), initial=first, total=config.steps, desc="superpoint"):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
+
+    def loss_of(step: int) -> Tensor:
         # The batch depends on the seed and the step alone: a resumed run sees what it would have seen.
         rng = np.random.default_rng((config.seed, step))
         batch = make_batch(paths, config.pairs, tuple(config.size), config.points, rng)
         found, told_apart = losses(network, batch, config.temperature)
-        loss = DETECTOR_WEIGHT * found + told_apart
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        seen.append(loss.item())
-        done, now = step + 1, time.monotonic()
-        seconds, last = seconds + now - last, now
-        if done % config.validate_every == 0 or done == config.steps:
-            row = {"step": done, "seconds": round(seconds), "train_loss": round(float(np.mean(seen)), 5)}
-            checkpoint.append_row(out / "curve.csv", row | validate(network, held_out_pairs))
-            seen, last = [], time.monotonic()
-        if now - saved > CHECKPOINT_SECONDS or done == config.steps:
-            checkpoint.save(
-                out / "checkpoint.pt",
-                network=network.state_dict(),
-                optimizer=optimizer.state_dict(),
-                step=done,
-                seconds=seconds,
-                losses=seen,
-            )
-            saved = now
+        return DETECTOR_WEIGHT * found + told_apart
+
+    optimise(network, config, out, loss_of, lambda: validate(network, held_out_pairs), 5.0, "superpoint")
     save_network(network, out / "model")
 
 
@@ -164,8 +132,8 @@ def save_network(network: Any, folder: Path) -> None:
     copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format).half().save_pretrained(folder)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The command line at the top of this file."""
+def main(arguments: list[str] | None = None) -> int:
+    """The command line at the top of this file; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--photographs", type=Path, required=True)
@@ -174,8 +142,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(given.threads)
-    train(read_config(given.config, SuperPointConfig), given.photographs, given.out)
+    return finished(lambda: train(read_config(given.config, SuperPointConfig), given.photographs, given.out))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
