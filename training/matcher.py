@@ -4,7 +4,8 @@
     python -m training.matcher training/configs/superglue-sift.yaml --scenes build/scenes --out build/superglue-sift
 
 A killed run goes on from its last checkpoint when the same line is given again, and ends with the same weights as one
-that was not killed. The result is a folder for ``--match.model``.
+that was not killed. The result is a folder for ``--match.model``. With ``--start OTHER/checkpoint.pt`` it begins with the
+weights of an earlier training: a second stage, on other scenes.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from training import checkpoint
 from training.configuration import MatcherConfig, read_config
 from training.loop import finished, optimise
 from training.matcher_batches import Batch, make_batch
@@ -46,15 +48,23 @@ def validate(network: Any, batches: list[Batch]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in zip(("loss", "precision", "recall"), np.mean(rows, axis=0), strict=True)}
 
 
-def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu") -> None:
+def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu", start: Path | None = None) -> None:
     """Train from the scenes that ``training.matcher_scenes`` wrote, and write the network to ``out``.
 
-    ``out`` gets curve.csv (a row every ``validate_every`` steps), checkpoint.pt and the folder ``model``.
+    ``out`` gets curve.csv (a row every ``validate_every`` steps), checkpoint.pt and the folder ``model``. start: the
+    checkpoint of an earlier training whose weights to begin with; None, the mutual nearest neighbour. Raises
+    :class:`~workbench.errors.UsageError` when there are no scenes or no such checkpoint.
     """
     paths, held_out = (sorted((scenes / side).glob("*.npz")) for side in ("train", "validation"))
     if not paths or not held_out:
         raise UsageError(f"{scenes} lacks scenes in train or validation: run training.matcher_scenes first")
-    network = new_network(config.layers, config.heads, config.encoder, config.seed).to(device).train()
+    network = new_network(config.layers, config.heads, config.encoder, config.seed)
+    if start:
+        begun = checkpoint.load(start)
+        if begun is None:
+            raise UsageError(f"{start} is not there: give the checkpoint.pt of an earlier training")
+        network.load_state_dict(begun["network"])
+    network.to(device).train()
     rng = np.random.default_rng(config.seed)
     held_out_batches = [
         _to(make_batch(held_out, VALIDATION_PAIRS, VALIDATION_KEYPOINTS, rng), device) for _ in range(VALIDATION_BATCHES)
@@ -78,11 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path)
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="checkpoint.pt of an earlier training to begin with")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    return finished(lambda: train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device))
+    return finished(lambda: train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device, given.start))
 
 
 if __name__ == "__main__":
