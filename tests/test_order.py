@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.order import blend, fused_distance, greedy_chain, pair_matrix, shortest_path
+from workbench.order import blend, cut_loop, fused_distance, greedy_chain, pair_matrix, shortest_path
 
 
 def line(count, noise=0.05, seed=0):
@@ -64,6 +64,36 @@ def test_the_path_is_open():
     points = np.c_[np.cos(angles), np.sin(angles)]
     order = shortest_path(np.linalg.norm(points[:, None] - points[None], axis=2))
     assert order.tolist() == list(range(10))
+
+
+def loop_of(count, start, step):
+    """Distances of ``count`` frames on a circle, the same from each to the next, and how their pictures look: they change by 1
+    a frame, and by ``step`` from the last one of the clip to the first, which is frame ``start``."""
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    points = np.c_[np.cos(angles), np.sin(angles)]
+    looks = np.roll(np.arange(count) * (step / (count - 1)), start)
+    return np.linalg.norm(points[:, None] - points[None], axis=2), np.abs(looks[:, None] - looks[None])
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 19])
+def test_a_loop_starts_where_the_pictures_change_most(start):
+    """Twenty frames of a full orbit; the path may have been cut open anywhere."""
+    distances, appearance = loop_of(20, start, 5.0)
+    for opened in (np.roll(np.arange(20), 4), np.roll(np.arange(20), 13)[::-1]):
+        found = cut_loop(opened, distances, appearance)
+        assert {found[0], found[-1]} == {start, (start - 1) % 20}
+        assert set(np.diff(found) % 20) in ({1}, {19})
+        assert found[0] < found[-1]
+
+
+def test_a_path_with_ends_far_apart_is_no_loop():
+    """A line, an arc that leaves a gap of three links, and five frames, which are too few to tell."""
+    distances, places = line(30)
+    order = np.argsort(places)
+    assert np.array_equal(cut_loop(order, distances, np.random.default_rng(0).random((30, 30))), order)
+    distances, appearance = loop_of(20, 7, 5.0)
+    assert np.array_equal(cut_loop(np.arange(18), distances, appearance), np.arange(18))
+    assert np.array_equal(cut_loop(np.arange(5), distances[:5, :5], appearance[:5, :5]), np.arange(5))
 
 
 def test_identical_frames_stay_together():

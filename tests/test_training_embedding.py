@@ -254,10 +254,12 @@ def test_too_few_photographs_are_an_error(folders, tmp_path) -> None:
 
 
 def test_configurations_are_valid_and_hold_out_the_same_clips() -> None:
-    """All networks are trained on the same data by the same recipe, apart from size, steps and precision."""
+    """All networks are trained on the same data by the same recipe, apart from size, steps and their warm-up, precision, and
+    how far apart two frames of a clip may lie."""
     configs = [read_config(path, Config) for path in BACKBONES]
     assert len(configs) == 3
     own = {"architecture": "", "training_size": 0, "size": 0, "typical_eps": 0.0, "steps": 0, "precision": "float32"}
+    own |= {"warm_up": 0, "frame_gap": 0}
     assert len({repr(replace(config, **own)) for config in configs}) == 1
     assert "founders" in configs[0].held_out_clips
 

@@ -200,6 +200,20 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(scenes: Path, t
     assert (tmp_path / "halted" / "curve.csv").read_text().count("\n") == 4  # a header and every row once
 
 
+def test_a_second_stage_begins_with_the_weights_of_the_first(scenes: Path, tmp_path: Path, monkeypatch) -> None:
+    """At a learning rate of zero a second stage ends with the first one's weights, not with those of its own seed."""
+    for name, value in {"VALIDATION_BATCHES": 1, "VALIDATION_PAIRS": 2, "VALIDATION_KEYPOINTS": 48}.items():
+        monkeypatch.setattr(f"training.matcher.{name}", value)
+    train(MatcherConfig(**TINY | {"steps": 3}), scenes, tmp_path / "first")
+    still = MatcherConfig(**TINY | {"steps": 1, "learning_rate": 0.0, "seed": 5})
+    train(still, scenes, tmp_path / "second", start=tmp_path / "first" / "checkpoint.pt")
+    first, second = (checkpoint.load(tmp_path / name / "checkpoint.pt")["network"] for name in ("first", "second"))
+    learned = [name for name in first if "running" not in name and "num_batches" not in name]
+    assert all(torch.equal(first[name], second[name]) for name in learned)
+    with pytest.raises(UsageError, match=r"missing.pt is not there: give the checkpoint.pt of an earlier training"):
+        train(still, scenes, tmp_path / "third", start=tmp_path / "missing.pt")
+
+
 def test_the_saved_folder_is_a_matcher_of_the_workbench(tmp_path: Path) -> None:
     """Written in float16 and loaded by name of the folder, the untrained network matches like the nearest neighbours."""
     save_network(new_network(6, 4, [32, 64, 128], 0), tmp_path / "model")

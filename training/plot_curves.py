@@ -19,13 +19,14 @@ def plot_curves(folder: Path, out: Path) -> None:
         if "top1" in curve:
             left.plot(curve["step"], 100 * curve["top1"], label=name)
         else:
-            middle.plot(curve["step"], curve["train_loss"], color="0.6", label=f"{name}, training")
-            middle.plot(curve["step"], curve["loss"], label=f"{name}, held out")
-            right.plot(curve["step"], 100 * curve["precision"], label="precision")
-            right.plot(curve["step"], 100 * curve["recall"], label="recall")
+            (line,) = middle.plot(curve["step"], curve["loss"], label=f"{name}, held out")
+            middle.plot(curve["step"], curve["train_loss"], color=line.get_color(), alpha=0.4, label=f"{name}, training")
+            right.plot(curve["step"], 100 * curve["recall"], color=line.get_color(), label=f"{name}, recall")
+            right.plot(curve["step"], 100 * curve["precision"], ":", color=line.get_color(), label=f"{name}, precision")
     _finish(left, "Held-out photographs found again by their other view", "of 192, %")
     _finish(middle, "SuperGlue: negative log-likelihood", "nats a keypoint")
     _finish(right, "SuperGlue on held-out scenes, 256 keypoints", "%")
+    right.set_ylim(top=105)  # room for the legend above the lines
     figure.savefig(out, dpi=110)
     plt.close(figure)
 

@@ -10,7 +10,8 @@ from workbench.parameters import ClusterParameters, UmapParameters
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
-PRIOR_WIDTH = 0.35  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
+PRIOR_WIDTH = 0.6  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
+FARTHEST = 1.42  # times the typical eps, beyond which none is suggested
 FEWEST = 4  # frames below which there is no density to speak of: they are one scene
 
 
@@ -75,7 +76,7 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     clustering stays the same (adjusted Rand index at least 0.98 with the one at eps, outliers counted one by one, and
     hardly a frame set aside or taken in). Where a backbone's typical eps is known, it weighs in as a log-normal prior: it
     settles clips that have several such ranges, clips without any foreign frame, whose widest range has no upper end, and
-    clips of foreign frames alone: an eps more than one width beyond the typical one is never suggested.
+    clips of foreign frames alone: an eps more than 1.42 times the typical one is never suggested.
     """
     labels = [dbscan(distances, eps, min_samples) for eps in SWEEP]
     low, high = _stable_ranges(labels)
@@ -86,7 +87,7 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     score = width
     if typical_eps:
         # So far beyond the typical eps, frames are joined that have nothing in common: a clip of foreign frames alone.
-        trivial |= typical_eps * np.exp(PRIOR_WIDTH) < SWEEP
+        trivial |= typical_eps * FARTHEST < SWEEP
         score = np.log(np.maximum(width, 1e-3)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
     score = np.where(trivial, -np.inf, score)
     best = int(np.argmax(score))

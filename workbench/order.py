@@ -84,6 +84,26 @@ def shortest_path(distances: np.ndarray) -> np.ndarray:
     return np.concatenate([groups[index] for index in order])
 
 
+def cut_loop(order: np.ndarray, distances: np.ndarray, appearance: np.ndarray) -> np.ndarray:
+    """The order (n,) of a scene that comes back to where it began (a full orbit), started where it most likely did.
+
+    When the ends of a path are as near to each other as frames that follow each other somewhere along it (at most 1.25 times
+    the longest link and 2.5 times the median one), it could be cut open anywhere, and a hair decides. Then it is cut where the
+    pictures before and after differ most: the mean ``appearance`` distance of three frames on one side to three beyond it.
+    Other orders come back as they are. distances, appearance: (n, n).
+    """
+    count, reach = len(order), 3
+    if count < 2 * reach:
+        return order
+    links, closing = distances[order[:-1], order[1:]], distances[order[0], order[-1]]
+    if closing > 1.25 * links.max() or closing > 2.5 * np.median(links):
+        return order
+    ring = np.concatenate([order[-reach:], order, order[:reach]])
+    across = [appearance[np.ix_(ring[cut : cut + reach], ring[cut + reach : cut + 2 * reach])].mean() for cut in range(count)]
+    cut = np.roll(order, -int(np.argmax(across)))
+    return cut if cut[0] < cut[-1] else cut[::-1]
+
+
 def _open_path(distances: np.ndarray) -> np.ndarray:
     count = len(distances)
     if count < 3:

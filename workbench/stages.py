@@ -151,7 +151,8 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
             if parameters.method == "greedy":
                 found = order.greedy_chain(matrices["blend"] if blended else -matrices["fused"])
             else:
-                found = order.shortest_path(1 - matrices["blend"] if blended else matrices["fused"])
+                distances = 1 - matrices["blend"] if blended else matrices["fused"]
+                found = order.cut_loop(order.shortest_path(distances), distances, thumbnails[np.ix_(frames, frames)])
             place[frames[found]] = np.arange(len(frames))
             np.savez(out / "distances" / f"scene{scene:02d}.npz", frames=frames, order=found, **matrices)
         rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": place})
