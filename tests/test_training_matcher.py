@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny import interrupting
+from killed_training import check_killed_training
 
 from training import checkpoint
 from training.configuration import MatcherConfig, read_config
@@ -181,29 +181,22 @@ def test_folding_changes_the_input_and_not_the_answer(scenes: Path) -> None:
     assert torch.allclose(confidence[:, 0][found], expected[found], atol=1e-4)
 
 
+@pytest.fixture
+def small_validation(monkeypatch) -> None:
+    """One batch of two pairs of 48 keypoints in place of eight of sixteen."""
+    for name, value in {"VALIDATION_BATCHES": 1, "VALIDATION_PAIRS": 2, "VALIDATION_KEYPOINTS": 48}.items():
+        monkeypatch.setattr(f"training.matcher.{name}", value)
+
+
+@pytest.mark.usefixtures("small_validation")
 def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(scenes: Path, tmp_path: Path, monkeypatch) -> None:
     """30 steps on three scenes: the loss falls by a tenth; stopped after 20 and continued, the weights are the same."""
-    for name, value in {"VALIDATION_BATCHES": 1, "VALIDATION_PAIRS": 2, "VALIDATION_KEYPOINTS": 48}.items():
-        monkeypatch.setattr(f"training.matcher.{name}", value)
-    config = MatcherConfig(**TINY)
-    train(config, scenes, tmp_path / "whole")
-    curve = np.genfromtxt(tmp_path / "whole" / "curve.csv", delimiter=",", names=True)
-    assert curve["train_loss"][-1] < 0.9 * curve["train_loss"][0]
-    with monkeypatch.context() as patch:
-        patch.setattr("training.loop.CHECKPOINT_SECONDS", -1)  # after every step
-        patch.setattr(checkpoint, "append_row", interrupting(checkpoint.append_row, 20))
-        with pytest.raises(KeyboardInterrupt):
-            train(config, scenes, tmp_path / "halted")
-    train(config, scenes, tmp_path / "halted")
-    whole, resumed = (checkpoint.load(tmp_path / name / "checkpoint.pt")["network"] for name in ("whole", "halted"))
-    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
-    assert (tmp_path / "halted" / "curve.csv").read_text().count("\n") == 4  # a header and every row once
+    check_killed_training(lambda out: train(MatcherConfig(**TINY), scenes, out), tmp_path, 20, 4, monkeypatch)
 
 
-def test_a_second_stage_begins_with_the_weights_of_the_first(scenes: Path, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.usefixtures("small_validation")
+def test_a_second_stage_begins_with_the_weights_of_the_first(scenes: Path, tmp_path: Path) -> None:
     """At a learning rate of zero a second stage ends with the first one's weights, not with those of its own seed."""
-    for name, value in {"VALIDATION_BATCHES": 1, "VALIDATION_PAIRS": 2, "VALIDATION_KEYPOINTS": 48}.items():
-        monkeypatch.setattr(f"training.matcher.{name}", value)
     train(MatcherConfig(**TINY | {"steps": 3}), scenes, tmp_path / "first")
     still = MatcherConfig(**TINY | {"steps": 1, "learning_rate": 0.0, "seed": 5})
     train(still, scenes, tmp_path / "second", start=tmp_path / "first" / "checkpoint.pt")

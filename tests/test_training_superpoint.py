@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny import interrupting
+from killed_training import check_killed_training
 
-from training import checkpoint
 from training.configuration import SuperPointConfig, read_config
 from training.evaluate_matchers import Pair
 from training.pictures import photographs
@@ -119,19 +118,8 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(folder: Path, t
     """12 steps: the loss falls; stopped after 6 and continued, the weights are the same; the folder is a detector."""
     monkeypatch.setattr("training.superpoint.VALIDATION_PAIRS", 1)
     config = SuperPointConfig(**TINY)
-    train(config, folder, tmp_path / "whole")
-    curve = np.genfromtxt(tmp_path / "whole" / "curve.csv", delimiter=",", names=True)
-    assert curve["train_loss"][-1] < 0.9 * curve["train_loss"][0]
+    curve = check_killed_training(lambda out: train(config, folder, out), tmp_path, 6, 3, monkeypatch)
     assert all((curve[name] >= 0).all() and (curve[name] <= 1).all() for name in curve.dtype.names[3:])
-    with monkeypatch.context() as patch:
-        patch.setattr("training.loop.CHECKPOINT_SECONDS", -1)  # after every step
-        patch.setattr(checkpoint, "append_row", interrupting(checkpoint.append_row, 6))
-        with pytest.raises(KeyboardInterrupt):
-            train(config, folder, tmp_path / "halted")
-    train(config, folder, tmp_path / "halted")
-    whole, resumed = (checkpoint.load(tmp_path / name / "checkpoint.pt")["network"] for name in ("whole", "halted"))
-    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
-    assert (tmp_path / "halted" / "curve.csv").read_text().count("\n") == 3  # a header and every row once
     found = SuperPoint(str(tmp_path / "whole" / "model"), 50)(picture(0), (480, 360))
     assert found.descriptors.shape == (16, 50) and found.keypoints.max() > 240
 

@@ -7,7 +7,7 @@ that neighbours of a scene overlap; two textures have nothing in common, so that
 import io
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
@@ -169,14 +169,3 @@ def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderR
             apart = np.abs(picture[:height, :width].astype(int) - source[row.position])
             assert apart.max() == 0 if exact else apart.mean() < 6, (name, row)
     return rows
-
-
-def interrupting(append_row: Callable[..., None], step: int) -> Callable[..., None]:
-    """``append_row`` that is interrupted, as by Ctrl-C, right after it wrote the row of ``step``."""
-
-    def append(path: Path, row: dict[str, float]) -> None:
-        append_row(path, row)
-        if row["step"] == step:
-            raise KeyboardInterrupt
-
-    return append

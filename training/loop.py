@@ -1,4 +1,5 @@
-"""What the trainings of keypoint networks share: steps, a curve, checkpoints, and a command line that ends in one line."""
+"""What the trainings share: the learning rate, a command line that ends in one line, and, for the keypoint networks,
+the steps with their curve and checkpoints."""
 
 import sys
 import time

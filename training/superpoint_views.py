@@ -86,7 +86,7 @@ def label_map(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def make_batch(paths: list[Path], pairs: int, size: tuple[int, int], count: int, rng: np.random.Generator) -> Batch:
     """``pairs`` pairs of views of ``size`` = (width, height), multiples of 8, with up to ``count`` shared points each."""
-    views: list[list[np.ndarray]] = [[], [], [], []]
+    views: list[list[np.ndarray]] = [[], [], []]  # grey pictures, labels, known
     shared = np.zeros((pairs, count), bool)
     points = np.zeros((2, pairs, count, 2), np.float32)
     for row, number in enumerate(rng.integers(len(paths), size=pairs)):
@@ -99,14 +99,14 @@ def make_batch(paths: list[Path], pairs: int, size: tuple[int, int], count: int,
             view = cv2.warpPerspective(picture, homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
             places.append(transformed(keypoints, homography))
             grey = cv2.cvtColor(harmed(view, rng), cv2.COLOR_RGB2GRAY)
-            for part, value in zip(views, (grey, label_map(places[-1], size), _known(homography, picture, size)), strict=False):
+            for part, value in zip(views, (grey, label_map(places[-1], size), _known(homography, picture, size)), strict=True):
                 part.append(value)
         both = np.flatnonzero(np.logical_and(*(inside(place - MARGIN, np.array(size) - 2 * MARGIN) for place in places)))
         chosen = rng.permutation(both)[:count]
         shared[row, : len(chosen)] = True
         for side, place in enumerate(places):
             points[side, row, : len(chosen)] = place[chosen] + rng.normal(0, JITTER, (len(chosen), 2))
-    images, labels, known = (np.stack([*part[::2], *part[1::2]]) for part in views[:3])
+    images, labels, known = (np.stack([*part[::2], *part[1::2]]) for part in views)
     return Batch(
         images=torch.from_numpy(images)[:, None] / np.float32(255),
         labels=torch.from_numpy(labels),

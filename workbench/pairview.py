@@ -25,7 +25,7 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
 
     Drawn are the run's own matches; with ``other``, those that this matcher finds between the same keypoints.
     """
-    first, second = _features(run, a, b)
+    ((first, second),) = _features(run, [(a, b)])
     if other is None:
         with open_h5(run.path / "matches.h5") as file:
             matches, scores = read_matches(file, a, b)
@@ -45,18 +45,15 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
 def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
     """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs.
 
-    Without pairs all are 0.
-
-    Columns: matches, inliers (of the transform that most matches agree on), inlier share (0 to 1), registered (share of
-    the pairs for which a transform was found). Raises :class:`~workbench.errors.ModelError` as the matchers do.
+    Without pairs all are 0. Columns: matches, inliers (of the transform that most matches agree on), inlier share (0 to 1),
+    registered (share of the pairs for which a transform was found). Raises :class:`~workbench.errors.ModelError` as the
+    matchers do.
     """
     rows = {}
-    features = [_features(run, a, b) for a, b in pairs.tolist()]
+    features, threshold = _features(run, pairs.tolist()), _threshold(run)
     for parameters in matchers:
         found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
-        aligned = [
-            register_features(*both, matches, _threshold(run)) for both, (matches, _) in zip(features, found, strict=True)
-        ]
+        aligned = [register_features(*both, matches, threshold) for both, (matches, _) in zip(features, found, strict=True)]
         matches = [int((matches >= 0).sum()) for matches, _ in found]
         inliers = [int(item.inliers.sum()) for item in aligned]
         rows[parameters.matcher] = {
@@ -68,10 +65,10 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
     return pd.DataFrame.from_dict(rows, orient="index").round(3)
 
 
-def _features(run: Run, a: int, b: int) -> tuple[Features, Features]:
+def _features(run: Run, pairs: Sequence[Sequence[int]]) -> list[tuple[Features, Features]]:
     run.require("register")
     with open_h5(run.path / "features.h5") as file:
-        return read_features(file, a), read_features(file, b)
+        return [(read_features(file, a), read_features(file, b)) for a, b in pairs]
 
 
 def _threshold(run: Run) -> float:

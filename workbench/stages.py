@@ -146,13 +146,14 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         place = np.full(len(labels), -1)
         for scene in range(labels.max() + 1):
             frames = np.flatnonzero(labels == scene)
-            matrices = scene_matrices(frames, table, embeddings, thumbnails, parameters.alpha)
+            appearance = thumbnails[np.ix_(frames, frames)]
+            matrices = scene_matrices(frames, table, embeddings, appearance, parameters.alpha)
             blended = parameters.distance == "blend"
             if parameters.method == "greedy":
                 found = order.greedy_chain(matrices["blend"] if blended else -matrices["fused"])
             else:
                 distances = 1 - matrices["blend"] if blended else matrices["fused"]
-                found = order.cut_loop(order.shortest_path(distances), distances, thumbnails[np.ix_(frames, frames)])
+                found = order.cut_loop(order.shortest_path(distances), distances, appearance)
             place[frames[found]] = np.arange(len(frames))
             np.savez(out / "distances" / f"scene{scene:02d}.npz", frames=frames, order=found, **matrices)
         rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": place})
@@ -163,9 +164,12 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
 
 
 def scene_matrices(
-    frames: np.ndarray, table: pd.DataFrame, embeddings: np.ndarray, thumbnails: np.ndarray, alpha: float
+    frames: np.ndarray, table: pd.DataFrame, embeddings: np.ndarray, appearance: np.ndarray, alpha: float
 ) -> dict[str, np.ndarray]:
-    """What is known of the pairs of a scene, (n, n) each: counts, similarity, blend, residual, inlier_share, fused."""
+    """What is known of the pairs of a scene, (n, n) each: counts, similarity, blend, residual, inlier_share, fused.
+
+    appearance: (n, n) distances of the scene's rank thumbnails.
+    """
     pairs = table[["a", "b"]].to_numpy()
 
     def of_pairs(column: str, missing: float) -> np.ndarray:
@@ -181,7 +185,7 @@ def scene_matrices(
         "blend": order.blend(counts, similarity, alpha),
         "residual": residual,
         "inlier_share": inlier_share,
-        "fused": order.fused_distance(residual, inlier_share, thumbnails[np.ix_(frames, frames)]),
+        "fused": order.fused_distance(residual, inlier_share, appearance),
     }
 
 
