@@ -1,0 +1,177 @@
+"""Confidence of links, on points along a noisy line in space whose true order is known, and on small matrices by brute force.
+
+In all scenes the frames are numbered by their true place, so a link is right when its two numbers differ by 1.
+"""
+
+from itertools import pairwise, permutations
+
+import numpy as np
+import pytest
+
+from workbench.confidence import WEAK, _local_rise, _path_rise, link_confidence
+from workbench.order import shortest_path
+
+
+def between(points):
+    return np.linalg.norm(points[:, None] - points[None], axis=2)
+
+
+def line(steps, noise, seed):
+    """Distances of points along a line, ``steps`` apart, with normal noise in three dimensions."""
+    rng = np.random.default_rng(seed)
+    places = np.concatenate([[0], np.cumsum(steps)])
+    return between(np.c_[places, np.zeros((len(places), 2))] + rng.normal(0, noise, (len(places), 3)))
+
+
+def confidence(distances, order=None):
+    """With all pairs known."""
+    order = np.arange(len(distances)) if order is None else order
+    return link_confidence(order, distances, np.ones(distances.shape, dtype=bool), distances)
+
+
+def chance(right, wrong):
+    """Share of pairs of a right and a wrong link in which the right one has more confidence (ROC AUC)."""
+    gap = np.asarray(right)[:, None] - np.asarray(wrong)[None]
+    return ((gap > 0) + 0.5 * (gap == 0)).mean()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_even_steps_are_certain(seed):
+    assert confidence(line(np.ones(59), 0.05, seed)).min() > 0.95
+
+
+def test_long_links_of_a_fast_stretch_stay_certain():
+    """A pan four times as fast in the middle: length alone says nothing."""
+    steps = np.r_[np.ones(20), 4 * np.ones(20), np.ones(20)]
+    assert confidence(line(steps, 0.05, 0)).min() > WEAK
+
+
+def test_two_frames_that_could_change_places():
+    """Frames 20 and 21 lie beside the line, one on each side, equally near to both their neighbours."""
+    points = np.c_[np.arange(40.0), np.zeros((40, 2))]
+    points[20:22] = [[20.5, 0.5, 0], [20.5, -0.5, 0]]
+    distances = between(points)
+    for order in (np.arange(40), np.r_[0:20, 21, 20, 22:40]):
+        found = confidence(distances, order)
+        assert set(np.argsort(found)[:2]) == {19, 21}
+        assert found[[19, 21]].max() < 0.7
+        assert np.delete(found, [19, 21]).min() > WEAK
+
+
+def test_a_jump_between_two_halves_that_have_nothing_in_common():
+    distances = np.full((50, 50), 6.0)
+    distances[:25, :25], distances[25:, 25:] = line(np.ones(24), 0.05, 1), line(np.ones(24), 0.05, 2)
+    found = confidence(distances)
+    assert found.argmin() == 24
+    assert found[24] < 0.7
+    assert np.delete(found, 24).min() > WEAK
+
+
+def test_two_frames_in_each_others_place():
+    """Frames 10 and 40 of a sure line swapped, as by hand: the four false links are doubted (others between them may be)."""
+    order = np.arange(60)
+    order[[10, 40]] = 40, 10
+    assert confidence(line(np.ones(59), 0.05, 0), order)[[9, 10, 39, 40]].max() < 0.5
+
+
+def test_a_stretch_put_in_backwards():
+    found = confidence(line(np.ones(59), 0.05, 0), np.r_[0:20, 34:19:-1, 35:60])
+    assert found[[19, 34]].max() < 0.5
+    assert np.r_[found[:18], found[36:]].min() > WEAK
+
+
+def test_a_held_shot_is_guessed():
+    """Ten frames of a still, apart only by noise, inside a moving stretch: their order is chance and is said to be."""
+    distances = line(np.r_[np.ones(20), np.zeros(9), np.ones(20)], 0.05, 3)
+    order = shortest_path(distances)
+    order = order if order[0] < order[-1] else order[::-1]
+    found = confidence(distances, order)
+    assert np.median(found[20:29]) < 0.85
+    assert found[:19].min() > 0.95
+    assert found[30:].min() > 0.95
+
+
+def noisy_scenes():
+    """Twelve scenes of 80 frames, steps from 0.1 to 2 in slow waves: distances sqrt(1 + way²), each pair's wrong by 15 %
+    (normal), and the solver's orders: about one link in ten is wrong."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        steps = np.exp(np.convolve(rng.normal(0, 1, 90), np.ones(12) / 4, "valid")).clip(0.1, 2)
+        error = np.triu(rng.normal(0, 0.15, (80, 80)), 1)
+        distances = np.sqrt(1 + line(steps, 0, 0) ** 2) * (1 + error + error.T)
+        np.fill_diagonal(distances, 0)
+        order = shortest_path(distances)
+        yield distances, order, np.abs(np.diff(order)) == 1
+
+
+def test_wrong_links_of_noisy_scenes_have_less_confidence_and_length_does_not_tell():
+    found, short, right = [], [], []
+    for distances, order, truth in noisy_scenes():
+        found.append(confidence(distances, order))
+        short.append(-distances[order[:-1], order[1:]])
+        right.append(truth)
+    found, short, right = map(np.concatenate, (found, short, right))
+    assert 0.05 < 1 - right.mean() < 0.2
+    assert chance(found[right], found[~right]) > 0.9
+    assert chance(short[right], short[~right]) < 0.6
+    assert right[found > 0.95].mean() > 0.99
+    assert (found[~right] < WEAK).mean() > 0.8
+
+
+def test_pairs_that_were_not_compared_count_as_far_apart_as_they_look():
+    """Two halves of a line 3 apart, compared up to three frames on. Whether the second half could stand the other way round
+    rests on frames 24 and 49, which were not compared."""
+    distances = line(np.r_[np.ones(24), 3, np.ones(24)], 0.05, 0)
+    known = np.abs(np.subtract.outer(np.arange(50), np.arange(50))) <= 3
+    appearance = distances / 7 + 0.1
+    alike = appearance.copy()
+    alike[24, 49] = alike[49, 24] = alike[24, 25]
+    for fill in (0.0, 1e6):  # what stands at unknown pairs does not matter
+        filled = np.where(known, distances, fill)
+        assert link_confidence(np.arange(50), filled, known, appearance).min() > WEAK
+        found = link_confidence(np.arange(50), filled, known, alike)
+        assert found.argmin() == 24
+        assert found[24] < 0.7
+        assert np.delete(found, 24).min() > WEAK
+
+
+@pytest.mark.parametrize("known", [np.eye(6, dtype=bool), np.eye(6, k=1, dtype=bool) | np.eye(6, k=-1, dtype=bool)])
+def test_too_few_pairs_for_a_line_leave_the_distances_alone(known):
+    """No pair compared, or all compared ones look equally alike."""
+    distances, even = line(np.ones(5), 0.05, 0), np.ones((6, 6))
+    assert link_confidence(np.arange(6), distances, known, even) == pytest.approx(confidence(distances))
+
+
+def length(along, order):
+    return sum(along[a, b] for a, b in pairwise(order))
+
+
+def local_cost(along, order):
+    return length(along, order) + 0.5 * sum(along[a, b] for a, b in zip(order[:-2], order[2:], strict=True))
+
+
+@pytest.mark.parametrize("cost, rises", [(length, _path_rise), (local_cost, _local_rise)])
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_rises_are_those_of_orders_that_lack_the_link(cost, rises, count):
+    """None is below the best of all orders without the link (brute force), and each is that of one of them."""
+    along = between(np.random.default_rng(count).random((count, 2)))
+    for k, found in enumerate(rises(along)):
+        others = [p for p in permutations(range(count)) if all({a, b} != {k, k + 1} for a, b in pairwise(p))]
+        possible = np.array([cost(along, other) for other in others]) - cost(along, range(count))
+        assert np.isinf(found) or np.abs(possible - found).min() < 1e-12
+    assert np.isfinite(rises(along)).all()
+
+
+def test_direction_and_unit_do_not_matter():
+    distances, order, _ = next(noisy_scenes())
+    assert confidence(distances, order)[::-1] == pytest.approx(confidence(distances, order[::-1]))
+    assert confidence(1000 * distances, order) == pytest.approx(confidence(distances, order))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 8, 9])
+def test_few_frames_and_identical_ones(count):
+    for distances in (np.zeros((count, count)), line(np.ones(max(count - 1, 0)), 0.05, 0)[:count, :count]):
+        found = confidence(distances)
+        assert found.shape == (max(count - 1, 0),)
+        assert ((found > 0) & (found < 1)).all()
+    assert (confidence(np.zeros((9, 9))) < WEAK).all()
