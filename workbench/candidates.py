@@ -1,6 +1,9 @@
-"""Which pairs of frames are worth matching: near neighbours inside a scene, within a budget of pairs a frame."""
+"""Which pairs of frames are worth matching: near neighbours inside a scene, then what the order of the moment asks for."""
 
 import numpy as np
+
+BAND = 3  # places; frames so near in the order are compared
+FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
 
 
 def all_pairs(labels: np.ndarray) -> np.ndarray:
@@ -18,6 +21,60 @@ def nearest_pairs(labels: np.ndarray, views: list[np.ndarray], pairs_per_frame: 
     return _sorted_pairs(
         [_nearest(np.flatnonzero(labels == scene), views, pairs_per_frame) for scene in range(labels.max(initial=-1) + 1)]
     )
+
+
+def pairs_along(order: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Pairs within three places of each other that were not compared so far: (P, 2) int, indices into the scene.
+
+    order: (n,) int. known: (n, n) bool, the pairs that were compared.
+    """
+    near = [np.stack([order[:-gap], order[gap:]], axis=1) for gap in range(1, min(BAND, len(order) - 1) + 1)]
+    pairs = np.concatenate([*near, np.zeros((0, 2), dtype=int)])
+    return pairs[~known[pairs[:, 0], pairs[:, 1]]]
+
+
+def pairs_of_ends(order: np.ndarray, distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
+    """Pairs that were not compared among the frames at which an order may have been joined wrongly: its two ends, then those
+    on both sides of the longest links. (P, 2) int, the most doubtful first, P <= ``most``.
+
+    order: (n,) int. distances, known: (n, n); known says which pairs were compared.
+    """
+    links = np.argsort(-distances[order[:-1], order[1:]], kind="stable")
+    places = np.concatenate([[0, len(order) - 1], np.stack([links, links + 1], axis=1).ravel()])
+    ends = order[list(dict.fromkeys(places.tolist()))]
+    pairs: list[tuple[int, int]] = []
+    for index, later in enumerate(ends):
+        if len(pairs) >= most:
+            break
+        pairs += [(later, earlier) for earlier in ends[:index] if not known[later, earlier]]
+    return np.array(pairs[: max(0, most)], dtype=int).reshape(-1, 2)
+
+
+def pairs_by_way_of_another(distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
+    """Pairs that were not compared but are both near to a third frame: (P, 2) int, the most promising first, P <= ``most``.
+
+    A neighbour of a neighbour is likely a neighbour (Dong, Moses and Li, WWW 2011). So wrongly joined pieces of an order find
+    their true ends, wherever these lie. distances: (n, n). known: (n, n) bool, the pairs that were compared. The way through
+    the third frame, which is one of the four nearest of either, must be at most twice as long as the distances of both to
+    their second nearest frames together.
+    """
+    count = len(distances)
+    if count < 3:
+        return np.zeros((0, 2), dtype=int)
+    ways = np.where(known, distances, np.inf)
+    np.fill_diagonal(ways, np.inf)
+    nearest = np.argsort(ways, axis=1, kind="stable")[:, : min(4, count - 1)]
+    detour = np.full((count, count), np.inf)
+    for column in range(nearest.shape[1]):
+        third = nearest[:, column]
+        detour = np.minimum(detour, ways[np.arange(count), third][:, None] + ways[third])
+    detour = np.minimum(detour, detour.T)
+    second = np.sort(ways, axis=1)[:, 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(known | ~np.triu(np.ones_like(known), 1), np.inf, detour / (second[:, None] + second[None]))
+    best = np.argsort(relative, axis=None, kind="stable")[: max(0, most)]
+    best = best[relative.flat[best] < FAR]
+    return np.stack(np.unravel_index(best, relative.shape), axis=1)
 
 
 def _nearest(frames: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) -> np.ndarray:

@@ -21,13 +21,16 @@ SEGMENT = 3  # frames that are moved elsewhere together at most
 SPAN = 9  # links whose median is the local scale
 
 
-def link_confidence(order: np.ndarray, distances: np.ndarray, known: np.ndarray, appearance: np.ndarray) -> np.ndarray:
+def link_confidence(
+    order: np.ndarray, distances: np.ndarray, known: np.ndarray, appearance: np.ndarray, closed: bool = False
+) -> np.ndarray:
     """Confidence in each link of an order, (n - 1,) float, 0 to 1: about the share of such links that are right.
 
     Entry k is for ``order[k]`` and ``order[k + 1]``. The least rise of cost decides: that of the path's length, with any two
     links exchanged (2-opt; Croes, Operations Research 1958) or up to three frames moved anywhere (Or-opt; Or, PhD thesis,
     Northwestern 1976), or that of a local cost that also counts frames two places apart, with up to six neighbouring frames
-    rearranged. The ends of the path are free. 0.63 stands for another order as good as this one.
+    rearranged. The ends of the path are free; those of a ``closed`` order, a loop cut open somewhere, follow each other, so
+    that another cut casts no doubt on any link. 0.63 stands for another order as good as this one.
 
     order: (n,) int, each frame once: about the shortest path, since one long detour would cast doubt on all links around it.
     distances: (n, n), symmetric, >= 0, in any unit: those the order was made from.
@@ -42,7 +45,7 @@ def link_confidence(order: np.ndarray, distances: np.ndarray, known: np.ndarray,
     # Runs of identical frames have no scale of their own; there the sign of a rise decides.
     scale = np.maximum(np.median(around, axis=1), max(1e-9 * filled.max(), 1e-300))
     # Per weight of the local cost, so that both rises count in links.
-    rise = np.minimum(_local_rise(filled) / (1 + SECOND), _path_rise(filled)) / scale
+    rise = np.minimum(_local_rise(filled, closed) / (1 + SECOND), _path_rise(filled, closed)) / scale
     return 1 / (1 + np.exp(-(LEVEL + SLOPE * np.clip(rise, LEAST, MOST))))
 
 
@@ -58,13 +61,14 @@ def _fill(distances: np.ndarray, known: np.ndarray, appearance: np.ndarray) -> n
     return filled
 
 
-def _path_rise(along: np.ndarray) -> np.ndarray:
+def _path_rise(along: np.ndarray, closed: bool) -> np.ndarray:
     """Rise (n - 1,) of the path's length in the cheapest 2-opt or Or-opt move that parts each link; inf where none does.
 
-    along: (n, n) distances in the order of the path. One more place at distance 0 from all closes the path to a tour.
+    along: (n, n) distances in the order of the path. One more place at distance 0 from all makes a path a tour; one that is
+    ``closed`` is a tour as it is.
     """
-    count = len(along) + 1
-    tour = np.pad(along, (0, 1))
+    tour = along if closed else np.pad(along, (0, 1))
+    count = len(tour)
     after = np.roll(np.arange(count), -1)
     link = tour[np.arange(count), after]
     lowest = np.full(count, np.inf)
@@ -89,13 +93,13 @@ def _path_rise(along: np.ndarray) -> np.ndarray:
                 kept[[0, -1]] = np.inf
             turned[[0, -1]] = np.inf
             part([before, tail], gaps, base + np.minimum(kept, turned) - link[gaps])
-    return lowest[:-2]
+    return lowest[: len(along) - 1]
 
 
-def _local_rise(along: np.ndarray) -> np.ndarray:
+def _local_rise(along: np.ndarray, closed: bool) -> np.ndarray:
     """Rise (n - 1,) of the local cost in the cheapest local rearrangement that parts each link; inf where none does."""
     count = len(along)
-    padded = np.pad(along, 2)
+    padded = np.pad(along, 2, mode="wrap") if closed else np.pad(along, 2)
     lowest = np.full(count + 1, np.inf)  # one more link before the first frame and after the last one
 
     def cost(places: np.ndarray) -> np.ndarray:

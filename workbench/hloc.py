@@ -11,7 +11,7 @@ on where a killed run stopped, so a continued run ends with the same bytes as an
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,13 +168,13 @@ def write_in_blocks(
     """
     parts = parts or out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
-    common = {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
+    common = _attributes(parameters, key)
     files = []
     with tqdm(total=count, desc=out.stem, disable=progress is not True) as bar:
         for start in range(0, count, block_size):
             stop = min(start + block_size, count)
             part, attributes = parts / f"{start // block_size:06d}.h5", {**common, "start": start, "stop": stop}
-            if not _is_part(part, attributes):
+            if not _has_attributes(part, attributes):
                 with _new_file(part, attributes) as file:
                     for name, datasets in compute(start, stop):
                         group = file.require_group(name)
@@ -184,18 +184,33 @@ def write_in_blocks(
             bar.update(stop - start)
             if callable(progress):
                 progress(stop, count)
-    with _new_file(out, common) as file:
+    join_files(out, files, parameters, key)
+    shutil.rmtree(parts)
+    return out
+
+
+def join_files(out: Path, files: Sequence[Path], parameters: dict[str, Any], key: str) -> Path:
+    """Write the entries of several files into one, ``out``, in their order; each entry is in one of them only."""
+    with _new_file(out, _attributes(parameters, key)) as file:
         for part in files:
             with h5py.File(part, "r") as block:
                 for name in _leaf_groups(block):
                     parent, _, last = name.rpartition("/")
                     block.copy(name, file.require_group(parent or "/"), last)
-    shutil.rmtree(parts)
     return out
 
 
-def _is_part(path: Path, attributes: dict[str, Any]) -> bool:
-    """Whether a finished block is there that was made from exactly this; an unreadable one is simply made again."""
+def _attributes(parameters: dict[str, Any], key: str) -> dict[str, Any]:
+    return {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
+
+
+def is_made_from(path: Path, parameters: dict[str, Any], key: str) -> bool:
+    """Whether a whole file is there that was made with these parameters and inputs."""
+    return _has_attributes(path, _attributes(parameters, key))
+
+
+def _has_attributes(path: Path, attributes: dict[str, Any]) -> bool:
+    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again."""
     try:
         with h5py.File(path, "r") as file:
             return dict(file.attrs) == attributes

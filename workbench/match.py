@@ -167,9 +167,9 @@ def match_pairs(
                 for (a, b), (matches, scores) in zip(batch, used.match(left, right), strict=True):
                     yield match_entry(a, b, matches, scores)
 
-        fingerprint = f"{key} {_digest(pairs)}"
-        return write_in_blocks(out, len(pairs), BLOCK, compute, parameters.as_dict(), fingerprint, progress, parts)
+        return write_in_blocks(out, len(pairs), BLOCK, compute, parameters.as_dict(), pairs_key(key, pairs), progress, parts)
 
 
-def _digest(pairs: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pairs, dtype="<i8").tobytes()).hexdigest()[:16]
+def pairs_key(key: str, pairs: np.ndarray) -> str:
+    """Fingerprint of the features and of the pairs that are matched, in their order."""
+    return f"{key} {hashlib.sha256(np.ascontiguousarray(pairs, dtype='<i8').tobytes()).hexdigest()[:16]}"

@@ -13,12 +13,12 @@ import pandas as pd
 
 from workbench import candidates, cluster, order
 from workbench.descriptors import rank_grey_thumbnails
-from workbench.embed import cosine_distances, embed, network_device, similarity_matrix
+from workbench.distance import settle
+from workbench.embed import cosine_distances, embed, network_device
 from workbench.errors import ClusterError
 from workbench.evaluate import evaluate, read_order, read_truth
 from workbench.features import extract
 from workbench.hloc import read_pairs, write_pairs
-from workbench.match import match_pairs
 from workbench.models import folder_digest, is_built_in, typical_eps
 from workbench.parameters import (
     ClusterParameters,
@@ -32,8 +32,9 @@ from workbench.parameters import (
     VideoParameters,
     WriteParameters,
 )
-from workbench.register import UNRELATED
+from workbench.rounds import Rounds
 from workbench.run import Run
+from workbench.search import PARTS, Scene, known_pairs, scene_parts, search
 from workbench.transforms import register_pairs
 from workbench.video import read_proxies, write_video
 
@@ -109,16 +110,19 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
     weights = folder_digest(parameters.model) if parameters.matcher in ("superglue", "lightglue") else ""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels = run.labels()
+        labels, parts = run.labels(), run.path / "matches.h5.parts"
+        key = run.key("match", parameters, after, weights)
+        rounds = Rounds(run.path / "features.h5", run.images(), parameters, key, parts, progress)
         if parameters.pairs_per_frame:
-            views = [cosine_distances(run.embeddings()), thumbnail_distances(run)]
-            pairs = candidates.nearest_pairs(labels, views, parameters.pairs_per_frame)
+            table = search(scenes_of(run), rounds.compare, parameters.pairs_per_frame)
         else:
-            pairs = candidates.all_pairs(labels)
+            table = rounds.compare(candidates.all_pairs(labels))
+        pairs = table[["a", "b"]].to_numpy()
         write_pairs(out / "pairs.txt", pairs)
-        key, parts = run.key("match", parameters, after, weights), run.path / "matches.h5.parts"
-        match_pairs(run.path / "features.h5", pairs, parameters, out / "matches.h5", key, progress, parts=parts)
-        return {"pairs": len(pairs), "pairs_per_frame": round(len(pairs) / max(1, int((labels >= 0).sum())), 3)}
+        rounds.join(out / "matches.h5", pairs)
+        shutil.rmtree(parts)
+        per_frame = round(len(pairs) / max(1, int((labels >= 0).sum())), 3)
+        return {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)}
 
     return run.stage("match", parameters, after, ("pairs.txt", "matches.h5"), compute, overwrite, weights)
 
@@ -139,53 +143,53 @@ def register_frames(run: Run, parameters: RegisterParameters, overwrite: bool = 
 def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False) -> dict[str, Any]:
     """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on."""
 
-    def compute(out: Path) -> None:
-        labels, embeddings, table = run.labels(), run.embeddings(), run.transforms()
-        thumbnails = thumbnail_distances(run)
+    def compute(out: Path) -> dict[str, Any]:
+        labels, table = run.labels(), run.transforms()
         (out / "distances").mkdir()
-        place = np.full(len(labels), -1)
-        for scene in range(labels.max() + 1):
-            frames = np.flatnonzero(labels == scene)
-            appearance = thumbnails[np.ix_(frames, frames)]
-            matrices = scene_matrices(frames, table, embeddings, appearance, parameters.alpha)
-            blended = parameters.distance == "blend"
+        place, info = np.full(len(labels), -1), {}
+        for number, scene in enumerate(scenes_of(run)):
+            matrices = scene_matrices(scene, table, parameters.alpha)
             if parameters.method == "greedy":
-                found = order.greedy_chain(matrices["blend"] if blended else -matrices["fused"])
+                found = order.greedy_chain(matrices["blend"] if parameters.distance == "blend" else -matrices["fused"])
+            elif parameters.distance == "blend":
+                found = order.shortest_path(1 - matrices["blend"])
             else:
-                distances = 1 - matrices["blend"] if blended else matrices["fused"]
-                found = order.cut_loop(order.shortest_path(distances), distances, appearance)
-            place[frames[found]] = np.arange(len(frames))
-            np.savez(out / "distances" / f"scene{scene:02d}.npz", frames=frames, order=found, **matrices)
+                found = order.cut_loop(matrices["settled"], matrices["fused"], scene.thumbnails)
+            place[scene.frames[found]] = np.arange(len(found))
+            np.savez(out / "distances" / f"scene{number:02d}.npz", frames=scene.frames, order=found, **matrices)
+            weights = matrices["weights"] / matrices["weights"].sum()
+            info[f"weights_scene{number:02d}"] = dict(zip(PARTS, weights.round(3).tolist(), strict=True))
         rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": place})
         rows["order"] = rows["order"].astype("Int64").mask(rows["scene"] < 0)
         rows.to_csv(out / "order.csv", index=False)
+        return info
 
     return run.stage("order", parameters, ("register", "embed", "cluster"), ("order.csv", "distances"), compute, overwrite)
 
 
-def scene_matrices(
-    frames: np.ndarray, table: pd.DataFrame, embeddings: np.ndarray, appearance: np.ndarray, alpha: float
-) -> dict[str, np.ndarray]:
-    """What is known of the pairs of a scene, (n, n) each: counts, similarity, blend, residual, inlier_share, fused.
+def scenes_of(run: Run) -> list[Scene]:
+    """The scenes of a run, the largest first, with what is known of them without matching."""
+    labels, embedded, thumbnails = run.labels(), cosine_distances(run.embeddings()), thumbnail_distances(run)
+    groups = [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
+    return [Scene(frames, embedded[np.ix_(frames, frames)], thumbnails[np.ix_(frames, frames)]) for frames in groups]
 
-    appearance: (n, n) distances of the scene's rank thumbnails.
-    """
+
+def scene_matrices(scene: Scene, table: pd.DataFrame, alpha: float) -> dict[str, np.ndarray]:
+    """What is known of the pairs of a scene, (n, n) each: counts, similarity, blend, residual, missing_inliers, thumbnail (the
+    last three scaled), fused; and what was found with them: weights (3,) of those three, settled (n,), the order."""
     pairs = table[["a", "b"]].to_numpy()
-
-    def of_pairs(column: str, missing: float) -> np.ndarray:
-        return order.pair_matrix(frames, pairs, table[column].to_numpy(), missing)
-
-    counts, similarity = of_pairs("matches", 0), similarity_matrix(embeddings[frames])
-    residual, inlier_share = of_pairs("residual", UNRELATED), of_pairs("inlier_share", 0)
-    np.fill_diagonal(residual, 0)
-    np.fill_diagonal(inlier_share, 1)
+    counts = order.pair_matrix(scene.frames, pairs, table["matches"].to_numpy(), 0)
+    similarity = 1 - scene.embedded
+    parts = scene_parts(scene.frames, table, scene.thumbnails)
+    settled = settle(list(parts.values()), known_pairs(scene.frames, table))
     return {
         "counts": counts,
         "similarity": similarity,
         "blend": order.blend(counts, similarity, alpha),
-        "residual": residual,
-        "inlier_share": inlier_share,
-        "fused": order.fused_distance(residual, inlier_share, appearance),
+        **parts,
+        "fused": settled.fused,
+        "weights": settled.weights,
+        "settled": settled.order,
     }
 
 

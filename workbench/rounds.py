@@ -1,0 +1,49 @@
+"""Matching and registering pairs in rounds: what a search asks for next depends on what the pairs before have shown."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.hloc import is_made_from, join_files
+from workbench.match import make_matcher, match_pairs, pairs_key
+from workbench.parameters import MatchParameters, RegisterParameters
+from workbench.transforms import register_pairs
+
+
+class Rounds:
+    """Compares pairs of frames, round after round, each kept in a file of its own until all are joined.
+
+    A killed run that asks for the same pairs again finds finished rounds as they were.
+    features_h5: from :func:`workbench.features.extract`. images: (N, h, w, 3) uint8 RGB working copies. key: fingerprint of the
+    features. parts: folder for the rounds. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        features_h5: Path,
+        images: Sequence[np.ndarray],
+        parameters: MatchParameters,
+        key: str,
+        parts: Path,
+        progress: bool = True,
+    ) -> None:
+        self.features_h5, self.images, self.parameters, self.key = features_h5, images, parameters, key
+        self.parts, self.progress = parts, progress
+        self.matcher = make_matcher(parameters)
+        self.files: list[Path] = []
+        self.parts.mkdir(parents=True, exist_ok=True)
+
+    def compare(self, pairs: np.ndarray) -> pd.DataFrame:
+        """Match and register pairs, (P, 2) int, a < b: the rows of :func:`workbench.transforms.register_pairs`."""
+        file = self.parts / f"matches-round{len(self.files) + 1}.h5"
+        if not is_made_from(file, self.parameters.as_dict(), pairs_key(self.key, pairs)):
+            match_pairs(self.features_h5, pairs, self.parameters, file, self.key, self.progress, self.matcher)
+        self.files.append(file)
+        # Which pairs come next is a question of the default threshold; the register stage may look with another one.
+        return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)
+
+    def join(self, out: Path, pairs: np.ndarray) -> Path:
+        """All rounds in one file, as if ``pairs``, all that were compared, had been matched at once; returns ``out``."""
+        return join_files(out, self.files, self.parameters.as_dict(), pairs_key(self.key, pairs))
