@@ -17,7 +17,7 @@ def transport(scores: torch.Tensor, dustbin: float, keypoints: int, iterations: 
 
     scores: (M, N) float32, similarities. dustbin: that of having no match. keypoints: what both frames are padded to, at
     least M and N; the padding matches only the dustbins, but a finite number of iterations sees its mass. It is what
-    transformers' ``log_optimal_transport`` gives, but for rounding, in less than a tenth of the time: that one takes 2 *
+    transformers' ``log_optimal_transport`` gives, but for rounding, in a tenth of the time: that one takes 2 *
     ``iterations`` exponentials of all scores, this one exponential and as many products of a matrix and a vector.
     """
     # "not <" sends NaN, too, where it went before.
