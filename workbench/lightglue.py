@@ -1,8 +1,11 @@
-"""LightGlue on features computed once, through transformers, as :mod:`workbench.superglue` does it."""
+"""LightGlue on features computed once: transformers' ``_match_image_pair`` takes keypoints as they are in ``features.h5``."""
 
+import numpy as np
 import torch
 
-from workbench.network_matcher import NetworkMatcher, PaddedPairs
+from workbench.hloc import Features
+from workbench.match import Matches
+from workbench.network_matcher import NetworkMatcher
 from workbench.parameters import MatchParameters
 from workbench.pretrained import load_pretrained
 
@@ -16,17 +19,25 @@ class LightGlue(NetworkMatcher):
     """
 
     def __init__(self, parameters: MatchParameters) -> None:
-        model = load_pretrained("LightGlueForKeypointMatching", parameters.model, "--match.model")
-        model.filter_threshold = parameters.match_threshold  # copied from the configuration when the model is made
-        # One pair at a time: transformers fails, or mixes the pairs up, when those of a batch stop at different layers.
-        super().__init__(model, parameters.model, model.keypoint_detector_descriptor_dim, batch=1)
+        self.model = load_pretrained("LightGlueForKeypointMatching", parameters.model, "--match.model")
+        self.model.filter_threshold = parameters.match_threshold  # copied from the configuration when the model is made
+        super().__init__(parameters.model, self.model.keypoint_detector_descriptor_dim)
 
-    def forward(self, pairs: PaddedPairs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Matches and confidences of the first frame, (1, K) each."""
-        # Absolute pixels, and descriptors (.., K, D), as for SuperGlue.
-        found, confidence, *_ = self.model._match_image_pair(
-            pairs.keypoints, pairs.descriptors, pairs.height, pairs.width, mask=pairs.mask
-        )
+    @torch.inference_mode()
+    def forward(self, a: Features, b: Features) -> Matches:
+        """Matches of one pair."""
+        keypoints, width, height = max(len(a), len(b)), *a.image_size.tolist()
+        # One pair at a time: transformers fails, or mixes the pairs up, when those of a batch stop at different layers.
+        # Absolute pixels: the method normalises by width and height itself. Descriptors are (1, 2, K, D), whatever its
+        # docstring says.
+        points, descriptors, mask = (torch.zeros(1, 2, keypoints, *rest) for rest in ((2,), (self.length,), ()))
+        for side, features in enumerate((a, b)):
+            count = len(features)
+            points[0, side, :count] = torch.from_numpy(features.keypoints)
+            descriptors[0, side, :count] = torch.from_numpy(features.descriptors.T.astype(np.float32))
+            mask[0, side, :count] = 1
+        found, confidence, *_ = self.model._match_image_pair(points, descriptors, height, width, mask=mask.int())
         # (1, 2, K) after an early stop, (2, K) without. Mutual pairs below the threshold keep their confidence there.
-        matches = found.reshape(1, 2, -1)[:, 0]
-        return matches, confidence.reshape(1, 2, -1)[:, 0] * (matches >= 0)
+        matches = found.reshape(2, -1)[0, : len(a)]
+        scores = confidence.reshape(2, -1)[0, : len(a)] * (matches >= 0)
+        return matches.numpy().astype(np.int32), scores.numpy()

@@ -69,7 +69,7 @@ class SiftFlann:
         target = found[passed, 0]
         back, _ = index_a.knnSearch(rows_b[target], 1, params={"checks": self.CHECKS})
         mutual = back[:, 0] == passed
-        return _result(a, passed[mutual], target[mutual], 1 - squared[passed[mutual], 0] / 2)
+        return as_matches(a, passed[mutual], target[mutual], 1 - squared[passed[mutual], 0] / 2)
 
     @staticmethod
     def _build(features: Features) -> tuple[cv2.flann.Index, np.ndarray]:
@@ -105,15 +105,16 @@ class SiftExact:
         cosine[rows, nearest] = -1
         # For unit vectors the squared distance is 2 - 2 cosine.
         good = mutual & (1 - best < self.ratio**2 * (1 - cosine.max(axis=1)))
-        return _result(a, rows[good], nearest[good], best[good])
+        return as_matches(a, rows[good], nearest[good], best[good])
 
 
 def no_matches(a: Features) -> Matches:
     """The result of a pair without any match."""
-    return _result(a, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    return as_matches(a, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
-def _result(a: Features, chosen: np.ndarray, target: np.ndarray, scores: np.ndarray) -> Matches:
+def as_matches(a: Features, chosen: np.ndarray, target: np.ndarray, scores: np.ndarray) -> Matches:
+    """Keypoints ``chosen`` of a, their ``target`` in b and scores, clipped to 0 to 1; the rest of a has no match."""
     matches0, scores0 = np.full(len(a), -1, dtype=np.int32), np.zeros(len(a), dtype=np.float32)
     matches0[chosen], scores0[chosen] = target, np.clip(scores, 0, 1)
     return matches0, scores0

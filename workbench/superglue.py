@@ -1,18 +1,25 @@
 """SuperGlue on features computed once.
 
-transformers' public ``forward`` takes pairs of images and finds the keypoints of both again for every pair. Its
-``_match_image_pair`` takes keypoints as they are in ``features.h5``; the tests hold it against the public
-``forward``, and pyproject.toml keeps the range of transformers narrow.
+transformers' public ``forward`` takes pairs of images, finds the keypoints of both again for every pair, and pads and masks
+them to compute several pairs at once. Here the network is the same numbers in fewer operations, for one pair at a time:
+no padding, no mask, and intermediate results that stay in a processor's cache. It reads the weights out of transformers'
+modules by name; the tests hold it against the public ``forward``, and pyproject.toml keeps the range of transformers narrow.
 """
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import linear, scaled_dot_product_attention
 
-from workbench.network_matcher import NetworkMatcher, PaddedPairs
+from workbench.hloc import Features
+from workbench.match import Matches, as_matches
+from workbench.network_matcher import NetworkMatcher
 from workbench.parameters import MatchParameters
 from workbench.pretrained import load_pretrained
+from workbench.sinkhorn import transport
 
 
 class SuperGlue(NetworkMatcher):
@@ -23,56 +30,105 @@ class SuperGlue(NetworkMatcher):
     """
 
     def __init__(self, parameters: MatchParameters) -> None:
-        model = load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model")
-        # Both are read from the configuration at every call.
-        model.config.sinkhorn_iterations = parameters.sinkhorn_iterations
-        model.config.matching_threshold = parameters.match_threshold
-        speed_up(model)
-        super().__init__(model, parameters.model, model.config.hidden_size, batch=4)
+        self.network = Network(load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model"))
+        self.iterations, self.threshold = parameters.sinkhorn_iterations, parameters.match_threshold
+        super().__init__(parameters.model, self.network.length)
+        # A pair's products are too small to share: threads that each take a whole pair never wait for each other, and
+        # a result cannot depend on their number.
+        threads = torch.get_num_threads()
+        self.each = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)).map
 
-    def forward(self, pairs: PaddedPairs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Matches and confidences of the first frames, (B, K) each."""
-        # Absolute pixels: the method normalises by width and height itself. Descriptors are (.., K, D), whatever
-        # its docstring says.
-        matches, confidence, *_ = self.model._match_image_pair(
-            pairs.keypoints, pairs.descriptors, pairs.scores, pairs.height, pairs.width, mask=pairs.mask
-        )
-        return matches[:, 0], confidence[:, 0]
-
-
-class FusedAttention(nn.Module):
-    """transformers' attention of SuperGlue by PyTorch's fused kernel: the same numbers but for rounding, in half the time."""
-
-    def __init__(self, written_out: Any) -> None:
-        super().__init__()
-        self.query, self.key, self.value = written_out.query, written_out.key, written_out.value
-        self.heads = written_out.num_attention_heads
-
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        encoder_hidden_states: torch.Tensor | None = None,
-        encoder_attention_mask: torch.Tensor | None = None,
-        output_attentions: bool = False,
-    ) -> tuple[torch.Tensor]:
-        """(B, K, D) to (B, K, D); over the keypoints of the other frame where those are given. The weights are not kept."""
-        across = encoder_hidden_states is not None
-        looked_at, mask = (encoder_hidden_states, encoder_attention_mask) if across else (hidden_states, attention_mask)
-        parts = self.query(hidden_states), self.key(looked_at), self.value(looked_at)
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return (mixed.transpose(1, 2).flatten(2),)
+    def forward(self, a: Features, b: Features) -> Matches:
+        """Matches of one pair."""
+        padded = max(len(a), len(b))  # the transport's masses are those of the padded frames of training
+        confidence = transport(self.network(a, b), self.network.dustbin, padded, self.iterations).numpy()
+        rows, nearest = np.arange(len(a)), confidence.argmax(axis=1)
+        best = confidence[rows, nearest]
+        good = (confidence.argmax(axis=0)[nearest] == rows) & (best > self.threshold)
+        return as_matches(a, rows[good], nearest[good], best[good])
 
 
-def speed_up(model: Any) -> None:
-    """Make a SuperGlue in evaluation mode quicker, in place; its answers change by rounding only.
+class Layer(NamedTuple):
+    """One attentional propagation (eq. 3 to 6), D numbers a keypoint; every weight as ``nn.functional.linear`` takes it.
 
-    Attention is fused, and batch normalisation, which is a fixed scale and shift by now, goes into the layer before it.
+    across: keypoints look at the other frame's, not at their own frame's. attend: query, key and value, 3D x D.
+    from_own, from_others: the first step's halves for the keypoint and for its message, 2D x D. last: D x 2D.
     """
-    for layer in model.gnn.layers:
-        layer.attention.self = FusedAttention(layer.attention.self)
-    for block in [*model.keypoint_encoder.encoder, *(block for layer in model.gnn.layers for block in layer.mlp)]:
-        if hasattr(block, "batch_norm"):
-            block.linear = nn.utils.fuse_linear_bn_eval(block.linear, block.batch_norm)
-            block.batch_norm = nn.Identity()
+
+    across: bool
+    attend: torch.Tensor
+    attend_bias: torch.Tensor
+    from_own: torch.Tensor
+    from_others: torch.Tensor
+    first_bias: torch.Tensor
+    last: torch.Tensor
+    last_bias: torch.Tensor
+
+
+class Network:
+    """Similarities of the keypoints of two frames by a transformers SuperGlue in evaluation mode.
+
+    length: D, of the descriptors. dustbin: similarity of a keypoint to having no match.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: Any) -> None:
+        self.length, self.heads = model.config.hidden_size, model.config.num_attention_heads
+        self.dustbin = model.bin_score.item()
+        self._encoder = [_linear(block) for block in model.keypoint_encoder.encoder]
+        kinds = zip(model.gnn.layers, model.config.gnn_layers_types, strict=True)
+        self._layers = [_layer(layer, kind == "cross") for layer, kind in kinds]
+        self._final = _linear(model.final_projection.final_proj)
+
+    @torch.inference_mode()
+    def __call__(self, a: Features, b: Features) -> torch.Tensor:
+        """(K_A, K_B) float32."""
+        # Both frames in one matrix, (K_A + K_B, D): all but the attention is the same for every keypoint.
+        frames, count = (a, b), len(a)
+        size = a.image_size.astype(np.float32)
+        centred = [(frame.keypoints - size / 2) / np.float32(0.7 * size.max()) for frame in frames]
+        strengths = [frame.scores for frame in frames]
+        described = np.concatenate([frame.descriptors.T for frame in frames], dtype=np.float32)
+        states = torch.from_numpy(np.column_stack([np.concatenate(centred), np.concatenate(strengths)]).astype(np.float32))
+        for weight, bias in self._encoder[:-1]:
+            states = linear(states, weight, bias).relu_()
+        states = linear(states, *self._encoder[-1]).add_(torch.from_numpy(described))
+        for layer in self._layers:
+            message = self._attend(linear(states, layer.attend, layer.attend_bias), count, layer.across)
+            hidden = linear(states, layer.from_own, layer.first_bias).addmm_(message, layer.from_others.T).relu_()
+            states += linear(hidden, layer.last, layer.last_bias)
+        states = linear(states, *self._final)
+        return states[:count] / self.length**0.5 @ states[count:].T
+
+    def _attend(self, attended: torch.Tensor, count: int, across: bool) -> torch.Tensor:
+        """Queries, keys and values (K_A + K_B, 3D) to messages (K_A + K_B, D); the first ``count`` are of frame a."""
+        # Of frame a and of frame b: queries, keys and values, each (1, heads, K, D / heads).
+        sides = [part.view(1, len(part), 3, self.heads, -1).permute(2, 0, 3, 1, 4) for part in attended.tensor_split([count])]
+        looked_at = sides[::-1] if across else sides
+        mixed = (scaled_dot_product_attention(own[0], other[1], other[2]) for own, other in zip(sides, looked_at, strict=True))
+        return torch.cat([part[0].transpose(0, 1).flatten(1) for part in mixed])
+
+
+def _linear(block: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a linear layer; a batch normalisation after it, a fixed scale and shift by now, goes into it."""
+    if hasattr(block, "batch_norm"):
+        block = nn.utils.fuse_linear_bn_eval(block.linear, block.batch_norm)
+    return block.weight.detach(), block.bias.detach()
+
+
+def _layer(layer: Any, across: bool) -> Layer:
+    """transformers' layer, with the projection of the message, linear as what follows it, multiplied into that."""
+    attention = layer.attention.self
+    parts = attention.query, attention.key, attention.value
+    first, bias = _linear(layer.mlp[0])
+    from_own, from_message = first.tensor_split(2, dim=1)
+    project, project_bias = _linear(layer.attention.output.dense)
+    return Layer(
+        across,
+        torch.cat([part.weight for part in parts]),
+        torch.cat([part.bias for part in parts]),
+        from_own.contiguous(),
+        from_message @ project,
+        bias + from_message @ project_bias,
+        *_linear(layer.mlp[1]),
+    )

@@ -1,0 +1,86 @@
+"""The workbench's SuperGlue beside transformers' own, in one process on the same features: a ratio.
+
+    python benchmarks/superglue.py [--keypoints 400] [--pairs 16] [--repeats 5]
+
+Times of a busy machine vary, so both take turns and the medians are compared: seconds, and CPU seconds of all threads.
+Both take as many threads as PyTorch does (``OMP_NUM_THREADS``); transformers' takes four pairs at once, as fast as any.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import cv2
+import numpy as np
+import torch
+from sklearn.datasets import load_sample_images
+
+from workbench.features import sift_features
+from workbench.hloc import Features
+from workbench.parameters import MatchParameters
+from workbench.pretrained import load_pretrained
+from workbench.superglue import SuperGlue
+
+SIZE = (1280, 720)
+BATCH = 4  # pairs transformers gets at once
+
+
+def photograph_frames(count: int, keypoints: int) -> list[Features]:
+    """A window that moves 4 px a frame over scikit-learn's photograph, enlarged, SIFT keypoints as the workbench finds them.
+
+    Random descriptors would not do: the network answers them with scores that no picture gives.
+    """
+    picture = cv2.resize(load_sample_images().images[0], None, fx=2.5, fy=2.5, interpolation=cv2.INTER_CUBIC)
+    windows = (np.ascontiguousarray(picture[: SIZE[1], 4 * place : 4 * place + SIZE[0]]) for place in range(count))
+    return [sift_features(window, keypoints, 0.01, SIZE) for window in windows]
+
+
+def transformers_own(parameters: MatchParameters) -> Callable[[Sequence[Features], Sequence[Features]], list[np.ndarray]]:
+    """What gives ``matches0`` of every pair by transformers' modules as they are."""
+    model = load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model")
+    model.config.sinkhorn_iterations = parameters.sinkhorn_iterations
+    model.config.matching_threshold = parameters.match_threshold
+
+    @torch.inference_mode()
+    def match(left: Sequence[Features], right: Sequence[Features]) -> list[np.ndarray]:
+        found = []
+        for start in range(0, len(left), BATCH):
+            pairs = list(zip(left, right, strict=True))[start : start + BATCH]
+            points = torch.from_numpy(np.array([[frame.keypoints for frame in pair] for pair in pairs]))
+            descriptors = torch.from_numpy(np.array([[frame.descriptors.T for frame in pair] for pair in pairs]))
+            scores = torch.from_numpy(np.array([[frame.scores for frame in pair] for pair in pairs]))
+            matches, *_ = model._match_image_pair(points, descriptors, scores, SIZE[1], SIZE[0])
+            found += list(matches[:, 0].numpy())
+        return found
+
+    return match
+
+
+def main() -> None:
+    """Print one line for each of the two, and the ratio."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (("keypoints", 400), ("pairs", 16), ("repeats", 5)):
+        options.add_argument(f"--{name}", type=int, default=value)
+    chosen = options.parse_args()
+    frames = photograph_frames(chosen.pairs + 1, chosen.keypoints)
+    left, right, parameters = frames[:-1], frames[1:], MatchParameters(matcher="superglue")
+    theirs, ours = transformers_own(parameters), SuperGlue(parameters).match
+    # Once before the clock runs, to see that both give the same.
+    differ = sum(int((a != b[0]).sum()) for a, b in zip(theirs(left, right), ours(left, right), strict=True))
+    times: dict[str, list[tuple[float, float]]] = {"transformers": [], "workbench": []}
+    for _ in range(chosen.repeats):
+        for name, match in (("transformers", theirs), ("workbench", ours)):
+            wall, cpu = time.perf_counter(), time.process_time()
+            match(left, right)
+            times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    means = {name: [1e3 * median(column) / chosen.pairs for column in zip(*rows, strict=True)] for name, rows in times.items()}
+    print(f"{chosen.keypoints} keypoints a frame, {torch.get_num_threads()} threads; {differ} matches differ")
+    for name, (wall, cpu) in means.items():
+        print(f"{name:14}{wall:8.1f} ms a pair, {cpu:8.1f} ms of CPU")
+    wall, cpu = (before / after for before, after in zip(*means.values(), strict=True))
+    print(f"{'ratio':14}{wall:8.2f}              {cpu:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
