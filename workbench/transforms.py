@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.hloc import Features, open_h5, read_features, read_matches
+from workbench.align import PairPoints
+from workbench.hloc import Features, open_h5, read_features, read_keypoints, read_matches
 from workbench.register import UNRELATED, Registration, rank_thumbnail, register_pair, residual
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
 TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]
+MAX_POINTS = 60  # correspondences of a pair that whole-scene alignment uses: bounds its memory
 
 
 def register_features(a: Features, b: Features, matches0: np.ndarray, threshold: float) -> Registration:
@@ -65,3 +67,31 @@ def register_pairs(
             )
     columns = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
     return pd.DataFrame(rows, columns=columns)
+
+
+def registered_points(features_h5: Path, matches_h5: Path, table: pd.DataFrame, threshold: float) -> PairPoints:
+    """The registered pairs of a table from :func:`register_pairs` with the matches that agree with their transforms.
+
+    threshold: how far an inlier may lie off, as a share of the long side. A match agrees when the transform of the table
+    takes it there: RANSAC need not run again. At most :data:`MAX_POINTS` of a pair are kept, evenly from the keypoints of a,
+    strongest first. Pairs with model "none" are left out.
+    """
+    found = table[table["model"] != "none"]
+    transforms = found[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
+    pairs, kept = found[["a", "b"]].to_numpy(), []
+    with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
+        features = lru_cache(maxsize=1024)(lambda frame: read_keypoints(features_file, frame))
+        for (a, b), transform in zip(pairs.tolist(), transforms, strict=True):
+            matches, _ = read_matches(matches_file, a, b)
+            (keypoints_a, size), (keypoints_b, _) = features(a), features(b)
+            matched = np.flatnonzero(matches >= 0)
+            points_a, points_b = keypoints_a[matched], keypoints_b[matches[matched]]
+            off = np.linalg.norm(points_a @ transform[:, :2].T + transform[:, 2] - points_b, axis=1)
+            inliers = np.flatnonzero(off <= threshold * max(size))
+            chosen = inliers[np.linspace(0, len(inliers) - 1, min(len(inliers), MAX_POINTS)).round().astype(int)]
+            kept.append((points_a[chosen], points_b[chosen]))
+    counts = np.array([len(points) for points, _ in kept], dtype=int)
+    pair = np.repeat(np.cumsum(counts > 0) - 1, counts)
+    points_a, points_b = (np.concatenate([np.zeros((0, 2), np.float32), *side]) for side in ([k[0] for k in kept], [k[1] for k in kept]))
+    keep = counts > 0
+    return PairPoints(pairs[keep], transforms[keep], found["inliers"].to_numpy()[keep], pair, points_a, points_b)
