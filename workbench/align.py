@@ -113,10 +113,16 @@ def align_scene(frames: np.ndarray, points: PairPoints, image_size: tuple[int, i
         into[members] = _errors(local.pairs[local.pair], x, y, *found) * side
     turn, shift = solved[0] / solved[0][reference], (solved[1] - solved[1][reference]) / solved[0][reference]
     shift = centre - turn * centre + side * shift  # back to pixels
-    matrices[members] = np.stack([turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag], axis=1).reshape(-1, 2, 3)
+    matrices[members] = similarity_matrices(turn, shift)
     matrices[members[reference]] = np.eye(2, 3)
     connected[members] = True
     return Alignment(frames, matrices, int(frames[members[reference]]), connected, error, chained_error)
+
+
+def similarity_matrices(turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """(n, 2, 3) float64 of the similarities z -> p z + t, from (n,) complex p and t."""
+    entries = [turns.real, -turns.imag, shifts.real, turns.imag, turns.real, shifts.imag]
+    return np.stack(entries, axis=1).reshape(-1, 2, 3)
 
 
 def _chain(
@@ -149,9 +155,11 @@ def _supported(pairs: np.ndarray, turns: np.ndarray, shifts: np.ndarray) -> np.n
     above: dict[int, dict[int, int]] = {}
     for k, (a, b) in enumerate(np.sort(pairs, axis=1).tolist()):
         above.setdefault(a, {})[b] = k
-    triangles = [
-        (k, above[b][c], found[c]) for found in above.values() for b, k in found.items() for c in found.keys() & above.get(b, {}).keys()
-    ]
+    triangles = []
+    for near in above.values():
+        for b, k in near.items():
+            far = above.get(b, {})
+            triangles += [(k, far[c], near[c]) for c in sorted(near.keys() & far.keys())]
     first, second, direct = np.array(triangles, dtype=int).reshape(-1, 3).T
     off = np.abs(turns[second] * turns[first] - turns[direct])
     off = off / 2 + np.abs(turns[second] * shifts[first] + shifts[second] - shifts[direct])
@@ -246,9 +254,7 @@ def _medoid(turns: np.ndarray, shifts: np.ndarray, corners: np.ndarray) -> int:
     return int(np.argmin(sums))
 
 
-def _errors(
-    pairs: np.ndarray, x: np.ndarray, y: np.ndarray, turns: np.ndarray, shifts: np.ndarray
-) -> np.ndarray:
+def _errors(pairs: np.ndarray, x: np.ndarray, y: np.ndarray, turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """(m,) median distance of the points of a frame and their partners, in long sides of the frame; NaN without points.
 
     pairs: (C, 2) int, the frames of every correspondence. The median: a wrong pair must not hide how well a frame lies.
