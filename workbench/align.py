@@ -61,7 +61,8 @@ class Alignment:
     of the original. reference: position of the reference; -1 without frames. connected: (n,) bool, whether a chain of
     registered pairs joins the frame to the reference; where it does not, the transform is the identity. error: (n,) px of the
     original frame: median distance of matched points once both frames are laid on the reference, over all registered pairs
-    of the frame, in its own scale; NaN where it is not connected or has no pair. chained_error: (n,) the same by chaining.
+    of the frame, in its own scale; NaN where it is not connected or has no pair. chained_error: (n,) the same by plain
+    chaining, from neighbour to neighbour in the order, and where two did not register over the pairs with the most inliers.
     """
 
     frames: np.ndarray
@@ -84,8 +85,6 @@ def align_scene(frames: np.ndarray, points: PairPoints, image_size: tuple[int, i
     non-convexity: Yang, Antonante, Tzoumas and Carlone, RA-L 2020). A residual is measured in the geometric mean of the
     scales of its two frames: in the scale of the reference a frame that shrinks would always fit better.
 
-    ``chained_error`` is that of plain chaining: neighbours in the order first, where one did not register by inliers.
-
     The reference is the medoid of the largest connected part: the frame whose summed distance to the other frames (mean
     over the four corners) is least, the first of equals. No pairs, one frame and no frames are results, not errors.
     """
@@ -96,7 +95,7 @@ def align_scene(frames: np.ndarray, points: PairPoints, image_size: tuple[int, i
     if not count:
         return Alignment(frames, matrices, -1, connected, error, chained_error)
     known = points.inside(frames)
-    parts = connected_components(coo_matrix((known.inliers, known.pairs.T), shape=(count, count)), directed=False)[1]
+    parts = connected_components(coo_matrix((known.inliers + 1, known.pairs.T), shape=(count, count)), directed=False)[1]
     members = np.flatnonzero(parts == np.bincount(parts).argmax())
     local = known.inside(members)
     centre, side = complex(*(size - 1)) / 2, size.max()
@@ -107,10 +106,11 @@ def align_scene(frames: np.ndarray, points: PairPoints, image_size: tuple[int, i
     chained = _chain(local.pairs, *moves, cost + (np.abs(np.subtract(*local.pairs.T)) != 1), len(members))
     begun = _chain(local.pairs, *moves, cost + ~_supported(local.pairs, *moves), len(members))
     solved = _solve(local, x, y, *begun)
-    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (size - 1) @ [1, 1j]
-    reference = _medoid(*solved, (corners - centre) / side)
-    for found, into in ((solved, error), (chained, chained_error)):
-        into[members] = _errors(local.pairs[local.pair], x, y, *found) * side
+    corners = (np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (size - 1) @ [1, 1j] - centre) / side
+    laid = solved[0][:, None] * corners + solved[1][:, None]
+    reference = int(np.argmin([np.abs(laid - one).sum() for one in laid]))
+    rows = local.pairs[local.pair]
+    error[members], chained_error[members] = (side * _errors(rows, x, y, *found) for found in (solved, chained))
     turn, shift = solved[0] / solved[0][reference], (solved[1] - solved[1][reference]) / solved[0][reference]
     shift = centre - turn * centre + side * shift  # back to pixels
     matrices[members] = similarity_matrices(turn, shift)
@@ -121,8 +121,7 @@ def align_scene(frames: np.ndarray, points: PairPoints, image_size: tuple[int, i
 
 def similarity_matrices(turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """(n, 2, 3) float64 of the similarities z -> p z + t, from (n,) complex p and t."""
-    entries = [turns.real, -turns.imag, shifts.real, turns.imag, turns.real, shifts.imag]
-    return np.stack(entries, axis=1).reshape(-1, 2, 3)
+    return np.stack([turns.real, -turns.imag, shifts.real, turns.imag, turns.real, shifts.imag], axis=1).reshape(-1, 2, 3)
 
 
 def _chain(
@@ -176,21 +175,20 @@ def _solve(
 
     x, y: (C,) complex points of a and b, about the centre of the image, in long sides. Levenberg-Marquardt steps.
     """
-    count, (a, b) = len(turns), points.pairs.T
+    count = len(turns)
     if count < 2:
         return turns, shifts
     starts = np.flatnonzero(np.diff(points.pair, prepend=-1))
     factors = (x, np.ones_like(x), -y, -np.ones_like(y))  # residual = factors . (p_a, t_a, p_b, t_b)
-    moments = np.empty((len(a), 4, 4), dtype=complex)
+    moments = np.empty((len(points.pairs), 4, 4), dtype=complex)
     for i, j in np.ndindex(4, 4):
         moments[:, i, j] = np.add.reduceat(factors[i].conj() * factors[j], starts)
-    unknowns = np.concatenate([4 * a[:, None] + np.arange(4), 4 * b[:, None] + np.arange(4)], axis=1)
     free = np.flatnonzero(np.arange(4 * count) // 4 != count // 2)
-    damping = LEAST_DAMPING
     for width in WIDTHS:
-        state = _fit(points.pairs, moments, turns, shifts, width)
+        damping = LEAST_DAMPING
+        cost, weight, square = _fit(points.pairs, moments, turns, shifts, width)
         for _ in range(ROUNDS):
-            whole, target = _equations(points.pairs, moments, turns, shifts, state, unknowns, count)
+            whole, target = _equations(points.pairs, moments, turns, shifts, weight, square)
             whole, target = whole[free][:, free], target[free]
             accepted = False
             while not accepted and damping < MOST_DAMPING:
@@ -199,13 +197,11 @@ def _solve(
                 growth, turn, right, down = step.reshape(count, 4).T
                 trial = turns * np.exp(growth.clip(-1, 1) + 1j * turn), shifts + right + 1j * down
                 tried = _fit(points.pairs, moments, *trial, width)
-                accepted = tried[0] <= state[0]
+                accepted = tried[0] <= cost
                 damping = max(damping / 10, LEAST_DAMPING) if accepted else damping * 10
-            if not accepted:
-                damping = LEAST_DAMPING
-                break
-            (turns, shifts), state = trial, tried
-            if np.abs(step).max() < SMALL_STEP:
+            if accepted:
+                (turns, shifts), (cost, weight, square) = trial, tried
+            if not accepted or np.abs(step).max() < SMALL_STEP:  # nothing better is near: on with the next width
                 break
     return turns, shifts
 
@@ -223,16 +219,10 @@ def _fit(
 
 
 def _equations(
-    pairs: np.ndarray,
-    moments: np.ndarray,
-    turns: np.ndarray,
-    shifts: np.ndarray,
-    state: tuple[float, np.ndarray, np.ndarray],
-    unknowns: np.ndarray,
-    count: int,
+    pairs: np.ndarray, moments: np.ndarray, turns: np.ndarray, shifts: np.ndarray, weight: np.ndarray, square: np.ndarray
 ) -> tuple[csc_matrix, np.ndarray]:
     """Normal equations of a Gauss-Newton step: (4m, 4m) and (4m,), a frame's log scale, rotation and two shifts in turn."""
-    (a, b), (_, weight, square) = pairs.T, state
+    (a, b), size = pairs.T, 4 * len(turns)
     four = np.stack([turns[a], shifts[a], turns[b], shifts[b]], axis=1)
     slope = np.zeros((len(pairs), 4, 8), dtype=complex)  # of the four numbers, by the unknowns of a, then of b
     for own, first in ((0, 0), (2, 4)):
@@ -242,16 +232,10 @@ def _equations(
     normal = (left @ slope).real * weight[:, None, None]
     gradient = (left @ four[:, :, None])[:, :, 0].real * weight[:, None]
     gradient[:, [0, 4]] -= (0.5 * weight * square)[:, None]  # the scale in which a residual is measured changes too
+    unknowns = (4 * pairs[:, :, None] + np.arange(4)).reshape(-1, 8)
     places = np.repeat(unknowns, 8, axis=1).ravel(), np.tile(unknowns, 8).ravel()
-    whole = coo_matrix((normal.ravel(), places), shape=(4 * count, 4 * count)).tocsc()
-    return whole, np.bincount(unknowns.ravel(), gradient.ravel(), minlength=4 * count)
-
-
-def _medoid(turns: np.ndarray, shifts: np.ndarray, corners: np.ndarray) -> int:
-    """The frame whose corners lie nearest to those of all others; the choice does not depend on the present reference."""
-    laid = turns[:, None] * corners + shifts[:, None]
-    sums = [np.abs(laid - one).sum() for one in laid]
-    return int(np.argmin(sums))
+    whole = coo_matrix((normal.ravel(), places), shape=(size, size)).tocsc()
+    return whole, np.bincount(unknowns.ravel(), gradient.ravel(), minlength=size)
 
 
 def _errors(pairs: np.ndarray, x: np.ndarray, y: np.ndarray, turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:

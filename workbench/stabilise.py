@@ -27,6 +27,8 @@ def smooth_path(path: np.ndarray, sigma: float = SMOOTHING) -> np.ndarray:
     Regression, JASA 1979, without the robustness).
     """
     path = np.asarray(path, dtype=np.float64)
+    if not len(path):
+        return path
     reach = int(np.ceil(4 * sigma))
     away = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (away / sigma) ** 2)
