@@ -10,10 +10,12 @@ from sklearn.datasets import load_sample_images
 from tiny import pictures, workbench
 
 from workbench.align import Alignment, PairPoints, align_scene, similarity_matrices
+from workbench.cli import _pair
 from workbench.corrupt import shake_frame
-from workbench.errors import MissingStageError
+from workbench.errors import MissingStageError, ParameterError
 from workbench.features import sift_features
 from workbench.match import SiftExact
+from workbench.parameters import stage_parameters
 from workbench.register import register_pair
 from workbench.run import Run
 from workbench.stabilise import moved, smooth_path, steady_transforms
@@ -292,6 +294,13 @@ def test_flipped_it_stays_steady(shaken):
     assert all(np.abs(a.astype(int) - b).mean() < 2 for a, b in zip(before, after[::-1], strict=True))
     assert workbench("flip", shaken).status == 0
     Run.open(shaken).require("align", "write")
+
+
+def test_switch_in_words():
+    """``-p stabilise=false`` is off, not a text that is not empty; other words are refused."""
+    assert _pair("stabilise=false") == ("stabilise", False) and _pair("write.stabilise=True") == ("write.stabilise", True)
+    with pytest.raises(ParameterError, match="stabilise='perhaps' must be of type bool"):
+        stage_parameters(dict([_pair("stabilise=perhaps")]))
 
 
 def test_missing_alignment(tmp_path, shaken):

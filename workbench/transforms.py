@@ -81,7 +81,7 @@ def registered_points(
     """
     found = table[table["model"] != "none"]
     transforms = found[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
-    pairs, points = found[["a", "b"]].to_numpy(), [np.zeros((0, 4), np.float32)]
+    pairs, points = found[["a", "b"]].to_numpy(dtype=np.int64), [np.zeros((0, 4), np.float32)]
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
         keypoints = lru_cache(maxsize=1024)(lambda frame: read_keypoints(features_file, frame))
         bar = tqdm(pairs.tolist(), "align", unit="pair", disable=not progress)
@@ -95,7 +95,9 @@ def registered_points(
     counts = np.array([len(some) for some in points[1:]], dtype=int)
     keep, both = counts > 0, np.concatenate(points)
     pair = np.repeat(np.arange(keep.sum()), counts[keep])
-    return PairPoints(pairs[keep], transforms[keep], found["inliers"].to_numpy()[keep], pair, both[:, :2], both[:, 2:])
+    return PairPoints(
+        pairs[keep], transforms[keep], found["inliers"].to_numpy(dtype=np.int64)[keep], pair, both[:, :2], both[:, 2:]
+    )
 
 
 def alignment_table(labels: np.ndarray, alignments: Sequence[Alignment]) -> pd.DataFrame:
