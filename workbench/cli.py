@@ -51,9 +51,12 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
         for item in reversed(kind.__dataclass_fields__.values()):
             name = f"{stage}.{item.name}"
             choices = item.metadata["choices"]
+            is_flag = item.type is bool
             command = click.option(
                 f"--{name}",
+                *([f"--{item.name}"] if is_flag else []),  # a switch has no value that would need the stage beside it
                 name.replace(".", "__"),
+                is_flag=is_flag,
                 type=click.Choice(choices) if choices else item.type,
                 default=item.default,
                 show_default=True,
@@ -214,6 +217,8 @@ def _pair(text: str) -> tuple[str, Any]:
     if key not in known:
         return key, value  # stage_parameters says what is known
     try:
+        if isinstance(known[key], bool):  # bool("False") is True
+            return key, {"true": True, "false": False}.get(value.lower(), value)
         return key, type(known[key])(value)
     except ValueError as error:
         raise ParameterError(f"-p {text}: {value!r} is not of type {type(known[key]).__name__}") from error

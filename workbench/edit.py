@@ -2,9 +2,9 @@
 
 from workbench.errors import ClusterError, UsageError
 from workbench.evaluate import read_order
-from workbench.parameters import WriteParameters
+from workbench.parameters import AlignParameters, WriteParameters
 from workbench.run import Run
-from workbench.stages import write_videos
+from workbench.stages import align_frames, write_videos
 from workbench.video import Decoder
 
 
@@ -31,5 +31,7 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
     written = run.record["stages"].get("write", {}).get("parameters", {})
     run.write_text("order.csv", table.to_csv(index=False, lineterminator="\n"))
     run.edit("order", {"flipped": [int(number) for number in chosen]})
+    if "align" in run.record["stages"]:  # a steady video is made from it
+        align_frames(run, AlignParameters(), overwrite=True, progress=progress)
     write_videos(run, WriteParameters(**written), overwrite=True, progress=progress)
     return [int(number) for number in chosen]

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -157,6 +157,7 @@ def write_video(
     frame_rate: Fraction | float | None = None,
     progress: bool = True,
     cache_bytes: int = 512 * 2**20,
+    change: Callable[[int, np.ndarray], np.ndarray] | None = None,
 ) -> Path:
     """Write the frames of ``source`` at ``positions`` (0-based, any order) to ``out``, and return its path.
 
@@ -164,6 +165,9 @@ def write_video(
     is padded by one repeated column or row. ``codec="lossless"``: FFV1 in ``.mkv``, every bit of the source frames.
     Frames are upright; average frame rate (or ``frame_rate``), sample aspect ratio and colour tags are those of the
     source. No sound.
+
+    ``change(position, frame)``, when given, makes what is written of a frame, both (H, W, 3) uint8 RGB and of one size; matrix
+    and tags are then those of :func:`write_frames`.
 
     The source is decoded once, in order. Frames that must wait for their turn take at most about ``cache_bytes`` of
     memory, the rest waits in a temporary file beside ``out``. ``out`` appears only when it is whole.
@@ -181,7 +185,7 @@ def write_video(
         with _Writer(out, codec, crf, rate) as writer, FrameSpill(out.parent, cache_bytes) as spill:
             bar = tqdm(total=len(positions), desc="write", unit="frame", disable=not progress)
             with closing(decode(decoder)) as frames, bar:
-                seen = _reorder(frames, positions, spill, writer, decoder, bar)
+                seen = _reorder(frames, positions, spill, writer, decoder, bar, change)
             if writer.count < len(positions):
                 raise VideoError(
                     f"position {positions[writer.count]} is not in {source}, which has {seen} frames: "
@@ -197,12 +201,17 @@ def _reorder(
     writer: "_Writer",
     decoder: Decoder,
     bar: tqdm,
+    change: Callable[[int, np.ndarray], np.ndarray] | None,
 ) -> int:
     """Write every frame as soon as it is its turn; return how many frames were decoded for that."""
     uses = Counter(positions)
     index = -1
     for index, frame in frames:
         if uses[index]:
+            if change is not None:
+                frame = av.VideoFrame.from_ndarray(
+                    change(index, frame.to_ndarray(format="rgb24", interpolation="BILINEAR")), format="rgb24"
+                )
             frame, colors = prepared(frame, writer.codec)
             spill.put(index, frame)
         while writer.count < len(positions) and positions[writer.count] in spill:

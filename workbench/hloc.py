@@ -119,6 +119,14 @@ def read_features(file: h5py.File, frame: int) -> Features:
     )
 
 
+def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (K, 2) float32 and image size (2,) int64 of one frame, without its descriptors; raises as above."""
+    if frame_name(frame) not in file:
+        raise RunError(f"{frame_name(frame)} is not in {file.filename}: run the features stage again")
+    group = file[frame_name(frame)]
+    return group["keypoints"][()], group["image_size"][()]
+
+
 def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
     """Matches of a pair (a < b) from an open ``matches.h5``.
 

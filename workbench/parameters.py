@@ -151,11 +151,19 @@ class OrderParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class AlignParameters(Parameters):
+    """Alignment of whole scenes; there is nothing to choose."""
+
+
+@dataclass(frozen=True)
 class WriteParameters(Parameters):
     """The video that is written."""
 
     codec: str = parameter("h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless"))
     crf: int = parameter(18, "H.264 constant rate factor, 0 (best) to 51 (worst)", 0, 51)
+    stabilise: bool = parameter(
+        False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
+    )
 
 
 STAGES: dict[str, type[Parameters]] = {
@@ -167,6 +175,7 @@ STAGES: dict[str, type[Parameters]] = {
     "match": MatchParameters,
     "register": RegisterParameters,
     "order": OrderParameters,
+    "align": AlignParameters,
     "write": WriteParameters,
 }
 

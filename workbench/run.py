@@ -34,6 +34,7 @@ NOTEBOOKS = {
     "match": "04_inspect_matches",
     "register": "04_inspect_matches",
     "order": "05_order_frames",
+    "align": "05_order_frames",
     "write": "05_order_frames",
 }
 _PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
@@ -265,6 +266,11 @@ class Run:
         """(n,) int positions of the frames of a scene, in the restored order."""
         table = self.order()
         return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
+
+    def alignment(self) -> pd.DataFrame:
+        """Where every frame lies on its scene's reference frame; see :func:`workbench.transforms.alignment_table`."""
+        self.require("align")
+        return pd.read_csv(self.path / "alignment.csv").astype({"reference": "Int64"})
 
     def _save(self) -> None:
         self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")

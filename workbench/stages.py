@@ -5,6 +5,7 @@ Notebooks and ``workbench reconstruct`` call the same functions, so both give th
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ import numpy as np
 import pandas as pd
 
 from workbench import candidates, cluster, order
+from workbench.align import align_scene
 from workbench.descriptors import rank_grey_thumbnails
 from workbench.distance import settle
 from workbench.embed import cosine_distances, embed, network_device
-from workbench.errors import ClusterError
+from workbench.errors import ClusterError, RunError
 from workbench.evaluate import evaluate, read_order, read_truth
 from workbench.features import extract
 from workbench.hloc import read_pairs, write_pairs
 from workbench.models import folder_digest, is_built_in, typical_eps
 from workbench.parameters import (
+    AlignParameters,
     ClusterParameters,
     EmbedParameters,
     FeatureParameters,
@@ -35,7 +38,8 @@ from workbench.parameters import (
 from workbench.rounds import Rounds
 from workbench.run import Run
 from workbench.search import PARTS, Scene, known_pairs, scene_parts, search
-from workbench.transforms import register_pairs
+from workbench.stabilise import moved, steady_transforms
+from workbench.transforms import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.video import read_proxies, write_video
 
 
@@ -198,8 +202,35 @@ def thumbnail_distances(run: Run) -> np.ndarray:
     return np.sqrt(2 * cosine_distances(rank_grey_thumbnails(run.images())))
 
 
+def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
+    """Lay every frame on its scene's reference frame: ``alignment.csv``."""
+
+    def compute(out: Path) -> dict[str, Any]:
+        labels, size = run.labels(), (run.info("video")["width"], run.info("video")["height"])
+        threshold = run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
+        files = run.path / "features.h5", run.path / "matches.h5"
+        points = registered_points(*files, run.transforms(), threshold, progress)
+        table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
+        table.to_csv(out / "alignment.csv", index=False)
+        medians = table[["error_px", "chained_error_px"]].median()
+        found = {"aligned_frames": int(table["connected"].sum())}
+        return found | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
+
+    return run.stage("align", parameters, ("order", "register"), ("alignment.csv",), compute, overwrite)
+
+
+def steady_moves(run: Run) -> np.ndarray:
+    """(N, 2, 3) float64: where :func:`workbench.stabilise.steady_transforms` puts every frame, px of the original."""
+    table, size = run.alignment(), (run.info("video")["width"], run.info("video")["height"])
+    moves = np.tile(np.eye(2, 3), (len(table), 1, 1))
+    for scene in range(table["scene"].max() + 1):
+        frames = run.scene_order(scene)
+        moves[frames] = steady_transforms(scene_alignment(table, frames), size)
+    return moves
+
+
 def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """The video again: one file a scene, and ``reconstructed`` with all scenes, the largest first.
+    """The video again: one file a scene, and ``reconstructed`` with all scenes, the largest first; steady if asked for.
 
     Raises :class:`~workbench.errors.ClusterError` when every frame was set aside: then there is nothing to write.
     """
@@ -213,17 +244,25 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
     names = [f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)]
 
     def compute(out: Path) -> None:
+        change = None
+        if parameters.stabilise:
+            moves = steady_moves(run)
+
+            def change(position: int, frame: np.ndarray) -> np.ndarray:
+                return moved(frame, moves[position])
+
+        chosen = {"codec": parameters.codec, "crf": parameters.crf, "progress": progress, "change": change}
         orders = [run.scene_order(scene) for scene in range(len(names))]
         for name, positions in zip(names, orders, strict=True):
-            write_video(run.source, positions.tolist(), out / name, parameters.codec, parameters.crf, progress=progress)
+            write_video(run.source, positions.tolist(), out / name, **chosen)
         whole = out / f"reconstructed{suffix}"
         if len(names) == 1:
             shutil.copyfile(out / names[0], whole)
         else:
-            positions = np.concatenate(orders).tolist()
-            write_video(run.source, positions, whole, parameters.codec, parameters.crf, progress=progress)
+            write_video(run.source, np.concatenate(orders).tolist(), whole, **chosen)
 
-    return run.stage("write", parameters, ("order",), (*names, f"reconstructed{suffix}"), compute, overwrite)
+    after = ("order", "align") if parameters.stabilise else ("order",)
+    return run.stage("write", parameters, after, (*names, f"reconstructed{suffix}"), compute, overwrite)
 
 
 def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
@@ -241,6 +280,8 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         "pairs_per_frame": matched["pairs_per_frame"],
         "registered_pairs": run.info("register")["registered"],
     }
+    with suppress(RunError):  # none, or of an order that was replaced since
+        metrics |= run.info("align")
     if truth is not None:
         metrics |= evaluate(read_truth(truth, len(table)), read_order(run.path / "order.csv"))
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
@@ -263,6 +304,7 @@ def reconstruct(
     match_frames(run, parameters["match"], overwrite, progress)
     register_frames(run, parameters["register"], overwrite, progress)
     order_frames(run, parameters["order"], overwrite)
+    align_frames(run, parameters["align"], overwrite, progress)
     write_metrics(run, truth)  # what was found is kept even when there is no scene to write
     write_videos(run, parameters["write"], overwrite, progress)
     return write_metrics(run, truth)  # with the seconds of writing

@@ -1,4 +1,5 @@
-"""The table of registered pairs: for every matched pair its transform, its inliers, and what differs once it is aligned."""
+"""Tables of transforms: for every matched pair its transform, its inliers, and what differs once it is aligned; and for every
+frame where it lies on its scene's reference frame."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,11 +9,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.hloc import Features, open_h5, read_features, read_matches
+from workbench.align import Alignment, PairPoints
+from workbench.hloc import Features, open_h5, read_features, read_keypoints, read_matches
 from workbench.register import UNRELATED, Registration, rank_thumbnail, register_pair, residual
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
 TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]
+MAX_POINTS = 60  # correspondences of a pair that whole-scene alignment uses: bounds its memory
 
 
 def register_features(a: Features, b: Features, matches0: np.ndarray, threshold: float) -> Registration:
@@ -65,3 +68,64 @@ def register_pairs(
             )
     columns = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
     return pd.DataFrame(rows, columns=columns)
+
+
+def registered_points(
+    features_h5: Path, matches_h5: Path, table: pd.DataFrame, threshold: float, progress: bool = True
+) -> PairPoints:
+    """The registered pairs of a table from :func:`register_pairs` with the matches that agree with their transforms.
+
+    threshold: how far an inlier may lie off, as a share of the long side. A match agrees when the transform of the table
+    takes it there: RANSAC need not run again. At most :data:`MAX_POINTS` of a pair are kept, evenly from the keypoints of a,
+    strongest first. Pairs with model "none" are left out.
+    """
+    found = table[table["model"] != "none"]
+    transforms = found[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
+    pairs, points = found[["a", "b"]].to_numpy(dtype=np.int64), [np.zeros((0, 4), np.float32)]
+    with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
+        keypoints = lru_cache(maxsize=1024)(lambda frame: read_keypoints(features_file, frame))
+        bar = tqdm(pairs.tolist(), "align", unit="pair", disable=not progress)
+        for (a, b), transform in zip(bar, transforms, strict=True):
+            matches, _ = read_matches(matches_file, a, b)
+            matched = np.flatnonzero(matches >= 0)
+            both = np.hstack([keypoints(a)[0][matched], keypoints(b)[0][matches[matched]]])
+            off = np.linalg.norm(both[:, :2] @ transform[:, :2].T + transform[:, 2] - both[:, 2:], axis=1)
+            inliers = np.flatnonzero(off <= threshold * max(keypoints(a)[1]))
+            points.append(both[inliers[np.linspace(0, len(inliers) - 1, min(len(inliers), MAX_POINTS)).round().astype(int)]])
+    counts = np.array([len(some) for some in points[1:]], dtype=int)
+    keep, both = counts > 0, np.concatenate(points)
+    pair = np.repeat(np.arange(keep.sum()), counts[keep])
+    return PairPoints(
+        pairs[keep], transforms[keep], found["inliers"].to_numpy(dtype=np.int64)[keep], pair, both[:, :2], both[:, 2:]
+    )
+
+
+def alignment_table(labels: np.ndarray, alignments: Sequence[Alignment]) -> pd.DataFrame:
+    """A row a frame, in the order of the video: where it lies on its scene's reference frame.
+
+    labels: (N,) int scene of every frame, -1 outlier. alignments: of scene 0, 1, ... Columns: ``position, scene``;
+    ``reference``, the position of the scene's reference frame (empty for outliers); ``connected``, 1 or 0; ``error_px`` and
+    ``chained_error_px``, see :class:`~workbench.align.Alignment` (empty where not known); the transform to the reference,
+    ``t00`` to ``t12``, the identity for outliers.
+    """
+    count = len(labels)
+    reference, connected = np.full(count, -1), np.zeros(count, dtype=int)
+    errors, transforms = np.full((2, count), np.nan), np.tile(np.eye(2, 3), (count, 1, 1))
+    for found in alignments:
+        reference[found.frames], connected[found.frames] = found.reference, found.connected
+        errors[:, found.frames] = found.error, found.chained_error
+        transforms[found.frames] = found.transforms
+    table = pd.DataFrame({"position": np.arange(count), "scene": labels, "reference": reference, "connected": connected})
+    table["reference"] = table["reference"].astype("Int64").mask(table["reference"] < 0)
+    table[["error_px", "chained_error_px"]] = errors.T
+    table[TRANSFORM] = transforms.reshape(count, 6)
+    return table
+
+
+def scene_alignment(table: pd.DataFrame, frames: np.ndarray) -> Alignment:
+    """A scene's alignment from its rows of :func:`alignment_table`; frames: (n,) int positions in the restored order."""
+    rows = table.set_index("position").loc[frames]
+    transforms = rows[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
+    reference = int(rows["reference"].iloc[0]) if len(rows) else -1
+    errors = (rows[name].to_numpy(dtype=np.float64) for name in ("error_px", "chained_error_px"))
+    return Alignment(np.asarray(frames), transforms, reference, rows["connected"].to_numpy() == 1, *errors)

@@ -1,7 +1,7 @@
 """Figures for notebooks and reports: arrays in, a matplotlib ``Figure`` out.
 
 Charts are here; pictures of frames come from :mod:`workbench.viz_pictures` and matrices from
-:mod:`workbench.viz_matrices`, and both can be reached here too.
+:mod:`workbench.viz_matrices`, those of alignment from :mod:`workbench.viz_alignment`, and all can be reached here too.
 
 Figures are made with ``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned
 (``fig = viz.umap_scatter(...)``), or the cell shows it twice. Functions with ``ax`` draw into it when it is given. A
@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
 from workbench.viz_pictures import (
     OUTLIER_COLOUR,
@@ -37,6 +38,7 @@ from workbench.viz_pictures import (
 __all__ = [
     "OUTLIER_COLOUR",
     "SCENE_COLOURS",
+    "alignment_error_plot",
     "cluster_gallery",
     "eps_curve",
     "film_strip",
@@ -51,6 +53,7 @@ __all__ = [
     "scene_colour",
     "scene_marker",
     "scene_name",
+    "scene_overlay_before_after",
     "similarity_before_after",
     "similarity_matrix",
     "stage_seconds_bar",
