@@ -9,7 +9,7 @@ from workbench.run import Run
 
 def first_design(run: Run) -> list[OrderRow]:
     """A result like ``order.csv``'s, one row a frame, from the blend matrices that the order stage left."""
-    labels = run.labels()
+    labels = run.scenes()
     places = np.full(len(labels), -1)
     for scene in range(labels.max(initial=-1) + 1):
         with np.load(run.path / "distances" / f"scene{scene:02d}.npz") as matrices:

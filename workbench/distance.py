@@ -77,22 +77,20 @@ def consistent_weights(parts: Sequence[np.ndarray], known: np.ndarray, order: np
     return weights if weights.any() else np.ones(len(parts))
 
 
-def settle(
-    parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray | None = None, rounds: int = 5, seconds: float = 0.3
-) -> Settled:
+def settle(parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray | None = None, rounds: int = 5) -> Settled:
     """The order along the shortest path, and weights that agree with it: each is found anew from the other, up to ``rounds``
     times, until the order stays.
 
     parts: (n, n) scaled distances. known: (n, n) bool, the pairs that were compared. weights: (P,) to start from, default
-    all the same. seconds: of the path solver, at most, for each path.
+    all the same.
     """
     weights = np.ones(len(parts)) if weights is None else weights
     fused = _sum(parts, weights)
-    order = shortest_path(fused, seconds)
+    order = shortest_path(fused)
     for _ in range(rounds):
         weights = consistent_weights(parts, known, order)
         fused = _sum(parts, weights)
-        before, order = order, shortest_path(fused, seconds)
+        before, order = order, shortest_path(fused)
         if np.array_equal(order, before):
             break
     return Settled(order, weights, fused)

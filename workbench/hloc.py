@@ -127,6 +127,12 @@ def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]
     return group["keypoints"][()], group["image_size"][()]
 
 
+def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
+    """(N,) int: how many keypoints each of the first ``frames`` frames of a features file has."""
+    with open_h5(features_h5) as file:
+        return np.array([len(file[frame_name(frame)]["keypoints"]) for frame in range(frames)], dtype=int)
+
+
 def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
     """Matches of a pair (a < b) from an open ``matches.h5``.
 

@@ -52,18 +52,17 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
     return np.array(chain)
 
 
-def shortest_path(distances: np.ndarray, seconds: float | None = None) -> np.ndarray:
+def shortest_path(distances: np.ndarray) -> np.ndarray:
     """Order (n,) int of the frames along the shortest open path through all of them.
 
     The path becomes a tour through one more city at distance zero from all (a travelling-salesman problem, solved by
-    fast-tsp's Lin-Kernighan search). Identical frames (distance 0) stay together, in the order of the input. seconds: what
-    the search may take; default 0.3, and more beyond 100 frames.
+    fast-tsp's Lin-Kernighan search). Identical frames (distance 0) stay together, in the order of the input.
     """
     if not len(distances):
         return np.zeros(0, dtype=int)
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
-    order = _open_path(distances[np.ix_(firsts, firsts)], max(0.3, len(firsts) / 300) if seconds is None else seconds)
+    order = _open_path(distances[np.ix_(firsts, firsts)])
     if len(order) > 1 and order[0] > order[-1]:
         order = order[::-1]
     return np.concatenate([groups[index] for index in order])
@@ -95,18 +94,20 @@ def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 
-def _open_path(distances: np.ndarray, seconds: float) -> np.ndarray:
+def _open_path(distances: np.ndarray) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
     # A hair is added to every distance, always the same one: among paths of one length, which of them is found would depend
-    # on the seed that the solver takes from the clock. Real clips of 30 to 200 frames converge in a hundredth of a second.
+    # on the seed that the solver takes from the clock.
     hair = np.triu(np.random.default_rng(0).uniform(0, HAIR, (count, count)), 1)
     # The solver takes whole numbers up to 65535; 1 is the least, so that only the added city is free.
     whole = np.round(np.minimum(distances, distances.T) / distances.max() * 65_000 + hair + hair.T)
     tour_distances = np.zeros((count + 1, count + 1), dtype=np.int64)
     tour_distances[1:, 1:] = np.maximum(1, whole)
     np.fill_diagonal(tour_distances, 0)
+    # Scenes of 30 to 200 frames converge in a hundredth of a second.
+    seconds = max(0.1, count / 1000)
     tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
     return np.roll(tour, -int(np.flatnonzero(tour == 0)[0]))[1:] - 1
 

@@ -44,6 +44,13 @@ class Rounds:
         # Which pairs come next is a question of the default threshold; the register stage may look with another one.
         return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)
 
+    def compare_more(self, table: pd.DataFrame, pairs: np.ndarray) -> pd.DataFrame:
+        """The rows of ``table`` and those of ``pairs`` that are not among them, sorted by pair."""
+        known = set(zip(table["a"], table["b"], strict=True))
+        new = [pair for pair in pairs.tolist() if tuple(pair) not in known]
+        rows = self.compare(np.array(new, dtype=int).reshape(-1, 2)) if new else table[:0]
+        return pd.concat([table, rows], ignore_index=True).sort_values(["a", "b"], ignore_index=True)
+
     def join(self, out: Path, pairs: np.ndarray) -> Path:
         """All rounds in one file, as if ``pairs``, all that were compared, had been matched at once; returns ``out``."""
         return join_files(out, self.files, self.parameters.as_dict(), pairs_key(self.key, pairs))

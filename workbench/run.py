@@ -248,9 +248,14 @@ class Run:
         return np.load(self.path / "umap.npy")
 
     def labels(self) -> np.ndarray:
-        """(N,) int scene of every frame, -1 = outlier."""
+        """(N,) int scene of every frame by DBSCAN, -1 = outlier; :meth:`scenes` are held against the matches."""
         self.require("cluster")
         return pd.read_csv(self.path / "clusters.csv")["scene"].to_numpy()
+
+    def scenes(self) -> np.ndarray:
+        """(N,) int scene of every frame, verified by the matches, -1 = outlier."""
+        self.require("match")
+        return pd.read_csv(self.path / "scenes.csv")["scene"].to_numpy()
 
     def transforms(self) -> pd.DataFrame:
         """The table of registered pairs; see :func:`workbench.transforms.register_pairs`."""

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import candidates, cluster, order
+from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
 from workbench.descriptors import rank_grey_thumbnails
-from workbench.distance import settle
 from workbench.embed import cosine_distances, embed, network_device
 from workbench.errors import ClusterError, RunError
 from workbench.evaluate import evaluate, read_order, read_truth
 from workbench.features import extract
-from workbench.hloc import read_pairs, write_pairs
+from workbench.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.models import folder_digest, is_built_in, typical_eps
 from workbench.parameters import (
     AlignParameters,
@@ -37,7 +36,7 @@ from workbench.parameters import (
 )
 from workbench.rounds import Rounds
 from workbench.run import Run
-from workbench.search import PARTS, Scene, known_pairs, scene_parts, search
+from workbench.scenes import PARTS, order_scene, scenes_of
 from workbench.stabilise import moved, steady_transforms
 from workbench.transforms import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.video import read_proxies, write_video
@@ -114,21 +113,29 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
     weights = folder_digest(parameters.model) if parameters.matcher in ("superglue", "lightglue") else ""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels, parts = run.labels(), run.path / "matches.h5.parts"
+        labels, features, parts = run.labels(), run.path / "features.h5", run.path / "matches.h5.parts"
+        embedded, thumbnails = cosine_distances(run.embeddings()), thumbnail_distances(run)
         key = run.key("match", parameters, after, weights)
-        rounds = Rounds(run.path / "features.h5", run.images(), parameters, key, parts, progress)
-        if parameters.pairs_per_frame:
-            table = search(scenes_of(run), rounds.compare, parameters.pairs_per_frame)
+        rounds = Rounds(features, run.images(), parameters, key, parts, progress)
+        budget = parameters.pairs_per_frame
+        first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else candidates.all_pairs(labels)
+        table = rounds.compare(first)
+        pieces = verify.pieces_of(labels, table)
+        table = rounds.compare_more(table, verify.probing_pairs(pieces, embedded))
+        verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
+        verify.scenes_table(labels, verified).to_csv(out / "scenes.csv", index=False)
+        if budget:
+            table = search.search(scenes_of(verified.labels, embedded, thumbnails), rounds.compare, budget, table)
         else:
-            table = rounds.compare(candidates.all_pairs(labels))
+            table = rounds.compare_more(table, candidates.all_pairs(verified.labels))
         pairs = table[["a", "b"]].to_numpy()
         write_pairs(out / "pairs.txt", pairs)
         rounds.join(out / "matches.h5", pairs)
         shutil.rmtree(parts)
-        per_frame = round(len(pairs) / max(1, int((labels >= 0).sum())), 3)
-        return {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)}
+        per_frame = round(len(pairs) / max(1, int((verified.labels >= 0).sum())), 3)
+        return {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)} | verified.counts()
 
-    return run.stage("match", parameters, after, ("pairs.txt", "matches.h5"), compute, overwrite, weights)
+    return run.stage("match", parameters, after, ("pairs.txt", "matches.h5", "scenes.csv"), compute, overwrite, weights)
 
 
 def register_frames(run: Run, parameters: RegisterParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
@@ -148,53 +155,26 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
     """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on."""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels, table = run.labels(), run.transforms()
+        labels, table = run.scenes(), run.transforms()
         (out / "distances").mkdir()
-        place, info = np.full(len(labels), -1), {}
-        for number, scene in enumerate(scenes_of(run)):
-            matrices = scene_matrices(scene, table, parameters.alpha)
-            if parameters.method == "greedy":
-                found = order.greedy_chain(matrices["blend"] if parameters.distance == "blend" else -matrices["fused"])
-            elif parameters.distance == "blend":
-                found = order.shortest_path(1 - matrices["blend"])
-            else:
-                found = order.cut_loop(matrices["settled"], matrices["fused"], scene.thumbnails)
-            place[scene.frames[found]] = np.arange(len(found))
-            np.savez(out / "distances" / f"scene{number:02d}.npz", frames=scene.frames, order=found, **matrices)
-            weights = matrices["weights"] / matrices["weights"].sum()
-            info[f"weights_scene{number:02d}"] = dict(zip(PARTS, weights.round(3).tolist(), strict=True))
-        rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": place})
+        rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": -1, "confidence": np.nan})
+        info: dict[str, Any] = {}
+        for number, scene in enumerate(scenes_of(labels, cosine_distances(run.embeddings()), thumbnail_distances(run))):
+            found = order_scene(scene, table, parameters)
+            ordered = scene.frames[found.order]
+            rows.loc[ordered, "order"] = np.arange(len(ordered))
+            rows.loc[ordered[:-1], "confidence"] = found.confidence.round(4)
+            file = out / "distances" / f"scene{number:02d}.npz"
+            np.savez(file, frames=scene.frames, order=found.order, confidence=found.confidence, **found.matrices)
+            shares = zip(PARTS, found.weights.round(3).tolist(), strict=True)
+            info |= {f"scene{number:02d}_weight_{part}": share for part, share in shares}
+            info[f"scene{number:02d}_closed"] = found.closed
         rows["order"] = rows["order"].astype("Int64").mask(rows["scene"] < 0)
         rows.to_csv(out / "order.csv", index=False)
         return info
 
-    return run.stage("order", parameters, ("register", "embed", "cluster"), ("order.csv", "distances"), compute, overwrite)
-
-
-def scenes_of(run: Run) -> list[Scene]:
-    """The scenes of a run, the largest first, with what is known of them without matching."""
-    labels, embedded, thumbnails = run.labels(), cosine_distances(run.embeddings()), thumbnail_distances(run)
-    groups = [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
-    return [Scene(frames, embedded[np.ix_(frames, frames)], thumbnails[np.ix_(frames, frames)]) for frames in groups]
-
-
-def scene_matrices(scene: Scene, table: pd.DataFrame, alpha: float) -> dict[str, np.ndarray]:
-    """What is known of the pairs of a scene, (n, n) each: counts, similarity, blend, residual, missing_inliers, thumbnail (the
-    last three scaled), fused; and what was found with them: weights (3,) of those three, settled (n,), the order."""
-    pairs = table[["a", "b"]].to_numpy()
-    counts = order.pair_matrix(scene.frames, pairs, table["matches"].to_numpy(), 0)
-    similarity = 1 - scene.embedded
-    parts = scene_parts(scene.frames, table, scene.thumbnails)
-    settled = settle(list(parts.values()), known_pairs(scene.frames, table))
-    return {
-        "counts": counts,
-        "similarity": similarity,
-        "blend": order.blend(counts, similarity, alpha),
-        **parts,
-        "fused": settled.fused,
-        "weights": settled.weights,
-        "settled": settled.order,
-    }
+    after = ("register", "match", "embed")
+    return run.stage("order", parameters, after, ("order.csv", "distances"), compute, overwrite)
 
 
 def thumbnail_distances(run: Run) -> np.ndarray:
@@ -206,7 +186,7 @@ def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False,
     """Lay every frame on its scene's reference frame: ``alignment.csv``."""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels, size = run.labels(), (run.info("video")["width"], run.info("video")["height"])
+        labels, size = run.scenes(), (run.info("video")["width"], run.info("video")["height"])
         threshold = run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
         files = run.path / "features.h5", run.path / "matches.h5"
         points = registered_points(*files, run.transforms(), threshold, progress)
@@ -216,7 +196,7 @@ def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False,
         found = {"aligned_frames": int(table["connected"].sum())}
         return found | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
 
-    return run.stage("align", parameters, ("order", "register"), ("alignment.csv",), compute, overwrite)
+    return run.stage("align", parameters, ("order", "register", "match"), ("alignment.csv",), compute, overwrite)
 
 
 def steady_moves(run: Run) -> np.ndarray:
@@ -235,7 +215,7 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
     Raises :class:`~workbench.errors.ClusterError` when every frame was set aside: then there is nothing to write.
     """
     suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
-    labels = run.labels()
+    labels = run.scenes()
     if labels.max() < 0:
         raise ClusterError(
             f"no scene was found: all {len(labels)} frames look foreign to each other (the order.csv of {run.path} sets them "

@@ -1,0 +1,93 @@
+"""One scene: its frames, what is known of them, and their order with how sure each of its links is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workbench.confidence import link_confidence
+from workbench.distance import scaled, settle
+from workbench.order import blend, closes, cut_loop, greedy_chain, pair_matrix, shortest_path
+from workbench.parameters import OrderParameters
+from workbench.register import UNRELATED
+
+PARTS = ("residual", "missing_inliers", "thumbnail")  # the distances that are fused
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The frames of a scene and what is known of them without matching.
+
+    frames: (n,) int positions, rising. embedded, thumbnails: (n, n) distances of embeddings and of rank thumbnails.
+    """
+
+    frames: np.ndarray
+    embedded: np.ndarray
+    thumbnails: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class OrderedScene:
+    """The order of a scene and what led to it.
+
+    order: (n,) int, indices into the frames. confidence: (n - 1,) float, 0 to 1, of the link from each frame to the next; NaN
+    where the order is not the shortest path through the fused distance, for which alone it is known. closed: whether the scene
+    comes back to its start, so that its first frame was chosen by how its pictures change. weights: (3,) float of
+    :data:`PARTS`, their sum 1. matrices: (n, n) each, by name: counts, similarity, blend, the parts (scaled), fused.
+    """
+
+    order: np.ndarray
+    confidence: np.ndarray
+    closed: bool
+    weights: np.ndarray
+    matrices: dict[str, np.ndarray]
+
+
+def scenes_of(labels: np.ndarray, embedded: np.ndarray, thumbnails: np.ndarray) -> list[Scene]:
+    """The scenes of a clip, 0 first. labels: (N,) int, -1 = outlier. embedded, thumbnails: (N, N) distances."""
+    groups = [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
+    return [Scene(frames, embedded[np.ix_(frames, frames)], thumbnails[np.ix_(frames, frames)]) for frames in groups]
+
+
+def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+    """(n, n) bool: which pairs of a scene were compared; a frame and itself count as compared.
+
+    table: rows of :func:`workbench.transforms.register_pairs`, those of other scenes too.
+    """
+    pairs = table[["a", "b"]].to_numpy()
+    known = pair_matrix(frames, pairs, np.ones(len(pairs)), 0) > 0
+    np.fill_diagonal(known, True)
+    return known
+
+
+def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The distances that are fused, (n, n) each, scaled, by name: residual, missing_inliers, thumbnail.
+
+    Pairs that were not compared count as unrelated: the residual of unrelated frames, and no inliers. table: as for
+    :func:`known_pairs`.
+    """
+    pairs, known = table[["a", "b"]].to_numpy(), known_pairs(scene.frames, table)
+    residual = pair_matrix(scene.frames, pairs, table["residual"].to_numpy(), UNRELATED)
+    missing = pair_matrix(scene.frames, pairs, 1 - table["inlier_share"].to_numpy(), 1)
+    return dict(zip(PARTS, (scaled(residual, known), scaled(missing, known), scaled(scene.thumbnails)), strict=True))
+
+
+def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
+    """The order of a scene from its compared pairs. table: as for :func:`known_pairs`."""
+    known, parts = known_pairs(scene.frames, table), scene_parts(scene, table)
+    settled = settle(list(parts.values()), known)
+    counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
+    similarity = 1 - scene.embedded
+    blended = blend(counts, similarity, parameters.alpha)
+    confidence, closed = np.full(max(0, len(scene.frames) - 1), np.nan), False
+    if parameters.method == "greedy":
+        order = greedy_chain(blended if parameters.distance == "blend" else -settled.fused)
+    elif parameters.distance == "blend":
+        order = shortest_path(1 - blended)
+    else:
+        order, closed = settled.order, closes(settled.order, settled.fused)
+        if closed:
+            order = cut_loop(order, scene.thumbnails)
+        confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
+    matrices = {"counts": counts, "similarity": similarity, "blend": blended, **parts, "fused": settled.fused}
+    return OrderedScene(order, confidence, closed, settled.weights / settled.weights.sum(), matrices)
