@@ -7,6 +7,7 @@ tells them apart is whether another order explains the distances as well, so eve
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 # The log-odds that a link is right: LEVEL + SLOPE * (rise in local links, cut off at LEAST and MOST). Fitted by logistic
 # regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips: 1,776 links, about one in eleven wrong, each
@@ -47,6 +48,17 @@ def link_confidence(
     # Per weight of the local cost, so that both rises count in links.
     rise = np.minimum(_local_rise(filled, closed) / (1 + SECOND), _path_rise(filled, closed)) / scale
     return 1 / (1 + np.exp(-(LEVEL + SLOPE * np.clip(rise, LEAST, MOST))))
+
+
+def weak_links(table: pd.DataFrame) -> pd.DataFrame:
+    """The links that are guesses, the least sure first: ``scene``, ``place`` of the first frame in it, ``first`` and ``second``
+    (positions), ``confidence``. table: the rows of ``order.csv``.
+    """
+    kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
+    links = pd.DataFrame({"scene": kept["scene"], "place": kept["order"], "first": kept["position"]})
+    links["second"], links["confidence"] = kept["position"].shift(-1), kept["confidence"]
+    weak = links[links["confidence"] < WEAK].sort_values("confidence", kind="stable", ignore_index=True)
+    return weak.astype({"place": int, "second": int})
 
 
 def _fill(distances: np.ndarray, known: np.ndarray, appearance: np.ndarray) -> np.ndarray:
