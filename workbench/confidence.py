@@ -4,10 +4,10 @@ Links that are merely long are often right (a fast pan), and wrong ones are ofte
 tells them apart is whether another order explains the distances as well, so every link is judged by its cheapest detour.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
+
+from workbench.refine import arrangements
 
 # The log-odds that a link is right: LEVEL + SLOPE * (rise in local links, cut off at LEAST and MOST). Fitted by logistic
 # regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips: 1,776 links, about one in eleven wrong, each
@@ -17,7 +17,6 @@ LEVEL, SLOPE, LEAST, MOST = 0.55, 6.9, -0.2, 1.0
 WEAK = 0.8  # links below are worth a look: 21 % of those links, 37 % of them wrong, 84 % of all that are wrong
 
 SECOND = 0.5  # weight of frames two places apart in the local cost; neighbours weigh 1
-WINDOW = 6  # frames that are rearranged at most around a link
 SEGMENT = 3  # frames that are moved elsewhere together at most
 SPAN = 9  # links whose median is the local scale
 
@@ -118,7 +117,7 @@ def _local_rise(along: np.ndarray, closed: bool) -> np.ndarray:
         nearest = padded[places[:, :-1], places[:, 1:]].sum(axis=1)
         return nearest + SECOND * padded[places[:, :-2], places[:, 2:]].sum(axis=1)
 
-    for arrangement in _arrangements():
+    for arrangement in arrangements():
         width = len(arrangement)
         starts = np.arange(count - width + 1)[:, None]
         # Two frames on either side stay where they are.
@@ -130,13 +129,3 @@ def _local_rise(along: np.ndarray, closed: bool) -> np.ndarray:
             at = starts[:, 0] + parted - 1
             lowest[at] = np.minimum(lowest[at], rise)
     return lowest[1:-1]
-
-
-def _arrangements() -> Iterator[np.ndarray]:
-    """Other orders of 2 to 6 neighbouring frames: turned round, the first one moved to the end, the last one to the front."""
-    for width in range(2, WINDOW + 1):
-        places = np.arange(width)
-        yield places[::-1]
-        if width > 2:
-            yield np.roll(places, -1)
-            yield np.roll(places, 1)

@@ -9,6 +9,7 @@ from workbench.confidence import link_confidence
 from workbench.distance import Settled, scaled, settle
 from workbench.order import blend, closes, cut_loop, greedy_chain, pair_matrix, shortest_path
 from workbench.parameters import OrderParameters
+from workbench.refine import refine
 from workbench.register import UNRELATED
 
 
@@ -101,8 +102,7 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
         order = shortest_path(1 - blended)
     else:
         order, closed = settled.order, closes(settled.order, settled.fused)
-        if closed:
-            order = cut_loop(order, scene.thumbnails)
+        order = refine(cut_loop(order, scene.thumbnails) if closed else order, settled.fused)
         confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
     matrices = {"counts": counts, "similarity": similarity, "blend": blended, **parts, "fused": settled.fused}
     shares = settled.weights / settled.weights.sum()
