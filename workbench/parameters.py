@@ -100,7 +100,7 @@ class FeatureParameters(Parameters):
         "sift, sift-opencv (OpenCV's own contrast threshold, 0.04, as in the first design), or superpoint (needs weights)",
         choices=("sift", "sift-opencv", "superpoint"),
     )
-    max_keypoints: int = parameter(400, "keypoints a frame, 16 to 8192", 16, 8192)
+    max_keypoints: int = parameter(256, "keypoints a frame, 16 to 8192", 16, 8192)
     contrast_threshold: float = parameter(
         0.01, "SIFT contrast threshold, 0 to 0.2, for sift only (sift-opencv takes 0.04)", 0.0, 0.2
     )
