@@ -28,6 +28,9 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
     for number in chosen:
         inside = table["scene"] == number
         table.loc[inside, "order"] = inside.sum() - 1 - table.loc[inside, "order"]
+        # The confidence of a link stands with the frame that comes first, which is the other one now.
+        frames = table[inside].sort_values("order").index
+        table.loc[frames, "confidence"] = [*table.loc[frames[1:], "confidence"], float("nan")]
     written = run.record["stages"].get("write", {}).get("parameters", {})
     run.write_text("order.csv", table.to_csv(index=False, lineterminator="\n"))
     run.edit("order", {"flipped": [int(number) for number in chosen]})
