@@ -26,7 +26,7 @@ from workbench.errors import RunError, UsageError, WorkbenchError
 
 METHODS = ("workbench", "sift-flann", "raw pixels", "first design")
 SCORES = ("outlier_f1", "scene_f1", "tau", "adjacent", "coverage", "pairs_per_frame")
-STEPS = ("video", "embed", "cluster", "features", "match", "register", "distances", "order", "write")
+STEPS = ("video", "embed", "cluster", "features", "match", "register", "distances", "order", "align", "write")
 # Figure: heading and format in the printed table.
 FIGURES = {
     "outlier_f1": ("outlier F1", ".3f"),
