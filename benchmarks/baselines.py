@@ -10,12 +10,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from workbench.appearance import value_distances
 from workbench.evaluate import OrderRow
 from workbench.order import blend, greedy_chain, shortest_path
 
-BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of products are exact in float32
 RATIO = 0.7  # Lowe's ratio
 TREES, CHECKS = 5, 50  # FLANN, as in OpenCV's tutorial
 SIFT_LENGTH = 128
@@ -57,25 +56,12 @@ def raw_pixels(images: np.ndarray) -> Result:
     the shortest open path. Such tools hold all full-size frames in memory; working copies are kinder in time and memory.
     """
     result = Result(np.zeros(len(images), dtype=int), np.full(len(images), -1))
-    distances = result.timed("distances", pixel_distances, images)
+    distances = result.timed("distances", value_distances, images)
     result.labels[far_off(distances)] = -1
     kept = np.flatnonzero(result.labels == 0)
     order = result.timed("order", shortest_path, distances[np.ix_(kept, kept)])
     result.places[kept[order]] = np.arange(len(kept))
     return result
-
-
-def pixel_distances(images: np.ndarray) -> np.ndarray:
-    """(N, h, w, 3) uint8 -> (N, N) Euclidean distances between frames, every pixel and channel a number of 0 to 255."""
-    rows = images.reshape(len(images), -1)
-    products = np.zeros((len(rows), len(rows)))
-    # One thread: products this small only lose by sharing, many times over when other work holds the cores.
-    with threadpool_limits(1, user_api="blas"):
-        for start in range(0, rows.shape[1], BLOCK):
-            block = rows[:, start : start + BLOCK].astype(np.float32) - 128
-            products += block @ block.T
-    squares = np.diag(products)
-    return np.sqrt(squares[:, None] + squares[None] - 2 * products)
 
 
 def far_off(distances: np.ndarray) -> np.ndarray:

@@ -70,9 +70,16 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
 @OUT
 @TRUTH
 @OVERWRITE
+@click.option(
+    "--all-pairs",
+    is_flag=True,
+    help="Compare all pairs inside scenes, as --match.pairs_per_frame 0: slow, shows what the budget costs.",
+)
 @stage_options
-def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, **options: Any) -> None:
+def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, **options: Any) -> None:
     """Restore VIDEO: the fast path, without notebooks."""
+    if all_pairs:
+        options["match__pairs_per_frame"] = 0
     chosen = stage_parameters({name.replace("__", "."): value for name, value in options.items()})
     from workbench import stages
 

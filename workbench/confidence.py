@@ -4,9 +4,10 @@ Links that are merely long are often right (a fast pan), and wrong ones are ofte
 tells them apart is whether another order explains the distances as well, so every link is judged by its cheapest detour.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
+import pandas as pd
+
+from workbench.refine import arrangements
 
 # The log-odds that a link is right: LEVEL + SLOPE * (rise in local links, cut off at LEAST and MOST). Fitted by logistic
 # regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips: 1,776 links, about one in eleven wrong, each
@@ -16,7 +17,6 @@ LEVEL, SLOPE, LEAST, MOST = 0.55, 6.9, -0.2, 1.0
 WEAK = 0.8  # links below are worth a look: 21 % of those links, 37 % of them wrong, 84 % of all that are wrong
 
 SECOND = 0.5  # weight of frames two places apart in the local cost; neighbours weigh 1
-WINDOW = 6  # frames that are rearranged at most around a link
 SEGMENT = 3  # frames that are moved elsewhere together at most
 SPAN = 9  # links whose median is the local scale
 
@@ -47,6 +47,17 @@ def link_confidence(
     # Per weight of the local cost, so that both rises count in links.
     rise = np.minimum(_local_rise(filled, closed) / (1 + SECOND), _path_rise(filled, closed)) / scale
     return 1 / (1 + np.exp(-(LEVEL + SLOPE * np.clip(rise, LEAST, MOST))))
+
+
+def weak_links(table: pd.DataFrame) -> pd.DataFrame:
+    """The links that are guesses, the least sure first: ``scene``, ``place`` of the first frame in it, ``first`` and ``second``
+    (positions), ``confidence``. table: the rows of ``order.csv``.
+    """
+    kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
+    links = pd.DataFrame({"scene": kept["scene"], "place": kept["order"], "first": kept["position"]})
+    links["second"], links["confidence"] = kept["position"].shift(-1), kept["confidence"]
+    weak = links[links["confidence"] < WEAK].sort_values("confidence", kind="stable", ignore_index=True)
+    return weak.astype({"place": int, "second": int})
 
 
 def _fill(distances: np.ndarray, known: np.ndarray, appearance: np.ndarray) -> np.ndarray:
@@ -106,7 +117,7 @@ def _local_rise(along: np.ndarray, closed: bool) -> np.ndarray:
         nearest = padded[places[:, :-1], places[:, 1:]].sum(axis=1)
         return nearest + SECOND * padded[places[:, :-2], places[:, 2:]].sum(axis=1)
 
-    for arrangement in _arrangements():
+    for arrangement in arrangements():
         width = len(arrangement)
         starts = np.arange(count - width + 1)[:, None]
         # Two frames on either side stay where they are.
@@ -118,13 +129,3 @@ def _local_rise(along: np.ndarray, closed: bool) -> np.ndarray:
             at = starts[:, 0] + parted - 1
             lowest[at] = np.minimum(lowest[at], rise)
     return lowest[1:-1]
-
-
-def _arrangements() -> Iterator[np.ndarray]:
-    """Other orders of 2 to 6 neighbouring frames: turned round, the first one moved to the end, the last one to the front."""
-    for width in range(2, WINDOW + 1):
-        places = np.arange(width)
-        yield places[::-1]
-        if width > 2:
-            yield np.roll(places, -1)
-            yield np.roll(places, 1)

@@ -77,14 +77,12 @@ def consistent_weights(parts: Sequence[np.ndarray], known: np.ndarray, order: np
     return weights if weights.any() else np.ones(len(parts))
 
 
-def settle(parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray | None = None, rounds: int = 5) -> Settled:
+def settle(parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray, rounds: int = 5) -> Settled:
     """The order along the shortest path, and weights that agree with it: each is found anew from the other, up to ``rounds``
     times, until the order stays.
 
-    parts: (n, n) scaled distances. known: (n, n) bool, the pairs that were compared. weights: (P,) to start from, default
-    all the same.
+    parts: (n, n) scaled distances. known: (n, n) bool, the pairs that were compared. weights: (P,) to start from.
     """
-    weights = np.ones(len(parts)) if weights is None else weights
     fused = _sum(parts, weights)
     order = shortest_path(fused)
     for _ in range(rounds):

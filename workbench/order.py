@@ -107,7 +107,7 @@ def _open_path(distances: np.ndarray) -> np.ndarray:
     tour_distances[1:, 1:] = np.maximum(1, whole)
     np.fill_diagonal(tour_distances, 0)
     # Scenes of 30 to 200 frames converge in a hundredth of a second.
-    seconds = max(0.1, count / 1000)
+    seconds = max(0.05, count / 1000)
     tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
     return np.roll(tour, -int(np.flatnonzero(tour == 0)[0]))[1:] - 1
 

@@ -19,6 +19,7 @@ SECTIONS = (
     ("report-similarity", "Similarity before and after ordering"),
     ("report-gallery", "Scenes and outliers"),
     ("report-change", "Does the restored video run smoothly?"),
+    ("report-links", "Where was the order guessed?"),
     ("report-truth", "Against the truth"),
 )
 STYLE = """<style>
@@ -42,8 +43,10 @@ SCORES = {
 
 
 def summary_rows(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """The short table: frames, scenes, outliers, the order's quality if a truth is known, seconds a stage."""
+    """The short table: frames, scenes, outliers, guessed links, the order's quality if a truth is known, seconds a stage."""
     rows = [(name.capitalize(), str(metrics[name])) for name in ("frames", "scenes", "outliers")]
+    if "weak_links" in metrics:
+        rows.append(("Links guessed", f"{metrics['weak_links']} of {metrics['links']}"))
     rows += [(label, f"{metrics[name]:.4f}") for name, label in SCORES.items() if name in metrics]
     seconds = {name.removeprefix("seconds_"): value for name, value in metrics.items() if name.startswith("seconds_")}
     rows += [(f"Seconds, {stage}", f"{value:.1f}") for stage, value in seconds.items()]
@@ -93,7 +96,11 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
     table, times = (_html_table(part) for part in (results, [row for row in rows if row not in results]))
     video = restored_video(run)
     player = f'<video controls width="480" src="{video.name}"></video>' if video.suffix == ".mp4" else ""
-    truth = "" if "tau" in metrics else "<p>No truth is known for this video: nothing here says how right the order is.</p>"
+    truth = (
+        ""
+        if "tau" in metrics
+        else "<p>No truth is known for this video: how right the order is, only the confidence of its links tells.</p>"
+    )
     told = [*run.info("video")["warnings"]]
     told += [f"{name}: these weights are for {NON_COMMERCIAL} only." for name in run.models.values() if is_non_commercial(name)]
     warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in told)

@@ -1,29 +1,30 @@
 """One scene: its frames, what is known of them, and their order with how sure each of its links is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from workbench.confidence import link_confidence
-from workbench.distance import scaled, settle
+from workbench.distance import Settled, scaled, settle
 from workbench.order import blend, closes, cut_loop, greedy_chain, pair_matrix, shortest_path
 from workbench.parameters import OrderParameters
+from workbench.refine import refine
 from workbench.register import UNRELATED
-
-PARTS = ("residual", "missing_inliers", "thumbnail")  # the distances that are fused
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """The frames of a scene and what is known of them without matching.
 
-    frames: (n,) int positions, rising. embedded, thumbnails: (n, n) distances of embeddings and of rank thumbnails.
+    frames: (n,) int positions, rising. embedded, thumbnails: (n, n) distances of embeddings and of rank thumbnails. fine:
+    (n, n) distances by name from :func:`workbench.appearance.fine_distances`; they count once an order speaks for them.
     """
 
     frames: np.ndarray
     embedded: np.ndarray
     thumbnails: np.ndarray
+    fine: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,21 +33,25 @@ class OrderedScene:
 
     order: (n,) int, indices into the frames. confidence: (n - 1,) float, 0 to 1, of the link from each frame to the next; NaN
     where the order is not the shortest path through the fused distance, for which alone it is known. closed: whether the scene
-    comes back to its start, so that its first frame was chosen by how its pictures change. weights: (3,) float of
-    :data:`PARTS`, their sum 1. matrices: (n, n) each, by name: counts, similarity, blend, the parts (scaled), fused.
+    comes back to its start, so that its first frame was chosen by how its pictures change. weights: of every part of the
+    fused distance, by name, their sum 1. matrices: (n, n) each, by name: counts, similarity, blend, the parts (scaled), fused.
     """
 
     order: np.ndarray
     confidence: np.ndarray
     closed: bool
-    weights: np.ndarray
+    weights: dict[str, float]
     matrices: dict[str, np.ndarray]
 
 
-def scenes_of(labels: np.ndarray, embedded: np.ndarray, thumbnails: np.ndarray) -> list[Scene]:
-    """The scenes of a clip, 0 first. labels: (N,) int, -1 = outlier. embedded, thumbnails: (N, N) distances."""
-    groups = [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
-    return [Scene(frames, embedded[np.ix_(frames, frames)], thumbnails[np.ix_(frames, frames)]) for frames in groups]
+def scenes_of(labels: np.ndarray, embedded: np.ndarray, thumbnails: np.ndarray, fine: dict[str, np.ndarray]) -> list[Scene]:
+    """The scenes of a clip, 0 first. labels: (N,) int, -1 = outlier. embedded, thumbnails, fine: (N, N) distances."""
+    scenes = []
+    for scene in range(labels.max(initial=-1) + 1):
+        frames = np.flatnonzero(labels == scene)
+        own = np.ix_(frames, frames)
+        scenes.append(Scene(frames, embedded[own], thumbnails[own], {name: part[own] for name, part in fine.items()}))
+    return scenes
 
 
 def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
@@ -61,7 +66,7 @@ def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
 
 
 def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The distances that are fused, (n, n) each, scaled, by name: residual, missing_inliers, thumbnail.
+    """The distances that are fused, (n, n) each, scaled, by name: residual, missing_inliers, thumbnail, fine ones.
 
     Pairs that were not compared count as unrelated: the residual of unrelated frames, and no inliers. table: as for
     :func:`known_pairs`.
@@ -69,13 +74,24 @@ def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
     pairs, known = table[["a", "b"]].to_numpy(), known_pairs(scene.frames, table)
     residual = pair_matrix(scene.frames, pairs, table["residual"].to_numpy(), UNRELATED)
     missing = pair_matrix(scene.frames, pairs, 1 - table["inlier_share"].to_numpy(), 1)
-    return dict(zip(PARTS, (scaled(residual, known), scaled(missing, known), scaled(scene.thumbnails)), strict=True))
+    parts = {"residual": scaled(residual, known), "missing_inliers": scaled(missing, known)}
+    return parts | {"thumbnail": scaled(scene.thumbnails)} | {name: scaled(part) for name, part in scene.fine.items()}
+
+
+def settle_scene(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None = None, rounds: int = 5) -> Settled:
+    """Order and weights of the parts in agreement, see :func:`workbench.distance.settle`. At first, fine parts have no say.
+
+    table: as for :func:`known_pairs`. weights: (P,), those of an earlier call to go on from.
+    """
+    parts = list(scene_parts(scene, table).values())
+    start = np.r_[np.ones(3), np.zeros(len(scene.fine))] if weights is None else weights
+    return settle(parts, known_pairs(scene.frames, table), start, rounds)
 
 
 def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
     """The order of a scene from its compared pairs. table: as for :func:`known_pairs`."""
     known, parts = known_pairs(scene.frames, table), scene_parts(scene, table)
-    settled = settle(list(parts.values()), known)
+    settled = settle_scene(scene, table)
     counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
     similarity = 1 - scene.embedded
     blended = blend(counts, similarity, parameters.alpha)
@@ -86,8 +102,8 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
         order = shortest_path(1 - blended)
     else:
         order, closed = settled.order, closes(settled.order, settled.fused)
-        if closed:
-            order = cut_loop(order, scene.thumbnails)
+        order = refine(cut_loop(order, scene.thumbnails) if closed else order, settled.fused)
         confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
     matrices = {"counts": counts, "similarity": similarity, "blend": blended, **parts, "fused": settled.fused}
-    return OrderedScene(order, confidence, closed, settled.weights / settled.weights.sum(), matrices)
+    shares = settled.weights / settled.weights.sum()
+    return OrderedScene(order, confidence, closed, dict(zip(parts, shares.tolist(), strict=True)), matrices)

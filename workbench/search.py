@@ -12,9 +12,9 @@ import pandas as pd
 
 from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends
 from workbench.confidence import WEAK, link_confidence
-from workbench.distance import Settled, settle
+from workbench.distance import Settled
 from workbench.order import closes
-from workbench.scenes import Scene, known_pairs, scene_parts
+from workbench.scenes import Scene, known_pairs, settle_scene
 
 FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces
@@ -64,7 +64,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
     frames, count = scene.frames, len(scene.frames)
 
     def settled(weights: np.ndarray | None, rounds: int) -> Settled:
-        return settle(list(scene_parts(scene, table).values()), known_pairs(frames, table), weights, rounds)
+        return settle_scene(scene, table, weights, rounds)
 
     def left() -> int:
         return pairs_per_frame * count - (np.count_nonzero(known_pairs(frames, table)) - count) // 2

@@ -14,7 +14,8 @@ import pandas as pd
 
 from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
-from workbench.descriptors import rank_grey_thumbnails
+from workbench.appearance import fine_distances, thumbnail_distances
+from workbench.confidence import weak_links
 from workbench.embed import cosine_distances, embed, network_device
 from workbench.errors import ClusterError, RunError
 from workbench.evaluate import evaluate, read_order, read_truth
@@ -36,7 +37,7 @@ from workbench.parameters import (
 )
 from workbench.rounds import Rounds
 from workbench.run import Run
-from workbench.scenes import PARTS, order_scene, scenes_of
+from workbench.scenes import order_scene, scenes_of
 from workbench.stabilise import moved, steady_transforms
 from workbench.transforms import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.video import read_proxies, write_video
@@ -114,7 +115,7 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
 
     def compute(out: Path) -> dict[str, Any]:
         labels, features, parts = run.labels(), run.path / "features.h5", run.path / "matches.h5.parts"
-        embedded, thumbnails = cosine_distances(run.embeddings()), thumbnail_distances(run)
+        embedded, thumbnails = cosine_distances(run.embeddings()), thumbnail_distances(run.images())
         key = run.key("match", parameters, after, weights)
         rounds = Rounds(features, run.images(), parameters, key, parts, progress)
         budget = parameters.pairs_per_frame
@@ -125,7 +126,8 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
         verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
         verify.scenes_table(labels, verified).to_csv(out / "scenes.csv", index=False)
         if budget:
-            table = search.search(scenes_of(verified.labels, embedded, thumbnails), rounds.compare, budget, table)
+            scenes = scenes_of(verified.labels, embedded, thumbnails, fine_distances(run.images()))
+            table = search.search(scenes, rounds.compare, budget, table)
         else:
             table = rounds.compare_more(table, candidates.all_pairs(verified.labels))
         pairs = table[["a", "b"]].to_numpy()
@@ -159,15 +161,15 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         (out / "distances").mkdir()
         rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": -1, "confidence": np.nan})
         info: dict[str, Any] = {}
-        for number, scene in enumerate(scenes_of(labels, cosine_distances(run.embeddings()), thumbnail_distances(run))):
+        coarse, fine = thumbnail_distances(run.images()), fine_distances(run.images())
+        for number, scene in enumerate(scenes_of(labels, cosine_distances(run.embeddings()), coarse, fine)):
             found = order_scene(scene, table, parameters)
             ordered = scene.frames[found.order]
             rows.loc[ordered, "order"] = np.arange(len(ordered))
             rows.loc[ordered[:-1], "confidence"] = found.confidence.round(4)
             file = out / "distances" / f"scene{number:02d}.npz"
             np.savez(file, frames=scene.frames, order=found.order, confidence=found.confidence, **found.matrices)
-            shares = zip(PARTS, found.weights.round(3).tolist(), strict=True)
-            info |= {f"scene{number:02d}_weight_{part}": share for part, share in shares}
+            info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
             info[f"scene{number:02d}_closed"] = found.closed
         rows["order"] = rows["order"].astype("Int64").mask(rows["scene"] < 0)
         rows.to_csv(out / "order.csv", index=False)
@@ -175,11 +177,6 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
 
     after = ("register", "match", "embed")
     return run.stage("order", parameters, after, ("order.csv", "distances"), compute, overwrite)
-
-
-def thumbnail_distances(run: Run) -> np.ndarray:
-    """(N, N) Euclidean distances of the frames' rank thumbnails, 0 to 2."""
-    return np.sqrt(2 * cosine_distances(rank_grey_thumbnails(run.images())))
 
 
 def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
@@ -260,6 +257,11 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         "pairs_per_frame": matched["pairs_per_frame"],
         "registered_pairs": run.info("register")["registered"],
     }
+    links, weak = int(table["confidence"].notna().sum()), weak_links(table)
+    if links:
+        metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}
+        metrics["weak_link_places"] = [f"{scene}:{place}" for scene, place in zip(weak["scene"], weak["place"], strict=True)]
+    metrics |= {name: count for name, count in matched.items() if name.endswith(("_frames", "_scenes"))}
     with suppress(RunError):  # none, or of an order that was replaced since
         metrics |= run.info("align")
     if truth is not None:

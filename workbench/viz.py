@@ -1,7 +1,8 @@
 """Figures for notebooks and reports: arrays in, a matplotlib ``Figure`` out.
 
 Charts are here; pictures of frames come from :mod:`workbench.viz_pictures` and matrices from
-:mod:`workbench.viz_matrices`, those of alignment from :mod:`workbench.viz_alignment`, and all can be reached here too.
+:mod:`workbench.viz_matrices`, those of alignment from :mod:`workbench.viz_alignment`, that of confidence from
+:mod:`workbench.viz_links`; all can be reached here too.
 
 Figures are made with ``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned
 (``fig = viz.umap_scatter(...)``), or the cell shows it twice. Functions with ``ax`` draw into it when it is given. A
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
+from workbench.viz_links import link_confidence_plot
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
 from workbench.viz_pictures import (
     OUTLIER_COLOUR,
@@ -45,6 +47,7 @@ __all__ = [
     "frame_change_plot",
     "frame_changes",
     "k_distance_curve",
+    "link_confidence_plot",
     "match_counts_matrix",
     "order_against_truth",
     "plot_images",

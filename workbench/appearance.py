@@ -1,0 +1,49 @@
+"""How alike two frames look as they are, before any registration: coarse ranks, fine ranks, colours.
+
+Coarse ranks survive changes of light and small shifts and are there for every pair; fine ranks and plain colours say more where
+the camera stands still, and nothing where it shakes or the light flickers. Which of them counts, every scene decides for
+itself (:mod:`workbench.distance`).
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from workbench.descriptors import rank_grey_thumbnails
+from workbench.embed import cosine_distances
+from workbench.register import rank_thumbnail
+
+FINE_SIZE, FINE_BLUR = 160, 1.0  # px: long side of the fine ranks, sigma of their blur
+COLOUR_SIZE = 100  # px, long side of the colour pictures
+BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of products are exact in float32
+
+
+def thumbnail_distances(images: Sequence[np.ndarray]) -> np.ndarray:
+    """(N, h, w, 3) uint8 RGB -> (N, N) Euclidean distances of the frames' coarse rank thumbnails (16 x 12), 0 to 2."""
+    return np.sqrt(2 * cosine_distances(rank_grey_thumbnails(images)))
+
+
+def fine_distances(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """(N, h, w, 3) uint8 RGB -> (N, N) float64 Euclidean distances by name: ``ranks`` (grey, 160 px), ``colours`` (100 px)."""
+    ranks, colours = [], []
+    for image in images:
+        ranks.append(np.round(255 * rank_thumbnail(image, FINE_SIZE, FINE_BLUR)).astype(np.uint8))
+        shrink = min(1.0, COLOUR_SIZE / max(image.shape[:2]))
+        size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
+        colours.append(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA))
+    return {"ranks": value_distances(np.stack(ranks)), "colours": value_distances(np.stack(colours))}
+
+
+def value_distances(images: np.ndarray) -> np.ndarray:
+    """(N, ...) uint8 -> (N, N) float64 Euclidean distances between frames, exact: identical frames are 0 apart."""
+    rows = images.reshape(len(images), -1)
+    products = np.zeros((len(rows), len(rows)))
+    # One thread: products this small only lose by sharing, many times over when other work holds the cores.
+    with threadpool_limits(1, user_api="blas"):
+        for start in range(0, rows.shape[1], BLOCK):
+            block = rows[:, start : start + BLOCK].astype(np.float32) - 128
+            products += block @ block.T
+    squares = np.diag(products)
+    return np.sqrt(squares[:, None] + squares[None] - 2 * products)
