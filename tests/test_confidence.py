@@ -6,9 +6,10 @@ In all scenes the frames are numbered by their true place, so a link is right wh
 from itertools import pairwise, permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from workbench.confidence import WEAK, _local_rise, _path_rise, link_confidence
+from workbench.confidence import WEAK, _local_rise, _path_rise, link_confidence, weak_links
 from workbench.order import shortest_path
 
 
@@ -219,3 +220,13 @@ def test_few_frames_and_identical_ones(count):
             assert found.shape == (max(count - 1, 0),)
             assert ((found > 0) & (found < 1)).all()
     assert (confidence(np.zeros((9, 9))) < WEAK).all()
+
+
+def test_weak_links_are_listed_with_their_places_and_frames():
+    """Scene 0 is 4, 0, 2; scene 1 is 5, 1; frame 3 is foreign. The weak links are 0 to 2 and 5 to 1, the weakest first."""
+    columns = {"position": range(6), "scene": [0, 1, 0, -1, 0, 1], "order": [1, 1, 2, pd.NA, 0, 0]}
+    table = pd.DataFrame(columns | {"confidence": [0.3, np.nan, np.nan, np.nan, 0.9, 0.2]}).astype({"order": "Int64"})
+    found = weak_links(table)
+    assert found[["scene", "place", "first", "second"]].to_numpy().tolist() == [[1, 0, 5, 1], [0, 1, 0, 2]]
+    assert found["confidence"].tolist() == [0.2, 0.3]
+    assert len(weak_links(table.assign(confidence=0.99))) == len(weak_links(table[table["scene"] < 0])) == 0

@@ -157,7 +157,7 @@ def test_noise_among_the_distances_is_found_and_left_out():
     alike, found, without, weight = [], [], [], []
     for seed in range(10):
         parts, places = two_views_and_noise(seed)
-        settled = settle(parts, every(60))
+        settled = settle(parts, every(60), np.ones(3))
         alike.append(adjacent(places[shortest_path(sum(parts))]))
         without.append(adjacent(places[shortest_path(parts[0] + parts[1])]))
         found.append(adjacent(places[settled.order]))
@@ -169,7 +169,7 @@ def test_noise_among_the_distances_is_found_and_left_out():
 
 def test_order_weights_and_fused_distance_agree():
     parts, _ = two_views_and_noise(0)
-    settled = settle(parts, every(60), rounds=20)
+    settled = settle(parts, every(60), np.ones(3), rounds=20)
     assert np.allclose(settled.fused, sum(weight * part for weight, part in zip(settled.weights, parts, strict=True)))
     assert np.array_equal(settled.order, shortest_path(settled.fused))
     assert np.allclose(settled.weights, consistent_weights(parts, every(60), settled.order))
@@ -183,16 +183,16 @@ def test_weights_to_start_from_are_taken():
     view, nothing = scaled(line(40, 0.2)[np.ix_(places, places)]), 30 * noise(40, 1)
     hinted = settle([view, nothing], every(40), np.array([1.0, 0.0]))
     assert adjacent(places[hinted.order]) > 0.95 and hinted.weights[1] == 0
-    assert adjacent(places[settle([view, nothing], every(40)).order]) < 0.5
+    assert adjacent(places[settle([view, nothing], every(40), np.ones(2)).order]) < 0.5
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_frames(count):
-    settled = settle([line(count), noise(count)], every(count))
+    settled = settle([line(count), noise(count)], every(count), np.ones(2))
     assert sorted(settled.order.tolist()) == list(range(count))
     assert np.isfinite(settled.weights).all() and settled.weights.sum() > 0
 
 
 def test_identical_frames_are_in_the_order_of_the_input():
-    settled = settle([scaled(np.zeros((7, 7)))] * 3, every(7))
+    settled = settle([scaled(np.zeros((7, 7)))] * 3, every(7), np.ones(3))
     assert settled.order.tolist() == list(range(7)) and (settled.fused == 0).all()

@@ -45,7 +45,7 @@ class World:
 
     @property
     def scenes(self):
-        return scenes_of(self.labels, *self.views)
+        return scenes_of(self.labels, *self.views, {})
 
     def table(self, pairs):
         a, b = pairs.T
@@ -262,7 +262,7 @@ def test_known_pairs_and_parts_of_a_scene():
     """Frames 1, 3 and 4 of a clip; pairs of other frames do not count. What was not compared is unrelated, without inliers."""
     labels = np.array([1, 0, 1, 0, 0])
     views = [np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))] * 2
-    scene = scenes_of(labels, *views)[0]
+    scene = scenes_of(labels, *views, {})[0]
     assert scene.frames.tolist() == [1, 3, 4]
     columns = {"a": [0, 1, 3], "b": [2, 3, 4], "matches": [9, 8, 7], "inlier_share": [0.9, 0.5, 0.25]}
     table = pd.DataFrame(columns | {"residual": [0.1, 0.2, 0.1]})
@@ -280,7 +280,8 @@ def test_an_ordered_scene_says_how_it_was_made():
     scene, table = world.scenes[0], world.table(all_pairs(world.labels))
     found = order_scene(scene, table, OrderParameters())
     assert not found.closed and found.confidence.shape == (39,) and found.confidence.min() > 0.8
-    assert found.weights.sum() == pytest.approx(1) and (found.weights >= 0).all()
+    assert list(found.weights) == ["residual", "missing_inliers", "thumbnail"]
+    assert sum(found.weights.values()) == pytest.approx(1) and min(found.weights.values()) >= 0
     for values in ({"method": "greedy"}, {"distance": "blend"}, {"method": "greedy", "distance": "blend"}):
         other = order_scene(scene, table, OrderParameters(**values))
         assert sorted(other.order.tolist()) == list(range(40))
@@ -298,7 +299,22 @@ def test_a_full_orbit_is_closed_and_starts_where_its_pictures_jump(start):
     residual = UNRELATED * (1 - share)
     table = pd.DataFrame({"a": pairs[:, 0], "b": pairs[:, 1], "matches": 100, "inlier_share": share, "residual": residual})
     light = np.sqrt(turn**2 + 0.0006 * np.subtract.outer(place, place) ** 2)
-    found = order_scene(scenes_of(np.zeros(40, int), light, light)[0], table, OrderParameters())
+    found = order_scene(scenes_of(np.zeros(40, int), light, light, {})[0], table, OrderParameters())
     places = place[found.order]
     assert found.closed and places.tolist() in (list(range(40)), list(range(39, -1, -1)))
     assert found.confidence.min() > 0.8
+
+
+def test_fine_distances_count_where_the_order_speaks_for_them():
+    """Forty frames seen by rough matches and thumbnails, and two fine distances: one knows the way exactly, one is noise. The
+    first gets most of the weight and puts right what the rough ones leave wrong, the noise gets none."""
+    world = World(40, seed=3, noise=0.4, blur=2.0)
+    table, pairs = world.table(all_pairs(world.labels)), np.random.default_rng(0).uniform(0.1, 1, (40, 40))
+    exact = np.abs(np.subtract.outer(world.place, world.place)).astype(float)
+    fine = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
+    rough, fined = (
+        order_scene(scenes_of(world.labels, *world.views, parts)[0], table, OrderParameters()) for parts in ({}, fine)
+    )
+    assert adjacent(world.place[rough.order]) < 0.9
+    assert adjacent(world.place[fined.order]) == 1
+    assert fined.weights["noise"] == 0 and fined.weights["exact"] > 0.6

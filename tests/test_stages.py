@@ -18,13 +18,13 @@ from workbench.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.match import SiftFlann
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
-from workbench.scenes import PARTS
 from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
 from workbench.superglue import SuperGlue
 from workbench.verify import TEXTURED
 from workbench.video import FrameReader, write_frames
 
 SCORER = Path(__file__).resolve().parents[1].parent / "shared" / "score.py"
+PARTS = ("residual", "missing_inliers", "thumbnail", "ranks", "colours")  # of the fused distance
 HASHED = (
     "order.csv", "clusters.csv", "scenes.csv", "transforms.csv", "features.h5", "matches.h5", "pairs.txt", "embeddings.npy"
 )  # fmt: skip
@@ -66,7 +66,12 @@ def test_quality_on_the_sample(sample_run):
 def test_metrics_file_is_flat(sample_run):
     run, metrics = sample_run
     written = json.loads((run.path / "metrics.json").read_text())
-    assert written == metrics and all(isinstance(value, int | float) for value in written.values())
+    places = written.pop("weak_link_places")  # the only list: where the order was guessed
+    assert len(places) == written["weak_links"] and all(re.fullmatch(r"\d+:\d+", place) for place in places)
+    assert all(isinstance(value, int | float) for value in written.values())
+    assert written | {"weak_link_places": places} == metrics
+    assert metrics["links"] == 65 + 59 + 53 and 0 < metrics["least_confidence"] < 1
+    assert all(metrics[name] == 0 for name in ("rescued_frames", "expelled_frames", "joined_scenes", "split_scenes"))
     assert {f"seconds_{stage}" for stage in run.record["stages"]} <= written.keys()
 
 
