@@ -119,7 +119,7 @@ def test_what_the_match_and_order_stages_say_of_themselves(sample_run):
     info = run.info("order")
     for scene in ("scene00", "scene01", "scene02"):
         shares = [info[f"{scene}_weight_{part}"] for part in PARTS]
-        assert sum(shares) == pytest.approx(1, abs=0.002) and min(shares) >= 0
+        assert sum(shares) == pytest.approx(1, abs=0.003) and min(shares) >= 0
         assert info[f"{scene}_closed"] is False
     found = run.info("match")
     assert found["rounds"] > 1 and found["pairs"] == len(read_pairs(run.path / "pairs.txt")) == len(run.transforms())
