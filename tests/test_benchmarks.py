@@ -62,17 +62,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pixel_distances_are_exact(modules: dict[str, ModuleType]) -> None:
-    """Against the plain formula in float64, for a size that is no multiple of a block; equal frames are at exactly 0."""
-    images = np.random.default_rng(0).integers(0, 256, (6, 37, 41, 3), dtype=np.uint8)
-    images[4], images[5] = images[1], 255 - images[1]
-    rows = images.reshape(6, -1).astype(np.float64)
-    expected = np.linalg.norm(rows[:, None] - rows[None], axis=2)
-    found = modules["baselines"].pixel_distances(images)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    assert found[1, 4] == 0
-
-
 def test_far_off_is_tukeys_rule(modules: dict[str, ModuleType]) -> None:
     """Nine points on a line one apart and one 40 away: only that one is far off."""
     points = np.array([0, 1, 2, 3, 4, 40, 5, 6, 7, 8.0])

@@ -6,9 +6,10 @@ In all scenes the frames are numbered by their true place, so a link is right wh
 from itertools import pairwise, permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from workbench.confidence import WEAK, _local_rise, _path_rise, link_confidence
+from workbench.confidence import WEAK, _local_rise, _path_rise, link_confidence, weak_links
 from workbench.order import shortest_path
 
 
@@ -155,11 +156,11 @@ def local_cost(along, order):
 def test_rises_are_those_of_orders_that_lack_the_link(cost, rises, count):
     """None is below the best of all orders without the link (brute force), and each is that of one of them."""
     along = between(np.random.default_rng(count).random((count, 2)))
-    for k, found in enumerate(rises(along)):
+    for k, found in enumerate(rises(along, False)):
         others = [p for p in permutations(range(count)) if all({a, b} != {k, k + 1} for a, b in pairwise(p))]
         possible = np.array([cost(along, other) for other in others]) - cost(along, range(count))
         assert np.isinf(found) or np.abs(possible - found).min() < 1e-12
-    assert np.isfinite(rises(along)).all()
+    assert np.isfinite(rises(along, False)).all()
 
 
 def test_direction_and_unit_do_not_matter():
@@ -168,10 +169,64 @@ def test_direction_and_unit_do_not_matter():
     assert confidence(1000 * distances, order) == pytest.approx(confidence(distances, order))
 
 
+def ring(count, noise, seed):
+    """Distances of points about one apart around a circle, with normal noise in three dimensions."""
+    angles, radius = np.linspace(0, 2 * np.pi, count, endpoint=False), count / (2 * np.pi)
+    points = radius * np.c_[np.cos(angles), np.sin(angles), np.zeros(count)]
+    return between(points + np.random.default_rng(seed).normal(0, noise, (count, 3)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_links_of_a_ring_are_sure_once_it_is_known_to_close(seed):
+    """Fifty frames of an orbit. Taken for a path, it could be cut open at any link as well: every one is doubted.
+    Taken for a loop, none is, whatever the place of the cut and the direction."""
+    distances, known = ring(50, 0.02, seed), np.ones((50, 50), dtype=bool)
+    for order in (np.arange(50), np.roll(np.arange(50), 17)[::-1]):
+        as_path, as_loop = (link_confidence(order, distances, known, distances, closed) for closed in (False, True))
+        assert as_path.max() < WEAK
+        assert as_loop.min() > 0.95
+
+
+def test_a_wrong_link_of_a_ring_is_still_doubted():
+    """Two frames of a ring exchanged: only the links around them are doubted, in the middle and across the cut alike."""
+    distances, known = ring(50, 0.05, 0), np.ones((50, 50), dtype=bool)
+    for shift in (0, 20):
+        order = np.r_[0:25, 26, 25, 27:50]
+        order = np.roll(order, shift + 24)  # with shift 0 the exchanged frames stand at both ends
+        found = link_confidence(order, distances, known, distances, True)
+        wrong = np.isin(np.abs(np.diff(order)), [1, 49], invert=True)
+        assert found[wrong].max() < 0.5
+        beside = np.convolve(wrong, np.ones(5), "same") > 0
+        assert found[~beside][4:-4].min() > WEAK
+
+
+def test_rises_of_a_ring_do_not_depend_on_where_it_is_cut():
+    """A loop of twelve random points, cut open at two places: the links that both have, have the same rise."""
+    along = between(np.random.default_rng(0).random((12, 2)))
+    turned = np.roll(np.arange(12), -5)
+    first, second = _path_rise(along, True), _path_rise(along[np.ix_(turned, turned)], True)
+    by_link = {(int(turned[k]), int(turned[k + 1])): rise for k, rise in enumerate(second)}
+    for k in range(11):
+        if k != 4:
+            assert first[k] == pytest.approx(by_link[k, k + 1])
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 8, 9])
 def test_few_frames_and_identical_ones(count):
     for distances in (np.zeros((count, count)), line(np.ones(max(count - 1, 0)), 0.05, 0)[:count, :count]):
-        found = confidence(distances)
-        assert found.shape == (max(count - 1, 0),)
-        assert ((found > 0) & (found < 1)).all()
+        for closed in (False, True):
+            known = np.ones(distances.shape, dtype=bool)
+            found = link_confidence(np.arange(count), distances, known, distances, closed)
+            assert found.shape == (max(count - 1, 0),)
+            assert ((found > 0) & (found < 1)).all()
     assert (confidence(np.zeros((9, 9))) < WEAK).all()
+
+
+def test_weak_links_are_listed_with_their_places_and_frames():
+    """Scene 0 is 4, 0, 2; scene 1 is 5, 1; frame 3 is foreign. The weak links are 0 to 2 and 5 to 1, the weakest first."""
+    columns = {"position": range(6), "scene": [0, 1, 0, -1, 0, 1], "order": [1, 1, 2, pd.NA, 0, 0]}
+    table = pd.DataFrame(columns | {"confidence": [0.3, np.nan, np.nan, np.nan, 0.9, 0.2]}).astype({"order": "Int64"})
+    found = weak_links(table)
+    assert found[["scene", "place", "first", "second"]].to_numpy().tolist() == [[1, 0, 5, 1], [0, 1, 0, 2]]
+    assert found["confidence"].tolist() == [0.2, 0.3]
+    assert len(weak_links(table.assign(confidence=0.99))) == len(weak_links(table[table["scene"] < 0])) == 0

@@ -1,6 +1,7 @@
 """Reversing scenes by hand: the file, the videos and the record of the run change together, or nothing does."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,24 @@ def test_all_scenes_twice_is_as_before(run):
     assert {name for name in before if after[name] != before[name]} <= {"run.json"} | written
     assert after.keys() == before.keys()
     assert np.array_equal(pictures(run.path / "reconstructed.mkv"), video)
+
+
+def test_the_confidence_of_a_link_stays_with_its_two_frames(run):
+    """It stands at the first frame of the link, which is the other one once the scene is reversed."""
+
+    def links() -> dict[frozenset, float]:
+        table, found = run.order(), {}
+        for scene in (0, 1):
+            order = run.scene_order(scene).tolist()
+            confidence = table["confidence"].to_numpy()[order]
+            assert np.isnan(confidence[-1])
+            found |= {frozenset(pair): value for pair, value in zip(pairwise(order), confidence, strict=False)}
+        return found
+
+    before = links()
+    assert len(before) == 13 + 9 and len(set(before.values())) > 1
+    flip_scenes(run, progress=False)
+    assert links() == before
 
 
 def test_later_calls_keep_it(run):

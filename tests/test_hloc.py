@@ -84,6 +84,55 @@ def test_a_damaged_block_is_made_again(tmp_path):
     assert calls == [(0, 5), (10, 15), (15, 20), (20, 23)]
 
 
+def test_files_are_joined_in_their_order(tmp_path):
+    """Items 0 to 11 and 12 to 22 in two files: joined, each is there once, and the file says what it was made from."""
+    first = hloc.write_in_blocks(tmp_path / "first.h5", 12, 5, compute([]), {"ratio": 0.8}, "one", False)
+    second = hloc.write_in_blocks(
+        tmp_path / "second.h5", 11, 5, lambda start, stop: compute([])(start + 12, stop + 12), {"ratio": 0.8}, "two", False
+    )
+    whole = write(tmp_path / "whole.h5", [])
+    out = hloc.join_files(tmp_path / "joined.h5", [first, second], {"ratio": 0.8}, "inputs")
+    assert out == tmp_path / "joined.h5" and hloc.is_made_from(out, {"ratio": 0.8}, "inputs")
+    with hloc.open_h5(out) as joined, hloc.open_h5(whole) as expected:
+        names, wanted = ([(a, b) for a in file for b in file[a]] for file in (joined, expected))
+        assert names == wanted and len(names) == 23
+        for a, b in names:
+            assert np.array_equal(joined[a][b]["matches0"], expected[a][b]["matches0"])
+    once = out.read_bytes()
+    assert hloc.join_files(out, [first, second], {"ratio": 0.8}, "inputs").read_bytes() == once
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_no_files_are_joined_to_an_empty_one(tmp_path):
+    with hloc.open_h5(hloc.join_files(tmp_path / "none.h5", [], {}, "inputs")) as file:
+        assert len(file) == 0
+
+
+def test_what_a_file_was_made_from(tmp_path):
+    """Another key, other parameters, a damaged file, none: made again rather than taken."""
+    out = write(tmp_path / "matches.h5", [])
+    assert hloc.is_made_from(out, {"ratio": 0.8}, "inputs")
+    assert not hloc.is_made_from(out, {"ratio": 0.8}, "others")
+    assert not hloc.is_made_from(out, {"ratio": 0.9}, "inputs")
+    assert not hloc.is_made_from(tmp_path / "nothing.h5", {"ratio": 0.8}, "inputs")
+    out.write_bytes(out.read_bytes()[:200])
+    assert not hloc.is_made_from(out, {"ratio": 0.8}, "inputs")
+
+
+def test_keypoint_counts(tmp_path):
+    """Frames with 0, 3 and 7 keypoints; the counts of the first two can be asked for alone."""
+
+    def entries(start, stop):
+        for frame in range(start, stop):
+            count = (0, 3, 7)[frame]
+            points, scores, descriptors = np.zeros((count, 2)), np.zeros(count), np.zeros((128, count))
+            yield hloc.feature_entry(frame, hloc.Features(points, scores, descriptors, np.array([64, 48])))
+
+    out = hloc.write_in_blocks(tmp_path / "features.h5", 3, 2, entries, {}, "inputs", False)
+    assert hloc.keypoint_counts(out, 3).tolist() == [0, 3, 7] and hloc.keypoint_counts(out, 2).tolist() == [0, 3]
+    assert hloc.keypoint_counts(out, 0).dtype.kind == "i"
+
+
 def test_no_items_give_a_file_without_groups(tmp_path):
     out = hloc.write_in_blocks(tmp_path / "matches.h5", 0, 5, compute([]), {}, "inputs", False)
     with hloc.open_h5(out) as file:

@@ -168,7 +168,7 @@ def test_missing_stages_name_the_notebook(run):
             run.require(stage)
     with pytest.raises(MissingStageError, match=r"stage embed .*01_embed"):
         run.stage("cluster", ClusterParameters(), ("embed",), ("b.txt",), Writer("b", "b.txt"))
-    for read in (run.images, run.embeddings, run.labels, run.transforms, run.order):
+    for read in (run.images, run.embeddings, run.labels, run.scenes, run.transforms, run.order, run.alignment):
         with pytest.raises(MissingStageError, match="is missing: run notebooks/"):
             read()
 
@@ -184,6 +184,23 @@ def test_a_stage_is_computed_once(run):
     assert (run.path / "folder" / "y.txt").read_text() == "x" and run.info("embed") == {"text": "x"}
     assert first["parameters"] == EmbedParameters().as_dict() and first["seconds"] >= 0
     assert list(run.seconds()) == ["embed"] and not list(run.path.glob(".*"))
+
+
+def test_scenes_are_those_held_against_the_matches(run):
+    """DBSCAN's labels stay what they were beside them."""
+    rows = "position,scene,clustered,verdict\n0,0,0,\n1,-1,0,expelled\n2,0,-1,rescued\n"
+    run.stage("cluster", Parameters(), (), ("clusters.csv",), Writer("position,scene\n0,0\n1,0\n2,-1\n", "clusters.csv"))
+    with pytest.raises(MissingStageError, match="stage match"):
+        run.scenes()
+    run.stage("match", Parameters(), ("cluster",), ("scenes.csv",), Writer(rows, "scenes.csv"))
+    assert run.labels().tolist() == [0, 0, -1] and run.scenes().tolist() == [0, -1, 0]
+
+
+def test_a_table_without_any_pair_has_whole_numbers(run):
+    """A clip of one frame has no pairs, and its table of transforms only a heading."""
+    run.stage("register", Parameters(), (), ("transforms.csv",), Writer("a,b,matches,residual\n", "transforms.csv"))
+    pairs = run.transforms()[["a", "b"]].to_numpy()
+    assert pairs.shape == (0, 2) and pairs.dtype.kind == "i"
 
 
 def test_a_lost_output_is_made_again(run):

@@ -260,7 +260,7 @@ class Run:
     def transforms(self) -> pd.DataFrame:
         """The table of registered pairs; see :func:`workbench.transforms.register_pairs`."""
         self.require("register")
-        return pd.read_csv(self.path / "transforms.csv")
+        return pd.read_csv(self.path / "transforms.csv").astype({"a": np.int64, "b": np.int64})
 
     def order(self) -> pd.DataFrame:
         """The result: columns position, scene, order (empty for outliers), a row a frame."""

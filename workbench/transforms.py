@@ -67,7 +67,8 @@ def register_pairs(
                 }
             )
     columns = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
-    return pd.DataFrame(rows, columns=columns)
+    # Without any row, pandas would not know which columns hold numbers.
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["a", "b", "matches", "inliers"], np.int64))
 
 
 def registered_points(

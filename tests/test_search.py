@@ -1,0 +1,320 @@
+"""The search for pairs, with a made-up matcher: frames on a curve, whose pairs look as matched frames do.
+
+Residuals rise and shares of inliers fall with the true distance of two frames, both with noise; beyond a gap of twelve places,
+frames have nothing in common. Embeddings and thumbnails know the curve too, but less well. Frames are shuffled.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench import search as module
+from workbench.candidates import all_pairs
+from workbench.parameters import OrderParameters
+from workbench.register import UNRELATED
+from workbench.scenes import known_pairs, order_scene, scene_parts, scenes_of
+from workbench.search import first_pairs, search
+
+GAP = 12.0
+
+
+class World:
+    """A clip of scenes of these many frames, shuffled, and a matcher that keeps account of what it is asked.
+
+    noise: of residuals and shares, relative. blur: of the views, steps. step(k): from frame k of a scene to the next one.
+    """
+
+    def __init__(self, *sizes, seed=0, noise=0.1, blur=1.0, step=lambda k: 1.0):
+        rng = np.random.default_rng(seed)
+        count = sum(sizes)
+        shuffled = rng.permutation(count)
+        self.labels = np.repeat(np.arange(len(sizes)), sizes)[shuffled]
+        self.place = np.concatenate([np.arange(size) for size in sizes])[shuffled]
+        at = np.concatenate([np.cumsum([0.0, *(step(k) for k in range(size - 1))]) for size in sizes])[shuffled]
+        apart = np.abs(at[:, None] - at)
+        self.related = (apart <= GAP) & (self.labels[:, None] == self.labels)
+        wrong = [np.triu(rng.normal(1, noise, (count, count)), 1) for _ in range(2)]
+        residual = UNRELATED * (1 - np.exp(-apart / 6)) * (wrong[0] + wrong[0].T)
+        self.residual = np.where(self.related, np.clip(residual, 0, UNRELATED), UNRELATED)
+        self.share = np.where(self.related, np.clip(np.exp(-apart / 6) * (wrong[1] + wrong[1].T), 0.02, 1), 0)
+        self.views = []
+        for weight in (0.02, 0.03):
+            points = np.c_[at, np.zeros((count, 2))] + rng.normal(0, blur, (count, 3))
+            self.views.append(weight * np.linalg.norm(points[:, None] - points[None], axis=2))
+        self.asked = []
+
+    @property
+    def scenes(self):
+        return scenes_of(self.labels, *self.views, {})
+
+    def table(self, pairs):
+        a, b = pairs.T
+        share = self.share[a, b]
+        model = np.where(share > 0, "similarity", "none")
+        columns = {"a": a, "b": b, "matches": np.rint(400 * share).astype(int), "inliers": np.rint(300 * share).astype(int)}
+        return pd.DataFrame(columns | {"inlier_share": share, "model": model, "residual": self.residual[a, b]})
+
+    def compare(self, pairs):
+        self.asked.append(pairs)
+        return self.table(pairs)
+
+    def searched(self, budget):
+        return search(self.scenes, self.compare, budget, self.compare(first_pairs(self.labels, self.views, budget)))
+
+    def orders(self, table):
+        """The restored scenes as true places, each in the direction of the truth."""
+        found = [self.place[scene.frames[order_scene(scene, table, OrderParameters()).order]] for scene in self.scenes]
+        return [places if places[0] < places[-1] else places[::-1] for places in found]
+
+
+def adjacent(places):
+    """Share of links that join true neighbours."""
+    return float((np.abs(np.diff(places)) == 1).mean())
+
+
+def well_formed(world, table, budget):
+    """All rows, each asked for once, a round sorted; all inside scenes, and in none more than its budget."""
+    pairs = table[["a", "b"]].to_numpy()
+    assert (pairs[:, 0] < pairs[:, 1]).all() and np.array_equal(pairs, np.unique(pairs, axis=0))
+    asked = np.concatenate(world.asked)
+    assert len(asked) == len(pairs) and np.array_equal(np.unique(asked, axis=0), pairs)
+    for one in world.asked:
+        assert one.dtype.kind == "i" and np.array_equal(one, np.unique(one, axis=0))
+    assert all(len(one) for one in world.asked[1:])
+    assert (world.labels[pairs[:, 0]] == world.labels[pairs[:, 1]]).all()
+    for scene in range(world.labels.max() + 1):
+        inside = (world.labels[pairs[:, 0]] == scene).sum()
+        assert inside <= budget * (world.labels == scene).sum()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_all_pairs_within_the_budget(seed):
+    """Eighty frames at an even pace: 10 pairs a frame at most give the order that all 39.5 do, and it is the true one."""
+    world = World(80, seed=seed)
+    table = world.searched(10)
+    well_formed(world, table, 10)
+    whole = world.table(all_pairs(world.labels))
+    assert world.orders(table)[0].tolist() == world.orders(whole)[0].tolist() == list(range(80))
+
+
+def test_uneven_pace_and_much_noise():
+    """Scenes of 60 frames with steps from 0.3 to 3, a quarter of noise and views that are two steps off: about as many true
+    neighbours as from all pairs, for a third of the work."""
+    searched, whole = [], []
+    for seed in range(2):
+        world = World(60, seed=seed, noise=0.25, blur=2.0, step=lambda k: 1.65 + 1.35 * np.sin(k / 4))
+        table = world.searched(10)
+        well_formed(world, table, 10)
+        searched += map(adjacent, world.orders(table))
+        whole += map(adjacent, world.orders(world.table(all_pairs(world.labels))))
+    assert np.mean(searched) > np.mean(whole) - 0.03
+
+
+@pytest.mark.parametrize("budget", [5, 6, 8, 15])
+def test_other_budgets_are_kept_too(budget):
+    world = World(60, seed=1)
+    table = world.searched(budget)
+    well_formed(world, table, budget)
+    assert adjacent(world.orders(table)[0]) > 0.9
+
+
+@pytest.mark.parametrize("budget", [2, 3, 4])
+def test_small_budgets_buy_the_first_pairs_and_little_else(budget):
+    """Two pairs a frame may be exceeded by the first pairs, which give every frame a neighbour on both sides in each view."""
+    world = World(60, seed=1)
+    table = world.searched(budget)
+    first = len(world.asked[0])
+    assert len(table) <= max(first, 60 * budget)
+    assert len(np.unique(np.concatenate(world.asked), axis=0)) == len(table)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_easy_scene_stops_early(seed):
+    """Hardly any noise, and views that know the order: sure and unchanged, so half of the budget is left."""
+    world = World(80, seed=seed, noise=0.02, blur=0.1)
+    table = world.searched(20)
+    assert world.orders(table)[0].tolist() == list(range(80))
+    assert len(table) < 8 * 80 and len(world.asked) <= 6
+
+
+def test_two_scenes_at_once():
+    """Scenes of 60 and 25 frames in one call: each within its budget, each in order, and both served in the same rounds."""
+    world = World(60, 25, seed=2)
+    table = world.searched(10)
+    well_formed(world, table, 10)
+    assert [places.tolist() for places in world.orders(table)] == [list(range(60)), list(range(25))]
+    assert set(world.labels[world.asked[1][:, 0]]) == {0, 1}
+
+
+def test_a_scene_does_not_depend_on_the_others():
+    """The pairs of a scene are the same whether another one is searched beside it or not."""
+    world = World(50, 30, seed=3)
+    first = world.table(first_pairs(world.labels, world.views, 10))
+    both = search(world.scenes, world.table, 10, first)
+    alone = [search([scene], world.table, 10, first) for scene in world.scenes]
+    for number, table in enumerate(alone):
+        inside = [some[world.labels[some["a"]] == number].reset_index(drop=True) for some in (both, table)]
+        assert inside[0].equals(inside[1])
+
+
+def test_the_same_pairs_every_time():
+    worlds = [World(30, seed=5, noise=0.25, blur=2.0) for _ in range(2)]
+    tables = [world.searched(10) for world in worlds]
+    assert tables[0].equals(tables[1])
+    for one, other in zip(worlds[0].asked, worlds[1].asked, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("sizes", [(1,), (2,), (3,), (5,), (1, 2, 3), (40, 1, 2)])
+def test_few_frames(sizes):
+    """All pairs of a scene this small are among the first ones; nothing is left to ask for, or to go wrong."""
+    world = World(*sizes)
+    table = world.searched(10)
+    well_formed(world, table, 10)
+    assert [places.tolist() for places in world.orders(table)] == [list(range(size)) for size in sizes]
+    small = np.bincount(world.labels)[world.labels[table["a"]]] <= 5
+    assert small.sum() == sum(size * (size - 1) // 2 for size in sizes if size <= 5)
+
+
+def test_no_scene_at_all():
+    nothing = World(1).table(np.zeros((0, 2), int))
+    assert len(search([], lambda pairs: pytest.fail("nothing to compare"), 10, nothing)) == 0
+
+
+def test_identical_frames():
+    """Thirty frames that are all the same: an end is found, and the order is that of the input."""
+    world = World(30)
+    world.residual[:], world.share[:] = 0, 1
+    for view in world.views:
+        view[:] = 0
+    table = world.searched(10)
+    well_formed(world, table, 10)
+    scene = world.scenes[0]
+    assert order_scene(scene, table, OrderParameters()).order.tolist() == list(range(30))
+
+
+def test_frames_that_have_nothing_in_common():
+    """No pair registers: the search ends all the same, within its budget, and the thumbnails alone give an order."""
+    world = World(40, blur=0.05)
+    world.residual[:], world.share[:] = UNRELATED, 0
+    table = world.searched(10)
+    well_formed(world, table, 10)
+    assert adjacent(world.orders(table)[0]) > 0.9
+
+
+def test_pairs_known_from_before_count_and_are_not_asked_for_again():
+    """A table that holds, beside the first pairs, all pairs of the true order: the search has less to ask."""
+    world, plain = World(60, seed=4), World(60, seed=4)
+    order = np.argsort(world.place)
+    along = np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1)
+    pairs = np.unique(np.r_[first_pairs(world.labels, world.views, 10), along], axis=0)
+    table = search(world.scenes, world.compare, 10, world.table(pairs))
+    known = set(map(tuple, pairs.tolist()))
+    assert not known & set(map(tuple, np.concatenate([np.zeros((0, 2), int), *world.asked]).tolist()))
+    assert len(table) <= 600 and sum(map(len, world.asked)) < sum(map(len, plain.asked[1:])) + len(plain.searched(10))
+    assert world.orders(table)[0].tolist() == list(range(60))
+
+
+def lit(seed):
+    """Eighty frames, in which the light changes at every sixteenth: in both views frames of two lights are far from each other,
+    and nearest of them those in the middle of their stretch, so that what looks most alike is never what follows."""
+    world = World(80, seed=seed, noise=0.05, blur=0.5)
+    light, odd = world.place // 16, np.abs(world.place % 16 - 8)
+    other = light[:, None] != light
+    for view in world.views:
+        view[other] = (3 + 0.05 * (odd[:, None] + odd))[other]
+    first = first_pairs(world.labels, world.views, 10)
+    assert (light[first[:, 0]] == light[first[:, 1]]).all()  # no first pair leads from one light to another
+    return world
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stretches_that_the_views_do_not_connect_are_joined_at_their_ends(seed):
+    """Matches see through the light: once the ends of stretches are held against each other, all is in order."""
+    world = lit(seed)
+    table = world.searched(10)
+    well_formed(world, table, 10)
+    assert world.orders(table)[0].tolist() == list(range(80))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_the_pairs_of_ends_they_are_joined_wrongly(seed, monkeypatch):
+    """The same scenes: it is these pairs that do it."""
+    monkeypatch.setattr(module, "pairs_of_ends", lambda *_: np.zeros((0, 2), int))
+    world = lit(seed)
+    assert (np.abs(np.diff(world.orders(world.searched(10))[0])) > 1).sum() >= 2
+
+
+def test_first_pairs_are_at_most_four_a_frame_and_inside_scenes():
+    world = World(60, 30, seed=1)
+    world.labels[:7] = -1
+    for budget in (4, 10, 50):
+        pairs = first_pairs(world.labels, world.views, budget)
+        assert (world.labels[pairs[:, 0]] == world.labels[pairs[:, 1]]).all() and (world.labels[pairs] >= 0).all()
+        for scene in (0, 1):
+            assert (world.labels[pairs[:, 0]] == scene).sum() <= 4 * (world.labels == scene).sum()
+
+
+# --- scenes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_known_pairs_and_parts_of_a_scene():
+    """Frames 1, 3 and 4 of a clip; pairs of other frames do not count. What was not compared is unrelated, without inliers."""
+    labels = np.array([1, 0, 1, 0, 0])
+    views = [np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))] * 2
+    scene = scenes_of(labels, *views, {})[0]
+    assert scene.frames.tolist() == [1, 3, 4]
+    columns = {"a": [0, 1, 3], "b": [2, 3, 4], "matches": [9, 8, 7], "inlier_share": [0.9, 0.5, 0.25]}
+    table = pd.DataFrame(columns | {"residual": [0.1, 0.2, 0.1]})
+    assert known_pairs(scene.frames, table).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
+    parts = scene_parts(scene, table)
+    # Nearest: 0.2, 0.1, 0.1 by the residual; 0.5, 0.5, 0.75 by missing inliers; 2, 1, 1 by thumbnails.
+    assert parts["residual"] == pytest.approx(np.array([[0, 2, 10 * UNRELATED], [2, 0, 1], [10 * UNRELATED, 1, 0]]))
+    assert parts["missing_inliers"] == pytest.approx(np.array([[0, 1, 2], [1, 0, 1.5], [2, 1.5, 0]]))
+    assert parts["thumbnail"] == pytest.approx(np.array([[0, 2, 3], [2, 0, 1], [3, 1, 0]]))
+
+
+def test_an_ordered_scene_says_how_it_was_made():
+    """A line is open and its links are sure; weights sum to one; only the path through the fused distance has confidence."""
+    world = World(40, seed=1, noise=0.02, blur=0.2)
+    scene, table = world.scenes[0], world.table(all_pairs(world.labels))
+    found = order_scene(scene, table, OrderParameters())
+    assert not found.closed and found.confidence.shape == (39,) and found.confidence.min() > 0.8
+    assert list(found.weights) == ["residual", "missing_inliers", "thumbnail"]
+    assert sum(found.weights.values()) == pytest.approx(1) and min(found.weights.values()) >= 0
+    for values in ({"method": "greedy"}, {"distance": "blend"}, {"method": "greedy", "distance": "blend"}):
+        other = order_scene(scene, table, OrderParameters(**values))
+        assert sorted(other.order.tolist()) == list(range(40))
+        assert np.isnan(other.confidence).all() and other.confidence.shape == (39,) and not other.closed
+
+
+@pytest.mark.parametrize("start", [0, 13])
+def test_a_full_orbit_is_closed_and_starts_where_its_pictures_jump(start):
+    """Forty frames around a circle: matches see that the ends meet, the light has changed in between. Its links are sure."""
+    place = (np.arange(40) - start) % 40
+    turn = np.abs(np.subtract.outer(place, place))
+    turn = np.minimum(turn, 40 - turn)
+    pairs = np.stack(np.triu_indices(40, 1), axis=1)
+    share = np.exp(-turn / 6.0)[pairs[:, 0], pairs[:, 1]]
+    residual = UNRELATED * (1 - share)
+    table = pd.DataFrame({"a": pairs[:, 0], "b": pairs[:, 1], "matches": 100, "inlier_share": share, "residual": residual})
+    light = np.sqrt(turn**2 + 0.0006 * np.subtract.outer(place, place) ** 2)
+    found = order_scene(scenes_of(np.zeros(40, int), light, light, {})[0], table, OrderParameters())
+    places = place[found.order]
+    assert found.closed and places.tolist() in (list(range(40)), list(range(39, -1, -1)))
+    assert found.confidence.min() > 0.8
+
+
+def test_fine_distances_count_where_the_order_speaks_for_them():
+    """Forty frames seen by rough matches and thumbnails, and two fine distances: one knows the way exactly, one is noise. The
+    first gets most of the weight and puts right what the rough ones leave wrong, the noise gets none."""
+    world = World(40, seed=3, noise=0.4, blur=2.0)
+    table, pairs = world.table(all_pairs(world.labels)), np.random.default_rng(0).uniform(0.1, 1, (40, 40))
+    exact = np.abs(np.subtract.outer(world.place, world.place)).astype(float)
+    fine = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
+    rough, fined = (
+        order_scene(scenes_of(world.labels, *world.views, parts)[0], table, OrderParameters()) for parts in ({}, fine)
+    )
+    assert adjacent(world.place[rough.order]) < 0.9
+    assert adjacent(world.place[fined.order]) == 1
+    assert fined.weights["noise"] == 0 and fined.weights["exact"] > 0.6
