@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.appearance import fine_distances, thumbnail_distances, value_distances
+from workbench.appearance import fine_distances, principal_distances, thumbnail_distances, value_distances
 
 
 def test_value_distances_are_exact():
@@ -30,15 +30,29 @@ def test_true_neighbours_are_near_in_every_distance(sample_clips):
             assert one < five < fifteen, (clip, name)
 
 
-def test_ranks_survive_a_change_of_light_and_colours_do_not(sample_clips):
-    """A frame made darker, with another gamma: by ranks it is nearer to itself than the frame five on is, by colours not."""
+def test_a_change_of_light_counts_little(sample_clips):
+    """A frame made darker, with another gamma: it is nearer to itself than the frame five on is, in every distance."""
     first, later = sample_clips["pagoda"][[0, 5]]
     darker = np.round(255 * (first / 255.0) ** 1.5 * 0.6).astype(np.uint8)
     images = np.stack([first, darker, later])
-    fine = fine_distances(images)
-    assert fine["ranks"][0, 1] < 0.5 * fine["ranks"][0, 2]
-    assert thumbnail_distances(images)[0, 1] < 0.5 * thumbnail_distances(images)[0, 2]
-    assert fine["colours"][0, 1] > fine["colours"][0, 2]
+    for found in (*fine_distances(images).values(), thumbnail_distances(images)):
+        assert found[0, 1] < 0.5 * found[0, 2]
+
+
+def test_principal_components_leave_noise_behind():
+    """Eighty pictures that drift slowly along a line under noise much stronger than a step of the drift: by all their values
+    the next frame is hardly nearer than the one eight on; by two principal components it mostly is."""
+    rng = np.random.default_rng(0)
+    drift, noise = rng.normal(size=400), rng.normal(size=(80, 400))
+    rows = np.arange(80)[:, None] * 0.04 * drift + noise
+    plain = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    principal = principal_distances(plain, components=2)
+
+    def right(distances):
+        return np.mean(np.diagonal(distances, 1)[:-7] < np.diagonal(distances, 8))
+
+    assert right(plain) < 0.7 and right(principal) > 0.85
+    np.testing.assert_allclose(principal_distances(plain, components=80), plain, atol=1e-5)  # all of them are the distances
 
 
 @pytest.mark.parametrize("shape", [(1, 48, 64, 3), (3, 1, 1, 3), (2, 7, 300, 3)])

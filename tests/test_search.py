@@ -12,7 +12,7 @@ from workbench import search as module
 from workbench.candidates import all_pairs
 from workbench.parameters import OrderParameters
 from workbench.register import UNRELATED
-from workbench.scenes import known_pairs, order_scene, scene_parts, scenes_of
+from workbench.scenes import is_still, known_pairs, order_scene, scene_parts, scenes_of
 from workbench.search import first_pairs, search
 
 GAP = 12.0
@@ -272,6 +272,20 @@ def test_known_pairs_and_parts_of_a_scene():
     assert parts["residual"] == pytest.approx(np.array([[0, 2, 10 * UNRELATED], [2, 0, 1], [10 * UNRELATED, 1, 0]]))
     assert parts["missing_inliers"] == pytest.approx(np.array([[0, 1, 2], [1, 0, 1.5], [2, 1.5, 0]]))
     assert parts["thumbnail"] == pytest.approx(np.array([[0, 2, 3], [2, 0, 1], [3, 1, 0]]))
+
+
+def test_principal_components_count_where_the_camera_stands_still():
+    """The same scene of six frames, shifted by a thousandth and by a hundredth of the diagonal from pair to pair."""
+    distances = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))
+    scene = scenes_of(np.zeros(6, int), distances, distances, {"colours": distances})[0]
+    pairs = np.stack(np.triu_indices(6, 1), axis=1)
+    columns = {"a": pairs[:, 0], "b": pairs[:, 1], "matches": 50, "inlier_share": 0.5, "residual": 0.1}
+    still, moving = (pd.DataFrame(columns | {"displacement": shift}) for shift in (0.001, 0.01))
+    assert is_still(scene.frames, still) and not is_still(scene.frames, moving)
+    assert [*scene_parts(scene, still)] == ["residual", "missing_inliers", "thumbnail", "colours", "principal"]
+    assert [*scene_parts(scene, moving)] == ["residual", "missing_inliers", "thumbnail", "colours"]
+    unregistered = still.assign(displacement=np.nan)  # nothing is known of the camera
+    assert not is_still(scene.frames, unregistered)
 
 
 def test_an_ordered_scene_says_how_it_was_made():

@@ -1,8 +1,8 @@
 """How alike two frames look as they are, before any registration: coarse ranks, fine ranks, colours.
 
-Coarse ranks survive changes of light and small shifts and are there for every pair; fine ranks and plain colours say more where
-the camera stands still, and nothing where it shakes or the light flickers. Which of them counts, every scene decides for
-itself (:mod:`workbench.distance`).
+Coarse ranks survive changes of light and small shifts and are there for every pair; fine ranks and colours say more where the
+camera stands still, and nothing where it shakes. Which of them counts, every scene decides for itself
+(:mod:`workbench.distance`).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from workbench.register import rank_thumbnail
 
 FINE_SIZE, FINE_BLUR = 160, 1.0  # px: long side of the fine ranks, sigma of their blur
 COLOUR_SIZE = 100  # px, long side of the colour pictures
+CONTRAST = 40  # standard deviation that each colour channel is brought to, of 255
+FLAT = 4  # a channel that varies less than this is not stretched further: it would be noise
 BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of products are exact in float32
 
 
@@ -26,13 +28,17 @@ def thumbnail_distances(images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def fine_distances(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """(N, h, w, 3) uint8 RGB -> (N, N) float64 Euclidean distances by name: ``ranks`` (grey, 160 px), ``colours`` (100 px)."""
+    """(N, h, w, 3) uint8 RGB -> (N, N) float64 Euclidean distances by name: ``ranks`` (grey, 160 px), ``colours`` (100 px,
+    every channel brought to the same mean and standard deviation, which takes most of a flicker away).
+    """
     ranks, colours = [], []
     for image in images:
         ranks.append(np.round(255 * rank_thumbnail(image, FINE_SIZE, FINE_BLUR)).astype(np.uint8))
         shrink = min(1.0, COLOUR_SIZE / max(image.shape[:2]))
         size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
-        colours.append(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA))
+        small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        spread = np.maximum(small.std(axis=(0, 1)), FLAT)
+        colours.append(np.clip(np.round(128 + CONTRAST * (small - small.mean(axis=(0, 1))) / spread), 0, 255).astype(np.uint8))
     return {"ranks": value_distances(np.stack(ranks)), "colours": value_distances(np.stack(colours))}
 
 
@@ -47,3 +53,14 @@ def value_distances(images: np.ndarray) -> np.ndarray:
             products += block @ block.T
     squares = np.diag(products)
     return np.sqrt(squares[:, None] + squares[None] - 2 * products)
+
+
+def principal_distances(distances: np.ndarray, components: int = 8) -> np.ndarray:
+    """(n, n) Euclidean distances -> (n, n) those in the first principal components alone (classical scaling; Torgerson,
+    Psychometrika 1952): noise, which is spread over all components, is left behind.
+    """
+    count = len(distances)
+    centring = np.eye(count) - 1 / max(1, count)
+    values, vectors = np.linalg.eigh(-0.5 * centring @ distances**2 @ centring)
+    points = vectors[:, -components:] * np.sqrt(np.maximum(values[-components:], 0))
+    return np.linalg.norm(points[:, None] - points[None], axis=2)

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from workbench.appearance import principal_distances
 from workbench.confidence import link_confidence
 from workbench.distance import Settled, scaled, settle
 from workbench.order import blend, closes, cut_loop, greedy_chain, pair_matrix, shortest_path
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
 from workbench.register import UNRELATED
+
+STILL = 0.002  # of the image diagonal, about 1 px on the working copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,9 @@ def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
 
 
 def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The distances that are fused, (n, n) each, scaled, by name: residual, missing_inliers, thumbnail, fine ones.
+    """The distances that are fused, (n, n) each, scaled, by name: residual, missing_inliers, thumbnail, the fine
+    ones, and where the camera stands still ``principal``: the colours' first eight principal components. There neighbours
+    differ by noise more than by what happens; under a moving camera those components only follow the movement.
 
     Pairs that were not compared count as unrelated: the residual of unrelated frames, and no inliers. table: as for
     :func:`known_pairs`.
@@ -75,16 +80,32 @@ def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
     residual = pair_matrix(scene.frames, pairs, table["residual"].to_numpy(), UNRELATED)
     missing = pair_matrix(scene.frames, pairs, 1 - table["inlier_share"].to_numpy(), 1)
     parts = {"residual": scaled(residual, known), "missing_inliers": scaled(missing, known)}
-    return parts | {"thumbnail": scaled(scene.thumbnails)} | {name: scaled(part) for name, part in scene.fine.items()}
+    parts |= {"thumbnail": scaled(scene.thumbnails)} | {name: scaled(part) for name, part in scene.fine.items()}
+    if "colours" in scene.fine and is_still(scene.frames, table):
+        principal = principal_distances(scene.fine["colours"])
+        principal[scene.fine["colours"] == 0] = 0  # identical frames stay identical
+        parts["principal"] = scaled(principal)
+    return parts
+
+
+def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
+    """Whether the camera of a scene hardly moves: half of its compared pairs are shifted by less than 0.2 % of the diagonal."""
+    own = table[table["a"].isin(frames) & table["b"].isin(frames)]
+    return bool(own["displacement"].median() < STILL)
 
 
 def settle_scene(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None = None, rounds: int = 5) -> Settled:
     """Order and weights of the parts in agreement, see :func:`workbench.distance.settle`. At first, fine parts have no say.
 
-    table: as for :func:`known_pairs`. weights: (P,), those of an earlier call to go on from.
+    table: as for :func:`known_pairs`. weights: those of an earlier call to go on from.
     """
     parts = list(scene_parts(scene, table).values())
-    start = np.r_[np.ones(3), np.zeros(len(scene.fine))] if weights is None else weights
+    start = np.zeros(len(parts))
+    if weights is not None:
+        shared = min(len(weights), len(parts))  # the last part, principal, may have come or gone with new pairs
+        start[:shared] = weights[:shared]
+    if not start.any():
+        start[:3] = 1
     return settle(parts, known_pairs(scene.frames, table), start, rounds)
 
 
