@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.order import blend, closes, cut_loop, greedy_chain, pair_matrix, shortest_path
+from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, pair_matrix, shortest_path, turned
 
 
 def line(count, noise=0.05, seed=0):
@@ -181,3 +181,32 @@ def test_blend_is_between_its_parts():
 
 def test_blend_without_any_match():
     assert np.array_equal(blend(np.zeros((3, 3)), np.full((3, 3), 0.4), 0.5), np.where(np.eye(3), 1, 0.2))
+
+
+def rest_move_rest(count=60, seed=0):
+    """Frames of someone who rests, moves fast, and rests again nearly as before: a circle that is left and come back to with
+    the speed of a swing, noise, and a small step between the last pose and the first. Distances, true order 0, 1, 2, ..."""
+    rng = np.random.default_rng(seed)
+    turn = np.pi * (1 - np.cos(np.linspace(0, np.pi, count)))  # 0 to 2 pi, slow at both ends
+    points = 20 * np.c_[np.cos(turn), np.sin(turn), np.zeros(count)] + rng.normal(0, 0.02, (count, 3))
+    points[:, 2] += np.linspace(0, 0.6, count)
+    return np.linalg.norm(points[:, None] - points[None], axis=2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_movement_that_ends_where_it_began_starts_at_rest(seed):
+    """The shortest path cuts the movement in two, for its links are the longest; the gap is found where the poses differ."""
+    distances = rest_move_rest(seed=seed)
+    path = shortest_path(distances)
+    assert tau(path) < 0.5
+    gap = gap_elsewhere(path, distances)
+    assert gap is not None and tau(turned(path, gap + 1)) > 0.99
+
+
+@pytest.mark.parametrize("count", [5, 30, 60])
+def test_no_gap_elsewhere_in_a_line_or_an_even_circle(count):
+    """The ends of a line are far apart; on a circle of even steps, no link stands out."""
+    distances, _ = line(count)
+    assert gap_elsewhere(shortest_path(distances), distances) is None
+    circle, _ = loop_of(count, 0, 5)
+    assert gap_elsewhere(shortest_path(circle), circle) is None

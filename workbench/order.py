@@ -80,6 +80,30 @@ def closes(order: np.ndarray, distances: np.ndarray) -> bool:
     return bool(closing <= 1.25 * links.max() and closing <= 2.5 * np.median(links))
 
 
+def gap_elsewhere(order: np.ndarray, distances: np.ndarray) -> int | None:
+    """Where a scene more likely begins than at the ends of its order: place k of the link from ``order[k]`` to the next frame
+    that is a gap, or None.
+
+    Someone rests, moves, and rests again; a road is empty, a car passes, it is empty again: such a scene ends as it began, and
+    the shortest path leaves out the longest link, in the midst of the quickest movement. But there the links around are long
+    too, while between the last and the first frame one link stands out among short ones. So when the ends of the order are
+    not much further apart than its longest link (1.25 times), a link counts as the gap if it stands out from the four on
+    either side (over their median) at least 1.5 times as much as the link that would join the ends does.
+
+    order: (n,) int; fewer than twelve frames have no gap. distances: (n, n).
+    """
+    count = len(order)
+    if count < 12:
+        return None
+    ring = distances[order, np.roll(order, -1)]
+    if ring.max() == 0 or ring[-1] > 1.25 * ring[:-1].max():
+        return None
+    around = np.stack([np.roll(ring, shift) for shift in range(-4, 5) if shift])
+    standing_out = ring / np.maximum(np.median(around, axis=0), 1e-9 * ring.max())
+    widest = int(np.argmax(standing_out))
+    return widest if standing_out[widest] >= 1.5 * standing_out[-1] else None
+
+
 def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
     """The order (n,) of a scene that :func:`closes`, started where it most likely did.
 
@@ -90,7 +114,12 @@ def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
     across = [
         appearance[np.ix_(ring[cut : cut + REACH], ring[cut + REACH : cut + 2 * REACH])].mean() for cut in range(len(order))
     ]
-    cut = np.roll(order, -int(np.argmax(across)))
+    return turned(order, int(np.argmax(across)))
+
+
+def turned(order: np.ndarray, start: int) -> np.ndarray:
+    """A closed order (n,) begun at place ``start``, or the reverse of that: the one with the earlier frame of the input first."""
+    cut = np.roll(order, -start)
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from workbench.appearance import principal_distances
 from workbench.confidence import link_confidence
 from workbench.distance import Settled, scaled, settle
-from workbench.order import blend, closes, cut_loop, greedy_chain, pair_matrix, shortest_path
+from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, pair_matrix, shortest_path, turned
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
 from workbench.register import UNRELATED
@@ -36,7 +36,7 @@ class OrderedScene:
 
     order: (n,) int, indices into the frames. confidence: (n - 1,) float, 0 to 1, of the link from each frame to the next; NaN
     where the order is not the shortest path through the fused distance, for which alone it is known. closed: whether the scene
-    comes back to its start, so that its first frame was chosen by how its pictures change. weights: of every part of the
+    comes back to its start, so that where it begins was chosen by other signs than its length. weights: of every part of the
     fused distance, by name, their sum 1. matrices: (n, n) each, by name: counts, similarity, blend, the parts (scaled), fused.
     """
 
@@ -109,6 +109,11 @@ def settle_scene(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None =
     return settle(parts, known_pairs(scene.frames, table), start, rounds)
 
 
+def is_ring(found: Settled) -> bool:
+    """Whether the ends of an order follow each other, so that it may begin elsewhere."""
+    return gap_elsewhere(found.order, found.fused) is not None or closes(found.order, found.fused)
+
+
 def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
     """The order of a scene from its compared pairs. table: as for :func:`known_pairs`."""
     known, parts = known_pairs(scene.frames, table), scene_parts(scene, table)
@@ -122,8 +127,12 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
     elif parameters.distance == "blend":
         order = shortest_path(1 - blended)
     else:
-        order, closed = settled.order, closes(settled.order, settled.fused)
-        order = refine(cut_loop(order, scene.thumbnails) if closed else order, settled.fused)
+        gap, closed = gap_elsewhere(settled.order, settled.fused), is_ring(settled)
+        if gap is not None:
+            order = turned(settled.order, gap + 1)
+        else:
+            order = cut_loop(settled.order, scene.thumbnails) if closed else settled.order
+        order = refine(order, settled.fused)
         confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
     matrices = {"counts": counts, "similarity": similarity, "blend": blended, **parts, "fused": settled.fused}
     shares = settled.weights / settled.weights.sum()

@@ -13,8 +13,7 @@ import pandas as pd
 from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends
 from workbench.confidence import WEAK, link_confidence
 from workbench.distance import Settled
-from workbench.order import closes
-from workbench.scenes import Scene, known_pairs, settle_scene
+from workbench.scenes import Scene, is_ring, known_pairs, settle_scene
 
 FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces
@@ -73,8 +72,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
     for _ in range(ROUNDS):
         known, room = known_pairs(frames, table), max(0, left() - RESERVE * count)
         along = pairs_along(found.order, known)[:room]
-        closed = closes(found.order, found.fused)
-        sure = link_confidence(found.order, found.fused, known, scene.thumbnails, closed) >= WEAK
+        sure = link_confidence(found.order, found.fused, known, scene.thumbnails, is_ring(found)) >= WEAK
         if stayed and not len(along) and sure.all():
             break
         _note(known, along)
