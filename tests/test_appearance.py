@@ -57,9 +57,7 @@ def test_principal_components_leave_noise_behind():
 
 @pytest.mark.parametrize("shape", [(1, 48, 64, 3), (3, 1, 1, 3), (2, 7, 300, 3)])
 def test_odd_sizes_and_flat_frames(shape):
-    """Without any structure, coarse ranks have no direction and are as far apart as unrelated ones; but never beyond 2."""
+    """Frames without any structure are alike in every distance."""
     images = np.full(shape, 90, np.uint8)
-    for found in fine_distances(images).values():
+    for found in (thumbnail_distances(images), *fine_distances(images).values()):
         assert found.shape == shape[:1] * 2 and (found == 0).all()
-    coarse = thumbnail_distances(images)
-    assert coarse.shape == shape[:1] * 2 and (np.diagonal(coarse) == 0).all() and coarse.max() <= 2

@@ -24,7 +24,11 @@ BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of pro
 
 def thumbnail_distances(images: Sequence[np.ndarray]) -> np.ndarray:
     """(N, h, w, 3) uint8 RGB -> (N, N) Euclidean distances of the frames' coarse rank thumbnails (16 x 12), 0 to 2."""
-    return np.sqrt(2 * cosine_distances(rank_grey_thumbnails(images)))
+    rows = rank_grey_thumbnails(images)
+    distances = np.sqrt(2 * np.maximum(0, cosine_distances(rows)))
+    flat = ~rows.any(axis=1)
+    distances[np.ix_(flat, flat)] = 0  # a frame of one colour has no direction, but two of them are alike
+    return distances
 
 
 def fine_distances(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
