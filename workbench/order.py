@@ -87,7 +87,7 @@ def gap_elsewhere(order: np.ndarray, distances: np.ndarray) -> int | None:
     Someone rests, moves, and rests again; a road is empty, a car passes, it is empty again: such a scene ends as it began, and
     the shortest path leaves out the longest link, in the midst of the quickest movement. But there the links around are long
     too, while between the last and the first frame one link stands out among short ones. So when the ends of the order are
-    not much further apart than its longest link (1.25 times), a link counts as the gap if it stands out from the four on
+    not much further apart than its longest link (1.5 times), a link counts as the gap if it stands out from the four on
     either side (over their median) at least 1.5 times as much as the link that would join the ends does.
 
     order: (n,) int; fewer than twelve frames have no gap. distances: (n, n).
@@ -96,7 +96,7 @@ def gap_elsewhere(order: np.ndarray, distances: np.ndarray) -> int | None:
     if count < 12:
         return None
     ring = distances[order, np.roll(order, -1)]
-    if ring.max() == 0 or ring[-1] > 1.25 * ring[:-1].max():
+    if ring.max() == 0 or ring[-1] > 1.5 * ring[:-1].max():
         return None
     around = np.stack([np.roll(ring, shift) for shift in range(-4, 5) if shift])
     standing_out = ring / np.maximum(np.median(around, axis=0), 1e-9 * ring.max())
