@@ -136,7 +136,7 @@ def _open_path(distances: np.ndarray) -> np.ndarray:
     tour_distances[1:, 1:] = np.maximum(1, whole)
     np.fill_diagonal(tour_distances, 0)
     # The search takes all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second.
-    seconds = max(0.05, count / 1000)
+    seconds = max(0.02, count / 4000)
     tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
     return np.roll(tour, -int(np.flatnonzero(tour == 0)[0]))[1:] - 1
 

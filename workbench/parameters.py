@@ -118,7 +118,7 @@ class MatchParameters(Parameters):
     )
     match_threshold: float = parameter(0.25, "confidence a match needs, for superglue and lightglue, 0 to 1", 0.0, 1.0)
     sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
-    pairs_per_frame: int = parameter(10, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
+    pairs_per_frame: int = parameter(8, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
 
     def __post_init__(self) -> None:
         super().__post_init__()

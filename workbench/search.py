@@ -19,6 +19,7 @@ FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces
 RESERVE = 1  # pairs a frame kept for the end, when every link of the order is looked at
 ROUNDS = 12  # at most; most scenes need four to eight
+PATIENCE = 4  # rounds that leave the order as it was before a search with doubtful links gives up
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 Search = Generator[np.ndarray, pd.DataFrame, None]  # gives pairs of positions, is sent all rows so far
@@ -68,12 +69,12 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
     def left() -> int:
         return pairs_per_frame * count - (np.count_nonzero(known_pairs(frames, table)) - count) // 2
 
-    found, stayed = settled(None, 5), False
+    found, stayed = settled(None, 5), 0
     for _ in range(ROUNDS):
         known, room = known_pairs(frames, table), max(0, left() - RESERVE * count)
         along = pairs_along(found.order, known)[:room]
         sure = link_confidence(found.order, found.fused, known, scene.thumbnails, is_ring(found)) >= WEAK
-        if stayed and not len(along) and sure.all():
+        if not len(along) and (stayed >= PATIENCE or (stayed and sure.all())):
             break
         _note(known, along)
         most = min((room - len(along)) // 3, int(STEP * count))
@@ -84,7 +85,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             break
         table = yield _positions(frames, pairs)
         before, found = found, settled(found.weights, 1)
-        stayed = np.array_equal(before.order, found.order)
+        stayed = stayed + 1 if np.array_equal(before.order, found.order) else 0
     # Every link of the order, and the one that would close it to a loop, is looked at in the end.
     for _ in range(ROUNDS):
         links, known = np.stack([found.order, np.roll(found.order, -1)], axis=1), known_pairs(frames, table)
