@@ -16,8 +16,10 @@ from workbench.transforms import TRANSFORM, register_features
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
-    """(P, 2) int, the run's pairs from the fewest inliers to the most."""
-    return run.transforms().sort_values(["inliers", "a", "b"])[["a", "b"]].to_numpy()
+    """(P, 2) int, the run's pairs inside scenes from the fewest inliers to the most."""
+    table, scenes = run.transforms(), run.scenes()
+    a, b = scenes[table["a"]], scenes[table["b"]]
+    return table[(a == b) & (a >= 0)].sort_values(["inliers", "a", "b"])[["a", "b"]].to_numpy()
 
 
 def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = None) -> Figure:
