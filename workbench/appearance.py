@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from workbench.descriptors import rank_grey_thumbnails
@@ -67,4 +68,4 @@ def principal_distances(distances: np.ndarray, components: int = 8) -> np.ndarra
     centring = np.eye(count) - 1 / max(1, count)
     values, vectors = np.linalg.eigh(-0.5 * centring @ distances**2 @ centring)
     points = vectors[:, -components:] * np.sqrt(np.maximum(values[-components:], 0))
-    return np.linalg.norm(points[:, None] - points[None], axis=2)
+    return cdist(points, points)

@@ -1,6 +1,7 @@
 """One scene: its frames, what is known of them, and their order with how sure each of its links is."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,11 @@ class Scene:
     embedded: np.ndarray
     thumbnails: np.ndarray
     fine: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def principal(self) -> np.ndarray:
+        """(n, n) distances of the colours' first eight principal components; identical frames stay 0 apart."""
+        return np.where(self.fine["colours"] == 0, 0, principal_distances(self.fine["colours"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +88,7 @@ def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
     parts = {"residual": scaled(residual, known), "missing_inliers": scaled(missing, known)}
     parts |= {"thumbnail": scaled(scene.thumbnails)} | {name: scaled(part) for name, part in scene.fine.items()}
     if "colours" in scene.fine and is_still(scene.frames, table):
-        principal = principal_distances(scene.fine["colours"])
-        principal[scene.fine["colours"] == 0] = 0  # identical frames stay identical
-        parts["principal"] = scaled(principal)
+        parts["principal"] = scaled(scene.principal)
     return parts
 
 
