@@ -1,5 +1,6 @@
 """SIFT features on a photograph, and features.h5."""
 
+import os
 import subprocess
 import sys
 
@@ -120,7 +121,8 @@ def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_p
     with pytest.raises(KeyboardInterrupt):
         features.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
     out = features.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
-    assert len(seen) == 67 + 6  # the first block of 64 was not done again
+    # The first block of 64 was not done again; other threads may have begun a few frames more when one was killed.
+    assert 67 + 6 <= len(seen) <= 67 + 6 + 2 * os.cpu_count()
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["features.h5", "whole.h5"]
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_quality_on_the_sample(sample_run):
     assert metrics["frames"] == 200 and metrics["scenes"] == 3 and metrics["outliers"] == 20
     assert metrics["outlier_f1"] >= 0.98 and metrics["scene_f1"] >= 0.98
     assert metrics["tau"] >= 0.98 and metrics["adjacent"] >= 0.9 and metrics["coverage"] >= 0.98
-    assert metrics["pairs_per_frame"] <= 10
+    assert metrics["pairs_per_frame"] <= 8
     table, scenes = run.transforms(), run.scenes()
     inside = (scenes[table["a"]] == scenes[table["b"]]) & (scenes[table["a"]] >= 0)
     assert (table["model"] != "none")[inside].mean() > 0.95
@@ -118,7 +119,7 @@ def test_what_the_match_and_order_stages_say_of_themselves(sample_run):
     run, _ = sample_run
     info = run.info("order")
     for scene in ("scene00", "scene01", "scene02"):
-        shares = [info[f"{scene}_weight_{part}"] for part in PARTS]
+        shares = [share for name, share in info.items() if name.startswith(f"{scene}_weight_")]
         assert sum(shares) == pytest.approx(1, abs=0.003) and min(shares) >= 0
         assert info[f"{scene}_closed"] is False
     found = run.info("match")
@@ -192,7 +193,9 @@ def test_matrices_behind_the_order(sample_run):
             assert np.array_equal(found["frames"][found["order"]], run.scene_order(scene))
             for name in ("counts", "similarity", "blend", "residual", "missing_inliers", "thumbnail", "fused"):
                 assert found[name].shape == (size, size) and np.allclose(found[name], found[name].T), name
-            assert set(found) == {"frames", "order", "confidence", "counts", "similarity", "blend", *PARTS, "fused"}
+            # A still camera has one part more.
+            names = {"frames", "order", "confidence", "counts", "similarity", "blend", *PARTS, "fused"}
+            assert set(found) - {"principal"} == names
             ordered = found["fused"][np.ix_(found["order"], found["order"])]
         assert (np.diagonal(ordered) == 0).all()
         assert np.diagonal(ordered, 1).mean() < 0.5 * np.diagonal(ordered, 10).mean()
@@ -239,7 +242,8 @@ def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
         quiet(run)
     assert "features" not in run.record["stages"] and not (run.path / "features.h5").exists()
     quiet(Run.open(run.path))
-    assert len(looked_at) == 20 + 10
+    # Other threads may have begun a few frames more when one was killed.
+    assert 20 + 10 <= len(looked_at) <= min(20 + 10 + 2 * os.cpu_count(), 2 * 26 - 1)
     assert bytes_of(run) == bytes_of(short_run[0])
 
 
