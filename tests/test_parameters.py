@@ -111,7 +111,8 @@ def test_dotted_and_short_keys():
     assert dotted == stage_parameters({"eps": 0.2, "ratio": 0.7})
     assert dotted["cluster"] == ClusterParameters(eps=0.2) and dotted["match"] == MatchParameters(ratio=0.7)
     assert dotted["order"] == OrderParameters()
-    assert dotted["cluster"].as_dict() == {"eps": 0.2, "min_samples": 3}
+    others = {"clusterer": "dbscan", "min_samples": 3, "min_cluster_size": 5, "xi": 0.05}
+    assert dotted["cluster"].as_dict() == others | {"eps": 0.2}
 
 
 def test_one_parameter_under_both_names_is_refused():

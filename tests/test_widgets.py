@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from workbench import viz, widgets
+from workbench import viz, widgets, widgets_frames
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def numbered(*values):
     ("wanted", "headless", "expected"), [(True, None, True), (True, "", True), (True, "1", False), (False, None, False)]
 )
 def test_is_interactive(monkeypatch, wanted, headless, expected):
-    monkeypatch.delenv(widgets.HEADLESS, raising=False)
+    monkeypatch.delenv(widgets_frames.HEADLESS, raising=False)
     if headless is not None:
-        monkeypatch.setenv(widgets.HEADLESS, headless)
+        monkeypatch.setenv(widgets_frames.HEADLESS, headless)
     assert widgets.is_interactive(wanted) is expected
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from workbench import __version__
 from workbench.errors import ParameterError, UsageError, WorkbenchError
-from workbench.parameters import STAGES, Parameters, defaults, stage_parameters
+from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
 
 if TYPE_CHECKING:
     from workbench.run import Run
@@ -78,12 +79,13 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
 @stage_options
 def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, **options: Any) -> None:
     """Restore VIDEO: the fast path, without notebooks."""
+    source = click.get_current_context().get_parameter_source
+    given = {name.replace("__", "."): value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
     if all_pairs:
-        options["match__pairs_per_frame"] = 0
-    chosen = stage_parameters({name.replace("__", "."): value for name, value in options.items()})
+        given["match.pairs_per_frame"] = 0
     from workbench import stages
 
-    run, known = _begin(video, out, truth, chosen, overwrite)
+    run, known, chosen = _begin(video, out, truth, given, overwrite)
     metrics = stages.reconstruct(run, chosen, known, overwrite, progress=_watched())
     _finish(run, metrics, [])
 
@@ -96,13 +98,12 @@ def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, all_
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", help="A stage parameter, as cluster.eps=0.3; repeatable.")
 def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
     """Restore VIDEO through the notebooks, and write report.html."""
-    chosen = stage_parameters(dict(_pair(value) for value in values))
     from workbench.headless import CHAIN, run_notebooks
     from workbench.report import write_report
     from workbench.run import Run
     from workbench.stages import write_metrics
 
-    run, known = _begin(video, out, truth, chosen, overwrite)
+    run, known, chosen = _begin(video, out, truth, dict(_pair(value) for value in values), overwrite)
     executed: list[Path] = []
     _say_now(CHAIN[0])
     start = time.perf_counter()
@@ -232,10 +233,15 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _begin(
-    video: Path, out: Path | None, truth: str, chosen: dict[str, Parameters], overwrite: bool
-) -> tuple["Run", Path | None]:
-    """The run to work in and the truth, if there is one. What cannot work is refused before anything costly is done."""
+    video: Path, out: Path | None, truth: str, given: dict[str, Any], overwrite: bool
+) -> tuple["Run", Path | None, dict[str, Parameters]]:
+    """The run to work in, the truth, if there is one, and the parameters: those that are given, then those kept in the run,
+    then the defaults. What cannot work is refused before anything costly is done.
+    """
+    given = full_names(given)
+    stage_parameters(given)
     from workbench.evaluate import find_truth, read_truth
+    from workbench.kept import FILE, read_kept
     from workbench.run import Run
     from workbench.stages import read_video
     from workbench.video import decode
@@ -246,9 +252,14 @@ def _begin(
     if known:
         read_truth(known)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)
+    kept = {name: value for name, value in read_kept(run).items() if name not in given and value != defaults()[name]}
+    if kept:
+        told = ", ".join(f"{name}={value}" for name, value in kept.items())
+        click.echo(f"note: kept in this run: {told} (delete {run.path / FILE} to go without)", err=True)
+    chosen = stage_parameters(kept | given)
     if known:
         read_truth(known, read_video(run, chosen["video"], overwrite, progress=_watched())["info"]["frames"])
-    return run, known
+    return run, known, chosen
 
 
 def _watched() -> bool:

@@ -1,10 +1,12 @@
-"""Scenes and outliers: DBSCAN on cosine distances, and a suggestion for its radius eps."""
+"""Scenes and outliers: DBSCAN on cosine distances and a suggestion for its radius eps; HDBSCAN and OPTICS beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.cluster import DBSCAN
-from sklearn.metrics import adjusted_rand_score
+from scipy.sparse import csr_matrix
+from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.neighbors import sort_graph_by_row_values
 
 from workbench.parameters import ClusterParameters, UmapParameters
 
@@ -39,19 +41,76 @@ def cluster(
     """Scenes of a clip: labels (N,) int (0 = largest scene, -1 = outlier), the eps that was used, and the sweep behind it.
 
     distances: (N, N) cosine distances. typical_eps: what usually parts scenes for these embeddings, 0 if not known.
-    Fewer than four frames are one scene: there is no density to tell outliers by.
+    Fewer than four frames are one scene: there is no density to tell outliers by. HDBSCAN and OPTICS use no eps: 0 is returned.
     """
     sweep = sweep_eps(distances, parameters.min_samples, typical_eps)
-    eps = parameters.eps or sweep.suggested
+    eps = (parameters.eps or sweep.suggested) if parameters.clusterer == "dbscan" else 0.0
     if len(distances) < FEWEST:
         return np.zeros(len(distances), dtype=int), eps, sweep
-    return dbscan(distances, eps, parameters.min_samples), eps, sweep
+    return find_labels(distances, replace(parameters, eps=eps)), eps, sweep
 
 
-def dbscan(distances: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
+def find_labels(distances: np.ndarray | csr_matrix, parameters: ClusterParameters) -> np.ndarray:
+    """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier.
+
+    distances: (N, N); for dbscan also those up to eps alone, as :func:`near_distances` gives them.
+    """
+    if parameters.clusterer == "hdbscan":
+        return hdbscan(distances, parameters.min_cluster_size, parameters.min_samples)
+    if parameters.clusterer == "optics":
+        return optics(distances, parameters.min_cluster_size, parameters.min_samples, parameters.xi)
+    return dbscan(distances, parameters.eps, parameters.min_samples)
+
+
+def dbscan(distances: np.ndarray | csr_matrix, eps: float, min_samples: int) -> np.ndarray:
     """DBSCAN (Ester et al., KDD 1996) on (N, N) distances -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
     labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
     return by_size(labels)
+
+
+def near_distances(distances: np.ndarray, farthest: float) -> csr_matrix:
+    """The distances up to ``farthest``, sorted row by row: :func:`dbscan` with an eps up to that takes them in place of the
+    whole (N, N) matrix, gives the same labels, and is quicker where most frames lie further apart.
+    """
+    rows, columns = np.nonzero(distances <= farthest)
+    # A distance of 0 would be taken for none.
+    near = csr_matrix((np.maximum(distances[rows, columns], 1e-12), (rows, columns)), shape=distances.shape)
+    return sort_graph_by_row_values(near, warn_when_not_sorted=False)
+
+
+def hdbscan(distances: np.ndarray, min_cluster_size: int, min_samples: int) -> np.ndarray:
+    """HDBSCAN (Campello et al., PAKDD 2013) on (N, N) distances -> labels (N,) int as from :func:`dbscan`.
+
+    A clip with fewer frames than ``min_cluster_size`` has no scene.
+    """
+    if len(distances) < max(min_cluster_size, min_samples):
+        return np.full(len(distances), -1)
+    # One scene may be all there is.
+    model = HDBSCAN(
+        min_cluster_size=min_cluster_size, min_samples=min_samples, metric="precomputed", copy=True, allow_single_cluster=True
+    )
+    return by_size(model.fit_predict(distances))
+
+
+def optics(distances: np.ndarray, min_cluster_size: int, min_samples: int, xi: float) -> np.ndarray:
+    """OPTICS with the xi method (Ankerst et al., SIGMOD 1999) on (N, N) distances -> labels (N,) int as from :func:`dbscan`.
+
+    A clip with fewer frames than ``min_cluster_size`` has no scene.
+    """
+    if len(distances) < max(min_cluster_size, min_samples):
+        return np.full(len(distances), -1)
+    model = OPTICS(min_samples=min_samples, metric="precomputed", xi=xi, min_cluster_size=min_cluster_size)
+    return by_size(model.fit_predict(distances))
+
+
+def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
+    """Mean silhouette (Rousseeuw, 1987) of the frames in scenes, -1 to 1: how much nearer a frame is to its own scene than to
+    the next one. NaN with fewer than two scenes.
+    """
+    inside = np.flatnonzero(labels >= 0)
+    if len(np.unique(labels[inside])) < 2:
+        return float("nan")
+    return float(silhouette_score(distances[np.ix_(inside, inside)], labels[inside], metric="precomputed"))
 
 
 def by_size(labels: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from workbench.errors import ParameterError
 DEFAULT_BACKBONE = "resnet18-photos"
 DEFAULT_MATCHER = "superglue"
 
+CLUSTERERS = ("dbscan", "hdbscan", "optics")
 MATCHERS = ("sift-flann", "sift-exact", "superglue", "lightglue")
 BUNDLED_SUPERGLUE = "superglue-sift"
 
@@ -87,8 +88,11 @@ class UmapParameters(Parameters):
 class ClusterParameters(Parameters):
     """Scenes and outliers."""
 
+    clusterer: str = parameter("dbscan", f"one of {', '.join(CLUSTERERS)}", choices=CLUSTERERS)
     eps: float = parameter(0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 takes the suggested value", 0.0, 2.0)
-    min_samples: int = parameter(3, "DBSCAN neighbours a core frame needs, itself included, 2 to 100", 2, 100)
+    min_samples: int = parameter(3, "neighbours a core frame needs, itself included, 2 to 100", 2, 100)
+    min_cluster_size: int = parameter(5, "frames a scene has at least, for hdbscan and optics, 2 to 1000", 2, 1000)
+    xi: float = parameter(0.05, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999)
 
 
 @dataclass(frozen=True)
@@ -183,8 +187,19 @@ STAGES: dict[str, type[Parameters]] = {
 def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
     """Dotted keys (``{"cluster.eps": 0.2}``) to one parameter object a stage; stages not named keep their defaults.
 
-    A key may go without its stage (``{"eps": 0.2}``): names are unique over all stages. Raises :class:`ParameterError` for
-    an unknown key, listing the known ones, and for a value out of range.
+    A key may go without its stage, as for :func:`full_names`. Raises :class:`ParameterError` for an unknown key, listing the
+    known ones, and for a value out of range.
+    """
+    chosen: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
+    for key, value in full_names(values).items():
+        stage, name = key.split(".", 1)
+        chosen[stage][name] = value
+    return {stage: kind(**chosen[stage]) for stage, kind in STAGES.items()}
+
+
+def full_names(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with the stage before every key (``{"eps": 0.2}`` becomes ``{"cluster.eps": 0.2}``): names are unique over all
+    stages. Raises :class:`ParameterError` for an unknown key, listing the known ones, and for one that is given twice.
     """
     short = {key.split(".", 1)[1]: key for key in defaults()}
     twice = sorted(key for key in values if key in short and short[key] in values)
@@ -194,11 +209,7 @@ def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
     unknown = sorted(set(values) - set(defaults()))
     if unknown:
         raise ParameterError(f"unknown parameter {', '.join(unknown)}; known: {', '.join(defaults())}")
-    chosen: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
-    for key, value in values.items():
-        stage, name = key.split(".", 1)
-        chosen[stage][name] = value
-    return {stage: kind(**chosen[stage]) for stage, kind in STAGES.items()}
+    return values
 
 
 def defaults() -> dict[str, Any]:

@@ -134,9 +134,10 @@ class Run:
                     "or `workbench reconstruct VIDEO`"
                 )
             if self._is_stale(stage):
+                notebook, flag = (" with overwrite = True", " --overwrite") if not found.get("released") else ("", "")
                 raise StaleStageError(
                     f"stage {stage} of {self.path} was made from other inputs than there are now: run notebooks/"
-                    f"{NOTEBOOKS[stage]}.ipynb with overwrite = True first, or `workbench reconstruct VIDEO --overwrite`"
+                    f"{NOTEBOOKS[stage]}.ipynb{notebook} first, or `workbench reconstruct VIDEO{flag}`"
                 )
 
     def _is_stale(self, stage: str) -> bool:
@@ -176,8 +177,10 @@ class Run:
         key = self.key(name, parameters, after, weights)
         found = self._record["stages"].get(name)
         if found and found["fingerprint"] == key and all((self.path / output).exists() for output in found["outputs"]):
+            if found.pop("released", False):
+                self._save()
             return found
-        if found and found["fingerprint"] != key and not overwrite:
+        if found and found["fingerprint"] != key and not (overwrite or found.get("released")):
             raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
         scratch = self.path / f".{name}.partial"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -216,6 +219,20 @@ class Run:
         self.require(stage)
         self._record["stages"][stage]["edits"].append(change)
         self._save()
+
+    def release(self, *stages: str) -> None:
+        """Let finished stages, and what builds on them, be replaced the next time they run, as with ``overwrite``. Until then
+        they stay as they are, and one that turns out to be up to date is not released any more.
+        """
+        for name, found in self._record["stages"].items():
+            if self._builds_on(name, stages):
+                found["released"] = True
+        self._save()
+
+    def _builds_on(self, stage: str, others: tuple[str, ...]) -> bool:
+        """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
+        found = self._record["stages"].get(stage)
+        return stage in others or (found is not None and any(self._builds_on(name, others) for name in found["inputs"]))
 
     def info(self, stage: str) -> dict[str, Any]:
         """What a finished stage recorded about itself."""

@@ -214,9 +214,11 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
     suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
     labels = run.scenes()
     if labels.max() < 0:
+        eps = run.info("cluster")["eps"]
+        remedy = f"--cluster.eps above {eps:.3g}" if eps else "a smaller --cluster.min_cluster_size"
         raise ClusterError(
             f"no scene was found: all {len(labels)} frames look foreign to each other (the order.csv of {run.path} sets them "
-            f"aside); try --overwrite with --cluster.eps above {run.info('cluster')['eps']:.3g}"
+            f"aside); try --overwrite with {remedy}"
         )
     names = [f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)]
 

@@ -1,0 +1,109 @@
+"""Parameters kept by hand: chosen while looking, written to ``kept.yaml`` of the run, taken by whatever runs it next.
+
+The file maps dotted names to values (``cluster.eps: 0.05``). A kept value stands in for a default: a parameter that is given
+any other value, in a notebook's parameters cell or on the command line, has that one.
+"""
+
+import shlex
+from dataclasses import fields, replace
+from typing import Any
+
+import yaml
+
+from workbench.errors import ParameterError
+from workbench.headless import notebooks_folder
+from workbench.parameters import STAGES, Parameters, defaults, stage_parameters
+from workbench.run import NOTEBOOKS, Run
+
+FILE = "kept.yaml"
+
+
+def read_kept(run: Run) -> dict[str, Any]:
+    """What is kept in a run: dotted names to values; empty when nothing is.
+
+    Raises :class:`~workbench.errors.ParameterError` when the file is damaged, or names a parameter or value that is not known.
+    """
+    file = run.path / FILE
+    if not file.is_file():
+        return {}
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        stage_parameters(values)
+    except (ParameterError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{file} cannot be used ({reason}): mend it, or delete it to go without") from error
+    return values
+
+
+def keep(run: Run, *chosen: Parameters) -> None:
+    """Keep all parameters of one or more stages. The stages, and what was built on them, may be replaced from now on: the next
+    notebook or command that runs them does it unasked.
+    """
+    kept = read_kept(run)
+    for parameters in chosen:
+        stage = _stage(parameters)
+        kept |= {f"{stage}.{name}": value for name, value in parameters.as_dict().items()}
+    _write(run, kept)
+    run.release(*map(_stage, chosen))
+
+
+def forget(run: Run, *stages: str) -> None:
+    """Keep nothing for these stages any more; they go back to their defaults, unasked, when they run next."""
+    _write(run, {key: value for key, value in read_kept(run).items() if key.split(".")[0] not in stages})
+    run.release(*stages)
+
+
+def keep_made(run: Run) -> dict[str, Any]:
+    """Keep what finished stages were made with, where it is not the default and nothing is kept yet; returns what is new.
+
+    So notebooks, whose parameters cells hold the defaults, find the stages of a run that was made otherwise as they are.
+    """
+    kept, known = read_kept(run), defaults()
+    made = {
+        f"{stage}.{name}": value
+        for stage, found in run.record["stages"].items()
+        for name, value in found["parameters"].items()
+        if f"{stage}.{name}" in known and value != known[f"{stage}.{name}"] and f"{stage}.{name}" not in kept
+    }
+    if made:
+        _write(run, kept | made)
+    return made
+
+
+def with_kept(run: Run, parameters: Parameters) -> Parameters:
+    """``parameters`` with the kept values of their stage in place of defaults; a line is printed for what was taken."""
+    stage, kept = _stage(parameters), read_kept(run)
+    values = {item.name: kept.get(f"{stage}.{item.name}", item.default) for item in fields(parameters)}
+    taken = {
+        item.name: values[item.name]
+        for item in fields(parameters)
+        if getattr(parameters, item.name) == item.default and values[item.name] != item.default
+    }
+    if taken:
+        print(f"Kept in this run: {', '.join(f'{name} = {value!r}' for name, value in taken.items())} ({run.path / FILE})")
+    return replace(parameters, **taken)
+
+
+def papermill_command(run: Run, *chosen: Parameters) -> str:
+    """The command that runs the notebook of these parameters' stages on ``run`` with just these values, for a shell.
+
+    All parameters must belong to one notebook. The executed notebook is written into the run directory.
+    """
+    (name,) = {NOTEBOOKS[_stage(parameters)] for parameters in chosen}
+    values = {"run_path": str(run.path.resolve())}
+    for parameters in chosen:
+        values |= parameters.as_dict()
+    values["interactive"] = False
+    words = ["papermill", str(notebooks_folder() / f"{name}.ipynb"), str(run.path.resolve() / f"{name}.ipynb")]
+    for key, value in values.items():
+        words += ["-p", key, str(value)]
+    return shlex.join(words)
+
+
+def _stage(parameters: Parameters) -> str:
+    return next(stage for stage, kind in STAGES.items() if type(parameters) is kind)
+
+
+def _write(run: Run, kept: dict[str, Any]) -> None:
+    in_order = {key: kept[key] for key in defaults() if key in kept}
+    run.write_text(FILE, yaml.safe_dump(in_order, sort_keys=False))

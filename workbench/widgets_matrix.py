@@ -1,0 +1,93 @@
+"""A matrix of frames by frames that one can click: the two frames of the cell are shown, or handed on."""
+
+from collections.abc import Callable
+
+import ipywidgets
+import numpy as np
+import plotly.graph_objects as go
+
+from workbench.viz_matrices import MAX_MATRIX
+from workbench.viz_pictures import thumbnail
+from workbench.widgets_frames import jpeg
+
+Picked = Callable[[int, int], None]  # positions of the two frames, row and column
+
+
+def clickable_matrix(
+    values: np.ndarray, on_pick: Picked, title: str, frames: np.ndarray | None = None, side: int = 480
+) -> go.FigureWidget:
+    """A picture of a matrix; a click on a cell calls ``on_pick`` with the positions of its two frames.
+
+    values: (N, N) float; NaN is left blank, and can be clicked all the same. frames: (N,) int, the position of the frame of
+    every row and column, default 0 to N - 1. side: px. Of a matrix with more than 600 rows every cell shown stands for a block
+    of frames: it has the largest value of the block, and picks the pair with that value.
+    """
+    frames = np.arange(len(values)) if frames is None else np.asarray(frames, dtype=int)
+    shown, rows, columns = largest_of_blocks(np.asarray(values, dtype=np.float32), MAX_MATRIX)
+    figure = go.FigureWidget(
+        [
+            go.Heatmap(
+                z=shown, colorscale="Viridis", customdata=np.stack([frames[rows], frames[columns]], axis=-1),
+                hovertemplate="frame %{customdata[0]} and frame %{customdata[1]}: %{z:.3g}<extra></extra>",
+                colorbar={"thickness": 12},
+            ),
+            go.Scatter(x=[], y=[], mode="markers", hoverinfo="skip",
+                       marker={"symbol": "square-open", "size": 14, "color": "#d62728", "line": {"width": 3}}),
+        ]
+    )  # fmt: skip
+    figure.update_layout(
+        title={"text": title, "font": {"size": 14}}, width=side + 60, height=side, margin={"l": 40, "r": 10, "t": 40, "b": 30},
+        xaxis={"constrain": "domain", "showticklabels": False, "ticks": ""}, showlegend=False, plot_bgcolor="white",
+        yaxis={"autorange": "reversed", "scaleanchor": "x", "constrain": "domain", "showticklabels": False, "ticks": ""},
+    )  # fmt: skip
+    figure.add_class("wb-matrix")
+
+    def clicked(_trace: object, points: object, _state: object) -> None:
+        row, column = points.point_inds[0]
+        figure.data[1].update(x=[column], y=[row])
+        on_pick(int(frames[rows[row, column]]), int(frames[columns[row, column]]))
+
+    figure.data[0].on_click(clicked)
+    return figure
+
+
+def largest_of_blocks(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, N) float in square blocks so large that at most ``most`` a side are left, (n, n) each: the largest value of a block,
+    its row and its column. NaN counts as less than any number; a block of nothing else stays NaN.
+    """
+    count = len(values)
+    step = max(1, -(-count // most))
+    blocks = -(-count // step)
+    padded = np.full((blocks * step, blocks * step), -np.inf, dtype=values.dtype)
+    padded[:count, :count] = np.where(np.isnan(values), -np.inf, values)
+    flat = padded.reshape(blocks, step, blocks, step).swapaxes(1, 2).reshape(blocks, blocks, step * step)
+    best = flat.argmax(axis=2)
+    largest = np.take_along_axis(flat, best[..., None], axis=2)[..., 0]
+    starts = np.arange(blocks) * step
+    rows, columns = starts[:, None] + best // step, starts[None] + best % step
+    return np.where(np.isneginf(largest), np.nan, largest), rows, columns
+
+
+def similarity_browser(images: np.ndarray, similarity: np.ndarray, frames: np.ndarray | None = None) -> ipywidgets.Widget:
+    """The similarity matrix, and beside it the two frames of the cell that was clicked last.
+
+    images: (N, h, w, 3) uint8. similarity: (N, N) float, cosine. frames: (N,) int, the order of rows and columns, default that
+    of the input. At first the two different frames that are most alike are shown.
+    """
+    if len(images) < 2:
+        return ipywidgets.HTML("no two frames to compare")
+    frames = np.arange(len(images)) if frames is None else np.asarray(frames, dtype=int)
+    caption = ipywidgets.HTML()
+    caption.add_class("wb-pair")
+    pictures = [ipywidgets.Image(format="jpeg") for _ in range(2)]
+
+    def show(a: int, b: int) -> None:
+        caption.value = f"frame {a} and frame {b}: cosine similarity {similarity[a, b]:.3f}"
+        for picture, frame in zip(pictures, (a, b), strict=True):
+            picture.value = jpeg(thumbnail(images[frame], 360, 360))
+
+    values = similarity[np.ix_(frames, frames)]
+    matrix = clickable_matrix(values, show, "Cosine similarity: click a cell to see its two frames", frames)
+    apart = np.where(np.eye(len(images), dtype=bool), -np.inf, similarity)
+    show(*map(int, np.unravel_index(apart.argmax(), apart.shape)))
+    return ipywidgets.HBox([matrix, ipywidgets.VBox([caption, *pictures])])
