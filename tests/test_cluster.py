@@ -8,7 +8,7 @@ from workbench.descriptors import unit_length
 from workbench.embed import cosine_distances, embed
 from workbench.evaluate import OUTLIER, OrderRow, evaluate
 from workbench.models import typical_eps
-from workbench.parameters import DEFAULT_BACKBONE, ClusterParameters, EmbedParameters, UmapParameters
+from workbench.parameters import CLUSTERERS, DEFAULT_BACKBONE, ClusterParameters, EmbedParameters, UmapParameters
 
 TYPICAL = typical_eps(DEFAULT_BACKBONE)
 
@@ -125,7 +125,63 @@ def test_k_distances_against_counting(k):
     for row in distances:
         radii = sorted(row.tolist())
         expected.append(next(radius for radius in radii if sum(row <= radius) >= min(k, len(row))))
-    assert np.array_equal(cluster.k_distances(distances, k), sorted(expected))
+    assert np.array_equal(cluster.k_distances(distances, k), expected)
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_clusterer_finds_blobs(clusterer, seed):
+    """Three blobs of 30, 20 and 12, and 6 vectors far from everything. All find the blobs; only DBSCAN sets all six aside, the
+    others count some of them to the blob that is least far."""
+    vectors, truth = blobs(seed=seed)
+    parameters = ClusterParameters(clusterer, min_cluster_size=8, xi=0.2)
+    labels, eps, sweep = cluster.cluster(cosine_distances(vectors), parameters, 0.2)
+    assert (eps == 0) == (clusterer != "dbscan") and sweep.suggested > 0
+    assert np.array_equal(labels[truth >= 0], truth[truth >= 0])
+    assert clusterer != "dbscan" or (labels[truth < 0] == -1).all()
+
+
+@pytest.mark.parametrize("clusterer", ["hdbscan", "optics"])
+@pytest.mark.parametrize("frames", [4, 7])
+def test_fewer_frames_than_a_scene_needs(clusterer, frames):
+    """All are outliers; of fewer than four frames, no clusterer is asked."""
+    distances = cosine_distances(blobs(sizes=(frames,), outliers=0)[0])
+    labels, *_ = cluster.cluster(distances, ClusterParameters(clusterer, min_cluster_size=8))
+    assert (labels == -1).all()
+    labels, *_ = cluster.cluster(distances[:3, :3], ClusterParameters(clusterer, min_cluster_size=8))
+    assert (labels == 0).all()
+
+
+@pytest.mark.parametrize("eps", [0.001, 0.02, 0.03, 0.05, 0.5])
+def test_near_distances_are_all_that_dbscan_needs(eps):
+    """Blobs with two identical frames among them: the same labels as from the whole matrix, at every eps up to the farthest."""
+    vectors, _ = blobs()
+    distances = cosine_distances(np.concatenate([vectors, vectors[:2]]))
+    near = cluster.near_distances(distances, 0.5)
+    assert np.array_equal(cluster.dbscan(near, eps, 3), cluster.dbscan(distances, eps, 3))
+
+
+def test_knee():
+    """99 low values and one step up: the knee is the last low one; on a straight line the first is as good as any."""
+    assert cluster.knee(np.array([0.1] * 90 + [0.11] * 9 + [0.9])) == 0.11
+    assert cluster.knee(np.array([0.2])) == 0.2
+
+
+def test_plateaus_say_what_dbscan_finds():
+    """Every range holds what DBSCAN finds at its two ends; the widest with scenes is the true clustering, and it is the one
+    with the best silhouette."""
+    vectors, truth = blobs()
+    distances = cosine_distances(vectors)
+    sweep = cluster.sweep_eps(distances, 3)
+    table = cluster.plateaus(sweep, distances, 3, most=5)
+    assert len(table) == 5 and (np.diff(table["low"]) > 0).all()
+    for row in table.itertuples():
+        for eps in (row.low, row.high):
+            labels = cluster.dbscan(distances, eps, 3)
+            assert (labels.max() + 1, (labels < 0).sum()) == (row.scenes, row.outliers)
+    best = table.loc[table["silhouette"].idxmax()]
+    assert (best["scenes"], best["outliers"]) == (3, (truth < 0).sum()) and best["silhouette"] > 0.9
+    assert np.isnan(cluster.silhouette(distances, np.zeros(len(truth), int)))
 
 
 def test_umap_is_the_same_every_time_and_keeps_scenes_apart():

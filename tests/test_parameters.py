@@ -111,7 +111,7 @@ def test_dotted_and_short_keys():
     assert dotted == stage_parameters({"eps": 0.2, "ratio": 0.7})
     assert dotted["cluster"] == ClusterParameters(eps=0.2) and dotted["match"] == MatchParameters(ratio=0.7)
     assert dotted["order"] == OrderParameters()
-    others = {"clusterer": "dbscan", "min_samples": 3, "min_cluster_size": 5, "xi": 0.05}
+    others = {"clusterer": "dbscan", "min_samples": 3, "min_cluster_size": 10, "xi": 0.4}
     assert dotted["cluster"].as_dict() == others | {"eps": 0.2}
 
 

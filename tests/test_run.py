@@ -306,3 +306,28 @@ def test_fingerprints_cover_parameters_inputs_and_video(tmp_path, source, run):
     prints = [made.fingerprint("order") for made in (run, *runs)]
     assert prints[0] == prints[1] and len(set(prints)) == 3
     assert runs[1].fingerprint("embed") == run.fingerprint("embed") != runs[2].fingerprint("embed")
+
+
+def test_released_stages_are_replaced_unasked(run):
+    """Cluster is released, and with it order, which builds on it; embed is not. Replacing one ends its release."""
+    chain(run)
+    run.release("cluster")
+    assert {name for name, found in run.record["stages"].items() if found.get("released")} == {"cluster", "order"}
+    assert (run.path / "c.txt").read_text() == "c0.1", "until then all stays as it is"
+    run.stage("cluster", ClusterParameters(eps=0.2), ("embed",), ("b.txt",), Writer("0.2", "b.txt"))
+    with pytest.raises(StaleStageError, match=r"run notebooks/05_order_frames\.ipynb first, or `workbench reconstruct VIDEO`$"):
+        Run.open(run.path).require("order")
+    run.stage("order", OrderParameters(), ("cluster",), ("c.txt",), Writer("c0.2", "c.txt"))
+    assert (run.path / "c.txt").read_text() == "c0.2"
+    with pytest.raises(StaleStageError, match=r"stage cluster was made with eps=0\.2"):
+        run.stage("cluster", ClusterParameters(eps=0.3), ("embed",), ("b.txt",), Writer("0.3", "b.txt"))
+
+
+def test_a_released_stage_that_is_up_to_date_is_taken_and_held_again(run):
+    chain(run)
+    run.release("cluster")
+    again = Writer("again", "b.txt")
+    run.stage("cluster", ClusterParameters(eps=0.1), ("embed",), ("b.txt",), again)
+    assert again.calls == 0
+    with pytest.raises(StaleStageError, match="stage cluster was made with"):
+        Run.open(run.path).stage("cluster", ClusterParameters(eps=0.3), ("embed",), ("b.txt",), again)

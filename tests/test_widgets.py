@@ -1,12 +1,15 @@
 """Controls without a browser: move one, and what is shown changes."""
 
+import re
+
 import cv2
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from workbench import viz, widgets, widgets_frames
+from workbench import widgets, widgets_frames
+from workbench.viz_pictures import scene_colour
 
 
 @pytest.fixture
@@ -28,6 +31,11 @@ def colour(picture):
     return shown[shown.shape[0] // 2, shown.shape[1] // 2, ::-1].astype(int)
 
 
+def parts(box):
+    """The widgets of a box, those of a box inside it as a tuple."""
+    return [item.children if isinstance(item, ipywidgets.HBox) else item for item in box.children]
+
+
 def numbered(*values):
     """A figure that says ``values``."""
     fig, ax = plt.subplots(figsize=(2, 1))
@@ -46,7 +54,7 @@ def test_is_interactive(monkeypatch, wanted, headless, expected):
 
 
 def test_frame_browser_follows_its_sequence(images):
-    slider, caption, picture = widgets.frame_browser(images, [4, 0, 2], np.array([0, 0, -1, 0, 1, 1])).children
+    (slider, _), _, caption, picture = parts(widgets.frame_browser(images, [4, 0, 2], np.array([0, 0, -1, 0, 1, 1])))
     assert (slider.min, slider.max) == (0, 2)
     assert "frame 4 of the input, scene 1" in caption.value
     np.testing.assert_allclose(colour(picture), images[4][0, 0], atol=6)
@@ -56,41 +64,29 @@ def test_frame_browser_follows_its_sequence(images):
 
 
 def test_frame_browser_of_one_frame_and_of_none(images):
-    slider = widgets.frame_browser(images[:1]).children[0]
+    (slider, _), *_ = parts(widgets.frame_browser(images[:1]))
     assert slider.min == slider.max == 0
     assert widgets.frame_browser(images[:0]).value == "no frames to show"
 
 
 def test_frame_browser_shrinks_large_frames():
-    picture = widgets.frame_browser(np.zeros((1, 600, 1600, 3), np.uint8), width=400).children[2]
+    picture = widgets.frame_browser(np.zeros((1, 600, 1600, 3), np.uint8), width=400).children[-1]
     assert cv2.imdecode(np.frombuffer(picture.value, np.uint8), cv2.IMREAD_COLOR).shape == (150, 400, 3)
 
 
-def test_eps_slider_clusters_anew():
-    points = np.array([[0, 0], [0, 1], [5, 5], [5, 6], [9, 9]])
-    asked = []
-
-    def cluster(eps):
-        asked.append(eps)
-        return np.array([0, 0, 1, 1, -1]) if eps < 0.5 else np.zeros(5, int)
-
-    slider, caption, picture = widgets.eps_slider(cluster, lambda labels: viz.umap_scatter(points, labels), 0.2).children
-    assert asked == pytest.approx([0.2]) and caption.value == "eps = 0.2: scenes 2, outliers 1"
-    before = picture.value
-    slider.value = 0.8
-    assert asked[-1] == pytest.approx(0.8) and caption.value == "eps = 0.8: scenes 1, outliers 0"
-    assert picture.value != before and bytes(picture.value[:4]) == b"\x89PNG"
+def test_gallery_picks_evenly_and_names_frames(images):
+    """Four of six frames: the first, the last and two between, each framed in the colour of its scene."""
+    shown = widgets_frames.gallery(images, np.arange(6), np.array([0, 0, 1, 1, -1, -1]), most=4)
+    assert re.findall(r"#(\d)</figure>", shown) == ["0", "2", "3", "5"] and "4 of 6 frames are shown" in shown
+    borders = re.findall(r"solid (#\w+)", shown)
+    assert borders == [scene_colour(0), scene_colour(1), scene_colour(1), scene_colour(-1)]
+    assert "are shown" not in widgets_frames.gallery(images, [3], np.zeros(6, int))
 
 
-@pytest.mark.parametrize("eps", [1e-5, 1.7])
-def test_eps_slider_reaches_the_value_it_starts_at(eps):
-    slider = widgets.eps_slider(lambda _: np.zeros(1, int), lambda labels: numbered(0), eps).children[0]
-    assert slider.value == pytest.approx(eps)
-
-
-def test_eps_slider_refuses_zero():
-    with pytest.raises(ValueError, match="above 0"):
-        widgets.eps_slider(lambda _: np.zeros(1, int), lambda labels: numbered(0), 0.0)
+def test_scene_legend_counts_and_stops_at_sixteen():
+    legend = widgets_frames.scene_legend(np.array([0, 0, 1, -1]))
+    assert re.findall(r"&nbsp;([^<&]+?)(?: &ensp;|$)", legend) == ["scene 0 (2)", "scene 1 (1)", "outliers (1)"]
+    assert "4 more scenes" in widgets_frames.scene_legend(np.arange(20))
 
 
 def test_pair_chooser_offers_partners_and_draws_each_pair_once():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
 from sklearn.metrics import adjusted_rand_score, silhouette_score
@@ -14,6 +15,7 @@ SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
 PRIOR_WIDTH = 0.6  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
 FARTHEST = 1.42  # times the typical eps, beyond which none is suggested
+SOME = 1000  # frames that a silhouette is taken over at most
 FEWEST = 4  # frames below which there is no density to speak of: they are one scene
 
 
@@ -123,8 +125,35 @@ def by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def k_distances(distances: np.ndarray, k: int) -> np.ndarray:
-    """(N, N) -> (N,) rising: the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
-    return np.sort(np.sort(distances, axis=1)[:, min(k, len(distances)) - 1])
+    """(N, N) -> (N,): the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
+    place = min(k, len(distances)) - 1
+    return np.partition(distances, place, axis=1)[:, place]
+
+
+def knee(values: np.ndarray) -> float:
+    """Where a rising curve turns up: the value that lies furthest below the line from its first point to its last.
+
+    As Kneedle (Satopaa et al., 2011) without smoothing. values: (N,) rising, N > 0, evenly spaced.
+    """
+    return float(values[np.argmax(np.linspace(values[0], values[-1], len(values)) - values)])
+
+
+def plateaus(sweep: EpsSweep, distances: np.ndarray, min_samples: int, most: int = 12) -> pd.DataFrame:
+    """The widest ranges of eps over which the numbers of scenes and of outliers stay the same, by rising eps.
+
+    At most ``most`` rows: low, high (ends of the range), scenes, outliers, silhouette (of at most a thousand frames, evenly
+    picked; NaN with fewer than two scenes).
+    """
+    starts = np.flatnonzero(np.diff(sweep.scenes, prepend=-1) | np.diff(sweep.outliers, prepend=-1))
+    ends = np.append(starts[1:], len(sweep.eps)) - 1
+    widest = np.sort(np.argsort(sweep.eps[starts] / sweep.eps[ends], kind="stable")[:most])
+    some = np.linspace(0, len(distances) - 1, min(len(distances), SOME)).astype(int)
+    rows = []
+    for start, end in zip(starts[widest], ends[widest], strict=True):
+        labels = dbscan(distances, sweep.eps[(start + end) // 2], min_samples)
+        score = silhouette(distances[np.ix_(some, some)], labels[some])
+        rows.append((sweep.eps[start], sweep.eps[end], sweep.scenes[start], sweep.outliers[start], score))
+    return pd.DataFrame(rows, columns=["low", "high", "scenes", "outliers", "silhouette"])
 
 
 def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0) -> EpsSweep:

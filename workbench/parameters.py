@@ -91,8 +91,8 @@ class ClusterParameters(Parameters):
     clusterer: str = parameter("dbscan", f"one of {', '.join(CLUSTERERS)}", choices=CLUSTERERS)
     eps: float = parameter(0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 takes the suggested value", 0.0, 2.0)
     min_samples: int = parameter(3, "neighbours a core frame needs, itself included, 2 to 100", 2, 100)
-    min_cluster_size: int = parameter(5, "frames a scene has at least, for hdbscan and optics, 2 to 1000", 2, 1000)
-    xi: float = parameter(0.05, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999)
+    min_cluster_size: int = parameter(10, "frames a scene has at least, for hdbscan and optics, 2 to 1000", 2, 1000)
+    xi: float = parameter(0.4, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999)
 
 
 @dataclass(frozen=True)

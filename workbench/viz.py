@@ -127,7 +127,7 @@ def eps_curve(
     eps: np.ndarray,
     scenes: np.ndarray,
     outliers: np.ndarray,
-    chosen: float,
+    chosen: float | None = None,
     suggested: float | None = None,
     stable: tuple[float, float] | None = None,
 ) -> Figure:
@@ -146,7 +146,8 @@ def eps_curve(
             ax.axvspan(*stable, color=SCENE_COLOURS[2], alpha=0.18, linewidth=0, label=unchanged)
         if suggested is not None:
             ax.axvline(suggested, color=SCENE_COLOURS[2], linestyle="--", label=f"suggested eps = {suggested:.3g}")
-        ax.axvline(chosen, color=SCENE_COLOURS[5], label=f"eps in use = {chosen:.3g}")
+        if chosen is not None:
+            ax.axvline(chosen, color=SCENE_COLOURS[5], label=f"eps in use = {chosen:.3g}")
         ax.set_ylabel(ylabel)
         ax.set_ylim(bottom=0)
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -1,10 +1,22 @@
 """Controls for the ``explore`` cells of notebooks: ipywidgets, and plotly where one clicks, hovers or draws a lasso.
 
 A notebook draws the static figures of :mod:`workbench.viz` first and adds controls only when :func:`is_interactive` says so.
-Frames and pairs are chosen with :mod:`workbench.widgets_frames` and :mod:`workbench.widgets_matrix`.
+Frames are browsed by :mod:`workbench.widgets_frames`, pairs chosen by :mod:`workbench.widgets_matrix`, the map read by
+:mod:`workbench.widgets_map` and scenes tuned by :mod:`workbench.widgets_scenes`; all can be reached here.
 """
 
-from workbench.widgets_frames import eps_slider, frame_browser, is_interactive, pair_chooser
+from workbench.widgets_frames import frame_browser, is_interactive, pair_chooser
+from workbench.widgets_map import map_browser, views_of
 from workbench.widgets_matrix import clickable_matrix, similarity_browser
+from workbench.widgets_scenes import SceneTuner
 
-__all__ = ["clickable_matrix", "eps_slider", "frame_browser", "is_interactive", "pair_chooser", "similarity_browser"]
+__all__ = [
+    "SceneTuner",
+    "clickable_matrix",
+    "frame_browser",
+    "is_interactive",
+    "map_browser",
+    "pair_chooser",
+    "similarity_browser",
+    "views_of",
+]

@@ -1,9 +1,9 @@
-"""Controls for the ``explore`` cells of notebooks: thin ipywidgets over the figures of :mod:`workbench.viz`.
+"""Frames in controls: one after the other, or many as a gallery; and what every control needs to show a picture.
 
-A notebook draws the static figure first and adds a control only when :func:`is_interactive` says so. Figures are
-shown as PNG in an image widget, so nothing depends on the plotting backend and a redraw leaves no figure open.
+Figures are shown as PNG in an image widget, so nothing depends on the plotting backend and a redraw leaves no figure open.
 """
 
+import base64
 import io
 import os
 from collections.abc import Callable, Sequence
@@ -14,9 +14,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from workbench.viz_pictures import scene_name, thumbnail
+from workbench.viz_pictures import evenly, scene_colour, scene_name, thumbnail
 
 HEADLESS = "WORKBENCH_HEADLESS"
+MAX_NAMED = 16  # scenes named in a legend
 
 
 def is_interactive(interactive: bool) -> bool:
@@ -30,7 +31,7 @@ def frame_browser(
     labels: np.ndarray | None = None,
     width: int = 480,
 ) -> ipywidgets.Widget:
-    """A slider through a sequence of frames, the frame below it.
+    """A slider through a sequence of frames, the frame below it; it plays, and follows the arrow keys.
 
     images: (N, h, w, 3) uint8. indices: (M,) int, the sequence, default all in input order. labels: (N,) int scene of
     every frame, named in the caption. width: largest width shown, px.
@@ -38,7 +39,10 @@ def frame_browser(
     indices = np.arange(len(images)) if indices is None else np.asarray(indices, dtype=int)
     if not len(indices):
         return ipywidgets.HTML("no frames to show")
-    slider = ipywidgets.IntSlider(0, 0, len(indices) - 1, description="place", layout={"width": "480px"})
+    last = len(indices) - 1
+    slider = ipywidgets.IntSlider(0, 0, last, description="place", layout={"width": "480px"})
+    play = ipywidgets.Play(value=0, min=0, max=last, interval=120, show_repeat=False)
+    ipywidgets.jslink((play, "value"), (slider, "value"))
     caption, picture = ipywidgets.HTML(), ipywidgets.Image(format="jpeg")
 
     def show(_: object = None) -> None:
@@ -49,40 +53,39 @@ def frame_browser(
 
     slider.observe(show, "value")
     show()
-    return ipywidgets.VBox([slider, caption, picture])
+    hint = ipywidgets.HTML("<small>Drag the slider; once it is clicked, the arrow keys step from frame to frame.</small>")
+    browser = ipywidgets.VBox([ipywidgets.HBox([slider, play]), hint, caption, picture])
+    browser.add_class("wb-browser")
+    return browser
 
 
-def eps_slider(
-    cluster: Callable[[float], np.ndarray],
-    draw: Callable[[np.ndarray], Figure],
-    eps: float,
-    low: float = 1e-3,
-    high: float = 1.0,
-) -> ipywidgets.Widget:
-    """A slider for eps that clusters anew and draws what comes out.
+def gallery(images: np.ndarray, frames: Sequence[int] | np.ndarray, labels: np.ndarray, most: int = 24) -> str:
+    """HTML: frames side by side, at most ``most``, evenly picked; ``#position`` under each, framed in its scene's colour.
 
-    cluster: eps (cosine distance) -> labels (N,) int, -1 outlier. draw: labels -> figure, say
-    ``lambda labels: viz.umap_scatter(points, labels)``. eps: where the slider starts; low, high: its ends,
-    on a log scale.
+    images: (N, h, w, 3) uint8. frames: (M,) int positions. labels: (N,) int scene of every frame, -1 outlier.
     """
-    if not (eps > 0 and low > 0):
-        raise ValueError(f"eps={eps}, low={low}: a log scale needs values above 0")
-    low, high = np.log10([min(low, eps), max(high, eps)])
-    slider = ipywidgets.FloatLogSlider(
-        eps, min=low, max=high, step=(high - low) / 200, description="eps", readout_format=".4f",
-        continuous_update=False, layout={"width": "480px"},
-    )  # fmt: skip
-    caption, picture = ipywidgets.HTML(), ipywidgets.Image(format="png")
+    frames = np.asarray(frames, dtype=int)
+    shown = frames[evenly(len(frames), most)]
+    cells = []
+    for position in shown:
+        data = base64.b64encode(jpeg(thumbnail(images[position], 112, 112))).decode()
+        colour = scene_colour(labels[position])
+        cells.append(
+            f"<figure style='margin:0 6px 6px 0;display:inline-block;text-align:center;font-size:11px;line-height:1.3'>"
+            f"<img src='data:image/jpeg;base64,{data}' style='border:3px solid {colour};display:block'/>#{position}</figure>"
+        )
+    more = f"<div style='font-size:12px'>{len(shown)} of {len(frames)} frames are shown</div>" * (len(shown) < len(frames))
+    return f"<div style='line-height:0'>{''.join(cells)}</div>{more}"
 
-    def show(_: object = None) -> None:
-        labels = np.asarray(cluster(slider.value))
-        scenes = len(np.unique(labels[labels >= 0]))
-        caption.value = f"eps = {slider.value:.4g}: scenes {scenes}, outliers {(labels < 0).sum()}"
-        picture.value = png(draw(labels))
 
-    slider.observe(show, "value")
-    show()
-    return ipywidgets.VBox([slider, caption, picture])
+def scene_legend(labels: np.ndarray) -> str:
+    """HTML: every scene with its colour and number of frames, then the outliers; at most 16 scenes are named."""
+    scenes, counts = np.unique(labels[labels >= 0], return_counts=True)
+    names = [(scene_colour(scene), f"{scene_name(scene)} ({count})") for scene, count in zip(scenes, counts, strict=True)]
+    entries = names[:MAX_NAMED] + [("#ffffff", f"{len(names) - MAX_NAMED} more scenes")] * (len(names) > MAX_NAMED)
+    if (labels < 0).any():
+        entries.append((scene_colour(-1), f"outliers ({(labels < 0).sum()})"))
+    return " &ensp; ".join(f"<span style='color:{colour}'>&#9632;</span>&nbsp;{name}" for colour, name in entries)
 
 
 def pair_chooser(pairs: Sequence[tuple[int, int]] | np.ndarray, show: Callable[[int, int], Figure]) -> ipywidgets.Widget:

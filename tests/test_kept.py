@@ -1,0 +1,107 @@
+"""Parameters kept by hand: written, taken by notebooks and commands, forgotten. The run is that of the short video."""
+
+import shlex
+import shutil
+
+import papermill
+import pytest
+from tiny import refused, workbench
+
+from workbench import kept
+from workbench.errors import ParameterError, StaleStageError
+from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, stage_parameters
+from workbench.run import Run
+from workbench.stages import find_scenes
+
+NARROW = ClusterParameters(eps=0.004)  # hardly a frame is so near to two others
+
+
+@pytest.fixture
+def run(short_run, tmp_path) -> Run:
+    """A copy of the short run, which tests may change."""
+    return Run.open(shutil.copytree(short_run[0].path, tmp_path / "short"))
+
+
+def released(run: Run) -> set[str]:
+    return {name for name, found in Run.open(run.path).record["stages"].items() if found.get("released")}
+
+
+def test_keep_writes_what_others_read(run):
+    """All of the stage's parameters, under dotted names, beside those of other stages; later values win."""
+    assert kept.read_kept(run) == {}
+    kept.keep(run, ClusterParameters(eps=0.05), MatchParameters(ratio=0.7))
+    kept.keep(run, ClusterParameters("hdbscan", min_samples=4))
+    values = kept.read_kept(Run.open(run.path))
+    assert values["cluster.clusterer"] == "hdbscan" and values["cluster.eps"] == 0.0 and values["cluster.min_samples"] == 4
+    assert values["match.ratio"] == 0.7
+    assert stage_parameters(values)["cluster"] == ClusterParameters("hdbscan", min_samples=4)
+
+
+def test_kept_values_stand_in_for_defaults_alone(run, capsys):
+    kept.keep(run, ClusterParameters(eps=0.05, min_samples=4))
+    assert kept.with_kept(run, ClusterParameters()) == ClusterParameters(eps=0.05, min_samples=4)
+    assert kept.with_kept(run, ClusterParameters(eps=0.07)) == ClusterParameters(eps=0.07, min_samples=4)
+    assert kept.with_kept(run, FeatureParameters()) == FeatureParameters()
+    first, second = capsys.readouterr().out.splitlines()
+    assert "eps = 0.05, min_samples = 4" in first and "eps" not in second and "min_samples = 4" in second
+
+
+def test_what_builds_on_a_kept_stage_may_be_replaced(run):
+    """Without overwrite; but not what it is built from, and nothing once it is made."""
+    with pytest.raises(StaleStageError):
+        find_scenes(run, NARROW)
+    kept.keep(run, NARROW)
+    assert released(run) == {"cluster", "match", "register", "order", "align", "write"}
+    find_scenes(run, NARROW)
+    assert released(run) == {"match", "register", "order", "align", "write"}
+    with pytest.raises(StaleStageError):
+        find_scenes(run, ClusterParameters())
+
+
+def test_forget(run):
+    kept.keep(run, NARROW, MatchParameters(ratio=0.7))
+    find_scenes(run, NARROW)
+    kept.forget(run, "cluster")
+    assert {key.split(".")[0] for key in kept.read_kept(run)} == {"match"}
+    assert kept.with_kept(run, ClusterParameters()) == ClusterParameters()
+    find_scenes(run, ClusterParameters())  # unasked
+
+
+def test_keep_made(run):
+    """What was made otherwise than by default is kept; what is kept already stays; a run of defaults keeps nothing."""
+    assert kept.keep_made(run) == {} and not (run.path / kept.FILE).exists()
+    find_scenes(run, ClusterParameters(eps=0.06, min_samples=4), overwrite=True)
+    kept.keep(run, ClusterParameters(eps=0.05))
+    (run.path / kept.FILE).write_text("cluster.eps: 0.05\n")
+    assert kept.keep_made(run) == {"cluster.min_samples": 4}
+    assert kept.read_kept(run) == {"cluster.eps": 0.05, "cluster.min_samples": 4}
+
+
+@pytest.mark.parametrize("text", ["cluster.eps: 5", "nonsense: 1", "- 1", "a: [", "cluster.eps: high"])
+def test_a_damaged_file_is_refused(run, text):
+    (run.path / kept.FILE).write_text(text)
+    with pytest.raises(ParameterError, match=r"kept\.yaml cannot be used .*mend it, or delete it"):
+        kept.read_kept(run)
+
+
+def test_the_command_line_takes_what_is_kept(run, short):
+    """And says so. What is given wins; without the file the defaults hold again."""
+    kept.keep(run, ClusterParameters(min_samples=4))
+    answer = workbench("reconstruct", short, "--out", run.path)
+    assert answer.status == 0, answer.err
+    assert f"note: kept in this run: cluster.min_samples=4 (delete {run.path / kept.FILE}" in answer.err
+    assert Run.open(run.path).record["stages"]["cluster"]["parameters"]["min_samples"] == 4
+    answer = workbench("reconstruct", short, "--out", run.path, "--cluster.min_samples", 3)
+    refused(answer, 1, "stage cluster was made with min_samples=4 (now 3)", "--overwrite")
+    assert "min_samples" not in answer.err.split("workbench: ")[0]
+
+
+def test_papermill_command_names_every_parameter_and_runs(run):
+    """Its words, taken apart as a shell does, are a notebook, where it goes, and parameters that the notebook knows."""
+    words = shlex.split(kept.papermill_command(run, ClusterParameters(eps=0.05)))
+    program, notebook, out, *options = words
+    assert (program, out) == ("papermill", str(run.path / "03_tune_eps.ipynb"))
+    given = dict(zip(options[1::3], options[2::3], strict=True))
+    assert set(options[::3]) == {"-p"} and given["eps"] == "0.05" and given["interactive"] == "False"
+    assert given.keys() <= papermill.inspect_notebook(notebook).keys()
+    assert set(ClusterParameters().as_dict()) <= given.keys()

@@ -1,0 +1,198 @@
+"""Scenes tuned by hand: move eps, see scenes and outliers change at once, and keep what is right for the next run."""
+
+import html
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.cluster import EpsSweep, find_labels, k_distances, knee, near_distances, plateaus, sweep_eps
+from workbench.errors import WorkbenchError
+from workbench.kept import forget, keep, papermill_command
+from workbench.parameters import CLUSTERERS, ClusterParameters
+from workbench.run import Run
+from workbench.stages import find_scenes, run_typical_eps
+from workbench.viz_pictures import SCENE_COLOURS
+from workbench.widgets_frames import gallery, scene_legend
+from workbench.widgets_map import paint_scenes, point_map
+
+REACH = 4.0  # times the eps to begin with: the upper end of the slider
+SHOWN = 8  # frames shown of those that came or went
+_WIDE = {"layout": {"width": "520px"}, "style": {"description_width": "120px"}}
+_HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette")
+
+
+class SceneTuner:
+    """Controls for the clusterer and its parameters, over the k-distance curve, the map and the table of eps ranges.
+
+    ``widget`` is what a notebook shows; the controls are attributes. distances: (N, N), cosine. sweep: from
+    :func:`workbench.cluster.sweep_eps`. parameters: where the controls start.
+    """
+
+    def __init__(self, run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: ClusterParameters) -> None:
+        self._run, self._distances, self._sweep, self._images = run, distances, sweep, run.images()
+        start = parameters.eps or sweep.suggested
+        farthest = min(2.0, REACH * max(start, sweep.suggested))
+        low, high = np.log10(min(start, sweep.suggested) / 10), np.log10(farthest)
+        # Within the slider's reach: dbscan needs no other distances, and answers sooner without them.
+        self._near = near_distances(distances, farthest * 1.01)
+
+        self.clusterer = ipywidgets.ToggleButtons(
+            options=CLUSTERERS, value=parameters.clusterer, description="clusterer",
+            style={"description_width": "120px", "button_width": "90px"},
+        )  # fmt: skip
+        self.eps = ipywidgets.FloatLogSlider(
+            start, min=low, max=high, step=(high - low) / 300, description="eps", readout_format=".4f", **_WIDE
+        )
+        self.min_samples = _slider(ipywidgets.IntSlider, "min_samples", parameters.min_samples, 2, 20)
+        self.min_cluster_size = _slider(ipywidgets.IntSlider, "min_cluster_size", parameters.min_cluster_size, 2, 100)
+        self.xi = _slider(ipywidgets.FloatSlider, "xi", parameters.xi, 0.01, 0.9, step=0.01)
+        self.keep = ipywidgets.Button(description="Keep this", button_style="primary", icon="check")
+        self.suggest = ipywidgets.Button(description="Back to the suggestion", icon="undo", layout={"width": "190px"})
+        self.found, self.changes, self.status = (ipywidgets.HTML() for _ in range(3))
+        self.ranges = ipywidgets.GridBox(layout={"grid_template_columns": "170px 70px 70px 80px", "grid_gap": "2px 12px"})
+        self.map = point_map(run.map_points(), "Scenes on the map", width=470, height=380)
+        self.curve = _k_distance_figure()
+        named = {
+            "wb-clusterer": self.clusterer, "wb-eps": self.eps, "wb-min-samples": self.min_samples, "wb-keep": self.keep,
+            "wb-suggest": self.suggest, "wb-scenes-found": self.found, "wb-gallery": self.changes, "wb-status": self.status,
+            "wb-ranges": self.ranges,
+        }  # fmt: skip
+        for name, control in named.items():
+            control.add_class(name)
+
+        self.labels = self._cluster()
+        self._draw_levels()
+        self._draw()
+        for control in (self.clusterer, self.eps, self.min_cluster_size, self.xi):
+            control.observe(self._moved, "value")
+        self.min_samples.observe(self._sweep_anew, "value")
+        self.keep.on_click(self._keep)
+        self.suggest.on_click(self._suggest)
+        controls = [self.clusterer, self.eps, self.min_samples, self.min_cluster_size, self.xi, self.found]
+        buttons = ipywidgets.HBox([self.keep, self.suggest])
+        figures = ipywidgets.HBox([ipywidgets.VBox([self.curve, self.ranges]), ipywidgets.VBox([self.map, self.changes])])
+        self.widget = ipywidgets.VBox([*controls, buttons, self.status, figures])
+
+    @property
+    def parameters(self) -> ClusterParameters:
+        """What the controls say; eps to four digits, as it is shown."""
+        eps = float(f"{self.eps.value:.4g}")
+        return ClusterParameters(
+            self.clusterer.value, eps, self.min_samples.value, self.min_cluster_size.value, round(self.xi.value, 2)
+        )
+
+    def _cluster(self) -> np.ndarray:
+        return find_labels(self._near if self.clusterer.value == "dbscan" else self._distances, self.parameters)
+
+    def _moved(self, _: object) -> None:
+        before, self.labels = self.labels, self._cluster()
+        self._draw()
+        went, came = np.flatnonzero((before >= 0) & (self.labels < 0)), np.flatnonzero((before < 0) & (self.labels >= 0))
+        parts = [("just became outliers", went), ("just joined a scene", came)]
+        self.changes.value = "".join(
+            f"<b>{len(frames)} {what}</b><br/>{gallery(self._images, frames, self.labels, SHOWN)}"
+            for what, frames in parts
+            if len(frames)
+        )
+
+    def _draw(self) -> None:
+        scenes, outliers = int(self.labels.max(initial=-1)) + 1, int((self.labels < 0).sum())
+        self.found.value = f"<b>scenes {scenes}, outliers {outliers}</b> &emsp; {scene_legend(self.labels)}"
+        paint_scenes(self.map, self.labels)
+        kind = self.clusterer.value
+        self.eps.layout.display = "" if kind == "dbscan" else "none"
+        self.min_cluster_size.layout.display = "none" if kind == "dbscan" else ""
+        self.xi.layout.display = "" if kind == "optics" else "none"
+        eps = self.parameters.eps
+        with self.curve.batch_update():
+            self.curve.data[1].update(y=[eps, eps], visible=kind == "dbscan")
+        for button, low, high in self._rows:
+            button.button_style = "info" if low <= eps <= high else ""
+
+    def _draw_levels(self) -> None:
+        """The curve and the table, which depend on min_samples alone."""
+        levels = np.sort(k_distances(self._distances, self.min_samples.value))
+        turn = knee(levels)
+        with self.curve.batch_update():
+            self.curve.data[0].update(x=np.arange(1, len(levels) + 1), y=np.maximum(levels, 1e-4))
+            self.curve.data[1].x = [1, len(levels)]
+            self.curve.data[2].update(x=[int(np.searchsorted(levels, turn)) + 1], y=[turn], name=f"knee, {turn:.3f}")
+            self.curve.layout.title.text = f"Distance to the k-th nearest frame, k = {self.min_samples.value}"
+        table = plateaus(self._sweep, self._distances, self.min_samples.value)
+        self._rows = [(self._range_button(row), row.low, row.high) for row in table.itertuples()]
+        cells = [ipywidgets.HTML(f"<b>{name}</b>") for name in _HEADINGS]
+        for (button, _, _), row in zip(self._rows, table.itertuples(), strict=True):
+            numbers = (row.scenes, row.outliers, "none" if pd.isna(row.silhouette) else f"{row.silhouette:.2f}")
+            cells += [button, *(ipywidgets.Label(str(number)) for number in numbers)]
+        self.ranges.children = cells
+
+    def _range_button(self, row: tuple) -> ipywidgets.Button:
+        button = ipywidgets.Button(
+            description=f"{row.low:.4f} to {row.high:.4f}",
+            tooltip="set eps to the middle of this range",
+            layout={"width": "165px"},
+        )
+        button.on_click(lambda _: self._set_eps(np.sqrt(row.low * row.high)))
+        return button
+
+    def _set_eps(self, eps: float) -> None:
+        self.clusterer.value = "dbscan"
+        self.eps.value = float(np.clip(eps, 10**self.eps.min, 10**self.eps.max))
+
+    def _sweep_anew(self, _: object) -> None:
+        self.status.value = "trying a hundred values of eps with this min_samples ..."
+        self._sweep = sweep_eps(self._distances, self.min_samples.value, run_typical_eps(self._run))
+        self.status.value = ""
+        self._draw_levels()
+        self._moved(None)
+
+    def _suggest(self, _: object) -> None:
+        """The defaults again, nothing kept: eps follows what the sweep suggests."""
+        default = ClusterParameters()
+        self.clusterer.value, self.min_samples.value = default.clusterer, default.min_samples
+        self.min_cluster_size.value, self.xi.value = default.min_cluster_size, default.xi
+        self._set_eps(self._sweep.suggested)
+        self._apply(default, keeping=False)
+
+    def _keep(self, _: object) -> None:
+        self._apply(self.parameters, keeping=True)
+
+    def _apply(self, parameters: ClusterParameters, keeping: bool) -> None:
+        """Write or forget what is kept, and find the scenes of the run with it; the status says what to do next."""
+        self.status.value = "finding the scenes ..."
+        try:
+            keep(self._run, parameters) if keeping else forget(self._run, "cluster")
+            found = find_scenes(self._run, parameters)["info"]
+        except WorkbenchError as error:
+            self.status.value = f"<b>{html.escape(str(error))}</b>"
+            return
+        done = "Kept" if keeping else "The suggestion holds again, nothing is kept"
+        self.status.value = (
+            f"<b>{done}: {found['scenes']} scenes, {found['outliers']} outliers.</b> The run has these scenes now. "
+            "Next: open 04_inspect_matches and 05_order_frames, and run all cells of each. The same without clicking:"
+            f"<pre style='white-space:pre-wrap'>{html.escape(papermill_command(self._run, parameters))}</pre>"
+        )
+
+
+def _slider(kind: type, name: str, value: float, low: float, high: float, **options: float) -> ipywidgets.Widget:
+    """A slider that answers when it is let go; its ends make room for the value it starts at."""
+    return kind(value, min=min(low, value), max=max(high, value), description=name, continuous_update=False, **options, **_WIDE)
+
+
+def _k_distance_figure() -> go.FigureWidget:
+    """Three traces, still empty: the sorted distances, the line at eps, the knee."""
+    figure = go.FigureWidget(
+        [
+            go.Scatter(mode="lines", line={"color": SCENE_COLOURS[0]}, name="frames, sorted"),
+            go.Scatter(mode="lines", line={"color": SCENE_COLOURS[5], "dash": "dash"}, name="eps"),
+            go.Scatter(mode="markers", marker={"color": "black", "size": 9, "symbol": "diamond"}, name="knee"),
+        ]
+    )
+    figure.update_layout(
+        title={"font": {"size": 14}}, width=470, height=300, margin={"l": 60, "r": 10, "t": 40, "b": 40},
+        yaxis={"type": "log", "title": "cosine distance", "dtick": "D1"}, xaxis={"title": "frames, sorted"},
+        legend={"x": 0.02, "y": 0.98}, plot_bgcolor="#fafafa",
+    )  # fmt: skip
+    return figure
