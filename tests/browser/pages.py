@@ -1,0 +1,266 @@
+"""A JupyterLab on loopback, and notebooks in a real browser as tests use them.
+
+:class:`JupyterServer` runs JupyterLab, apart from the settings and files of whoever runs the tests. :class:`NotebookPage` is
+one notebook in Chromium: run all cells, wait for the kernel, read, click, take pictures. Nothing sleeps for a fixed time:
+every wait is for a condition.
+"""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "build" / "browser"
+# Generous: a machine may have one slow core, and the first kernel imports torch. Seconds.
+START, RUN, ANSWER = 120, 600, 60
+
+# Nothing pops up, no network is asked, and every cell is in the page, seen or not.
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+}
+# The page's own handle of JupyterLab, there because of --LabApp.expose_app_in_browser.
+CURRENT = "const panel = window.jupyterapp.shell.currentWidget;"
+
+
+class JupyterServer:
+    """JupyterLab in a process of its own; ``root`` is what it serves. The log goes to a file in ``home``."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self.log, self._runtime, self._token = home / "jupyter.log", home / "runtime", secrets.token_hex(16)
+        for name, values in SETTINGS.items():
+            file = home / "settings" / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        folders = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",  # kernels are found beside the interpreter
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "IPYTHONDIR": "ipython",
+        }
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        environment = os.environ | {name: str(home / folder) for name, folder in folders.items()} | {"PYTHONPATH": path}
+        for name in ("MPLBACKEND", "WORKBENCH_HEADLESS"):  # set for the other tests: no figures, no controls
+            environment.pop(name, None)
+        options = [
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port=0",
+            f"--ServerApp.root_dir={root}",
+            f"--IdentityProvider.token={self._token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.extension_manager=readonly",
+        ]
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def wait(self) -> None:
+        """Until it answers. Raises RuntimeError, with its log, when it ends or is not there in time."""
+        file = self._runtime / f"jpserver-{self._process.pid}.json"
+        deadline = time.monotonic() + START
+        while not file.exists():  # written when it listens
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"JupyterLab did not start:\n{self.log_end()}")
+            time.sleep(0.1)
+        self.url = json.loads(file.read_text())["url"].rstrip("/")
+        self._ask("/api/status")
+
+    def page_address(self, path: str) -> str:
+        """Where JupyterLab shows the file ``path``, given relative to the root, in an empty workspace."""
+        return f"{self.url}/lab/tree/{path}?token={self._token}&reset"
+
+    def stop_kernels(self) -> None:
+        """Shut down every kernel, so that one notebook's memory is free before the next."""
+        for session in json.loads(self._ask("/api/sessions")):
+            self._ask(f"/api/sessions/{session['id']}", "DELETE")
+
+    def log_end(self, lines: int = 60) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """End the server and with it its kernels; it is killed when it does not end by itself."""
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _ask(self, path: str, method: str = "GET") -> bytes:
+        headers = {"Authorization": f"token {self._token}"}
+        request = urllib.request.Request(self.url + path, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=ANSWER) as answer:
+            return answer.read()
+
+
+class NotebookPage:
+    """One notebook, open in a page of the browser."""
+
+    def __init__(self, page: Page, server: JupyterServer, path: str) -> None:
+        self.page, self.path = page, path
+        page.goto(server.page_address(path), timeout=START * 1000)
+        self._until("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady", START)
+        assert self._evaluate("return panel.context.path") == path
+        self._until(f"() => {{ {CURRENT} return panel.sessionContext.session?.kernel?.status === 'idle' }}", START)
+
+    def run_all(self) -> None:
+        """Run all cells as the menu does, wait until the kernel has done all, and assert that no cell shows an error."""
+        self._evaluate(
+            "window.ranAll = undefined;"
+            "window.jupyterapp.commands.execute('notebook:run-all-cells').then(done => { window.ranAll = { done } })"
+        )
+        self._until("() => window.ranAll !== undefined", RUN)
+        self.wait_idle()
+        self.assert_no_error()
+        counts = self._evaluate(
+            "return panel.content.widgets.filter(cell => cell.model.type === 'code').map(cell => cell.model.executionCount)"
+        )
+        assert all(counts), f"cells of {self.path} were not run: {counts}"
+
+    def wait_idle(self) -> None:
+        """Until the kernel has answered everything that was asked of it so far: it answers in turn."""
+        self.python("None")
+        self._until(f"() => {{ {CURRENT} return panel.sessionContext.session?.kernel?.status === 'idle' }}", ANSWER)
+
+    def assert_no_error(self) -> None:
+        """No cell has an error among its outputs or says anything on stderr but a progress bar; no widget failed to show."""
+        outputs = self._evaluate(
+            "return panel.content.widgets.filter(cell => cell.model.type === 'code')"
+            ".flatMap(cell => cell.model.outputs.toJSON())"
+        )
+        errors = [f"{output['ename']}: {output['evalue']}" for output in outputs if output["output_type"] == "error"]
+        assert errors == [], f"{self.path}: {errors}"
+        written = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr")
+        lines = [line for line in re.split(r"[\r\n]+", written) if line.strip() and not re.search(r"\d+%\|", line)]
+        assert lines == [], f"{self.path}: {lines}"
+        broken = self.page.locator(".jp-OutputArea-output").filter(
+            has_text=re.compile("Error displaying widget|Error creating widget|Failed to load model|Loading widget")
+        )
+        expect(broken).to_have_count(0, timeout=ANSWER * 1000)
+
+    def python(self, code: str) -> Any:
+        """Run ``code`` in the notebook's kernel, beside the cells, and return the value of its last expression, as JSON.
+
+        Raises RuntimeError with the kernel's message when the code fails.
+        """
+        *before, last = code.strip().splitlines()
+        code = "\n".join([*before, f"__import__('json').dumps({last})"])
+        answer = self._evaluate(
+            "const kernel = panel.sessionContext.session.kernel;"
+            "let result = null;"
+            "const future = kernel.requestExecute({ code, store_history: false });"
+            "future.onIOPub = message => {"
+            "  const content = message.content;"
+            "  if (content.data) result = content.data['text/plain'];"
+            "};"
+            "return future.done.then(reply => ({ result, content: reply.content }))",
+            code=code,
+        )
+        if answer["content"]["status"] != "ok":
+            raise RuntimeError(f"{answer['content']['ename']}: {answer['content']['evalue']}")
+        import ast
+
+        return json.loads(ast.literal_eval(answer["result"]))
+
+    def find(self, selector: str) -> Locator:
+        """What ``selector`` (CSS) finds inside the notebook, scrolled into sight when it is one thing."""
+        return self.page.locator(f".jp-Notebook {selector}")
+
+    def text(self, selector: str) -> str:
+        """The text of the one element that ``selector`` finds."""
+        return self.find(selector).inner_text(timeout=ANSWER * 1000)
+
+    def changed_text(self, selector: str, change: Callable[[], object]) -> tuple[str, str]:
+        """The text of ``selector`` before and after ``change``, which is called and must change it."""
+        before = self.text(selector)
+        change()
+        expect(self.find(selector)).not_to_have_text(before, timeout=ANSWER * 1000, use_inner_text=True)
+        self.wait_idle()
+        return before, self.text(selector)
+
+    def click(self, selector: str) -> None:
+        """Click the one element that ``selector`` finds; a button widget is one."""
+        self.find(selector).click(timeout=ANSWER * 1000)
+
+    def type_value(self, selector: str, value: object) -> None:
+        """Type ``value`` into the number beside the slider that ``selector`` finds, and press Enter."""
+        readout = self.find(f"{selector} .widget-readout")
+        readout.click(timeout=ANSWER * 1000)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(str(value))
+        self.page.keyboard.press("Enter")
+
+    def press_slider(self, selector: str, key: str, times: int = 1) -> None:
+        """Press ``key``, say ``ArrowRight`` or ``PageUp``, on the handle of the slider that ``selector`` finds."""
+        handle = self.find(f"{selector} .noUi-handle")
+        handle.focus(timeout=ANSWER * 1000)
+        for _ in range(times):
+            handle.press(key)
+
+    def click_plot(self, selector: str, x: float, y: float) -> None:
+        """Click the place (x, y), in data coordinates, of the plotly figure that ``selector`` finds."""
+        plot = self._plot(selector)
+        left, top = plot.evaluate(
+            "(div, [x, y]) => {"
+            "  const box = div.getBoundingClientRect(), layout = div._fullLayout;"
+            "  return [box.left + layout.xaxis._offset + layout.xaxis.d2p(x),"
+            "          box.top + layout.yaxis._offset + layout.yaxis.d2p(y)];"
+            "}",
+            [x, y],
+        )
+        # Plotly hands a click on only for what it already saw the mouse over.
+        self.page.mouse.move(left - 3, top - 3)
+        self.page.mouse.move(left, top)
+        self.page.wait_for_function("div => div._hoverdata?.length > 0", arg=plot.element_handle(), timeout=ANSWER * 1000)
+        self.page.mouse.click(left, top)
+
+    def lasso_plot(self, selector: str, corners: list[tuple[float, float]]) -> None:
+        """Draw a lasso through ``corners``, in shares (0 to 1) of the drawing area; the figure's drag mode must be lasso."""
+        box = self._plot(selector).locator(".nsewdrag").first.bounding_box()
+        assert box is not None
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in [*corners, corners[0]]]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=8)
+        self.page.mouse.up()
+
+    def _plot(self, selector: str) -> Locator:
+        """The plotly figure in what ``selector`` finds, drawn and in sight."""
+        plot = self.find(f"{selector} .js-plotly-plot").first
+        plot.locator(".nsewdrag").first.wait_for(timeout=ANSWER * 1000)
+        plot.scroll_into_view_if_needed(timeout=ANSWER * 1000)
+        return plot
+
+    def picture(self, name: str, selector: str = "") -> Path:
+        """A picture of what ``selector`` finds, or of the page as it stands: ``build/browser/NAME.png``."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{name}.png"
+        if selector:
+            self.find(selector).first.scroll_into_view_if_needed(timeout=ANSWER * 1000)
+            self.find(selector).first.screenshot(path=path, timeout=ANSWER * 1000)
+        else:
+            self.page.screenshot(path=path, timeout=ANSWER * 1000)
+        return path
+
+    def _evaluate(self, body: str, **values: Any) -> Any:
+        """Run JavaScript in the page; ``panel`` is the notebook, ``values`` are its other names."""
+        return self.page.evaluate(f"({{ {', '.join(values)} }}) => {{ {CURRENT} {body} }}", values)
+
+    def _until(self, condition: str, seconds: float) -> None:
+        self.page.wait_for_function(condition, timeout=seconds * 1000)
