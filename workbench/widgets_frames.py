@@ -43,7 +43,7 @@ def frame_browser(
     slider = ipywidgets.IntSlider(0, 0, last, description="place", layout={"width": "480px"})
     play = ipywidgets.Play(value=0, min=0, max=last, interval=120, show_repeat=False)
     ipywidgets.jslink((play, "value"), (slider, "value"))
-    caption, picture = ipywidgets.HTML(), ipywidgets.Image(format="jpeg")
+    caption, picture = ipywidgets.HTML(), ipywidgets.Image(format="jpeg", layout={"align_self": "flex-start"})
 
     def show(_: object = None) -> None:
         position = int(indices[slider.value])

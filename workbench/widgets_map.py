@@ -79,11 +79,11 @@ def map_browser(
     (N,) float, NaN where a frame has no value.
     """
     views = {"scene": np.asarray(labels)} | dict(views or {})
-    figure = point_map(points, "Point at a frame to see it; draw a lasso around several")
+    figure = point_map(points)
     choice = ipywidgets.ToggleButtons(options=list(views), description="colour by", style={"button_width": "auto"})
     legend = ipywidgets.HTML()
-    caption, picture = ipywidgets.HTML("no frame is pointed at yet"), ipywidgets.Image(format="jpeg")
-    chosen = ipywidgets.HTML("<i>Draw a lasso around some points: their frames appear here.</i>")
+    caption, picture = ipywidgets.HTML(), ipywidgets.Image(format="jpeg", layout={"align_self": "flex-start"})
+    chosen = ipywidgets.HTML("<i>Point at a frame to see it. Draw a lasso around several: they appear here.</i>")
     chosen.add_class("wb-gallery")
 
     def recolour(_: object = None) -> None:
@@ -107,6 +107,8 @@ def map_browser(
     on_frames(figure, point_at, lasso)
     choice.observe(recolour, "value")
     recolour()
+    if len(images):
+        point_at(0)
     beside = ipywidgets.VBox([caption, picture])
     return ipywidgets.VBox([choice, legend, ipywidgets.HBox([figure, beside]), chosen])
 

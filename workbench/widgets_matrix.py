@@ -79,7 +79,7 @@ def similarity_browser(images: np.ndarray, similarity: np.ndarray, frames: np.nd
     frames = np.arange(len(images)) if frames is None else np.asarray(frames, dtype=int)
     caption = ipywidgets.HTML()
     caption.add_class("wb-pair")
-    pictures = [ipywidgets.Image(format="jpeg") for _ in range(2)]
+    pictures = [ipywidgets.Image(format="jpeg", layout={"align_self": "flex-start"}) for _ in range(2)]
 
     def show(a: int, b: int) -> None:
         caption.value = f"frame {a} and frame {b}: cosine similarity {similarity[a, b]:.3f}"
@@ -87,7 +87,7 @@ def similarity_browser(images: np.ndarray, similarity: np.ndarray, frames: np.nd
             picture.value = jpeg(thumbnail(images[frame], 360, 360))
 
     values = similarity[np.ix_(frames, frames)]
-    matrix = clickable_matrix(values, show, "Cosine similarity: click a cell to see its two frames", frames)
+    matrix = clickable_matrix(values, show, "Cosine similarity: click a cell", frames)
     apart = np.where(np.eye(len(images), dtype=bool), -np.inf, similarity)
     show(*map(int, np.unravel_index(apart.argmax(), apart.shape)))
     return ipywidgets.HBox([matrix, ipywidgets.VBox([caption, *pictures])])

@@ -20,7 +20,7 @@ from workbench.widgets_map import paint_scenes, point_map
 REACH = 4.0  # times the eps to begin with: the upper end of the slider
 SHOWN = 8  # frames shown of those that came or went
 _WIDE = {"layout": {"width": "520px"}, "style": {"description_width": "120px"}}
-_HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette")
+_HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette", "")
 
 
 class SceneTuner:
@@ -51,7 +51,7 @@ class SceneTuner:
         self.keep = ipywidgets.Button(description="Keep this", button_style="primary", icon="check")
         self.suggest = ipywidgets.Button(description="Back to the suggestion", icon="undo", layout={"width": "190px"})
         self.found, self.changes, self.status = (ipywidgets.HTML() for _ in range(3))
-        self.ranges = ipywidgets.GridBox(layout={"grid_template_columns": "170px 70px 70px 80px", "grid_gap": "2px 12px"})
+        self.ranges = ipywidgets.GridBox(layout={"grid_template_columns": "170px 60px 60px 75px 80px", "grid_gap": "2px 12px"})
         self.map = point_map(run.map_points(), "Scenes on the map", width=470, height=380)
         self.curve = _k_distance_figure()
         named = {
@@ -124,8 +124,9 @@ class SceneTuner:
         self._rows = [(self._range_button(row), row.low, row.high) for row in table.itertuples()]
         cells = [ipywidgets.HTML(f"<b>{name}</b>") for name in _HEADINGS]
         for (button, _, _), row in zip(self._rows, table.itertuples(), strict=True):
-            numbers = (row.scenes, row.outliers, "none" if pd.isna(row.silhouette) else f"{row.silhouette:.2f}")
-            cells += [button, *(ipywidgets.Label(str(number)) for number in numbers)]
+            silhouette = "none" if pd.isna(row.silhouette) else f"{row.silhouette:.2f}"
+            note = "suggested" if row.low <= self._sweep.suggested <= row.high else ""
+            cells += [button, *(ipywidgets.Label(str(value)) for value in (row.scenes, row.outliers, silhouette, note))]
         self.ranges.children = cells
 
     def _range_button(self, row: tuple) -> ipywidgets.Button:
@@ -182,17 +183,17 @@ def _slider(kind: type, name: str, value: float, low: float, high: float, **opti
 
 
 def _k_distance_figure() -> go.FigureWidget:
-    """Three traces, still empty: the sorted distances, the line at eps, the knee."""
-    figure = go.FigureWidget(
-        [
-            go.Scatter(mode="lines", line={"color": SCENE_COLOURS[0]}, name="frames, sorted"),
-            go.Scatter(mode="lines", line={"color": SCENE_COLOURS[5], "dash": "dash"}, name="eps"),
-            go.Scatter(mode="markers", marker={"color": "black", "size": 9, "symbol": "diamond"}, name="knee"),
-        ]
-    )
+    """Three traces: the sorted distances, the line at eps, the knee."""
+    looks = {
+        "frames, sorted": {"mode": "lines", "line": {"color": SCENE_COLOURS[0]}},
+        "eps": {"mode": "lines", "line": {"color": SCENE_COLOURS[5], "dash": "dash"}},
+        "knee": {"mode": "markers", "marker": {"color": "black", "size": 9, "symbol": "diamond"}},
+    }
+    # The page forgets the name of a trace that is empty at first.
+    figure = go.FigureWidget([go.Scatter(x=[1], y=[1], name=name, **look) for name, look in looks.items()])
     figure.update_layout(
         title={"font": {"size": 14}}, width=470, height=300, margin={"l": 60, "r": 10, "t": 40, "b": 40},
-        yaxis={"type": "log", "title": "cosine distance", "dtick": "D1"}, xaxis={"title": "frames, sorted"},
+        yaxis={"type": "log", "title": "cosine distance", "dtick": 1}, xaxis={"title": "frames, sorted"},
         legend={"x": 0.02, "y": 0.98}, plot_bgcolor="#fafafa",
     )  # fmt: skip
     return figure

@@ -1,6 +1,5 @@
 """Every notebook in a real browser: JupyterLab runs it, its figures and controls are there, and the controls answer."""
 
-
 import pytest
 
 from workbench.headless import CHAIN
