@@ -16,6 +16,7 @@ from scipy.sparse import coo_matrix, csc_matrix, diags
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 from scipy.sparse.linalg import spsolve
 
+from workbench.order import places_of
 from workbench.register import THRESHOLD
 
 WIDTHS = (16, 8, 4, 2, 1)  # of the robust weights, one after the other, in units of the RANSAC threshold
@@ -42,9 +43,7 @@ class PairPoints:
 
     def inside(self, frames: np.ndarray) -> "PairPoints":
         """The pairs both of whose frames are among ``frames`` (n,), numbered by their place in it."""
-        place = np.full(max(frames.max(initial=-1), self.pairs.max(initial=-1)) + 1, -1)
-        place[frames] = np.arange(len(frames))
-        pairs = place[self.pairs]
+        pairs = places_of(frames, self.pairs)
         keep = (pairs >= 0).all(axis=1)
         here, row = keep[self.pair], np.cumsum(keep) - 1
         return PairPoints(

@@ -7,14 +7,13 @@ camera stands still, and nothing where it shakes. Which of them counts, every sc
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from workbench.descriptors import rank_grey_thumbnails
 from workbench.embed import cosine_distances
-from workbench.register import rank_thumbnail
+from workbench.register import rank_thumbnail, thumbnail
 
 FINE_SIZE, FINE_BLUR = 160, 1.0  # px: long side of the fine ranks, sigma of their blur
 COLOUR_SIZE = 100  # px, long side of the colour pictures
@@ -39,9 +38,7 @@ def fine_distances(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     ranks, colours = [], []
     for image in images:
         ranks.append(np.round(255 * rank_thumbnail(image, FINE_SIZE, FINE_BLUR)).astype(np.uint8))
-        shrink = min(1.0, COLOUR_SIZE / max(image.shape[:2]))
-        size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
-        small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = thumbnail(image, COLOUR_SIZE, COLOUR_SIZE).astype(np.float32)
         spread = np.maximum(small.std(axis=(0, 1)), FLAT)
         colours.append(np.clip(np.round(128 + CONTRAST * (small - small.mean(axis=(0, 1))) / spread), 0, 255).astype(np.uint8))
     return {"ranks": value_distances(np.stack(ranks)), "colours": value_distances(np.stack(colours))}

@@ -1,5 +1,7 @@
 """Which pairs of frames are worth matching: near neighbours inside a scene, then what the order of the moment asks for."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 BAND = 3  # places; frames so near in the order are compared
@@ -8,7 +10,7 @@ FAR = 2.0  # times the distance to their second nearest frames: two frames furth
 
 def all_pairs(labels: np.ndarray) -> np.ndarray:
     """Every pair inside every scene: (P, 2) int, a < b, sorted. labels: (N,) int, -1 = outlier."""
-    return _sorted_pairs([_pairs_of(np.flatnonzero(labels == scene)) for scene in range(labels.max(initial=-1) + 1)])
+    return sorted_pairs([_pairs_of(np.flatnonzero(labels == scene)) for scene in range(labels.max(initial=-1) + 1)])
 
 
 def nearest_pairs(labels: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) -> np.ndarray:
@@ -18,7 +20,7 @@ def nearest_pairs(labels: np.ndarray, views: list[np.ndarray], pairs_per_frame: 
     one of their frames, in one view, are taken, with the largest k that keeps them within ``pairs_per_frame`` times the
     frames of the scene; k is at least 2, so that every frame has a neighbour on both sides.
     """
-    return _sorted_pairs(
+    return sorted_pairs(
         [_nearest(np.flatnonzero(labels == scene), views, pairs_per_frame) for scene in range(labels.max(initial=-1) + 1)]
     )
 
@@ -77,6 +79,12 @@ def pairs_by_way_of_another(distances: np.ndarray, known: np.ndarray, most: int)
     return np.stack(np.unravel_index(best, relative.shape), axis=1)
 
 
+def sorted_pairs(groups: Iterable[np.ndarray]) -> np.ndarray:
+    """The pairs of all groups, (P, 2) int each, as one array, sorted; no groups give (0, 2)."""
+    pairs = np.concatenate([*groups, np.zeros((0, 2), dtype=int)]).astype(int)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
 def _nearest(frames: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) -> np.ndarray:
     count = len(frames)
     if count * (count - 1) // 2 <= pairs_per_frame * count:
@@ -98,8 +106,3 @@ def _nearest(frames: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) 
 def _pairs_of(frames: np.ndarray) -> np.ndarray:
     first, second = np.triu_indices(len(frames), 1)
     return np.stack([frames[first], frames[second]], axis=1)
-
-
-def _sorted_pairs(groups: list[np.ndarray]) -> np.ndarray:
-    pairs = np.concatenate([*groups, np.zeros((0, 2), dtype=int)]).astype(int)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]

@@ -108,9 +108,7 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
 
 def read_features(file: h5py.File, frame: int) -> Features:
     """Features of one frame from an open ``features.h5``; raises :class:`RunError` when the frame is not in it."""
-    if frame_name(frame) not in file:
-        raise RunError(f"{frame_name(frame)} is not in {file.filename}: run the features stage again")
-    group = file[frame_name(frame)]
+    group = _frame_group(file, frame)
     return Features(
         keypoints=group["keypoints"][()],
         scores=group["scores"][()],
@@ -121,16 +119,20 @@ def read_features(file: h5py.File, frame: int) -> Features:
 
 def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (K, 2) float32 and image size (2,) int64 of one frame, without its descriptors; raises as above."""
-    if frame_name(frame) not in file:
-        raise RunError(f"{frame_name(frame)} is not in {file.filename}: run the features stage again")
-    group = file[frame_name(frame)]
+    group = _frame_group(file, frame)
     return group["keypoints"][()], group["image_size"][()]
 
 
 def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
-    """(N,) int: how many keypoints each of the first ``frames`` frames of a features file has."""
+    """(N,) int: how many keypoints each of the first ``frames`` frames of a features file has; raises as above."""
     with open_h5(features_h5) as file:
-        return np.array([len(file[frame_name(frame)]["keypoints"]) for frame in range(frames)], dtype=int)
+        return np.array([len(_frame_group(file, frame)["keypoints"]) for frame in range(frames)], dtype=int)
+
+
+def _frame_group(file: h5py.File, frame: int) -> h5py.Group:
+    if frame_name(frame) not in file:
+        raise RunError(f"{frame_name(frame)} is not in {file.filename}: run the features stage again")
+    return file[frame_name(frame)]
 
 
 def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,14 +184,13 @@ def write_in_blocks(
     """
     parts = parts or out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
-    common = _attributes(parameters, key)
     files = []
     with tqdm(total=count, desc=out.stem, disable=progress is not True) as bar:
         for start in range(0, count, block_size):
             stop = min(start + block_size, count)
-            part, attributes = parts / f"{start // block_size:06d}.h5", {**common, "start": start, "stop": stop}
-            if not _has_attributes(part, attributes):
-                with _new_file(part, attributes) as file:
+            part, block = parts / f"{start // block_size:06d}.h5", {"start": start, "stop": stop}
+            if not is_made_from(part, parameters, key, **block):
+                with _new_file(part, _attributes(parameters, key, **block)) as file:
                     for name, datasets in compute(start, stop):
                         group = file.require_group(name)
                         for dataset in sorted(datasets):
@@ -214,20 +215,19 @@ def join_files(out: Path, files: Sequence[Path], parameters: dict[str, Any], key
     return out
 
 
-def _attributes(parameters: dict[str, Any], key: str) -> dict[str, Any]:
-    return {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
+def _attributes(parameters: dict[str, Any], key: str, **block: int) -> dict[str, Any]:
+    made_from = {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
+    return made_from | block
 
 
-def is_made_from(path: Path, parameters: dict[str, Any], key: str) -> bool:
-    """Whether a whole file is there that was made with these parameters and inputs."""
-    return _has_attributes(path, _attributes(parameters, key))
+def is_made_from(path: Path, parameters: dict[str, Any], key: str, **block: int) -> bool:
+    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again.
 
-
-def _has_attributes(path: Path, attributes: dict[str, Any]) -> bool:
-    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again."""
+    block: start and stop of the items in it, when it is one block of a file.
+    """
     try:
         with h5py.File(path, "r") as file:
-            return dict(file.attrs) == attributes
+            return dict(file.attrs) == _attributes(parameters, key, **block)
     except OSError:
         return False
 

@@ -13,14 +13,19 @@ def pair_matrix(frames: np.ndarray, pairs: np.ndarray, values: np.ndarray, missi
 
     frames: (n,) int positions. pairs: (P, 2) int positions; pairs with a frame that is not among them are left out.
     """
-    place = np.full(max(int(frames.max(initial=-1)), int(pairs.max(initial=-1))) + 1, -1)
-    place[frames] = np.arange(len(frames))
-    first, second = place[pairs[:, 0]], place[pairs[:, 1]]
-    inside = (first >= 0) & (second >= 0)
-    first, second = first[inside], second[inside]
+    places = places_of(frames, pairs)
+    inside = (places >= 0).all(axis=1)
+    first, second = places[inside].T
     matrix = np.full((len(frames), len(frames)), missing, dtype=np.float64)
     matrix[first, second] = matrix[second, first] = np.asarray(values)[inside]
     return matrix
+
+
+def places_of(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """(P, 2) int: where in ``frames``, (n,) int positions, both frames of every pair stand; -1 for a frame not among them."""
+    place = np.full(max(frames.max(initial=-1), pairs.max(initial=-1)) + 1, -1)
+    place[frames] = np.arange(len(frames))
+    return place[pairs]
 
 
 def blend(counts: np.ndarray, similarity: np.ndarray, alpha: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from workbench.match import make_matcher
 from workbench.parameters import MatchParameters
 from workbench.register import in_pixels_of
 from workbench.run import Run
+from workbench.stages import run_threshold
 from workbench.transforms import TRANSFORM, register_features
 
 
@@ -36,7 +37,7 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
         matches, scores = make_matcher(other).match([first], [second])[0]
         name = other.matcher
     images = run.images()
-    aligned = register_features(first, second, matches, _threshold(run))
+    aligned = register_features(first, second, matches, run_threshold(run))
     scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
@@ -52,7 +53,7 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
     matchers do.
     """
     rows = {}
-    features, threshold = _features(run, pairs.tolist()), _threshold(run)
+    features, threshold = _features(run, pairs.tolist()), run_threshold(run)
     for parameters in matchers:
         found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
         aligned = [register_features(*both, matches, threshold) for both, (matches, _) in zip(features, found, strict=True)]
@@ -71,11 +72,6 @@ def _features(run: Run, pairs: Sequence[Sequence[int]]) -> list[tuple[Features, 
     run.require("register")
     with open_h5(run.path / "features.h5") as file:
         return [(read_features(file, a), read_features(file, b)) for a, b in pairs]
-
-
-def _threshold(run: Run) -> float:
-    """RANSAC's threshold of the run, as a share of the long side."""
-    return run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
 
 
 def overlay_figure(run: Run, a: int, b: int) -> Figure:

@@ -103,6 +103,14 @@ def rank_transform(gray: np.ndarray) -> np.ndarray:
     return levels.astype(np.float32)[gray]
 
 
+def thumbnail(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(h, w, 3) or (h, w) uint8 averaged down to fit into ``width`` x ``height`` px, never enlarged; uint8 too."""
+    image = np.ascontiguousarray(image)
+    shrink = min(1.0, width / image.shape[1], height / image.shape[0])
+    size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
 def rank_thumbnail(image: np.ndarray, long_side: int = RESIDUAL_SIZE, blur: float = 2.0) -> np.ndarray:
     """(H, W, 3) uint8 RGB -> (h, w) float32, 0 to 1: small, grey, rank-transformed, blurred; for :func:`residual`.
 
@@ -110,9 +118,7 @@ def rank_thumbnail(image: np.ndarray, long_side: int = RESIDUAL_SIZE, blur: floa
     registration error below a pixel from counting as change); 0 for none.
     """
     gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-    scale = min(1.0, long_side / max(gray.shape))
-    size = tuple(max(1, round(side * scale)) for side in gray.shape[::-1])
-    rank = rank_transform(cv2.resize(gray, size, interpolation=cv2.INTER_AREA))
+    rank = rank_transform(thumbnail(gray, long_side, long_side))
     return cv2.GaussianBlur(rank, (0, 0), blur) if blur > 0 else rank
 
 

@@ -74,15 +74,15 @@ def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     return known
 
 
-def scene_parts(scene: Scene, table: pd.DataFrame) -> dict[str, np.ndarray]:
+def scene_parts(scene: Scene, table: pd.DataFrame, known: np.ndarray) -> dict[str, np.ndarray]:
     """The distances that are fused, (n, n) each, scaled, by name: residual, missing_inliers, thumbnail, the fine
     ones, and where the camera stands still ``principal``: the colours' first eight principal components. There neighbours
     differ by noise more than by what happens; under a moving camera those components only follow the movement.
 
     Pairs that were not compared count as unrelated: the residual of unrelated frames, and no inliers. table: as for
-    :func:`known_pairs`.
+    :func:`known_pairs`. known: (n, n) bool, its result.
     """
-    pairs, known = table[["a", "b"]].to_numpy(), known_pairs(scene.frames, table)
+    pairs = table[["a", "b"]].to_numpy()
     residual = pair_matrix(scene.frames, pairs, table["residual"].to_numpy(), UNRELATED)
     missing = pair_matrix(scene.frames, pairs, 1 - table["inlier_share"].to_numpy(), 1)
     parts = {"residual": scaled(residual, known), "missing_inliers": scaled(missing, known)}
@@ -98,19 +98,20 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
     return bool(own["displacement"].median() < STILL)
 
 
-def settle_scene(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None = None, rounds: int = 5) -> Settled:
+def settle_parts(
+    parts: dict[str, np.ndarray], known: np.ndarray, weights: np.ndarray | None = None, rounds: int = 5
+) -> Settled:
     """Order and weights of the parts in agreement, see :func:`workbench.distance.settle`. At first, fine parts have no say.
 
-    table: as for :func:`known_pairs`. weights: those of an earlier call to go on from.
+    parts: from :func:`scene_parts`. known: from :func:`known_pairs`. weights: those of an earlier call to go on from.
     """
-    parts = list(scene_parts(scene, table).values())
     start = np.zeros(len(parts))
     if weights is not None:
         shared = min(len(weights), len(parts))  # the last part, principal, may have come or gone with new pairs
         start[:shared] = weights[:shared]
     if not start.any():
         start[:3] = 1
-    return settle(parts, known_pairs(scene.frames, table), start, rounds)
+    return settle(list(parts.values()), known, start, rounds)
 
 
 def is_ring(found: Settled) -> bool:
@@ -120,8 +121,9 @@ def is_ring(found: Settled) -> bool:
 
 def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
     """The order of a scene from its compared pairs. table: as for :func:`known_pairs`."""
-    known, parts = known_pairs(scene.frames, table), scene_parts(scene, table)
-    settled = settle_scene(scene, table)
+    known = known_pairs(scene.frames, table)
+    parts = scene_parts(scene, table, known)
+    settled = settle_parts(parts, known)
     counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
     similarity = 1 - scene.embedded
     blended = blend(counts, similarity, parameters.alpha)
@@ -131,11 +133,13 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
     elif parameters.distance == "blend":
         order = shortest_path(1 - blended)
     else:
-        gap, closed = gap_elsewhere(settled.order, settled.fused), is_ring(settled)
+        gap = gap_elsewhere(settled.order, settled.fused)
         if gap is not None:
-            order = turned(settled.order, gap + 1)
+            order, closed = turned(settled.order, gap + 1), True
+        elif closes(settled.order, settled.fused):
+            order, closed = cut_loop(settled.order, scene.thumbnails), True
         else:
-            order = cut_loop(settled.order, scene.thumbnails) if closed else settled.order
+            order = settled.order
         order = refine(order, settled.fused)
         confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
     matrices = {"counts": counts, "similarity": similarity, "blend": blended, **parts, "fused": settled.fused}

@@ -10,10 +10,10 @@ from collections.abc import Callable, Generator, Sequence
 import numpy as np
 import pandas as pd
 
-from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends
+from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends, sorted_pairs
 from workbench.confidence import WEAK, link_confidence
 from workbench.distance import Settled
-from workbench.scenes import Scene, is_ring, known_pairs, settle_scene
+from workbench.scenes import Scene, is_ring, known_pairs, scene_parts, settle_parts
 
 FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces
@@ -42,9 +42,7 @@ def search(scenes: Sequence[Scene], compare: Compare, pairs_per_frame: int, tabl
     searches = [_search_scene(scene, pairs_per_frame, table) for scene in scenes]
     wanted = _wanted(searches, None)
     while wanted:
-        pairs = np.concatenate(list(wanted.values()))
-        new = compare(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
-        table = pd.concat([table, new], ignore_index=True)
+        table = pd.concat([table, compare(sorted_pairs(wanted.values()))], ignore_index=True)
         wanted = _wanted(list(wanted), table)
     return table.sort_values(["a", "b"], ignore_index=True)
 
@@ -61,20 +59,12 @@ def _wanted(searches: list[Search], table: pd.DataFrame | None) -> dict[Search, 
 
 
 def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Search:
-    frames, count = scene.frames, len(scene.frames)
-
-    def settled(weights: np.ndarray | None, rounds: int) -> Settled:
-        return settle_scene(scene, table, weights, rounds)
-
-    def left() -> int:
-        return pairs_per_frame * count - (np.count_nonzero(known_pairs(frames, table)) - count) // 2
-
-    found, stayed = settled(None, 5), 0
+    frames, count, stayed = scene.frames, len(scene.frames), 0
+    known, found = _look(scene, table, None, 5)
     for _ in range(ROUNDS):
-        known, room = known_pairs(frames, table), max(0, left() - RESERVE * count)
+        room = max(0, _left(known, pairs_per_frame) - RESERVE * count)
         along = pairs_along(found.order, known)[:room]
-        sure = link_confidence(found.order, found.fused, known, scene.thumbnails, is_ring(found)) >= WEAK
-        if not len(along) and (stayed >= PATIENCE or (stayed and sure.all())):
+        if stayed and not len(along) and (stayed >= PATIENCE or _is_sure(scene, known, found)):
             break
         _note(known, along)
         most = min((room - len(along)) // 3, int(STEP * count))
@@ -84,16 +74,33 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
         if not len(pairs):
             break
         table = yield _positions(frames, pairs)
-        before, found = found, settled(found.weights, 1)
+        before = found
+        known, found = _look(scene, table, before.weights, 1)
         stayed = stayed + 1 if np.array_equal(before.order, found.order) else 0
     # Every link of the order, and the one that would close it to a loop, is looked at in the end.
     for _ in range(ROUNDS):
-        links, known = np.stack([found.order, np.roll(found.order, -1)], axis=1), known_pairs(frames, table)
-        unseen = links[~known[links[:, 0], links[:, 1]]][: max(0, left())]
+        links = np.stack([found.order, np.roll(found.order, -1)], axis=1)
+        unseen = links[~known[links[:, 0], links[:, 1]]][: max(0, _left(known, pairs_per_frame))]
         if not len(unseen):
             return
         table = yield _positions(frames, unseen)
-        found = settled(found.weights, 2)
+        known, found = _look(scene, table, found.weights, 2)
+
+
+def _look(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None, rounds: int) -> tuple[np.ndarray, Settled]:
+    """The pairs that were compared, (n, n) bool, and the order they lead to; see :func:`workbench.scenes.settle_parts`."""
+    known = known_pairs(scene.frames, table)
+    return known, settle_parts(scene_parts(scene, table, known), known, weights, rounds)
+
+
+def _left(known: np.ndarray, pairs_per_frame: int) -> int:
+    """How many pairs the budget still allows; below 0 when the first pairs alone exceed it."""
+    return pairs_per_frame * len(known) - (np.count_nonzero(known) - len(known)) // 2
+
+
+def _is_sure(scene: Scene, known: np.ndarray, found: Settled) -> bool:
+    """Whether no link of the order is doubtful."""
+    return bool((link_confidence(found.order, found.fused, known, scene.thumbnails, is_ring(found)) >= WEAK).all())
 
 
 def _note(known: np.ndarray, pairs: np.ndarray) -> None:

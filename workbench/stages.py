@@ -153,6 +153,12 @@ def register_frames(run: Run, parameters: RegisterParameters, overwrite: bool = 
     return run.stage("register", parameters, ("match",), ("transforms.csv",), compute, overwrite)
 
 
+def run_threshold(run: Run) -> float:
+    """RANSAC's threshold of the run, as a share of the long side."""
+    run.require("register")
+    return run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
+
+
 def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False) -> dict[str, Any]:
     """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on."""
 
@@ -184,9 +190,8 @@ def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False,
 
     def compute(out: Path) -> dict[str, Any]:
         labels, size = run.scenes(), (run.info("video")["width"], run.info("video")["height"])
-        threshold = run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
         files = run.path / "features.h5", run.path / "matches.h5"
-        points = registered_points(*files, run.transforms(), threshold, progress)
+        points = registered_points(*files, run.transforms(), run_threshold(run), progress)
         table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
         table.to_csv(out / "alignment.csv", index=False)
         medians = table[["error_px", "chained_error_px"]].median()

@@ -1,6 +1,5 @@
 """The figure of how sure an order is, link by link."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from workbench.confidence import WEAK
-from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_name
+from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_name
 
 
 def link_confidence_plot(table: pd.DataFrame, title: str = "How sure is every link?", ax: Axes | None = None) -> Figure:
@@ -17,8 +16,7 @@ def link_confidence_plot(table: pd.DataFrame, title: str = "How sure is every li
     table: the rows of ``order.csv`` with the columns scene, order and confidence. Where no confidence is known (other orders
     than the shortest path through the fused distance) the figure says so.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(10, 3.2), layout="constrained")
+    ax = new_axes(ax, (10, 3.2))
     kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
     confidence = kept["confidence"].to_numpy(dtype=float)
     place = np.arange(len(kept)) + 0.5  # a link lies between two frames

@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Rectangle
 
+from workbench.register import thumbnail
+
 # Okabe and Ito's colours without the pale yellow and the grey, then four of Paul Tol's; safe for colour-blind eyes.
 SCENE_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#332288", "#999933", "#882255", "#44AA99",
@@ -56,14 +58,6 @@ def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 def evenly(count: int, most: int) -> np.ndarray:
     """At most ``most`` of the numbers 0 to ``count`` - 1, evenly spaced, first and last included; (M,) int."""
     return np.unique(np.linspace(0, count - 1, max(0, min(count, most))).round().astype(int))
-
-
-def thumbnail(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(h, w, 3) uint8 averaged down to fit into ``width`` x ``height`` px, never enlarged; (h', w', 3) uint8."""
-    image = np.ascontiguousarray(image)
-    shrink = min(1.0, width / image.shape[1], height / image.shape[0])
-    size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Figure:
