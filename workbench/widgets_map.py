@@ -22,26 +22,28 @@ _STEPS = (OUTLIER_COLOUR, *SCENE_COLOURS)
 _SCENE_SCALE = [(edge / len(_STEPS), colour) for k, colour in enumerate(_STEPS) for edge in (k, k + 1)]
 
 
-def point_map(points: np.ndarray, title: str = "", width: int = 560, height: int = 420) -> go.FigureWidget:
-    """Frames as points on UMAP's plane, not coloured yet; frames are chosen with a lasso. points: (N, 2) float."""
+def point_map(points: np.ndarray, title: str = "", width: int = 560, height: int = 420) -> go.Figure:
+    """Frames as points on UMAP's plane, not coloured yet; frames are chosen with a lasso. points: (N, 2) float.
+
+    Colour it before it becomes a ``FigureWidget``: a page that is still loading plotly misses what is changed meanwhile.
+    """
     kind = go.Scatter if len(points) <= CRISP else go.Scattergl
     trace = kind(
         x=points[:, 0], y=points[:, 1], mode="markers", customdata=np.arange(len(points)),
         hovertemplate="frame %{customdata}<extra></extra>", marker={"size": 8 if len(points) <= CRISP else 5},
         unselected={"marker": {"opacity": 0.25}},
     )  # fmt: skip
-    figure = go.FigureWidget([trace])
+    figure = go.Figure([trace])
     figure.update_layout(
         title={"text": title, "font": {"size": 14}}, width=width, height=height, dragmode="lasso",
         margin={"l": 10, "r": 10, "t": 40, "b": 10}, showlegend=False, plot_bgcolor="#fafafa", hovermode="closest",
         xaxis={"showticklabels": False, "showgrid": False, "zeroline": False},
         yaxis={"showticklabels": False, "showgrid": False, "zeroline": False, "scaleanchor": "x"},
     )  # fmt: skip
-    figure.add_class("wb-map")
     return figure
 
 
-def paint_scenes(figure: go.FigureWidget, labels: np.ndarray) -> None:
+def paint_scenes(figure: go.Figure, labels: np.ndarray) -> None:
     """Colours and markers by scene, as in every other figure; outliers are grey crosses. labels: (N,) int, -1 outlier."""
     colours = np.where(labels < 0, -1, labels % len(SCENE_COLOURS))
     symbols = {int(scene): SYMBOLS[scene_marker(scene)] for scene in np.unique(labels)}
@@ -53,7 +55,7 @@ def paint_scenes(figure: go.FigureWidget, labels: np.ndarray) -> None:
         figure.data[0].marker.update(marker)
 
 
-def paint_values(figure: go.FigureWidget, values: np.ndarray, name: str) -> None:
+def paint_values(figure: go.Figure, values: np.ndarray, name: str) -> None:
     """Colours by a number a frame, with a colour bar; grey crosses where there is none. values: (N,) float, NaN = none."""
     known = np.isfinite(values)
     low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 1.0)
@@ -80,8 +82,11 @@ def map_browser(
     """
     views = {"scene": np.asarray(labels)} | dict(views or {})
     figure = point_map(points)
+    paint_scenes(figure, views["scene"])
+    figure = go.FigureWidget(figure)
+    figure.add_class("wb-map")
     choice = ipywidgets.ToggleButtons(options=list(views), description="colour by", style={"button_width": "auto"})
-    legend = ipywidgets.HTML()
+    legend = ipywidgets.HTML(scene_legend(views["scene"]))
     caption, picture = ipywidgets.HTML(), ipywidgets.Image(format="jpeg", layout={"align_self": "flex-start"})
     chosen = ipywidgets.HTML("<i>Point at a frame to see it. Draw a lasso around several: they appear here.</i>")
     chosen.add_class("wb-gallery")
@@ -106,7 +111,6 @@ def map_browser(
 
     on_frames(figure, point_at, lasso)
     choice.observe(recolour, "value")
-    recolour()
     if len(images):
         point_at(0)
     beside = ipywidgets.VBox([caption, picture])

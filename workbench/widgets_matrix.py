@@ -24,7 +24,7 @@ def clickable_matrix(
     """
     frames = np.arange(len(values)) if frames is None else np.asarray(frames, dtype=int)
     shown, rows, columns = largest_of_blocks(np.asarray(values, dtype=np.float32), MAX_MATRIX)
-    figure = go.FigureWidget(
+    figure = go.Figure(
         [
             go.Heatmap(
                 z=shown, colorscale="Viridis", customdata=np.stack([frames[rows], frames[columns]], axis=-1),
@@ -40,6 +40,8 @@ def clickable_matrix(
         xaxis={"constrain": "domain", "showticklabels": False, "ticks": ""}, showlegend=False, plot_bgcolor="white",
         yaxis={"autorange": "reversed", "scaleanchor": "x", "constrain": "domain", "showticklabels": False, "ticks": ""},
     )  # fmt: skip
+    # All is set before the figure becomes a widget: a page that is still loading plotly misses what is changed meanwhile.
+    figure = go.FigureWidget(figure)
     figure.add_class("wb-matrix")
 
     def clicked(_trace: object, points: object, _state: object) -> None:

@@ -65,6 +65,9 @@ class SceneTuner:
         self.labels = self._cluster()
         self._draw_levels()
         self._draw()
+        # Only now: a page that is still loading plotly misses what is changed meanwhile.
+        self.map, self.curve = go.FigureWidget(self.map), go.FigureWidget(self.curve)
+        self.map.add_class("wb-map")
         for control in (self.clusterer, self.eps, self.min_cluster_size, self.xi):
             control.observe(self._moved, "value")
         self.min_samples.observe(self._sweep_anew, "value")
@@ -182,15 +185,14 @@ def _slider(kind: type, name: str, value: float, low: float, high: float, **opti
     return kind(value, min=min(low, value), max=max(high, value), description=name, continuous_update=False, **options, **_WIDE)
 
 
-def _k_distance_figure() -> go.FigureWidget:
+def _k_distance_figure() -> go.Figure:
     """Three traces: the sorted distances, the line at eps, the knee."""
     looks = {
         "frames, sorted": {"mode": "lines", "line": {"color": SCENE_COLOURS[0]}},
         "eps": {"mode": "lines", "line": {"color": SCENE_COLOURS[5], "dash": "dash"}},
         "knee": {"mode": "markers", "marker": {"color": "black", "size": 9, "symbol": "diamond"}},
     }
-    # The page forgets the name of a trace that is empty at first.
-    figure = go.FigureWidget([go.Scatter(x=[1], y=[1], name=name, **look) for name, look in looks.items()])
+    figure = go.Figure([go.Scatter(name=name, **look) for name, look in looks.items()])
     figure.update_layout(
         title={"font": {"size": 14}}, width=470, height=300, margin={"l": 60, "r": 10, "t": 40, "b": 40},
         yaxis={"type": "log", "title": "cosine distance", "dtick": 1}, xaxis={"title": "frames, sorted"},
