@@ -1,0 +1,128 @@
+"""Scenes tuned without a browser: sliders are set, buttons clicked, and the run is read afterwards."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from workbench import widgets
+from workbench.cluster import dbscan, hdbscan, k_distances, optics, sweep_eps
+from workbench.embed import cosine_distances
+from workbench.kept import read_kept
+from workbench.parameters import ClusterParameters, UmapParameters
+from workbench.run import Run
+from workbench.stages import find_scenes, map_frames, run_typical_eps
+
+
+@pytest.fixture
+def run(short_run, tmp_path) -> Run:
+    """A copy of the short run (scenes of 12 and 10 frames, 4 outliers), with its map."""
+    run = Run.open(shutil.copytree(short_run[0].path, tmp_path / "run"))
+    map_frames(run, UmapParameters())
+    return run
+
+
+@pytest.fixture
+def distances(run) -> np.ndarray:
+    return cosine_distances(run.embeddings())
+
+
+@pytest.fixture
+def tuner(run, distances) -> widgets.SceneTuner:
+    return widgets.SceneTuner(run, distances, sweep_eps(distances, 3, run_typical_eps(run)), ClusterParameters())
+
+
+def buttons(tuner):
+    """The ranges of eps that can be clicked."""
+    return [item for item in tuner.ranges.children if hasattr(item, "click")]
+
+
+def test_starts_at_the_suggestion(tuner, run):
+    assert np.array_equal(tuner.labels, run.labels()) and "scenes 2, outliers 4" in tuner.found.value
+    assert tuner.parameters.eps == pytest.approx(run.info("cluster")["eps"], rel=1e-3)
+    assert "suggested" in [getattr(item, "value", "") for item in tuner.ranges.children]
+
+
+@pytest.mark.parametrize("factor", [0.15, 0.3, 1.5, 3.9])
+def test_eps_moves_all_that_is_shown(tuner, distances, factor):
+    """Counts, map, curve and table follow the slider, and the labels are DBSCAN's at just that eps."""
+    tuner.eps.value = tuner.eps.value * factor
+    eps = tuner.parameters.eps
+    expected = dbscan(distances, eps, 3)
+    assert np.array_equal(tuner.labels, expected)
+    assert f"scenes {expected.max() + 1}, outliers {(expected < 0).sum()}" in tuner.found.value
+    assert np.array_equal(np.asarray(tuner.map.data[0].marker.color), expected)
+    assert tuple(tuner.curve.data[1].y) == (eps, eps)
+    for button in buttons(tuner):
+        low, high = map(float, button.description.split(" to "))
+        if low * 1.001 < eps < high * 0.999:
+            assert button.button_style == "info"
+        elif eps < low * 0.999 or eps > high * 1.001:
+            assert button.button_style == ""
+
+
+def test_frames_that_came_and_went_are_shown(tuner):
+    """Down to where frames fall out, and back: the same frames leave and return, each named under its picture."""
+    before = tuner.labels
+    start = tuner.eps.value
+    tuner.eps.value = start * 0.12
+    went = np.flatnonzero((before >= 0) & (tuner.labels < 0))
+    assert len(went) and f"{len(went)} just became outliers" in tuner.changes.value
+    assert set(map(int, re.findall(r"#(\d+)</figure>", tuner.changes.value))) <= set(went.tolist())
+    tuner.eps.value = start
+    assert f"{len(went)} just joined a scene" in tuner.changes.value
+
+
+def test_a_range_of_the_table_sets_eps(tuner, distances):
+    for button in buttons(tuner):
+        low, high = map(float, button.description.split(" to "))
+        button.click()
+        if high < 10**tuner.eps.max and low > 10**tuner.eps.min:
+            assert low * 0.99 <= tuner.parameters.eps <= high * 1.01
+
+
+def test_min_samples_draws_curve_and_table_anew(tuner, distances, run):
+    tuner.min_samples.value = 6
+    assert np.allclose(tuner.curve.data[0].y, np.sort(k_distances(distances, 6)))
+    assert np.array_equal(tuner.labels, dbscan(distances, tuner.parameters.eps, 6))
+    tuner.suggest.click()
+    assert tuner.parameters.min_samples == 3 and np.array_equal(tuner.labels, run.labels())
+
+
+def test_other_clusterers(tuner, distances):
+    """Their own sliders are there, those of the others are not; the labels are theirs."""
+    shown = [tuner.eps, tuner.min_cluster_size, tuner.xi]
+    assert [slider.layout.display for slider in shown] == [None, "none", "none"] or [
+        slider.layout.display for slider in shown
+    ] == ["", "none", "none"]
+    tuner.min_cluster_size.value = 6
+    tuner.clusterer.value = "hdbscan"
+    assert np.array_equal(tuner.labels, hdbscan(distances, 6, 3))
+    assert [slider.layout.display for slider in shown] == ["none", "", "none"] and not tuner.curve.data[1].visible
+    tuner.clusterer.value = "optics"
+    tuner.xi.value = 0.2
+    assert np.array_equal(tuner.labels, optics(distances, 6, 3, 0.2))
+    assert [slider.layout.display for slider in shown] == ["none", "", ""]
+
+
+def test_keep_writes_and_finds_the_scenes_of_the_run(tuner, run):
+    """What the status says is what the run has; a notebook that is run again takes it; the suggestion can be had back."""
+    tuner.eps.value = tuner.eps.value * 0.12
+    tuner.keep.click()
+    again = Run.open(run.path)
+    assert read_kept(again)["cluster.eps"] == tuner.parameters.eps
+    assert np.array_equal(again.labels(), tuner.labels)
+    outliers = (tuner.labels < 0).sum()
+    assert f"outliers {outliers}" in tuner.found.value and f"{outliers} outliers" in tuner.status.value
+    assert "04_inspect_matches" in tuner.status.value and f"-p eps {tuner.parameters.eps}" in tuner.status.value
+    tuner.suggest.click()
+    again = Run.open(run.path)
+    assert read_kept(again) == {} and again.info("cluster")["outliers"] == 4
+    find_scenes(again, ClusterParameters())
+
+
+def test_errors_are_told_in_one_line(tuner, run):
+    (run.path / "kept.yaml").write_text("nonsense: 1")
+    tuner.keep.click()
+    assert "kept.yaml cannot be used" in tuner.status.value and "Traceback" not in tuner.status.value
