@@ -55,6 +55,15 @@ def stop_early(model, sure):
             layer.token.bias.fill_(9 if sure else -9)
 
 
+def test_tuned_matcher_shares_the_network_but_not_the_threshold(tiny):
+    detect = SuperPoint(str(tiny / "superpoint"), 100)
+    a, b = (detect(view, SIZE) for view in shifted_views())
+    loose = matcher(tiny / "lightglue")
+    strict = loose.tuned(matcher(tiny / "lightglue", 0.1).parameters)
+    counts = [(each.match([a], [b])[0][0] >= 0).sum() for each in (loose, strict, loose)]
+    assert counts[1] < counts[0] == counts[2] and strict.model is loose.model
+
+
 @pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("unequal", [False, True])
 def test_cached_features_give_what_the_public_forward_gives(tiny, unequal, early, monkeypatch):

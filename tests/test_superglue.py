@@ -176,7 +176,21 @@ def test_parameters_reach_the_model(tiny, views):
     )
     assert (loose[0] >= 0).sum() > (strict[0] >= 0).sum()
     assert (strict[1][strict[0] >= 0] > 0.3).all()
-    assert SuperGlue(parameters(tiny / "superglue", sinkhorn_iterations=7)).iterations == 7
+
+
+def test_tuned_matcher_keeps_the_weights(tiny, views, monkeypatch):
+    """Other thresholds and iterations give what a matcher made with them gives, without reading weights again."""
+    detect = SuperPoint(str(tiny / "superpoint"), 50)
+    a, b = (detect(view, SIZE) for view in views)
+    first = SuperGlue(parameters(tiny / "superglue"))
+    before = first.match([a], [b])[0]
+    changed = parameters(tiny / "superglue", match_threshold=0.3, sinkhorn_iterations=2)
+    expected = SuperGlue(changed).match([a], [b])[0]
+    monkeypatch.setattr("workbench.superglue.load_pretrained", None)
+    found = first.tuned(changed).match([a], [b])[0]
+    assert (found[0] == expected[0]).all() and (found[1] == expected[1]).all()
+    assert (found[1] != before[1]).any(), "the iterations count"
+    assert (first.match([a], [b])[0][1] == before[1]).all(), "the first matcher is as it was"
 
 
 def test_sift_keypoints_with_superglue_end_to_end(views, tmp_path):

@@ -20,12 +20,12 @@ class LightGlue(NetworkMatcher):
 
     def __init__(self, parameters: MatchParameters) -> None:
         self.model = load_pretrained("LightGlueForKeypointMatching", parameters.model, "--match.model")
-        self.model.filter_threshold = parameters.match_threshold  # copied from the configuration when the model is made
-        super().__init__(parameters.model, self.model.keypoint_detector_descriptor_dim)
+        super().__init__(parameters, self.model.keypoint_detector_descriptor_dim)
 
     @torch.inference_mode()
     def forward(self, a: Features, b: Features) -> Matches:
         """Matches of one pair."""
+        self.model.filter_threshold = self.parameters.match_threshold  # copied from the configuration when the model is made
         keypoints, width, height = max(len(a), len(b)), *a.image_size.tolist()
         # One pair at a time: transformers fails, or mixes the pairs up, when those of a batch stop at different layers.
         # Absolute pixels: the method normalises by width and height itself. Descriptors are (1, 2, K, D), whatever its

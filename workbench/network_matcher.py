@@ -1,24 +1,34 @@
 """What the matchers with weights share: pairs of cached features, checked and matched one at a time."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
+from typing import Self
 
 import numpy as np
 
 from workbench.errors import ModelError
 from workbench.hloc import Features
 from workbench.match import Matches, no_matches
+from workbench.parameters import MatchParameters
 
 
 class NetworkMatcher:
     """A network as a :class:`workbench.match.Matcher`; a subclass says how one pair is matched.
 
-    name: for messages. length: of the descriptors the network takes. each: goes through the pairs as ``map`` does.
+    parameters: name of the model and thresholds. length: of the descriptors the network takes. each: goes through the pairs
+    as ``map`` does.
     """
 
     each: Callable[..., Iterable[Matches]] = map
 
-    def __init__(self, name: str, length: int) -> None:
-        self.name, self.length = name, length
+    def __init__(self, parameters: MatchParameters, length: int) -> None:
+        self.parameters, self.length = parameters, length
+
+    def tuned(self, parameters: MatchParameters) -> Self:
+        """The same network with other thresholds, those of ``parameters``; no weights are read again."""
+        tuned = copy.copy(self)
+        tuned.parameters = parameters
+        return tuned
 
     def forward(self, a: Features, b: Features) -> Matches:
         """Matches of two frames of one size, both with keypoints."""
@@ -42,8 +52,8 @@ class NetworkMatcher:
                 other = f"superpoint with a {self.length}-long superpoint_model"
                 choice = {128: "sift", 256: "superpoint"}.get(self.length, other)
                 raise ModelError(
-                    f"{self.name} takes descriptors of {self.length} numbers, these features have {found}: "
+                    f"{self.parameters.model} takes descriptors of {self.length} numbers, these features have {found}: "
                     f"choose --features.keypoints {choice}, or another --match.model"
                 )
         if not np.array_equal(a.image_size, b.image_size):
-            raise ModelError(f"{self.name} takes two frames of one size: match frames of one video only")
+            raise ModelError(f"{self.parameters.model} takes two frames of one size: match frames of one video only")

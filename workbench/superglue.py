@@ -31,8 +31,7 @@ class SuperGlue(NetworkMatcher):
 
     def __init__(self, parameters: MatchParameters) -> None:
         self.network = Network(load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model"))
-        self.iterations, self.threshold = parameters.sinkhorn_iterations, parameters.match_threshold
-        super().__init__(parameters.model, self.network.length)
+        super().__init__(parameters, self.network.length)
         # A pair's products are too small to share: threads that each take a whole pair never wait for each other, and
         # a result cannot depend on their number.
         threads = torch.get_num_threads()
@@ -41,10 +40,11 @@ class SuperGlue(NetworkMatcher):
     def forward(self, a: Features, b: Features) -> Matches:
         """Matches of one pair."""
         padded = max(len(a), len(b))  # the transport's masses are those of the padded frames of training
-        confidence = transport(self.network(a, b), self.network.dustbin, padded, self.iterations).numpy()
+        iterations = self.parameters.sinkhorn_iterations
+        confidence = transport(self.network(a, b), self.network.dustbin, padded, iterations).numpy()
         rows, nearest = np.arange(len(a)), confidence.argmax(axis=1)
         best = confidence[rows, nearest]
-        good = (confidence.argmax(axis=0)[nearest] == rows) & (best > self.threshold)
+        good = (confidence.argmax(axis=0)[nearest] == rows) & (best > self.parameters.match_threshold)
         return as_matches(a, rows[good], nearest[good], best[good])
 
 
