@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import ConnectionPatch
 from sklearn.datasets import load_sample_images
 
-from workbench import viz, viz_matrices, viz_pictures
+from workbench import viz, viz_matrices, viz_pairs, viz_pictures
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ def test_matches_connect_the_right_points(images):
     assert ends == {((10, 20), (9, 10)), ((50, 60), (5, 6)), ((70, 80), (7, 8))}
     assert all(line.coords1 is left.transData and line.coords2 is right.transData for line in lines)
     styles = {tuple(line.xy1): (line.get_linestyle(), to_hex(line.get_edgecolor()).upper()) for line in lines}
-    assert styles[50, 60] == ("--", viz_pictures.DISAGREE_COLOUR)
+    assert styles[50, 60] == ("--", viz_pairs.DISAGREE_COLOUR)
     assert styles[10, 20][0] == styles[70, 80][0] == "-" and styles[10, 20][1] != styles[70, 80][1]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["agree with the registration (2)", "disagree (1)"]
     assert fig.get_suptitle() == "3 matches"

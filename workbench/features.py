@@ -17,7 +17,7 @@ from workbench.errors import VideoError
 from workbench.hloc import Entry, Features, Progress, feature_entry, write_in_blocks
 from workbench.parameters import FeatureParameters
 
-__all__ = ["Features", "SuperPoint", "extract", "sift_features"]
+__all__ = ["Features", "SuperPoint", "detector", "extract", "sift_features"]
 
 BLOCK = 64  # frames a block: what a killed run loses at most
 SIFT_LENGTH = 128
@@ -98,7 +98,7 @@ def extract(
     frames, kept in ``parts``, when ``parameters`` and ``key`` are the same, and ends with the same bytes. Raises
     :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
     """
-    detect = _detector(parameters)
+    detect = detector(parameters)
 
     def found(frame: int) -> Entry:
         return feature_entry(frame, detect(np.asarray(images[frame]), original_size))
@@ -112,7 +112,11 @@ def extract(
         return write_in_blocks(out, len(images), BLOCK, compute, parameters.as_dict(), key, progress, parts)
 
 
-def _detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, int]], Features]:
+def detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, int]], Features]:
+    """What finds features as these parameters say, from an (h, w, 3) uint8 RGB working copy and the original's size.
+
+    Raises :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
+    """
     if parameters.keypoints == "superpoint":
         return SuperPoint(parameters.superpoint_model, parameters.max_keypoints)
     threshold = OPENCV_CONTRAST_THRESHOLD if parameters.keypoints == "sift-opencv" else parameters.contrast_threshold

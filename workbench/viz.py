@@ -1,8 +1,8 @@
 """Figures for notebooks and reports: arrays in, a matplotlib ``Figure`` out.
 
-Charts are here; pictures of frames come from :mod:`workbench.viz_pictures` and matrices from
-:mod:`workbench.viz_matrices`, those of alignment from :mod:`workbench.viz_alignment`, that of confidence from
-:mod:`workbench.viz_links`; all can be reached here too.
+Charts are here; pictures of frames come from :mod:`workbench.viz_pictures`, those of two frames from
+:mod:`workbench.viz_pairs`, matrices from :mod:`workbench.viz_matrices`, those of alignment from
+:mod:`workbench.viz_alignment`, that of confidence from :mod:`workbench.viz_links`; all can be reached here too.
 
 Figures are made with ``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned
 (``fig = viz.umap_scatter(...)``), or the cell shows it twice. Functions with ``ax`` draw into it when it is given. A
@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
 from workbench.viz_links import link_confidence_plot
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
+from workbench.viz_pairs import plot_matches, registered_overlay
 from workbench.viz_pictures import (
     OUTLIER_COLOUR,
     SCENE_COLOURS,
@@ -28,8 +29,6 @@ from workbench.viz_pictures import (
     film_strip,
     new_axes,
     plot_images,
-    plot_matches,
-    registered_overlay,
     scene_colour,
     scene_marker,
     scene_name,

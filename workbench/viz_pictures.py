@@ -1,4 +1,4 @@
-"""Figures made of frames: rows of pictures, matches between them, film strips, galleries, registered overlays.
+"""Figures made of frames: rows of pictures, film strips, galleries.
 
 The colours of scenes live here too, so that a scene looks the same in every figure. Everything is reachable through
 :mod:`workbench.viz`. Images are (N, h, w, 3) uint8 RGB arrays or memmaps; only the frames that are shown are read, and
@@ -12,11 +12,8 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import ConnectionPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from workbench.register import thumbnail
 
@@ -26,7 +23,6 @@ SCENE_COLOURS = (
 )  # fmt: skip
 SCENE_MARKERS = ("o", "s", "^", "D", "v", "<", "h")  # 7 beside 10 colours: the first 70 scenes all look different
 OUTLIER_COLOUR = "#767676"
-DISAGREE_COLOUR = "#D55E00"
 
 WIDTH = 1000  # px, a figure of 10 inches at 100 dpi
 GAP = 6  # px between thumbnails
@@ -63,7 +59,8 @@ def evenly(count: int, most: int) -> np.ndarray:
 def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Figure:
     """A row of pictures, each (h, w, 3) uint8 of any size, with a title above each.
 
-    The axes are in pixels of the pictures that were given, whatever is drawn: :func:`plot_matches` relies on it.
+    The axes are in pixels of the pictures that were given, whatever is drawn:
+    :func:`workbench.viz_pairs.plot_matches` relies on it.
     """
     if not len(images):
         raise ValueError("no images to plot: give at least one")
@@ -81,101 +78,6 @@ def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Fig
         if number < len(titles):
             ax.set_title(titles[number], fontsize=10)
     return fig
-
-
-def plot_matches(
-    fig: Figure,
-    keypoints_a: np.ndarray,
-    keypoints_b: np.ndarray,
-    matches0: np.ndarray,
-    scores: np.ndarray,
-    inliers: np.ndarray | None = None,
-    max_lines: int = 150,
-    scale: float | tuple[float, float] = 1.0,
-) -> Figure:
-    """Draw lines between the first two pictures of :func:`plot_images`, coloured by confidence; returns ``fig``.
-
-    keypoints_a, keypoints_b: (K, 2) and (L, 2) float, x and y in px. matches0: (K,) int, index into b or -1.
-    scores: (K,) float, confidence of each match, 0 to 1. inliers: (M,) bool for the M matches in the order of the
-    keypoints of a, as :class:`workbench.register.Registration` has it; those that disagree are dashed in one colour.
-    max_lines: of more matches only so many are drawn, picked evenly from sure to unsure. scale: px of the picture for
-    one px of the keypoints (one number, or one for x and one for y), for working copies of larger originals.
-    """
-    source = np.flatnonzero(np.asarray(matches0) >= 0)
-    agree = np.ones(len(source), dtype=bool) if inliers is None else np.asarray(inliers, dtype=bool)
-    if agree.shape != source.shape:
-        raise ValueError(f"inliers is {agree.shape}, there are {len(source)} matches: give one value a match")
-    confidence = np.asarray(scores, dtype=float)[source]
-    # A pixel's centre is a whole number, in keypoints and in pictures.
-    points_a = (np.asarray(keypoints_a, dtype=float).reshape(-1, 2)[source] + 0.5) * scale - 0.5
-    points_b = (np.asarray(keypoints_b, dtype=float).reshape(-1, 2)[np.asarray(matches0)[source]] + 0.5) * scale - 0.5
-
-    sure_first = np.argsort(-confidence, kind="stable")
-    drawn = sure_first[evenly(len(source), max_lines)]
-    colours = ScalarMappable(Normalize(0, 1), "viridis")
-    left, right = fig.axes[:2]
-    for k in drawn[::-1]:  # the sure ones lie on top
-        line = ConnectionPatch(
-            points_a[k],
-            points_b[k],
-            left.transData,
-            right.transData,
-            color=colours.to_rgba(confidence[k]) if agree[k] else DISAGREE_COLOUR,
-            linewidth=1.0 if agree[k] else 0.8,
-            linestyle="-" if agree[k] else "--",
-            zorder=2.0 if agree[k] else 1.5,
-        )
-        line.set_in_layout(False)
-        fig.add_artist(line)
-        for ax, point in ((left, points_a[k]), (right, points_b[k])):
-            ax.plot(*point, ".", markersize=3, color=line.get_edgecolor(), scalex=False, scaley=False)
-    fig.colorbar(colours, ax=[left, right], label="confidence", shrink=0.8, pad=0.01)
-    fig.suptitle(_matches_title(len(source), len(drawn)), fontsize=10)
-    if inliers is not None and len(source):
-        handles = [
-            Line2D([], [], color=colours.to_rgba(0.6), label=f"agree with the registration ({agree.sum()})"),
-            Line2D([], [], color=DISAGREE_COLOUR, linestyle="--", label=f"disagree ({(~agree).sum()})"),
-        ]
-        fig.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
-    return fig
-
-
-def _matches_title(count: int, drawn: int) -> str:
-    if not count:
-        return "no matches"
-    return f"{count} matches" if drawn == count else f"{count} matches, {drawn} of them drawn"
-
-
-def registered_overlay(
-    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str = "red-cyan", squares: int = 8
-) -> Figure:
-    """Two frames laid on each other, before and after ``transform``; where they agree, edges run through.
-
-    image_a, image_b: (h, w, 3) uint8 of one size. transform: (2, 3) float, takes x, y of a to b in px of these images.
-    kind: ``red-cyan`` (a in red, b in cyan, grey where both agree) or ``checkerboard`` (``squares`` along the width,
-    a and b in turn). The titles give the mean absolute difference of grey levels where both frames are, 0 to 255.
-    """
-    if image_a.shape != image_b.shape:
-        raise ValueError(f"the images are {image_a.shape} and {image_b.shape}: give two of one size")
-    if kind not in ("red-cyan", "checkerboard"):
-        raise ValueError(f"kind={kind!r}: give red-cyan or checkerboard")
-    height, width = image_b.shape[:2]
-    overlays, titles = [], []
-    for name, matrix in (("before", np.eye(2, 3)), ("after", np.asarray(transform, dtype=float))):
-        moved = cv2.warpAffine(np.ascontiguousarray(image_a), matrix, (width, height))
-        inside = cv2.warpAffine(np.ones((height, width), np.float32), matrix, (width, height)) > 0.999
-        grey_a, grey_b = (cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in (moved, image_b))
-        difference = np.abs(grey_a.astype(float) - grey_b)[inside]
-        if kind == "red-cyan":
-            overlay = np.dstack([np.where(inside, grey_a, grey_b), grey_b, grey_b])
-        else:
-            side = max(1, width // squares)
-            rows, columns = np.indices((height, width)) // side
-            overlay = np.where((((rows + columns) % 2 == 0) & inside)[..., None], moved, image_b)
-        overlays.append(overlay)
-        found = f"mean difference {difference.mean():.1f} grey levels" if difference.size else "no overlap"
-        titles.append(f"{name} registration: {found}")
-    return plot_images(overlays, titles)
 
 
 @dataclass(frozen=True)
