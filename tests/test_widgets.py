@@ -87,27 +87,3 @@ def test_scene_legend_counts_and_stops_at_sixteen():
     legend = widgets_frames.scene_legend(np.array([0, 0, 1, -1]))
     assert re.findall(r"&nbsp;([^<&]+?)(?: &ensp;|$)", legend) == ["scene 0 (2)", "scene 1 (1)", "outliers (1)"]
     assert "4 more scenes" in widgets_frames.scene_legend(np.arange(20))
-
-
-def test_pair_chooser_offers_partners_and_draws_each_pair_once():
-    shown = []
-
-    def show(a, b):
-        shown.append((a, b))
-        return numbered(a, b)
-
-    lists, picture = widgets.pair_chooser([(3, 9), (0, 2), (0, 1), (5, 1)], show).children
-    first, second = lists.children
-    assert first.options == (0, 3, 5) and second.options == (1, 2) and shown == [(0, 1)]
-    before = picture.value
-    second.value = 2
-    first.value = 3
-    assert second.options == (9,) and shown == [(0, 1), (0, 2), (3, 9)] and picture.value != before
-    first.value = 5
-    first.value = 0
-    assert shown[3:] == [(5, 1), (0, 1)], "a new first frame with the same second is another pair"
-
-
-def test_pair_chooser_without_pairs():
-    chooser = widgets.pair_chooser(np.zeros((0, 2), int), numbered)
-    assert isinstance(chooser, ipywidgets.Widget) and chooser.value == "no pairs to show"

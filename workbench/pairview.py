@@ -1,16 +1,19 @@
-"""The two frames of a matched pair as figures: their matches, and the one laid on the other."""
+"""The two frames of a pair: their matches, as the run has them or found anew, as figures; and the one laid on the other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.hloc import Features, open_h5, read_features, read_matches
-from workbench.match import make_matcher
-from workbench.parameters import MatchParameters
-from workbench.register import in_pixels_of
+from workbench.features import detector
+from workbench.hloc import Features, open_h5, pair_name, read_features, read_matches
+from workbench.match import Matcher, make_matcher
+from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.register import Registration, in_pixels_of
 from workbench.run import Run
 from workbench.stages import run_threshold
 from workbench.transforms import TRANSFORM, register_features
@@ -82,3 +85,60 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
     return viz.registered_overlay(images[a], images[b], transform)
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedPair:
+    """Two frames with their matches, (K_A,) int32 index into b or -1, the scores of these, (K_A,) float32, and how a lies on b."""
+
+    first: Features
+    second: Features
+    matches: np.ndarray
+    scores: np.ndarray
+    aligned: Registration
+
+
+class PairMatcher:
+    """Matches any two frames of a run, also such as the run never compared, with settings that change from call to call.
+
+    Features and matches are the run's own where the settings are the run's; else they are found anew, in these two frames only.
+    Features and weights stay in memory. Raises :class:`~workbench.errors.MissingStageError` when the run is not registered.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.images, self.threshold = run, run.images(), _threshold(run)
+        run.require("register")
+        self._own = [run.record["stages"][stage]["parameters"] for stage in ("features", "match")]
+        self.size = run.info("video")["width"], run.info("video")["height"]
+        self.features = lru_cache(maxsize=256)(self._features)
+        self._detector, self._matcher = lru_cache(maxsize=2)(detector), lru_cache(maxsize=4)(make_matcher)
+
+    def match(self, a: int, b: int, features: FeatureParameters, matching: MatchParameters) -> MatchedPair:
+        """Frames ``a`` < ``b``. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded, or do not fit."""
+        first, second = self.features(a, features), self.features(b, features)
+        found = self._own_matches(a, b) if [features.as_dict(), matching.as_dict()] == self._own else None
+        matches, scores = found or self.matcher(matching).match([first], [second])[0]
+        return MatchedPair(first, second, matches, scores, register_features(first, second, matches, self.threshold))
+
+    def matcher(self, parameters: MatchParameters) -> Matcher:
+        """The matcher of these parameters; weights are loaded once, whatever the thresholds."""
+        if parameters.matcher not in ("superglue", "lightglue"):
+            return self._matcher(parameters)
+        return self._matcher(MatchParameters(parameters.matcher, parameters.model)).tuned(parameters)
+
+    def transform(self, aligned: Registration) -> np.ndarray:
+        """(2, 3) float: how a lies on b, in pixels of the working copies."""
+        return in_pixels_of(aligned.transform, self.size, self.images.shape[2:0:-1])
+
+    def _features(self, frame: int, parameters: FeatureParameters) -> Features:
+        if parameters.as_dict() == self._own[0]:
+            with open_h5(self.run.path / "features.h5") as file:
+                return read_features(file, frame)
+        found = self._detector(parameters)(np.asarray(self.images[frame]), self.size)
+        # As precise as in the file, so that a run with these settings finds the same.
+        return replace(found, descriptors=found.descriptors.astype(np.float16).astype(np.float32))
+
+    def _own_matches(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the run has for this pair, None when it was not compared."""
+        with open_h5(self.run.path / "matches.h5") as file:
+            return read_matches(file, a, b) if pair_name(a, b) in file else None

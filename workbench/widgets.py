@@ -2,11 +2,13 @@
 
 A notebook draws the static figures of :mod:`workbench.viz` first and adds controls only when :func:`is_interactive` says so.
 Frames are browsed by :mod:`workbench.widgets_frames`, pairs chosen by :mod:`workbench.widgets_matrix`, the map read by
-:mod:`workbench.widgets_map` and scenes tuned by :mod:`workbench.widgets_scenes`; all can be reached here.
+:mod:`workbench.widgets_map`, scenes tuned by :mod:`workbench.widgets_scenes` and matches inspected by
+:mod:`workbench.widgets_matches`; all can be reached here.
 """
 
-from workbench.widgets_frames import frame_browser, is_interactive, pair_chooser
+from workbench.widgets_frames import frame_browser, is_interactive
 from workbench.widgets_map import map_browser, views_of
+from workbench.widgets_matches import match_inspector
 from workbench.widgets_matrix import clickable_matrix, similarity_browser
 from workbench.widgets_scenes import SceneTuner
 
@@ -16,7 +18,7 @@ __all__ = [
     "frame_browser",
     "is_interactive",
     "map_browser",
-    "pair_chooser",
+    "match_inspector",
     "similarity_browser",
     "views_of",
 ]

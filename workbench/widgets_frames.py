@@ -88,38 +88,6 @@ def scene_legend(labels: np.ndarray) -> str:
     return " &ensp; ".join(f"<span style='color:{colour}'>&#9632;</span>&nbsp;{name}" for colour, name in entries)
 
 
-def pair_chooser(pairs: Sequence[tuple[int, int]] | np.ndarray, show: Callable[[int, int], Figure]) -> ipywidgets.Widget:
-    """Two lists to choose a pair of frames from, and the figure of that pair below.
-
-    pairs: (P, 2) int positions; the second list offers only partners of the frame chosen in the first. show: makes the
-    figure of a pair, say keypoint matches.
-    """
-    partners: dict[int, list[int]] = {}
-    for a, b in np.asarray(pairs, dtype=int).reshape(-1, 2).tolist():
-        partners.setdefault(a, []).append(b)
-    if not partners:
-        return ipywidgets.HTML("no pairs to show")
-    first = ipywidgets.Dropdown(options=sorted(partners), description="frame a")
-    second = ipywidgets.Dropdown(options=sorted(partners[first.value]), description="frame b")
-    picture = ipywidgets.Image(format="png")
-    drawn: list[tuple[int, int]] = []
-
-    def redraw(_: object = None) -> None:
-        pair = (first.value, second.value)
-        if pair[1] in partners[pair[0]] and drawn != [pair]:
-            drawn[:] = [pair]
-            picture.value = png(show(*pair))
-
-    def offer(_: object) -> None:
-        second.options = sorted(partners[first.value])  # draws already when this changes the second frame
-        redraw()
-
-    first.observe(offer, "value")
-    second.observe(redraw, "value")
-    redraw()
-    return ipywidgets.VBox([ipywidgets.HBox([first, second]), picture])
-
-
 def png(figure: Figure) -> bytes:
     """The figure as PNG; it is closed, so that the notebook does not show it again."""
     with io.BytesIO() as file:

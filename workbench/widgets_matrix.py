@@ -53,6 +53,13 @@ def clickable_matrix(
     return figure
 
 
+def mark_pair(figure: go.FigureWidget, frames: np.ndarray, a: int, b: int) -> None:
+    """Mark the two cells of a pair in a figure of :func:`clickable_matrix`, with ``frames`` as it was given there."""
+    step = -(-len(frames) // len(figure.data[0].z))
+    first, second = (int(np.flatnonzero(frames == frame)[0]) // step for frame in (a, b))
+    figure.data[1].update(x=[second, first], y=[first, second])
+
+
 def largest_of_blocks(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, N) float in square blocks so large that at most ``most`` a side are left, (n, n) each: the largest value of a block,
     its row and its column. NaN counts as less than any number; a block of nothing else stays NaN.

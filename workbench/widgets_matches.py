@@ -1,0 +1,279 @@
+"""The match inspector of notebook 04: any two frames of a run, matched by two matchers with settings of the moment."""
+
+import html
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+from workbench import kept
+from workbench.errors import WorkbenchError
+from workbench.order import pair_matrix
+from workbench.pairview import MatchedPair, PairMatcher, ranked_pairs
+from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.register import Registration
+from workbench.run import Run
+from workbench.viz_pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
+from workbench.viz_pictures import scene_name
+from workbench.widgets_frames import jpeg
+from workbench.widgets_matrix import clickable_matrix, mark_pair
+
+# The settings that make a difference, by what finds the keypoints and by what matches them.
+KEYPOINT_SETTINGS = {"sift": ("max_keypoints", "contrast_threshold"), "sift-opencv": ("max_keypoints",), "superpoint": ()}
+MATCHER_SETTINGS = {
+    "superglue": ("match_threshold", "sinkhorn_iterations"),
+    "lightglue": ("match_threshold",),
+    "sift-flann": ("ratio",),
+    "sift-exact": ("ratio",),
+}
+BLINK = 500  # ms a picture
+LEGEND = (
+    "<span style='font-size:90%'>confidence 0 <span style='display:inline-block;width:90px;height:10px;background:"
+    "linear-gradient(to right,#440154,#3b528b,#21918c,#5ec962,#fde725)'></span> 1: agree with the registration; "
+    f"<span style='color:{DISAGREE_COLOUR}'>- - - disagree</span></span>"
+)
+
+Keep = Callable[[Run, FeatureParameters, MatchParameters], None]
+
+
+def match_inspector(
+    run: Run, features: FeatureParameters, matching: MatchParameters, keep: Keep = kept.keep
+) -> ipywidgets.Widget:
+    """Choose two frames and settings; see the matches of two matchers, their counts, and the one frame laid on the other.
+
+    A pair is chosen by its place in the ranking by inliers, as worst, median or best, by a click on the matrix of the pairs that
+    were compared, or by the numbers of any two frames. Shown are the matcher of the run, and SIFT with FLANN beside it (SuperGlue
+    beside FLANN in a run by FLANN). features, matching: what the run was made with, where the sliders start. keep: called by the
+    Keep button with the settings chosen. What the workbench cannot do is said in one line. Raises
+    :class:`~workbench.errors.MissingStageError` when the run is not registered.
+    """
+    if len(run.images()) < 2:
+        return ipywidgets.HTML("no two frames to match")
+    return _Inspector(run, features, matching, keep).widget
+
+
+class _Inspector:
+    """The controls, what they show, and the pair that is shown."""
+
+    def __init__(self, run: Run, features: FeatureParameters, matching: MatchParameters, keep: Keep) -> None:
+        self.run, self.own_features, self.own_matching, self.keep = run, features, matching, keep
+        self.matching, self.pairs, self.scenes = PairMatcher(run), ranked_pairs(run), run.scenes()
+        self.matchers = ("superglue" if matching.matcher == "sift-flann" else matching.matcher, "sift-flann")
+        self.places = {pair: place for place, pair in enumerate(map(tuple, self.pairs.tolist()))}
+        table = run.transforms()
+        self.compared = set(zip(table["a"].tolist(), table["b"].tolist(), strict=True))
+        self.frames = np.argsort(np.where(self.scenes < 0, self.scenes.max() + 1, self.scenes), kind="stable")
+        counts = pair_matrix(self.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), np.nan)
+        title = "Matches of all pairs that were compared: click one"
+        self.matrix = clickable_matrix(counts, self.choose, title, self.frames, side=380)
+
+        self.setting = False  # true while controls are set by the program, not by hand
+        self._make_controls()
+        self.shown: list[MatchedPair | None] = []
+        self.pair = tuple(self.pairs[len(self.pairs) // 2].tolist()) if len(self.pairs) else (0, 1)
+        self.choose(*self.pair)
+
+    def _make_controls(self) -> None:
+        last = max(0, len(self.pairs) - 1)
+        self.place = ipywidgets.IntSlider(0, 0, last, description="ranking", disabled=not len(self.pairs), **_wide())
+        self.place.observe(lambda _: self._by_hand(lambda: self.choose(*self.pairs[self.place.value].tolist())), "value")
+        jumps = []
+        for name, place in (("worst", 0), ("median", len(self.pairs) // 2), ("best", last)):
+            jumps.append(ipywidgets.Button(description=name, disabled=not len(self.pairs), layout={"width": "90px"}))
+            jumps[-1].on_click(lambda _, place=place: self.choose(*self.pairs[place].tolist()))
+            jumps[-1].add_class(f"wb-{name}")
+        self.numbers = [
+            ipywidgets.BoundedIntText(0, 0, len(self.scenes) - 1, description=name, layout={"width": "170px"})
+            for name in ("frame a", "frame b")
+        ]
+        self.sliders = _sliders(self.own_features, self.own_matching)
+        for name, slider in self.sliders.items():
+            used = KEYPOINT_SETTINGS[self.own_features.keypoints] + sum((MATCHER_SETTINGS[each] for each in self.matchers), ())
+            slider.disabled = name not in used
+            slider.observe(lambda _: self._by_hand(self.show), "value")
+            slider.add_class(f"wb-{name.replace('_', '-')}")
+        for number in self.numbers:
+            number.observe(lambda _: self._by_hand(lambda: self.choose(*(each.value for each in self.numbers))), "value")
+        reset = ipywidgets.Button(description="The run's settings", tooltip="Set all sliders back")
+        reset.on_click(lambda _: self.reset())
+        keep = ipywidgets.Button(description="Keep this", button_style="primary", tooltip="For the next run of this notebook")
+        keep.on_click(lambda _: self.keep_settings())
+        self.kind = ipywidgets.ToggleButtons(options=["blink", "checkerboard", "red-cyan"], style={"button_width": "95px"})
+        self.kind.observe(lambda _: self._show_overlay(), "value")
+        self.caption, self.counts, self.status, self.overlay_caption = (ipywidgets.HTML() for _ in range(4))
+        self.titles = [ipywidgets.HTML() for _ in self.matchers]
+        self.pictures = [ipywidgets.Image(format="jpeg", layout={"max_width": "100%"}) for _ in self.matchers]
+        self.overlay = ipywidgets.Image(format="webp", layout={"max_width": "100%"})
+        named = {"place": self.place, "first": self.numbers[0], "second": self.numbers[1], "keep": keep, "reset": reset,
+                 "pair": self.caption, "counts": self.counts, "status": self.status, "overlay": self.overlay,
+                 "overlay-kind": self.kind, "matches": self.pictures[0], "matches-flann": self.pictures[1]}  # fmt: skip
+        for name, widget in named.items():
+            widget.add_class(f"wb-{name}")
+
+        row, column = ipywidgets.HBox, ipywidgets.VBox
+        controls = [self.place, row(jumps), row(self.numbers), *self.sliders.values(), row([reset, keep]), self.status]
+        matches = [widget for pair in zip(self.titles, self.pictures, strict=True) for widget in pair]
+        left = column([*matches, ipywidgets.HTML(LEGEND)], layout={"width": "62%"})
+        right = column([self.counts, self.kind, self.overlay, self.overlay_caption], layout={"width": "36%"})
+        top = row([self.matrix, column(controls)], layout={"flex_flow": "row wrap"})
+        self.widget = column([top, self.caption, row([left, right], layout={"justify_content": "space-between"})])
+
+    def _by_hand(self, action: Callable[[], None]) -> None:
+        if not self.setting:
+            action()
+
+    def choose(self, a: int, b: int) -> None:
+        """Show this pair, and set every control that names it."""
+        a, b = min(a, b), max(a, b)
+        if a == b:
+            self.status.value = f"frame {a} twice: choose two different frames"
+            return
+        self.pair = a, b
+        self.setting = True
+        self.numbers[0].value, self.numbers[1].value = a, b
+        self.place.value = self.places.get((a, b), self.place.value)
+        self.setting = False
+        mark_pair(self.matrix, self.frames, a, b)
+        self.show()
+
+    def reset(self) -> None:
+        """Set the sliders to the run's own settings."""
+        values = self.own_features.as_dict() | self.own_matching.as_dict()
+        self.setting = True
+        for name, slider in self.sliders.items():
+            slider.value = values[name]
+        self.setting = False
+        self.show()
+
+    def settings(self, matcher: str) -> tuple[FeatureParameters, MatchParameters]:
+        """The parameters by the sliders for one matcher; a setting that makes no difference for it stays the run's."""
+
+        def chosen(names: tuple[str, ...]) -> dict[str, float]:
+            return {name: self.sliders[name].value for name in names}
+
+        features = replace(self.own_features, **chosen(KEYPOINT_SETTINGS[self.own_features.keypoints]))
+        return features, replace(self.own_matching, matcher=matcher, **chosen(MATCHER_SETTINGS[matcher]))
+
+    def keep_settings(self) -> None:
+        """Hand the settings on, and say what to do next."""
+        features, matching = self.settings(self.own_matching.matcher)
+        try:
+            self.keep(self.run, features, matching)
+            command = kept.papermill_command(self.run, features, matching)
+        except WorkbenchError as error:
+            self.status.value = html.escape(str(error))
+            return
+        names = KEYPOINT_SETTINGS[features.keypoints] + MATCHER_SETTINGS[matching.matcher]
+        values = features.as_dict() | matching.as_dict()
+        self.status.value = (
+            f"Kept: {', '.join(f'{name} = {values[name]:g}' for name in names)}. Now run this notebook's Compute section again, "
+            f"and what follows it (Run &gt; Run All Cells). The same from a terminal:<br><code>{html.escape(command)}</code>"
+        )
+
+    def show(self) -> None:
+        """Match the pair with the settings of the moment and show what comes out."""
+        a, b = self.pair
+        errors, self.shown = [], []
+        for name, title, picture in zip(self.matchers, self.titles, self.pictures, strict=True):
+            features, matching = self.settings(name)
+            own = (a, b) in self.compared and (features, matching) == (self.own_features, self.own_matching)
+            title.value = f"<b>{name}</b>{', as in the run' if own else ''}"
+            try:
+                found = self.matching.match(a, b, features, matching)
+            except WorkbenchError as error:
+                errors.append(f"{name}: {error}")
+                found = None
+            self.shown.append(found)
+            picture.value = jpeg(self._picture(found))
+        self.status.value = "<br>".join(map(html.escape, errors))
+        self.caption.value = self._caption()
+        self.counts.value = _counts(self.matchers, self.shown)
+        self._show_overlay()
+
+    def _picture(self, found: MatchedPair | None) -> np.ndarray:
+        images = [self.matching.images[frame] for frame in self.pair]
+        if found is None:
+            none = np.zeros((0, 2))
+            return match_picture(*images, none, none, np.zeros(0, int), np.zeros(0))
+        points, scale = (found.first.keypoints, found.second.keypoints), images[0].shape[1] / self.matching.size[0]
+        return match_picture(*images, *points, found.matches, found.scores, found.aligned.inliers, scale=scale)
+
+    def _caption(self) -> str:
+        a, b = self.pair
+        names = [scene_name(self.scenes[frame]).replace("outliers", "an outlier") for frame in self.pair]
+        where = f"both of {names[0]}" if names[0] == names[1] else f"of {names[0]} and of {names[1]}"
+        if names == ["an outlier"] * 2:
+            where = "both outliers"
+        if self.pair in self.places:
+            place = f"place {self.places[self.pair]} of {len(self.pairs)}, counted from the fewest inliers"
+        elif self.pair in self.compared:
+            place = "compared in the run, but not inside a scene"
+        else:
+            place = "not compared in the run, matched just now"
+        return f"<b>frame {a} and frame {b}</b> of the input ({where}): {place}"
+
+    def _show_overlay(self) -> None:
+        """Frame a laid on frame b, by the first matcher."""
+        (a, b), found = self.pair, self.shown[0]
+        images = [self.matching.images[frame] for frame in self.pair]
+        _, before = overlay_pictures(*images, np.eye(2, 3), self.kind.value)
+        if found is None or found.aligned.model == "none":
+            transform, how = np.eye(2, 3), "the pair does not register, both frames lie as they are"
+        else:
+            transform, how = self.matching.transform(found.aligned), f"registered by {self.matchers[0]}"
+        pictures, after = overlay_pictures(*images, transform, self.kind.value)
+        self.overlay.value = _webp(pictures)
+        left = "no overlap" if after is None else f"mean difference {after:.1f} grey levels, {before:.1f} before"
+        self.overlay_caption.value = f"frame {a} laid on frame {b}: {how}; {left}"
+
+
+def _wide() -> dict[str, dict[str, str]]:
+    return {"layout": {"width": "400px"}, "style": {"description_width": "150px"}}
+
+
+def _sliders(features: FeatureParameters, matching: MatchParameters) -> dict[str, ipywidgets.Widget]:
+    """One for every setting, by the name of its parameter, at its value; it reaches this value whatever it is."""
+    whole, real = ipywidgets.IntSlider, ipywidgets.FloatSlider
+    contrast, most = features.contrast_threshold, features.max_keypoints
+    return {
+        "contrast_threshold": real(contrast, min=0, max=max(0.1, contrast), step=0.001, readout_format=".3f",
+                                   description="keypoint threshold", **_wide()),
+        "max_keypoints": whole(most, 16, max(1024, most), description="keypoints a frame", **_wide()),
+        "match_threshold": real(matching.match_threshold, min=0, max=1, step=0.01, description="match threshold", **_wide()),
+        "sinkhorn_iterations": whole(matching.sinkhorn_iterations, 1, max(100, matching.sinkhorn_iterations),
+                                     description="Sinkhorn iterations", **_wide()),
+        "ratio": real(matching.ratio, min=0.3, max=1, step=0.01, description="Lowe's ratio (SIFT)", **_wide()),
+    }  # fmt: skip
+
+
+def _counts(names: tuple[str, ...], found: list[MatchedPair | None]) -> str:
+    """A table of what each matcher found, as HTML."""
+    rows = []
+    for name, pair in zip(names, found, strict=True):
+        cells = ["", "", "", "failed"]
+        if pair is not None:
+            keypoints = f"{len(pair.first)}, {len(pair.second)}"
+            cells = [keypoints, len(pair.aligned.inliers), pair.aligned.inliers.sum(), _registers(pair.aligned)]
+        rows.append("".join(f"<td style='padding-right:12px'>{cell}</td>" for cell in (f"<b>{name}</b>", *cells)))
+    heads = "".join(
+        f"<td style='padding-right:12px'>{head}</td>" for head in ("", "keypoints", "matches", "inliers", "registers")
+    )
+    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _registers(aligned: Registration) -> str:
+    if aligned.model == "none":
+        return "no"
+    return f"yes: moved {aligned.displacement:.1f} px, zoom {aligned.scale:.2f}, turn {np.degrees(aligned.rotation):.1f}°"
+
+
+def _webp(pictures: list[np.ndarray]) -> bytes:
+    """One picture, or several shown in turn, (h, w, 3) uint8 each, as WebP."""
+    first, *rest = map(Image.fromarray, pictures)
+    with io.BytesIO() as file:
+        # Method 0 is the fastest one.
+        first.save(file, "webp", save_all=bool(rest), append_images=rest, duration=BLINK, loop=0, quality=85, method=0)
+        return file.getvalue()
