@@ -44,10 +44,10 @@ def match_inspector(
 ) -> ipywidgets.Widget:
     """Choose two frames and settings; see the matches of two matchers, their counts, and the one frame laid on the other.
 
-    A pair is chosen by its place in the ranking by inliers, as worst, median or best, by a click on the matrix of the pairs that
-    were compared, or by the numbers of any two frames. Shown are the matcher of the run, and SIFT with FLANN beside it (SuperGlue
-    beside FLANN in a run by FLANN). features, matching: what the run was made with, where the sliders start. keep: called by the
-    Keep button with the settings chosen. What the workbench cannot do is said in one line. Raises
+    A pair is chosen by its place in the ranking by inliers, as worst, median or best, by a click on the matrix of the pairs
+    that were compared, or by the numbers of any two frames. Shown are the matcher of the run, and SIFT with FLANN beside it
+    (SuperGlue, in a run by FLANN). features, matching: what the run was made with, where the sliders start. keep: called by
+    the Keep button with the settings chosen. What the workbench cannot do is said in one line. Raises
     :class:`~workbench.errors.MissingStageError` when the run is not registered.
     """
     if len(run.images()) < 2:
@@ -169,8 +169,9 @@ class _Inspector:
         names = KEYPOINT_SETTINGS[features.keypoints] + MATCHER_SETTINGS[matching.matcher]
         values = features.as_dict() | matching.as_dict()
         self.status.value = (
-            f"Kept: {', '.join(f'{name} = {values[name]:g}' for name in names)}. Now run this notebook's Compute section again, "
-            f"and what follows it (Run &gt; Run All Cells). The same from a terminal:<br><code>{html.escape(command)}</code>"
+            f"Kept: {', '.join(f'{name} = {values[name]:g}' for name in names)}. Now run this notebook's Compute section "
+            "again, and what follows it (Run &gt; Run All Cells). The same from a terminal:<br>"
+            f"<code>{html.escape(command)}</code>"
         )
 
     def show(self) -> None:
