@@ -89,8 +89,8 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
 
 @dataclass(frozen=True, eq=False)
 class MatchedPair:
-    """Two frames a and b, matched: ``matches`` (K_A,) int32, index into b or -1, ``scores`` (K_A,) float32, 0 to 1; ``aligned``,
-    how a lies on b."""
+    """Two frames a and b, matched: ``matches`` (K_A,) int32, index into b or -1, ``scores`` (K_A,) float32, 0 to 1;
+    ``aligned``, how a lies on b."""
 
     first: Features
     second: Features
