@@ -68,7 +68,7 @@ class _Inspector:
         self.frames = np.argsort(np.where(self.scenes < 0, self.scenes.max() + 1, self.scenes), kind="stable")
         counts = pair_matrix(self.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), np.nan)
         title = "Matches of all pairs that were compared: click one"
-        self.matrix = clickable_matrix(counts, self.choose, title, self.frames, side=380)
+        self.matrix = clickable_matrix(counts, self.choose, title, self.frames, side=350)
 
         self.setting = False  # true while controls are set by the program, not by hand
         self._make_controls()
@@ -78,7 +78,7 @@ class _Inspector:
 
     def _make_controls(self) -> None:
         last = max(0, len(self.pairs) - 1)
-        self.place = ipywidgets.IntSlider(0, 0, last, description="ranking", disabled=not len(self.pairs), **_wide())
+        self.place = ipywidgets.IntSlider(0, 0, last, description="worst to best pair", disabled=not len(self.pairs), **_wide())
         self.place.observe(lambda _: self._by_hand(lambda: self.choose(*self.pairs[self.place.value].tolist())), "value")
         jumps = []
         for name, place in (("worst", 0), ("median", len(self.pairs) // 2), ("best", last)):
@@ -101,7 +101,7 @@ class _Inspector:
         reset.on_click(lambda _: self.reset())
         keep = ipywidgets.Button(description="Keep this", button_style="primary", tooltip="For the next run of this notebook")
         keep.on_click(lambda _: self.keep_settings())
-        self.kind = ipywidgets.ToggleButtons(options=["blink", "checkerboard", "red-cyan"], style={"button_width": "95px"})
+        self.kind = ipywidgets.ToggleButtons(options=["blink", "checkerboard", "red-cyan"], style={"button_width": "auto"})
         self.kind.observe(lambda _: self._show_overlay(), "value")
         self.caption, self.counts, self.status, self.overlay_caption = (ipywidgets.HTML() for _ in range(4))
         self.titles = [ipywidgets.HTML() for _ in self.matchers]
@@ -114,12 +114,13 @@ class _Inspector:
             widget.add_class(f"wb-{name}")
 
         row, column = ipywidgets.HBox, ipywidgets.VBox
-        controls = [self.place, row(jumps), row(self.numbers), *self.sliders.values(), row([reset, keep]), self.status]
+        controls = [self.place, row(jumps), row(self.numbers), *self.sliders.values(), row([reset, keep])]
         matches = [widget for pair in zip(self.titles, self.pictures, strict=True) for widget in pair]
         left = column([*matches, ipywidgets.HTML(LEGEND)], layout={"width": "62%"})
-        right = column([self.counts, self.kind, self.overlay, self.overlay_caption], layout={"width": "36%"})
+        right = column([self.kind, self.overlay, self.overlay_caption], layout={"width": "36%"})
         top = row([self.matrix, column(controls)], layout={"flex_flow": "row wrap"})
-        self.widget = column([top, self.caption, row([left, right], layout={"justify_content": "space-between"})])
+        below = row([left, right], layout={"justify_content": "space-between"})
+        self.widget = column([top, self.status, self.caption, self.counts, below])
 
     def _by_hand(self, action: Callable[[], None]) -> None:
         if not self.setting:
@@ -227,7 +228,7 @@ class _Inspector:
             transform, how = self.matching.transform(found.aligned), f"registered by {self.matchers[0]}"
         pictures, after = overlay_pictures(*images, transform, self.kind.value)
         self.overlay.value = _webp(pictures)
-        left = "no overlap" if after is None else f"mean difference {after:.1f} grey levels, {before:.1f} before"
+        left = "no overlap" if after is None else f"mean difference {after:.1f} grey levels, unregistered {before:.1f}"
         self.overlay_caption.value = f"frame {a} laid on frame {b}: {how}; {left}"
 
 
@@ -258,11 +259,11 @@ def _counts(names: tuple[str, ...], found: list[MatchedPair | None]) -> str:
         if pair is not None:
             keypoints = f"{len(pair.first)}, {len(pair.second)}"
             cells = [keypoints, len(pair.aligned.inliers), pair.aligned.inliers.sum(), _registers(pair.aligned)]
-        rows.append("".join(f"<td style='padding-right:12px'>{cell}</td>" for cell in (f"<b>{name}</b>", *cells)))
+        rows.append("".join(f"<td style='padding-right:24px'>{cell}</td>" for cell in (f"<b>{name}</b>", *cells)))
     heads = "".join(
-        f"<td style='padding-right:12px'>{head}</td>" for head in ("", "keypoints", "matches", "inliers", "registers")
+        f"<td style='padding-right:24px'>{head}</td>" for head in ("", "keypoints", "matches", "inliers", "registers")
     )
-    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+    return f"<table style='line-height:1.4'><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def _registers(aligned: Registration) -> str:

@@ -27,7 +27,8 @@ def clickable_matrix(
     figure = go.Figure(
         [
             go.Heatmap(
-                z=shown, colorscale="Viridis", customdata=np.stack([frames[rows], frames[columns]], axis=-1),
+                z=np.where(np.isnan(shown), None, shown),  # JSON knows no NaN
+                colorscale="Viridis", customdata=np.stack([frames[rows], frames[columns]], axis=-1),
                 hovertemplate="frame %{customdata[0]} and frame %{customdata[1]}: %{z:.3g}<extra></extra>",
                 colorbar={"thickness": 12},
             ),
