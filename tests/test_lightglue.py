@@ -21,14 +21,12 @@ from workbench.parameters import FeatureParameters, MatchParameters
 THRESHOLD = 0.002  # random weights are sure of nothing
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """A LightGlue of three layers for descriptors of 32 numbers, and its SuperPoint; random weights, seed 0."""
+def save_tiny(folder, width):
+    """A LightGlue of three layers for descriptors of ``width`` numbers, and its SuperPoint; random weights, seed 0."""
     torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("models")
     model = LightGlueForKeypointMatching(
         LightGlueConfig(
-            keypoint_detector_config=tiny_detector(32), descriptor_dim=32, num_hidden_layers=3, num_attention_heads=2
+            keypoint_detector_config=tiny_detector(width), descriptor_dim=width, num_hidden_layers=3, num_attention_heads=2
         )
     )
     liven(model.keypoint_detector)
@@ -37,10 +35,15 @@ def tiny(tmp_path_factory):
             layer.self_mlp.fc2.weight.mul_(0.1)
             layer.cross_mlp.fc2.weight.mul_(0.1)
         for layer in model.match_assignment_layers:
-            layer.final_projection.weight.copy_(40 * torch.eye(32))
+            layer.final_projection.weight.copy_(40 * torch.eye(width))
     model.save_pretrained(folder / "lightglue")
     model.keypoint_detector.save_pretrained(folder / "superpoint")
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("models"), 32)
 
 
 def matcher(folder, threshold=THRESHOLD):

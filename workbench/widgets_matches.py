@@ -107,9 +107,12 @@ class _Inspector:
         self.titles = [ipywidgets.HTML() for _ in self.matchers]
         self.pictures = [ipywidgets.Image(format="jpeg", layout={"max_width": "100%"}) for _ in self.matchers]
         self.overlay = ipywidgets.Image(format="webp", layout={"max_width": "100%"})
-        named = {"place": self.place, "first": self.numbers[0], "second": self.numbers[1], "keep": keep, "reset": reset,
-                 "pair": self.caption, "counts": self.counts, "status": self.status, "overlay": self.overlay,
-                 "overlay-kind": self.kind, "matches": self.pictures[0], "matches-flann": self.pictures[1]}  # fmt: skip
+        named = {
+            "place": self.place, "first": self.numbers[0], "second": self.numbers[1], "reset": reset, "keep": keep,
+            "pair": self.caption, "counts": self.counts, "status": self.status, "matches": self.pictures[0],
+            "matches-flann": self.pictures[1], "overlay-kind": self.kind, "overlay": self.overlay,
+            "overlay-caption": self.overlay_caption,
+        }  # fmt: skip
         for name, widget in named.items():
             widget.add_class(f"wb-{name}")
 
@@ -134,7 +137,8 @@ class _Inspector:
             return
         self.pair = a, b
         self.setting = True
-        self.numbers[0].value, self.numbers[1].value = a, b
+        if {number.value for number in self.numbers} != {a, b}:  # what was typed stays, either way round
+            self.numbers[0].value, self.numbers[1].value = a, b
         self.place.value = self.places.get((a, b), self.place.value)
         self.setting = False
         mark_pair(self.matrix, self.frames, a, b)
