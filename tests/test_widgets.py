@@ -36,13 +36,6 @@ def parts(box):
     return [item.children if isinstance(item, ipywidgets.HBox) else item for item in box.children]
 
 
-def numbered(*values):
-    """A figure that says ``values``."""
-    fig, ax = plt.subplots(figsize=(2, 1))
-    ax.set_title(" ".join(str(value) for value in values))
-    return fig
-
-
 @pytest.mark.parametrize(
     ("wanted", "headless", "expected"), [(True, None, True), (True, "", True), (True, "1", False), (False, None, False)]
 )

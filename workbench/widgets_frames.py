@@ -1,18 +1,12 @@
-"""Frames in controls: one after the other, or many as a gallery; and what every control needs to show a picture.
-
-Figures are shown as PNG in an image widget, so nothing depends on the plotting backend and a redraw leaves no figure open.
-"""
+"""Frames in controls: one after the other, or many as a gallery; and what every control needs to show a picture."""
 
 import base64
-import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from workbench.viz_pictures import evenly, scene_colour, scene_name, thumbnail
 
@@ -86,14 +80,6 @@ def scene_legend(labels: np.ndarray) -> str:
     if (labels < 0).any():
         entries.append((scene_colour(-1), f"outliers ({(labels < 0).sum()})"))
     return " &ensp; ".join(f"<span style='color:{colour}'>&#9632;</span>&nbsp;{name}" for colour, name in entries)
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as PNG; it is closed, so that the notebook does not show it again."""
-    with io.BytesIO() as file:
-        figure.savefig(file, format="png")
-        plt.close(figure)
-        return file.getvalue()
 
 
 def jpeg(image: np.ndarray) -> bytes:
