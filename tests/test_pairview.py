@@ -1,10 +1,20 @@
 """The figures and the table of notebook 04, on the run of the short sample: 26 frames, two scenes and 4 foreign frames."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from workbench import pairview
-from workbench.parameters import MatchParameters
+from workbench.hloc import open_h5, read_features, read_matches
+from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.register import in_pixels_of
+from workbench.transforms import TRANSFORM
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture
@@ -32,3 +42,42 @@ def test_matchers_compared(short_run, pairs):
     assert table.loc["sift-flann", "matches"] < table.loc["sift-exact", "matches"]
     assert table.loc["sift-flann", "inlier share"] > table.loc["sift-exact", "inlier share"]
     assert (table["registered"] == 1).all() and (table["inliers"] <= table["matches"]).all()
+
+
+def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
+    """With the run's settings, the run's matches and transform; matched anew, with a ratio that SuperGlue has no use for, the
+    same."""
+    run = short_run[0]
+    matcher, table = pairview.PairMatcher(run), run.transforms().set_index(["a", "b"])
+    for a, b in pairs[:: len(pairs) // 4].tolist():
+        own = matcher.match(a, b, FeatureParameters(), MatchParameters())
+        with open_h5(run.path / "matches.h5") as file:
+            matches, scores = read_matches(file, a, b)
+        assert (own.matches == matches).all() and (own.scores == scores).all()
+        transform = table.loc[(a, b), TRANSFORM].to_numpy(dtype=float).reshape(2, 3)
+        np.testing.assert_allclose(own.aligned.transform, transform, atol=1e-9)
+        size, small = (run.info("video")["width"], run.info("video")["height"]), run.images().shape[2:0:-1]
+        np.testing.assert_allclose(matcher.transform(own.aligned), in_pixels_of(transform, size, small), atol=1e-6)
+        anew = matcher.match(a, b, FeatureParameters(), MatchParameters(ratio=0.5))
+        assert (anew.matches == own.matches).all() and np.abs(anew.scores - own.scores).max() < 1e-5
+
+
+def test_features_found_live_are_those_a_run_would_have(short_run):
+    """Keypoints come strongest first: 100 of them are the first 100 of the run's. Descriptors are as precise as in the file."""
+    run = short_run[0]
+    found = pairview.PairMatcher(run).features(5, FeatureParameters(max_keypoints=100))
+    with open_h5(run.path / "features.h5") as file:
+        whole = read_features(file, 5)
+    assert len(found) == 100 < len(whole)
+    assert (found.keypoints == whole.keypoints[:100]).all() and (found.scores == whole.scores[:100]).all()
+    assert (found.descriptors == whole.descriptors[:, :100]).all() and (found.image_size == whole.image_size).all()
+
+
+def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
+    """Other thresholds, another ratio and other frames: SuperGlue's weights stay, and so do the features of a frame."""
+    matcher, (a, b) = pairview.PairMatcher(short_run[0]), pairs[-1].tolist()
+    before = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.5))
+    monkeypatch.setattr("workbench.superglue.load_pretrained", None)
+    monkeypatch.setattr("workbench.pairview.read_features", None)
+    after = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.9, sinkhorn_iterations=5))
+    assert after.first is before.first and (after.matches >= 0).sum() < (before.matches >= 0).sum()

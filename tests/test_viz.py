@@ -3,7 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib import colormaps
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import ConnectionPatch
 from sklearn.datasets import load_sample_images
 
@@ -146,6 +147,58 @@ def test_no_matches_no_keypoints(images):
     assert fig.get_suptitle() == "no matches" and not lines_of(fig) and not fig.legends
     with pytest.raises(ValueError, match="one value a match"):
         viz.plot_matches(fig, np.zeros((1, 2)), np.zeros((1, 2)), np.zeros(1, int), np.ones(1), np.zeros(3, bool))
+
+
+def is_colour(pixel, colour):
+    return np.abs(np.asarray(pixel, dtype=int) - np.round(255 * np.array(to_rgb(colour)))).max() <= 40
+
+
+def test_match_picture_draws_the_same_lines():
+    """On black frames, each 160 x 90 shown three times as large: level lines from keypoint to keypoint, nothing else.
+
+    Those that agree are unbroken and coloured by confidence, the other one is dashed in its own colour.
+    """
+    black = np.zeros((90, 160, 3), np.uint8)
+    points = np.array([[40.0, 20.0], [40.0, 40.0], [40.0, 60.0], [40.0, 80.0]])
+    matches, scores = np.array([0, 1, 2, -1]), np.array([1.0, 0.0, 0.5, 0.0])
+    shown = viz_pairs.match_picture(black, black, points, points, matches, scores, np.array([True, True, False]))
+    assert shown.shape == (270, 2 * 480 + 6, 3) and (shown[:, 480:486][[0, 100]] == 255).all()
+    rows = [round(3 * (y + 0.5) - 0.5) for y in points[:, 1]]
+    start, end = 3 * 40 + 1, 486 + 3 * 40 + 1
+    colours = (*(colormaps["viridis"](value)[:3] for value in (1.0, 0.0)), viz_pairs.DISAGREE_COLOUR)
+    for row, colour, whole in zip(rows, colours, (True, True, False), strict=False):
+        on_line = np.array([is_colour(pixel, colour) for pixel in shown[row, start:end]])
+        assert on_line.all() if whole else 0.4 < on_line.mean() < 0.8
+        assert (shown[row, : start - 4] == 0).all() and (shown[row, end + 4 :] == 0).all()
+    assert (shown[rows[3], :480] == 0).all(), "a keypoint without a match is not drawn"
+
+
+def test_match_picture_scales_thins_and_takes_no_matches(images):
+    """Keypoints of an original three times as large end where those of the picture itself do; of 500 lines 40 are drawn."""
+    points, found = np.array([[30.0, 20.0], [100.0, 70.0]]), (np.array([1, 0]), np.array([0.9, 0.4]))
+    plain = viz_pairs.match_picture(images[0], images[1], points, points, *found)
+    larger = 3 * (points + 0.5) - 0.5
+    np.testing.assert_array_equal(plain, viz_pairs.match_picture(*images[:2], larger, larger, *found, scale=1 / 3))
+    assert viz_pairs.match_picture(*images[:2], points, points, *found, size=(80, 90)).shape == (45, 166, 3)
+    none = np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int), np.zeros(0), np.zeros(0, bool)
+    assert viz_pairs.match_picture(*images[:2], *none).shape == plain.shape
+    rng = np.random.default_rng(0)
+    many, scores = rng.uniform(0, 80, (500, 2)), rng.uniform(0.1, 0.9, 500)
+    drawn = [viz_pairs.match_picture(*images[:2], many, many, np.arange(500), scores, max_lines=most) for most in (500, 40, 0)]
+    changed = [(picture != drawn[2]).any(axis=2).sum() for picture in drawn]
+    assert changed[0] > 2 * changed[1] > 0 == changed[2]
+    with pytest.raises(ValueError, match="one value a match"):
+        viz_pairs.match_picture(*images[:2], points, points, *found, np.zeros(3, bool))
+
+
+def test_blinking_pictures(images):
+    """Frame 0 moved onto frame 2 is frame 2, also where frame 0 does not reach; as they are, they differ."""
+    (moved, still), difference = viz_pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, -8.0], [0, 1, 0]]), "blink")
+    assert (moved == images[2]).all() and (still == images[2]).all() and difference == 0
+    (first, second), difference = viz_pairs.overlay_pictures(images[0], images[2], np.eye(2, 3), "blink")
+    assert (first == images[0]).all() and (second == images[2]).all() and difference > 1
+    (alone, _), difference = viz_pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, 900.0], [0, 1, 0]]), "blink")
+    assert (alone == images[2]).all() and difference is None
 
 
 @pytest.mark.parametrize("kind", ["red-cyan", "checkerboard"])

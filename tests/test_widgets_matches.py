@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -207,6 +208,7 @@ def test_matrix_chooses_and_follows(inspector, run, ranked):
     inspector["worst"].click()
     x, y = matrix.data[1].x[0], matrix.data[1].y[0]
     assert {frames[x], frames[y]} == set(ranked[0])
+    json.dumps(matrix.get_state()["_widget_data"], allow_nan=False)  # a message with NaN makes Jupyter print a warning
     table = run.transforms().set_index(["a", "b"])
     assert matrix.data[0].z[y][x] == matrix.data[0].z[x][y] == table.loc[tuple(ranked[0]), "matches"]
 
