@@ -18,6 +18,7 @@ import pytest
 
 from workbench.corrupt import shuffled_rows, write_case
 from workbench.evaluate import OUTLIER, TruthRow, evaluate
+from workbench.run import Run
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -27,7 +28,7 @@ def modules() -> Iterator[dict[str, ModuleType]]:
     """The benchmark's modules; their folder stays on the path while the tests run, because ``cases`` imports late."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        yield {name: importlib.import_module(name) for name in ("cases", "baselines")}
+        yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab")}
     finally:
         sys.path.remove(str(BENCHMARKS))
 
@@ -168,3 +169,10 @@ def test_a_wrong_call_is_one_line(
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert remedy in message
+
+
+def test_lab_times_every_change(modules: dict[str, ModuleType], short_run: tuple[Run, dict]) -> None:
+    """Of three repeats: every change takes time, and finding keypoints anew takes more than the matching alone."""
+    times = modules["lab"].pair_times(short_run[0], 3)
+    assert len(times) == 5 and min(times.values()) > 0
+    assert times["number of keypoints moved"] > times["matching alone"]

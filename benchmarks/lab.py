@@ -1,0 +1,94 @@
+"""How fast the controls of the notebooks answer: kernel time from a change to all that is shown anew.
+
+    python benchmarks/lab.py RUN [--repeats 15]
+
+RUN is a finished run directory; it is only read. Times of a busy machine vary, so each is also given as a ratio to the
+matching of the same pairs by both matchers alone, their features in memory. Medians; as many threads as PyTorch takes
+(``OMP_NUM_THREADS``).
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import ipywidgets
+import numpy as np
+import torch
+
+from workbench import pairview, widgets
+from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.run import Run
+
+
+def part(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
+    """The control inside ``widget`` that has the class ``wb-NAME``."""
+
+    def inside(outer: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+        yield outer
+        for child in getattr(outer, "children", ()):
+            yield from inside(child)
+
+    return next(found for found in inside(widget) if f"wb-{name}" in getattr(found, "_dom_classes", ()))
+
+
+def milliseconds(work: Callable[[int], object], repeats: int) -> float:
+    """Median time of ``work(0)``, ``work(1)``, ..."""
+    times = []
+    for number in range(repeats):
+        start = time.perf_counter()
+        work(number)
+        times.append(1e3 * (time.perf_counter() - start))
+    return median(times)
+
+
+def matching_alone(run: Run, pairs: np.ndarray, features: FeatureParameters, matching: MatchParameters) -> float:
+    """Milliseconds a pair takes in the run's matcher and in FLANN, without reading or finding its keypoints."""
+    matcher = pairview.PairMatcher(run)
+    both = [matcher.matcher(each) for each in (matching, MatchParameters(matcher="sift-flann"))]
+    frames = [[[matcher.features(frame, features)] for frame in pair] for pair in pairs.tolist()]
+    for each in both:  # once before the clock runs
+        each.match(*frames[0])
+    return milliseconds(lambda k: [each.match(*frames[k]) for each in both], len(pairs))
+
+
+def pair_times(run: Run, repeats: int) -> dict[str, float]:
+    """Milliseconds of every change in the match inspector; the first is that of the matching alone."""
+    stages = run.record["stages"]
+    features = FeatureParameters(**stages["features"]["parameters"])
+    matching = MatchParameters(**stages["match"]["parameters"])
+    inspector = widgets.match_inspector(run, features, matching)
+    place, threshold, most = (part(inspector, name) for name in ("place", "match-threshold", "max-keypoints"))
+    places = np.linspace(0, place.max, 2 * repeats + 2).astype(int).tolist()
+
+    def move(slider: ipywidgets.Widget, values: list[float]) -> Callable[[int], None]:
+        return lambda k: setattr(slider, "value", values[k])
+
+    own, others = places[1::2], places[::2]
+    found = {"matching alone": matching_alone(run, pairview.ranked_pairs(run)[own[:repeats]], features, matching)}
+    found["a new pair, as the run has it"] = milliseconds(move(place, own), repeats)
+    threshold.value = 0.01  # loads the weights
+    found["match threshold moved"] = milliseconds(move(threshold, [0.02 * (k + 1) for k in range(repeats)]), repeats)
+    found["a new pair, matched with other thresholds"] = milliseconds(move(place, others), repeats)
+    values = [features.max_keypoints - 1 - k for k in range(repeats)]
+    found["number of keypoints moved"] = milliseconds(move(most, values), repeats)
+    return found
+
+
+def main() -> None:
+    """Print one line for each change."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("run")
+    options.add_argument("--repeats", type=int, default=15)
+    chosen = options.parse_args()
+    run = Run.open(chosen.run)
+    times = pair_times(run, chosen.repeats)
+    alone = times["matching alone"]
+    height, width = run.images().shape[1:3]
+    print(f"{len(run.images())} frames of {width} x {height}, {torch.get_num_threads()} threads, {chosen.repeats} of each")
+    for name, value in times.items():
+        print(f"{name:<42}{value:>7.0f} ms  {value / alone:>5.1f} times the matching alone")
+
+
+if __name__ == "__main__":
+    main()
