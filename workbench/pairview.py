@@ -107,8 +107,7 @@ class PairMatcher:
     """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.images, self.threshold = run, run.images(), _threshold(run)
-        run.require("register")
+        self.run, self.images, self.threshold = run, run.images(), run_threshold(run)
         self._own = [run.record["stages"][stage]["parameters"] for stage in ("features", "match")]
         self.size = run.info("video")["width"], run.info("video")["height"]
         self.features = lru_cache(maxsize=256)(self._features)

@@ -8,7 +8,6 @@ they are made small before they are drawn, because a notebook keeps its figures.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.order import places_of
 from workbench.viz_matrices import MAX_MATRIX
 from workbench.viz_pictures import thumbnail
 from workbench.widgets_frames import jpeg
@@ -36,10 +37,11 @@ def clickable_matrix(
                        marker={"symbol": "square-open", "size": 14, "color": "#d62728", "line": {"width": 3}}),
         ]
     )  # fmt: skip
+    axis = {"constrain": "domain", "showticklabels": False, "ticks": ""}  # fixed ranges: a mark must not move the cells
     figure.update_layout(
         title={"text": title, "font": {"size": 14}}, width=side + 60, height=side, margin={"l": 40, "r": 10, "t": 40, "b": 30},
-        xaxis={"constrain": "domain", "showticklabels": False, "ticks": ""}, showlegend=False, plot_bgcolor="white",
-        yaxis={"autorange": "reversed", "scaleanchor": "x", "constrain": "domain", "showticklabels": False, "ticks": ""},
+        xaxis=axis | {"range": [-0.5, len(shown) - 0.5]}, showlegend=False, plot_bgcolor="white",
+        yaxis=axis | {"range": [len(shown) - 0.5, -0.5], "scaleanchor": "x"},
     )  # fmt: skip
     # All is set before the figure becomes a widget: a page that is still loading plotly misses what is changed meanwhile.
     figure = go.FigureWidget(figure)
@@ -57,7 +59,7 @@ def clickable_matrix(
 def mark_pair(figure: go.FigureWidget, frames: np.ndarray, a: int, b: int) -> None:
     """Mark the two cells of a pair in a figure of :func:`clickable_matrix`, with ``frames`` as it was given there."""
     step = -(-len(frames) // len(figure.data[0].z))
-    first, second = (int(np.flatnonzero(frames == frame)[0]) // step for frame in (a, b))
+    first, second = (places_of(frames, np.array([[a, b]]))[0] // step).tolist()
     figure.data[1].update(x=[second, first], y=[first, second])
 
 
