@@ -67,13 +67,13 @@ class _Inspector:
         self.compared = set(zip(table["a"].tolist(), table["b"].tolist(), strict=True))
         self.frames = np.argsort(np.where(self.scenes < 0, self.scenes.max() + 1, self.scenes), kind="stable")
         counts = pair_matrix(self.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), np.nan)
+        self.pair = tuple(self.pairs[len(self.pairs) // 2].tolist()) if len(self.pairs) else (0, 1)
         title = "Matches of all pairs that were compared: click one"
-        self.matrix = clickable_matrix(counts, self.choose, title, self.frames, side=350)
+        self.matrix = clickable_matrix(counts, self.choose, title, self.frames, 350, self.pair)
 
         self.setting = False  # true while controls are set by the program, not by hand
         self._make_controls()
         self.shown: list[MatchedPair | None] = []
-        self.pair = tuple(self.pairs[len(self.pairs) // 2].tolist()) if len(self.pairs) else (0, 1)
         self.choose(*self.pair)
 
     def _make_controls(self) -> None:
@@ -135,13 +135,14 @@ class _Inspector:
         if a == b:
             self.status.value = f"frame {a} twice: choose two different frames"
             return
+        if (a, b) != self.pair:
+            mark_pair(self.matrix, self.frames, (a, b))
         self.pair = a, b
         self.setting = True
         if {number.value for number in self.numbers} != {a, b}:  # what was typed stays, either way round
             self.numbers[0].value, self.numbers[1].value = a, b
         self.place.value = self.places.get((a, b), self.place.value)
         self.setting = False
-        mark_pair(self.matrix, self.frames, a, b)
         self.show()
 
     def reset(self) -> None:

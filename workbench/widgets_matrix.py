@@ -15,13 +15,19 @@ Picked = Callable[[int, int], None]  # positions of the two frames, row and colu
 
 
 def clickable_matrix(
-    values: np.ndarray, on_pick: Picked, title: str, frames: np.ndarray | None = None, side: int = 480
+    values: np.ndarray,
+    on_pick: Picked,
+    title: str,
+    frames: np.ndarray | None = None,
+    side: int = 480,
+    pair: tuple[int, int] | None = None,
 ) -> go.FigureWidget:
     """A picture of a matrix; a click on a cell calls ``on_pick`` with the positions of its two frames.
 
     values: (N, N) float; NaN is left blank, and can be clicked all the same. frames: (N,) int, the position of the frame of
-    every row and column, default 0 to N - 1. side: px. Of a matrix with more than 600 rows every cell shown stands for a block
-    of frames: it has the largest value of the block, and picks the pair with that value.
+    every row and column, default 0 to N - 1. side: px. pair: positions that are marked to begin with. Of a matrix with more
+    than 600 rows every cell shown stands for a block of frames: it has the largest value of the block, and picks the pair with
+    that value.
     """
     frames = np.arange(len(values)) if frames is None else np.asarray(frames, dtype=int)
     shown, rows, columns = largest_of_blocks(np.asarray(values, dtype=np.float32), MAX_MATRIX)
@@ -33,7 +39,7 @@ def clickable_matrix(
                 hovertemplate="frame %{customdata[0]} and frame %{customdata[1]}: %{z:.3g}<extra></extra>",
                 colorbar={"thickness": 12},
             ),
-            go.Scatter(x=[], y=[], mode="markers", hoverinfo="skip",
+            go.Scatter(mode="markers", hoverinfo="skip", **_mark(frames, len(shown), pair),
                        marker={"symbol": "square-open", "size": 14, "color": "#d62728", "line": {"width": 3}}),
         ]
     )  # fmt: skip
@@ -56,11 +62,18 @@ def clickable_matrix(
     return figure
 
 
-def mark_pair(figure: go.FigureWidget, frames: np.ndarray, a: int, b: int) -> None:
+def mark_pair(figure: go.FigureWidget, frames: np.ndarray, pair: tuple[int, int]) -> None:
     """Mark the two cells of a pair in a figure of :func:`clickable_matrix`, with ``frames`` as it was given there."""
-    step = -(-len(frames) // len(figure.data[0].z))
-    first, second = (places_of(frames, np.array([[a, b]]))[0] // step).tolist()
-    figure.data[1].update(x=[second, first], y=[first, second])
+    figure.data[1].update(_mark(frames, len(figure.data[0].z), pair))
+
+
+def _mark(frames: np.ndarray, shown: int, pair: tuple[int, int] | None) -> dict[str, list[int]]:
+    """The two cells of a pair, of ``shown`` cells a side; none without a pair."""
+    if pair is None:
+        return {"x": [], "y": []}
+    step = -(-len(frames) // shown)
+    first, second = (places_of(frames, np.array([pair]))[0] // step).tolist()
+    return {"x": [second, first], "y": [first, second]}
 
 
 def largest_of_blocks(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,7 +112,8 @@ def similarity_browser(images: np.ndarray, similarity: np.ndarray, frames: np.nd
             picture.value = jpeg(thumbnail(images[frame], 360, 360))
 
     values = similarity[np.ix_(frames, frames)]
-    matrix = clickable_matrix(values, show, "Cosine similarity: click a cell", frames)
     apart = np.where(np.eye(len(images), dtype=bool), -np.inf, similarity)
-    show(*map(int, np.unravel_index(apart.argmax(), apart.shape)))
+    a, b = map(int, np.unravel_index(apart.argmax(), apart.shape))
+    matrix = clickable_matrix(values, show, "Cosine similarity: click a cell", frames, pair=(a, b))
+    show(a, b)
     return ipywidgets.HBox([matrix, ipywidgets.VBox([caption, *pictures])])
