@@ -2,9 +2,9 @@
 
     python benchmarks/lab.py RUN [--repeats 15]
 
-RUN is a finished run directory; it is only read. Times of a busy machine vary, so each is also given as a ratio to the
-matching of the same pairs by both matchers alone, their features in memory. Medians; as many threads as PyTorch takes
-(``OMP_NUM_THREADS``).
+RUN is a finished run directory; it is only read. Times of a busy machine vary, so each is also given as a ratio: of the match
+inspector to the matching of the same pairs by both matchers alone, their features in memory; of the scene tuner, at 5,000
+frames, to the clustering alone. Medians; as many threads as PyTorch takes (``OMP_NUM_THREADS``).
 """
 
 import argparse
@@ -16,9 +16,13 @@ import ipywidgets
 import numpy as np
 import torch
 
-from workbench import pairview, widgets
-from workbench.parameters import FeatureParameters, MatchParameters
+from workbench import cluster, pairview, widgets
+from workbench.descriptors import unit_length
+from workbench.embed import cosine_distances
+from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters
 from workbench.run import Run
+
+FRAMES = 5000
 
 
 def part(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
@@ -75,6 +79,40 @@ def pair_times(run: Run, repeats: int) -> dict[str, float]:
     return found
 
 
+class Long:
+    """As much of a run as the scene tuner reads: the frames of a run again and again, every time with a little noise."""
+
+    def __init__(self, run: Run, frames: int) -> None:
+        rng = np.random.default_rng(0)
+        self._frame = np.arange(frames) % len(run.images())
+        self._images, vectors = run.images(), run.embeddings()[self._frame]
+        noise = rng.normal(0, 0.02 / vectors.shape[1] ** 0.5, vectors.shape)
+        self.vectors = unit_length((vectors + noise).astype(np.float32))
+        self._points = rng.normal(size=(frames, 2)).astype(np.float32)
+
+    def images(self) -> np.ndarray:
+        """(N, h, w, 3) uint8."""
+        return self._images[self._frame]
+
+    def map_points(self) -> np.ndarray:
+        """(N, 2) float32; where the points lie makes no difference here."""
+        return self._points
+
+
+def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
+    """Milliseconds from a move of eps to counts, map, curve, table and gallery, and of the clustering in it."""
+    clip = Long(run, frames)
+    distances = cosine_distances(clip.vectors)
+    eps = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0]) * run.info("cluster")["suggested_eps"]
+    scenes, outliers = np.full(len(eps), 3), np.full(len(eps), 20)
+    sweep = cluster.EpsSweep(eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3])
+    tuner = widgets.SceneTuner(clip, distances, sweep, ClusterParameters())
+    values = np.geomspace(0.3, 3.9, repeats) * eps[2]
+    near = cluster.near_distances(distances, 4 * float(eps[2]))
+    alone = milliseconds(lambda k: cluster.dbscan(near, values[k], 3), repeats)
+    return {"clustering alone": alone, "eps moved": milliseconds(lambda k: setattr(tuner.eps, "value", values[k]), repeats)}
+
+
 def main() -> None:
     """Print one line for each change."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -82,12 +120,17 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=15)
     chosen = options.parse_args()
     run = Run.open(chosen.run)
-    times = pair_times(run, chosen.repeats)
-    alone = times["matching alone"]
     height, width = run.images().shape[1:3]
     print(f"{len(run.images())} frames of {width} x {height}, {torch.get_num_threads()} threads, {chosen.repeats} of each")
+    _table(pair_times(run, chosen.repeats))
+    print(f"{FRAMES} frames, those of the run again and again")
+    _table(eps_times(run, FRAMES, chosen.repeats))
+
+
+def _table(times: dict[str, float]) -> None:
+    (first, alone), *_ = times.items()
     for name, value in times.items():
-        print(f"{name:<42}{value:>7.0f} ms  {value / alone:>5.1f} times the matching alone")
+        print(f"{name:<42}{value:>7.0f} ms  {value / alone:>5.1f} times the {first}")
 
 
 if __name__ == "__main__":
