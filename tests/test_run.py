@@ -250,7 +250,7 @@ def test_nothing_is_built_on_a_stale_stage(run):
 
 def test_an_edit_by_hand_makes_what_follows_stale(run):
     chain(run)
-    run.edit("cluster", {"moved": 3})
+    run.set_edits("cluster", [{"moved": 3}], {})
     run.require("cluster")
     with pytest.raises(StaleStageError, match="stage order"):
         Run.open(run.path).require("order")

@@ -274,7 +274,7 @@ def _say_now(*name: str) -> None:
 
 
 def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
-    for warning in run.info("video")["warnings"]:
+    for warning in [*run.info("video")["warnings"], *run.info("order").get("edits_left_out", [])]:
         click.echo(f"note: {warning}", err=True)
     _table(_summary(metrics))
     from workbench.registry import provenance

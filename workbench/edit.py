@@ -1,11 +1,53 @@
-"""Changes to a result by hand, kept in the run: a later call that reuses the stage keeps them too."""
+"""Changes to the order by hand, kept in the run: whoever computes the order again, with other parameters too, keeps them.
 
-from workbench.errors import ClusterError, UsageError
+The edits of :mod:`workbench.rearrange` are recorded in ``run.json``; ``order.csv`` is the computed order after all of them.
+"""
+
+import pandas as pd
+
+from workbench.errors import ClusterError, RunError, UsageError
 from workbench.evaluate import read_order
 from workbench.parameters import AlignParameters, WriteParameters
+from workbench.rearrange import Edit, apply_edit, apply_edits, computed_order
 from workbench.run import Run
 from workbench.stages import align_frames, write_videos
 from workbench.video import Decoder
+
+
+def edit_order(run: Run, *edits: Edit) -> None:
+    """Change ``order.csv`` by ``edits``, one after the other, and record them; all of them or none.
+
+    The videos are of the order before until :func:`write_again`. Raises :class:`~workbench.errors.UsageError` for an edit that
+    cannot be made, and :class:`~workbench.errors.RunError` when ``order.csv`` was damaged or changed by something else.
+    """
+    table = _checked(run)
+    for edit in edits:
+        table = apply_edit(table, edit)
+    _keep(run, [*run.edits("order"), *edits])
+
+
+def undo(run: Run) -> Edit:
+    """Take the last edit back and return it: ``order.csv`` is the computed order after the edits before it.
+
+    Raises :class:`~workbench.errors.UsageError` when there is none, and what :func:`edit_order` does.
+    """
+    _checked(run)
+    edits = run.edits("order")
+    if not edits:
+        raise UsageError("there is no edit to take back: the order is as it was computed")
+    _keep(run, edits[:-1])
+    return edits[-1]
+
+
+def write_again(run: Run, progress: bool = True) -> None:
+    """Write the videos with the parameters they were written with, and before that the alignment if there is one.
+
+    Interrupted, it leaves the old videos as they were; call it again.
+    """
+    written = run.record["stages"].get("write", {}).get("parameters", {})
+    if "align" in run.record["stages"]:  # a steady video is made from it
+        align_frames(run, AlignParameters(), overwrite=True, progress=progress)
+    write_videos(run, WriteParameters(**written), overwrite=True, progress=progress)
 
 
 def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> list[int]:
@@ -15,26 +57,41 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
     reversed. Raises :class:`~workbench.errors.UsageError` for a scene that is not there, and whatever would keep the videos
     from being written before it changes anything.
     """
-    run.require("order")
-    read_order(run.path / "order.csv")  # raises when it was damaged by hand
-    table = run.order()
-    scenes = sorted(set(table["scene"]) - {-1})
+    scenes = sorted(set(_checked(run)["scene"]) - {-1})
     if not scenes:
         raise ClusterError(f"{run.path} has no scene, all frames are set aside: raise --cluster.eps and reconstruct again")
     if scene is not None and scene not in scenes:
         raise UsageError(f"there is no scene {scene}: {run.path} has {', '.join(map(str, scenes))}, choose one of them")
     Decoder(run.source).close()  # raises when it is gone
-    chosen = scenes if scene is None else [scene]
-    for number in chosen:
-        inside = table["scene"] == number
-        table.loc[inside, "order"] = inside.sum() - 1 - table.loc[inside, "order"]
-        # The confidence of a link stands with the frame that comes first, which is the other one now.
-        frames = table[inside].sort_values("order").index
-        table.loc[frames, "confidence"] = [*table.loc[frames[1:], "confidence"], float("nan")]
-    written = run.record["stages"].get("write", {}).get("parameters", {})
+    chosen = [int(number) for number in (scenes if scene is None else [scene])]
+    edit_order(run, *(flip(run, number) for number in chosen))
+    write_again(run, progress)
+    return chosen
+
+
+def flip(run: Run, scene: int) -> Edit:
+    """The edit that reverses a scene as it is now."""
+    frames = run.scene_order(scene)
+    return {"flip": [int(frames[-1]), int(frames[0])]}
+
+
+def computed(run: Run) -> pd.DataFrame:
+    """The order of a run before any edit, rows as in ``order.csv``."""
+    return computed_order(run.path / "distances", len(run.order()))
+
+
+def _checked(run: Run) -> pd.DataFrame:
+    """``order.csv``, of which nothing would be lost when it is made anew from the computed order and the edits."""
+    run.require("order")
+    file = run.path / "order.csv"
+    read_order(file)  # raises when it was damaged by hand
+    table, _ = apply_edits(computed(run), run.edits("order"))
+    if not table.equals(run.order()):
+        raise RunError(f"{file} was changed by something else than edits: delete it and reconstruct again")
+    return table
+
+
+def _keep(run: Run, edits: list[Edit]) -> None:
+    table, left_out = apply_edits(computed(run), edits)
+    run.set_edits("order", edits, {"edits_left_out": left_out})
     run.write_text("order.csv", table.to_csv(index=False, lineterminator="\n"))
-    run.edit("order", {"flipped": [int(number) for number in chosen]})
-    if "align" in run.record["stages"]:  # a steady video is made from it
-        align_frames(run, AlignParameters(), overwrite=True, progress=progress)
-    write_videos(run, WriteParameters(**written), overwrite=True, progress=progress)
-    return [int(number) for number in chosen]

@@ -101,7 +101,7 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
         if "tau" in metrics
         else "<p>No truth is known for this video: how right the order is, only the confidence of its links tells.</p>"
     )
-    told = [*run.info("video")["warnings"]]
+    told = [*run.info("video")["warnings"], *run.info("order").get("edits_left_out", [])]
     told += [f"{name}: these weights are for {NON_COMMERCIAL} only." for name in run.models.values() if is_non_commercial(name)]
     warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in told)
     models = ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items())

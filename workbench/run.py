@@ -120,7 +120,7 @@ class Run:
     def fingerprint(self, stage: str) -> str:
         """Fingerprint of a finished stage, edits included. Raises as :meth:`require` does."""
         self.require(stage)
-        return _fingerprint(self._record["stages"][stage])
+        return self._fingerprint(stage)
 
     def require(self, *stages: str) -> None:
         """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished, and
@@ -145,8 +145,7 @@ class Run:
         stages = self._record["stages"]
         made_from = {name: given for name, given in stages[stage]["inputs"].items() if name != "source"}
         return any(
-            name not in stages or _fingerprint(stages[name]) != given or self._is_stale(name)
-            for name, given in made_from.items()
+            name not in stages or self._fingerprint(name) != given or self._is_stale(name) for name, given in made_from.items()
         )
 
     def key(self, stage: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> str:
@@ -205,7 +204,6 @@ class Run:
             "parameters": parameters.as_dict(),
             "fingerprint": key,
             "inputs": self._inputs(after),
-            "edits": [],
             "outputs": list(outputs),
             "seconds": round(time.perf_counter() - start, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -214,10 +212,17 @@ class Run:
         self._save()
         return self._record["stages"][name]
 
-    def edit(self, stage: str, change: Any) -> None:
-        """Note a change made by hand to a finished stage's result: what builds on it becomes stale, the stage itself not."""
+    def edits(self, stage: str) -> list[Any]:
+        """The changes made by hand to a stage's result, in their order. They outlive it: a stage that is computed anew makes
+        them again."""
+        return list(self._record.get("edits", {}).get(stage, []))
+
+    def set_edits(self, stage: str, edits: list[Any], info: dict[str, Any]) -> None:
+        """Record the changes made by hand to a finished stage's result, all of them, and what the stage says of them: what
+        builds on it becomes stale, the stage itself not."""
         self.require(stage)
-        self._record["stages"][stage]["edits"].append(change)
+        self._record.setdefault("edits", {})[stage] = edits
+        self._record["stages"][stage]["info"] |= info
         self._save()
 
     def release(self, *stages: str) -> None:
@@ -294,15 +299,13 @@ class Run:
         self.require("align")
         return pd.read_csv(self.path / "alignment.csv").astype({"reference": "Int64"})
 
+    def _fingerprint(self, stage: str) -> str:
+        """Edits by hand give a stage's result another fingerprint, and what builds on it is stale."""
+        key, edits = self._record["stages"][stage]["fingerprint"], self.edits(stage)
+        return hashlib.sha256(json.dumps([key, edits]).encode()).hexdigest() if edits else key
+
     def _save(self) -> None:
         self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")
-
-
-def _fingerprint(found: dict[str, Any]) -> str:
-    """Fingerprint of a stage's record: an edit by hand gives the result another one, and what builds on it is stale."""
-    if not found["edits"]:
-        return found["fingerprint"]
-    return hashlib.sha256(json.dumps([found["fingerprint"], found["edits"]]).encode()).hexdigest()
 
 
 def _remove(path: Path) -> None:

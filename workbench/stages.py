@@ -35,6 +35,7 @@ from workbench.parameters import (
     VideoParameters,
     WriteParameters,
 )
+from workbench.rearrange import apply_edits, computed_order
 from workbench.rounds import Rounds
 from workbench.run import Run
 from workbench.scenes import order_scene, scenes_of
@@ -160,26 +161,25 @@ def run_threshold(run: Run) -> float:
 
 
 def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False) -> dict[str, Any]:
-    """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on."""
+    """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on.
+
+    Edits by hand are made again; what is to be said of those that no longer can is in ``edits_left_out``, a line each.
+    """
 
     def compute(out: Path) -> dict[str, Any]:
         labels, table = run.scenes(), run.transforms()
         (out / "distances").mkdir()
-        rows = pd.DataFrame({"position": np.arange(len(labels)), "scene": labels, "order": -1, "confidence": np.nan})
         info: dict[str, Any] = {}
         coarse, fine = thumbnail_distances(run.images()), fine_distances(run.images())
         for number, scene in enumerate(scenes_of(labels, cosine_distances(run.embeddings()), coarse, fine)):
             found = order_scene(scene, table, parameters)
-            ordered = scene.frames[found.order]
-            rows.loc[ordered, "order"] = np.arange(len(ordered))
-            rows.loc[ordered[:-1], "confidence"] = found.confidence.round(4)
             file = out / "distances" / f"scene{number:02d}.npz"
             np.savez(file, frames=scene.frames, order=found.order, confidence=found.confidence, **found.matrices)
             info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
             info[f"scene{number:02d}_closed"] = found.closed
-        rows["order"] = rows["order"].astype("Int64").mask(rows["scene"] < 0)
-        rows.to_csv(out / "order.csv", index=False)
-        return info
+        rows, left_out = apply_edits(computed_order(out / "distances", len(labels)), run.edits("order"))
+        rows.to_csv(out / "order.csv", index=False, lineterminator="\n")
+        return info | {"edits_left_out": left_out}
 
     after = ("register", "match", "embed")
     return run.stage("order", parameters, after, ("order.csv", "distances"), compute, overwrite)
@@ -189,7 +189,7 @@ def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False,
     """Lay every frame on its scene's reference frame: ``alignment.csv``."""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels, size = run.scenes(), (run.info("video")["width"], run.info("video")["height"])
+        labels, size = run.order()["scene"].to_numpy(), (run.info("video")["width"], run.info("video")["height"])
         files = run.path / "features.h5", run.path / "matches.h5"
         points = registered_points(*files, run.transforms(), run_threshold(run), progress)
         table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
@@ -217,7 +217,7 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
     Raises :class:`~workbench.errors.ClusterError` when every frame was set aside: then there is nothing to write.
     """
     suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
-    labels = run.scenes()
+    labels = run.order()["scene"].to_numpy()
     if labels.max() < 0:
         eps = run.info("cluster")["eps"]
         remedy = f"--cluster.eps above {eps:.3g}" if eps else "a smaller --cluster.min_cluster_size"
@@ -264,6 +264,8 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         "pairs_per_frame": matched["pairs_per_frame"],
         "registered_pairs": run.info("register")["registered"],
     }
+    if run.edits("order"):
+        metrics["edits"] = len(run.edits("order"))
     links, weak = int(table["confidence"].notna().sum()), weak_links(table)
     if links:
         metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}

@@ -1,0 +1,132 @@
+"""Edits: changes by hand to an order. They tell frames by their position in the input, so that they can be made again to an
+order that was computed anew.
+
+An edit is one of
+
+- ``{"flip": [a, b]}``: frame a comes before frame b; their scene is reversed where it has them the other way round;
+- ``{"move": p, "after": q}`` or ``{"move": p, "before": q}``: frame p stands right beside frame q, in q's scene, wherever it
+  was, also among the outliers;
+- ``{"drop": p}``: frame p is set aside, as an outlier.
+
+Scenes keep their numbers, whatever size edits give them, and at least one frame each.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import UsageError
+
+Edit = dict[str, Any]
+
+
+def computed_order(distances: Path, frames: int) -> pd.DataFrame:
+    """The order as it was computed, before any edit: rows as in ``order.csv``.
+
+    distances: the folder with ``scene00.npz`` and so on. frames: how many the video has.
+    """
+    scenes, links = [], {}
+    for file in sorted(distances.glob("scene*.npz"), key=lambda path: int(path.stem.removeprefix("scene"))):
+        with np.load(file) as found:
+            ordered = found["frames"][found["order"]].tolist()
+            scenes.append(ordered)
+            links |= dict(zip(map(_pair, pairwise(ordered)), found["confidence"].round(4).tolist(), strict=True))
+    return _table(scenes, links, frames)
+
+
+def apply_edits(computed: pd.DataFrame, edits: Sequence[Edit]) -> tuple[pd.DataFrame, list[str]]:
+    """The order after all ``edits``, one after the other, and what is to be said of those that could not be made.
+
+    computed: rows as in ``order.csv``. A link, two frames in a row, has the confidence it has there, whichever of them comes
+    first now; one that is not there has none.
+    """
+    scenes, left_out = frame_lists(computed), []
+    for edit in edits:
+        try:
+            scenes = _changed(scenes, edit, len(computed))
+        except UsageError as reason:
+            left_out.append(f"{describe(edit)}: left out, {reason}")
+    return _table(scenes, link_confidences(computed), len(computed)), left_out
+
+
+def apply_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
+    """The order after one edit. table: rows as in ``order.csv``. Raises :class:`UsageError` for one that cannot be made."""
+    scenes = _changed(frame_lists(table), edit, len(table))
+    return _table(scenes, link_confidences(table), len(table))
+
+
+def frame_lists(table: pd.DataFrame) -> list[list[int]]:
+    """Positions of the frames of scene 0, 1, ... in their order. table: rows as in ``order.csv``."""
+    kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
+    ends = np.flatnonzero(np.diff(kept["scene"].to_numpy())) + 1
+    return [frames.tolist() for frames in np.split(kept["position"].to_numpy(), ends) if len(frames)]
+
+
+def link_confidences(table: pd.DataFrame) -> dict[tuple[int, int], float]:
+    """Confidence of every link, NaN where it has none, by its two positions, the lower one first."""
+    confidence = table.set_index("position")["confidence"].to_dict()
+    return {_pair(link): confidence[link[0]] for frames in frame_lists(table) for link in pairwise(frames)}
+
+
+def describe(edit: Edit) -> str:
+    """An edit in words."""
+    match edit:
+        case {"flip": [first, last]}:
+            return f"flip the scene so that frame {first} comes before frame {last}"
+        case {"move": frame, "after": beside}:
+            return f"move frame {frame} to after frame {beside}"
+        case {"move": frame, "before": beside}:
+            return f"move frame {frame} to before frame {beside}"
+        case {"drop": frame}:
+            return f"set frame {frame} aside"
+    raise UsageError(f"{edit} is no edit: give a flip, a move or a drop")
+
+
+def _changed(scenes: list[list[int]], edit: Edit, frames: int) -> list[list[int]]:
+    """The scenes after an edit; those that were given stay as they are."""
+    describe(edit)  # raises for what is no edit
+    named = [*edit["flip"]] if "flip" in edit else list(edit.values())
+    unknown = [frame for frame in named if frame not in range(frames)]
+    if unknown:
+        raise UsageError(f"there is no frame {unknown[0]}: the video has frames 0 to {frames - 1}")
+    home = {frame: number for number, scene in enumerate(scenes) for frame in scene}
+    scenes = [list(scene) for scene in scenes]
+    if "flip" in edit:
+        first, last = named
+        if home.get(first, -1) != home.get(last, -2):
+            raise UsageError(f"frames {first} and {last} are not in one scene any more: choose two of one scene")
+        scene = scenes[home[first]]
+        if scene.index(first) > scene.index(last):
+            scene.reverse()
+        return scenes
+    frame, beside = named[0], edit.get("after", edit.get("before"))
+    if beside == frame:
+        raise UsageError(f"frame {frame} cannot stand beside itself: name another frame")
+    if beside is not None and beside not in home:
+        raise UsageError(f"frame {beside} is set aside: name a frame of a scene")
+    if frame in home:
+        if len(scenes[home[frame]]) == 1 and home.get(beside) != home[frame]:
+            raise UsageError(f"frame {frame} is the last one of scene {home[frame]}: move another frame there first")
+        scenes[home[frame]].remove(frame)
+    if beside is not None:
+        scene = scenes[home[beside]]
+        scene.insert(scene.index(beside) + ("after" in edit), frame)
+    return scenes
+
+
+def _pair(link: tuple[int, int]) -> tuple[int, int]:
+    return min(link), max(link)
+
+
+def _table(scenes: list[list[int]], links: dict[tuple[int, int], float], frames: int) -> pd.DataFrame:
+    """Rows as in ``order.csv``. links: confidence by positions, the lower one first."""
+    number, place, confidence = np.full(frames, -1), np.full(frames, -1), np.full(frames, np.nan)
+    for scene, ordered in enumerate(scenes):
+        number[ordered], place[ordered] = scene, np.arange(len(ordered))
+        confidence[ordered[:-1]] = [links.get(_pair(link), np.nan) for link in pairwise(ordered)]
+    table = pd.DataFrame({"position": np.arange(frames), "scene": number, "order": place, "confidence": confidence})
+    return table.assign(order=table["order"].astype("Int64").mask(table["scene"] < 0))
