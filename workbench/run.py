@@ -219,11 +219,11 @@ class Run:
 
     def set_edits(self, stage: str, edits: list[Any], info: dict[str, Any]) -> None:
         """Record the changes made by hand to a finished stage's result, all of them, and what the stage says of them: what
-        builds on it becomes stale, the stage itself not."""
+        builds on it becomes stale, and is released; the stage itself not."""
         self.require(stage)
         self._record.setdefault("edits", {})[stage] = edits
         self._record["stages"][stage]["info"] |= info
-        self._save()
+        self.release(*(name for name, found in self._record["stages"].items() if stage in found["inputs"]))
 
     def release(self, *stages: str) -> None:
         """Let finished stages, and what builds on them, be replaced the next time they run, as with ``overwrite``. Until then

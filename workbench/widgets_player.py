@@ -1,0 +1,73 @@
+"""A scene of a run as it is in its files: the video plays in the notebook, and its distances before and after ordering."""
+
+import html
+from collections.abc import Sequence
+
+import cv2
+import ipywidgets
+import numpy as np
+
+from workbench.errors import MissingStageError, StaleStageError
+from workbench.run import Run
+
+LARGEST = 64 * 2**20  # bytes of a video that is put into the notebook
+MATRIX = 400  # px, side of the picture of a distance matrix
+
+
+class ScenePlayer:
+    """The video of a scene and its matrix of distances, in input order and in restored order; ``widget`` shows them."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.words = ipywidgets.HTML()
+        self.video = ipywidgets.Video(value=b"", format="mp4", autoplay=False, loop=True, controls=True, width=320)
+        self.video.add_class("wb-player")
+        self.matrices = [ipywidgets.Image(format="png", width=240) for _ in range(2)]
+        named = zip(("input", "restored"), self.matrices, strict=True)
+        pictures = [ipywidgets.VBox([ipywidgets.HTML(f"distances, {name} order"), picture]) for name, picture in named]
+        self.widget = ipywidgets.HBox([ipywidgets.VBox([self.words, self.video]), *pictures])
+
+    def is_stale(self) -> bool:
+        """Whether there are videos, and they are of an order before."""
+        try:
+            self.run.require("write")
+        except MissingStageError:
+            return False
+        except StaleStageError:
+            return True
+        return False
+
+    def show(self, scene: int, ordered: Sequence[int]) -> None:
+        """Show a scene. ordered: the positions of its frames in their order."""
+        said, content = self._video(scene)
+        self.video.value, self.video.layout.display = content, None if content else "none"
+        self.words.value = html.escape(said) + (" <b>(of the order before)</b>" if self.is_stale() else "")
+        with np.load(self.run.path / "distances" / f"scene{scene:02d}.npz") as found:
+            index = {frame: number for number, frame in enumerate(found["frames"].tolist())}
+            distances = found["fused"]
+        kept = [index[frame] for frame in ordered if frame in index]  # of frames that came by hand no distance is known
+        for picture, order in zip(self.matrices, (range(len(distances)), kept), strict=True):
+            picture.value = matrix_png(distances[np.ix_(order, order)], distances.max())
+
+    def _video(self, scene: int) -> tuple[str, bytes]:
+        """What is said of the video of a scene, and the video where it can be played here."""
+        written = self.run.record["stages"].get("write", {"outputs": []})["outputs"]
+        if not written or not (self.run.path / written[scene]).is_file():
+            return f"scene {scene}: no video is written yet", b""
+        file = self.run.path / written[scene]
+        if file.suffix != ".mp4":
+            return f"scene {scene}: browsers do not play lossless video, open {file} in a player", b""
+        size = file.stat().st_size
+        if size > LARGEST:
+            return f"scene {scene}: {size / 2**20:.0f} MB are too much for a notebook, open {file} in a player", b""
+        return f"scene {scene}: {file.name}", file.read_bytes()
+
+
+def matrix_png(distances: np.ndarray, most: float) -> bytes:
+    """(n, n) distances as PNG in viridis, dark where frames are near; beyond 400 a side they are averaged. most: brightest."""
+    shown = distances.astype(np.float32)
+    if len(shown) > MATRIX:
+        shown = cv2.resize(shown, (MATRIX, MATRIX), interpolation=cv2.INTER_AREA)
+    grey = (255 * np.clip(shown / max(most, 1e-9), 0, 1)).astype(np.uint8)
+    grey = cv2.resize(grey, (MATRIX, MATRIX), interpolation=cv2.INTER_NEAREST)
+    return cv2.imencode(".png", cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))[1].tobytes()
