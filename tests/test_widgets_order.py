@@ -1,5 +1,6 @@
 """The order editor without a browser: press a button, and read the run, the page and the strip."""
 
+import itertools
 import shutil
 import time
 
@@ -8,7 +9,9 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from tiny import check_result, pictures
+from test_edit import everything
+from tiny import check_result
+from tqdm import tqdm
 
 from workbench.edit import computed
 from workbench.rearrange import frame_lists
@@ -62,7 +65,16 @@ class Page:
     def press(self, name: str) -> str:
         """Press a button; what the status says then."""
         self.named(name).click()
+        if name == "wb-write":
+            self.wait()
         return self.status
+
+    def wait(self) -> None:
+        """Until nothing is written any more; then the button says so."""
+        end = time.monotonic() + 60
+        while self.named("wb-write").description != "Write the video again":
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
     @property
     def status(self) -> str:
@@ -217,18 +229,34 @@ def test_what_cannot_be_done_is_said_in_a_line(run, page):
 
 
 def test_stopped_while_writing(run, page, monkeypatch):
-    """The kernel is interrupted at the first video: it is said, and the old videos are there."""
+    """While the first video is written, here for ever, nothing can be edited; the button that began it stops it, and the old
+    videos are there. Pressed again it writes."""
 
     def write(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        for _ in tqdm(itertools.count(), "write"):
+            time.sleep(0.01)
 
-    before = pictures(run.path / "scene00.mp4")
+    before = everything(run)
     page.press("wb-flip")
-    monkeypatch.setattr("workbench.stages.write_video", write)
-    assert "Stopped; the videos are as they were." in page.press("wb-write")
-    assert np.array_equal(pictures(run.path / "scene00.mp4"), before)
-    monkeypatch.undo()
+    edited = (run.path / "order.csv").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr("workbench.stages.write_video", write)
+        page.named("wb-write").click()
+        end = time.monotonic() + 60
+        while "write: " not in str([html.value for html in page.of_kind(ipywidgets.HTML)]):
+            assert time.monotonic() < end
+        assert page.named("wb-write").description == "Stop" and "Writing the video." in page.status
+        for name in ("wb-drop", "wb-undo"):
+            assert "the video is being written: wait until it is done, or stop it" in page.press(name)
+        assert (run.path / "order.csv").read_bytes() == edited
+        page.press("wb-write")
+    assert "Stopped; the videos are as they were." in page.status
+    assert "write: " not in str([html.value for html in page.of_kind(ipywidgets.HTML)])
+    after = everything(run)
+    assert {name for name in before if after[name] != before[name]} <= {"run.json", "order.csv", "alignment.csv"}
+    assert after.keys() == before.keys()
     assert "The videos are written" in page.press("wb-write")
+    check_result(run.path, run.source, exact=False)
 
 
 def test_edits_that_were_left_out_are_listed(run):

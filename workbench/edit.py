@@ -20,10 +20,10 @@ def edit_order(run: Run, *edits: Edit) -> None:
     The videos are of the order before until :func:`write_again`. Raises :class:`~workbench.errors.UsageError` for an edit that
     cannot be made, and :class:`~workbench.errors.RunError` when ``order.csv`` was damaged or changed by something else.
     """
-    table = _checked(run)
+    first, table = _checked(run)
     for edit in edits:
         table = apply_edit(table, edit)
-    _keep(run, [*run.edits("order"), *edits])
+    _keep(run, first, [*run.edits("order"), *edits])
 
 
 def undo(run: Run) -> Edit:
@@ -31,11 +31,11 @@ def undo(run: Run) -> Edit:
 
     Raises :class:`~workbench.errors.UsageError` when there is none, and what :func:`edit_order` does.
     """
-    _checked(run)
+    first, _ = _checked(run)
     edits = run.edits("order")
     if not edits:
         raise UsageError("there is no edit to take back: the order is as it was computed")
-    _keep(run, edits[:-1])
+    _keep(run, first, edits[:-1])
     return edits[-1]
 
 
@@ -57,7 +57,7 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
     reversed. Raises :class:`~workbench.errors.UsageError` for a scene that is not there, and whatever would keep the videos
     from being written before it changes anything.
     """
-    scenes = sorted(set(_checked(run)["scene"]) - {-1})
+    scenes = sorted(set(_checked(run)[1]["scene"]) - {-1})
     if not scenes:
         raise ClusterError(f"{run.path} has no scene, all frames are set aside: raise --cluster.eps and reconstruct again")
     if scene is not None and scene not in scenes:
@@ -77,21 +77,21 @@ def flip(run: Run, scene: int) -> Edit:
 
 def computed(run: Run) -> pd.DataFrame:
     """The order of a run before any edit, rows as in ``order.csv``."""
-    return computed_order(run.path / "distances", len(run.order()))
-
-
-def _checked(run: Run) -> pd.DataFrame:
-    """``order.csv``, of which nothing would be lost when it is made anew from the computed order and the edits."""
     run.require("order")
-    file = run.path / "order.csv"
+    return computed_order(run.path / "distances", run.info("video")["frames"])
+
+
+def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The computed order, and that after all edits. It is ``order.csv``, or something would be lost when that is made anew."""
+    first, file = computed(run), run.path / "order.csv"
     read_order(file)  # raises when it was damaged by hand
-    table, _ = apply_edits(computed(run), run.edits("order"))
+    table, _ = apply_edits(first, run.edits("order"))
     if not table.equals(run.order()):
         raise RunError(f"{file} was changed by something else than edits: delete it and reconstruct again")
-    return table
+    return first, table
 
 
-def _keep(run: Run, edits: list[Edit]) -> None:
-    table, left_out = apply_edits(computed(run), edits)
+def _keep(run: Run, first: pd.DataFrame, edits: list[Edit]) -> None:
+    table, left_out = apply_edits(first, edits)
     run.set_edits("order", edits, {"edits_left_out": left_out})
     run.write_text("order.csv", table.to_csv(index=False, lineterminator="\n"))

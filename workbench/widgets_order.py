@@ -10,16 +10,18 @@ import numpy as np
 
 from workbench.confidence import WEAK, weak_links
 from workbench.edit import computed, edit_order, flip, undo, write_again
-from workbench.errors import WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.rearrange import Edit, describe, frame_lists, link_confidences
 from workbench.run import Run
 from workbench.viz_pictures import thumbnail
 from workbench.widgets_frames import jpeg
 from workbench.widgets_player import ScenePlayer
 from workbench.widgets_strip import STYLE, FilmStrip
+from workbench.widgets_task import TaskButton
 
 SHOWN = 10  # frames in a row
-WRITE = "order.csv is changed; press <b>Write the video again</b>."
+REWRITE = "Write the video again"
+WRITE = f"order.csv is changed; press <b>{REWRITE}</b>."
 RED, BLUE, GREY = "#D55E00", "#0072B2", "#767676"
 
 
@@ -44,7 +46,7 @@ class _Editor:
         self.strip, self.outliers = (FilmStrip(self.images, self.choose, SHOWN) for _ in range(2))
         self.large, self.player = ipywidgets.Image(format="jpeg", width=320), ScenePlayer(run)
         self.about, self.links, self.edits, self.asides = (ipywidgets.HTML() for _ in range(4))
-        self.status, self.progress = ipywidgets.HTML(), ipywidgets.Output()
+        self.status, self.writer = ipywidgets.HTML(), TaskButton(REWRITE, "film", self._write_again, self._written)
         self.side = ipywidgets.Dropdown(options=["after", "before"], layout={"width": "80px"})
         self.beside = ipywidgets.BoundedIntText(0, 0, len(self.images) - 1, layout={"width": "80px"})
         self.status.add_class("wb-status")
@@ -67,21 +69,19 @@ class _Editor:
         drop = self._button("Set aside", "wb-drop", self._drop, "trash", "the frame chosen becomes an outlier")
         move = self._button("Move", "wb-move", self._move, "arrows", "the frame chosen goes beside the frame named")
         self.undo = self._button("Undo", "wb-undo", self._undo, "undo", "take the last edit back")
-        self.write = self._button(
-            "Write the video again", "wb-write", self._write, "film", "with the order as it is now", "190px"
-        )
+        self.writer.button.add_class("wb-write")
         weak = self._button("next weak link", "wb-weak", self._next_weak, "forward", "where the order was guessed", "150px")
         words = ipywidgets.Label
         move_row = ipywidgets.HBox([move, words("to"), self.side, words("frame #"), self.beside])
-        rows = [self.about, ipywidgets.HBox([flip_button, drop]), move_row, ipywidgets.HBox([self.undo, self.write])]
-        actions = ipywidgets.VBox([*rows, self.status, self.progress, self.edits], layout={"padding": "0 0 0 16px"})
+        rows = [self.about, ipywidgets.HBox([flip_button, drop]), move_row, ipywidgets.HBox([self.undo, self.writer.button])]
+        actions = ipywidgets.VBox([*rows, self.status, self.writer.bar, self.edits], layout={"padding": "0 0 0 16px"})
         widget = ipywidgets.VBox(
             [
                 ipywidgets.HTML(STYLE),
                 ipywidgets.HBox([self.scene, self.place, weak]),
                 self.links,
                 self.strip.widget,
-                ipywidgets.HBox([self.large, actions]),
+                ipywidgets.HBox([self.large, actions], layout={"align_items": "flex-start"}),
                 ipywidgets.HBox([self.asides, self.aside]),
                 self.outliers.widget,
                 self.player.widget,
@@ -192,11 +192,12 @@ class _Editor:
         said = "".join(f"<div style='color:{RED}'>{html.escape(line)}</div>" for line in left_out)
         listed = f"<ol style='margin:0;max-height:7em;overflow:auto;line-height:1.4'>{lines}</ol>" if edits else "none"
         self.edits.value = f"<b>Edits:</b> {listed}{said}"
-        self.undo.disabled, self.write.button_style = not edits, "primary" if self.player.is_stale() else ""
+        self.undo.disabled, self.writer.button.button_style = not edits, "primary" if self.player.is_stale() else ""
 
     # --- changing ---------------------------------------------------------------------------------------------------------
 
     def _edit(self, edit: Edit, then: int | None = None) -> None:
+        self._free()
         edit_order(self.run, edit)
         self._changed(self.chosen if then is None else then)
 
@@ -221,22 +222,28 @@ class _Editor:
         return f"Frame #{frame} stands {side} frame #{beside}, at place {place} of scene {scene}. {WRITE}"
 
     def _undo(self) -> str:
+        self._free()
         edit = undo(self.run)
         self._changed(edit.get("move", edit.get("drop", self.chosen)))
         return f"Taken back: {describe(edit)}. " + (WRITE if self.player.is_stale() else "The videos are of this order.")
 
-    def _write(self) -> str:
-        self._say("Writing; the kernel's interrupt button stops it.")
-        with self.progress:
-            try:
-                write_again(self.run)
-                said = "The videos are written. Run the notebook again to have its figures and metrics anew."
-            except KeyboardInterrupt:
-                said = f"Stopped; the videos are as they were. {WRITE}"
-            finally:
-                self.progress.clear_output()
+    def _write_again(self) -> None:
+        self._say("Writing the video.")
+        write_again(self.run)
+
+    def _written(self, wrong: str) -> None:
         self.draw_scene()
-        return said
+        if wrong == "stopped":
+            self._say(f"Stopped; the videos are as they were. {WRITE}")
+        elif wrong:
+            self._say(html.escape(wrong), RED)
+        else:
+            self._say("The videos are written. Run the notebook again to have its figures and metrics anew.")
+
+    def _free(self) -> None:
+        """Raises :class:`UsageError` while the video is written."""
+        if self.writer.is_busy:
+            raise UsageError("the video is being written: wait until it is done, or stop it")
 
     def _next_weak(self) -> str:
         here = self.home.get(self.chosen, (self.scene.value, self.place.value))

@@ -1,0 +1,62 @@
+"""Long work behind a control: it runs in a thread of its own, its progress bar is handed on, and it can be stopped.
+
+What a control calls need not run in the main thread of a kernel, the only one that the kernel's interrupt button reaches, and
+while it runs no other control answers.
+"""
+
+import ctypes
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import redirect_stderr
+
+
+class Task:
+    """``work`` begins at once. tell: called with each state of the progress bar that ``work`` writes to stderr. ended: called
+    at the end, with what was raised or None; with KeyboardInterrupt when it was stopped. Both are called in the task's thread.
+    """
+
+    def __init__(
+        self, work: Callable[[], None], tell: Callable[[str], None], ended: Callable[[BaseException | None], None]
+    ) -> None:
+        self.work, self.tell, self.ended, self.running = work, tell, ended, True
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Raise KeyboardInterrupt in the work, as Ctrl-C would."""
+        if self.running:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(KeyboardInterrupt))
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Come back when it has ended, or after so many seconds."""
+        self.thread.join(seconds)
+
+    def _run(self) -> None:
+        reason = None
+        try:
+            with redirect_stderr(_OwnStderr(self.tell)):
+                self.work()
+        except BaseException as error:  # handed on, whatever it is
+            reason = error
+        self.running = False
+        self.ended(reason)
+
+
+class _OwnStderr:
+    """stderr of one thread, the one that makes it, line by line; what others write goes where it went before."""
+
+    encoding = "utf-8"
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell, self.thread, self.others = tell, threading.get_ident(), sys.stderr
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() != self.thread:
+            return self.others.write(text)
+        if text.strip():
+            self.tell(text.strip())
+        return len(text)
+
+    def flush(self) -> None:
+        self.others.flush()
