@@ -155,6 +155,18 @@ def test_every_kind_of_edit_is_in_the_videos(run):
     assert aligned.query("connected == 0")["position"].tolist() == sorted(apart)
 
 
+def test_the_next_run_writes_what_was_edited(run):
+    """Nothing need be overwritten by name: alignment and videos are made again, the order is not, and the metrics tell."""
+    edits = [flip(run, 1), {"drop": int(run.scene_order(0)[0])}]
+    edit_order(run, *edits)
+    changed, computed_at = (run.path / "order.csv").read_bytes(), run.record["stages"]["order"]["finished"]
+    metrics = reconstruct(Run.open(run.path), stage_parameters(LOSSLESS), progress=False)
+    assert (run.path / "order.csv").read_bytes() == changed
+    assert Run.open(run.path).record["stages"]["order"]["finished"] == computed_at
+    assert (metrics["edits"], metrics["outliers"]) == (2, 4)
+    check_result(run.path, run.source)
+
+
 def test_a_steady_video_after_an_edit(run):
     """A frame that is not connected stays as it is."""
     foreign = run.order().query("scene < 0")["position"].tolist()

@@ -61,14 +61,16 @@ def apply_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
 
 def frame_lists(table: pd.DataFrame) -> list[list[int]]:
     """Positions of the frames of scene 0, 1, ... in their order. table: rows as in ``order.csv``."""
-    kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
-    ends = np.flatnonzero(np.diff(kept["scene"].to_numpy())) + 1
-    return [frames.tolist() for frames in np.split(kept["position"].to_numpy(), ends) if len(frames)]
+    scene, order = table["scene"].to_numpy(), table["order"].to_numpy(dtype=float, na_value=-1)
+    kept = np.flatnonzero(scene >= 0)
+    kept = kept[np.lexsort((order[kept], scene[kept]))]
+    ends = np.flatnonzero(np.diff(scene[kept])) + 1
+    return [frames.tolist() for frames in np.split(table["position"].to_numpy()[kept], ends) if len(frames)]
 
 
 def link_confidences(table: pd.DataFrame) -> dict[tuple[int, int], float]:
     """Confidence of every link, NaN where it has none, by its two positions, the lower one first."""
-    confidence = table.set_index("position")["confidence"].to_dict()
+    confidence = dict(zip(table["position"].tolist(), table["confidence"].tolist(), strict=True))
     return {_pair(link): confidence[link[0]] for frames in frame_lists(table) for link in pairwise(frames)}
 
 
