@@ -1,10 +1,13 @@
-# make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab.
+# make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab on the sample.
+# make browser-test: the notebooks in JupyterLab in a real browser; installs Debian's chromium when there is none.
 # Each creates .venv with the pinned packages when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lab notebooks clean
+APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+
+.PHONY: demo test browser-test lab notebooks clean
 
 demo: $(READY)
 	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
@@ -16,6 +19,12 @@ test: $(READY)
 	rm -rf build/nbval && mkdir -p build/nbval && cp -r notebooks data build/nbval/
 	WORKBENCH_HEADLESS=1 $(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -p no:cacheprovider \
 		--rootdir build/nbval build/nbval/notebooks
+
+browser-test: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,browser]'
+	command -v chromium >/dev/null || { $(APT) update -q && $(APT) install -q -y --no-install-recommends chromium; } || \
+		{ echo "the browser tests need chromium on PATH: install it (on Debian: apt-get install chromium)" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/browser
 
 lab: $(READY)
 	$(BIN)/workbench lab

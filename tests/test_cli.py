@@ -198,17 +198,6 @@ def test_models_shows_one():
     refused(workbench("models", "resnet19"), 1, "no model is called resnet19: choose one of rank-vlad")
 
 
-def test_lab_passes_options_on(monkeypatch):
-    """Everything after ``--`` reaches JupyterLab behind its folder, and its exit status comes back."""
-    called = []
-    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 3)
-    assert workbench("lab", "--", "--no-browser", "--port=9999").status == 3
-    notebooks = Path(__file__).resolve().parents[1] / "notebooks"
-    root = f"--ServerApp.root_dir={notebooks.parent}"
-    start = "--LabApp.default_url=/lab/tree/notebooks/00_make_corrupted_clip.ipynb"
-    assert called == [[sys.executable, "-m", "jupyterlab", root, start, "--no-browser", "--port=9999"]]
-
-
 def test_outside_a_clone(clip, tmp_path, monkeypatch):
     """The notebooks come with the repository: without them, the way that needs none is named."""
     monkeypatch.setattr("workbench.headless.__file__", str(tmp_path / "site-packages" / "workbench" / "headless.py"))

@@ -195,20 +195,19 @@ def models(name: str | None) -> None:
 
 
 @cli.command()
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options: tuple[str, ...]) -> None:
-    """Start JupyterLab on the notebooks.
+@click.argument("words", metavar="[RUN] [-- OPTIONS]", nargs=-1, type=click.UNPROCESSED)
+def lab(words: tuple[str, ...]) -> None:
+    """Open the notebooks in JupyterLab, on the sample or on RUN.
 
-    OPTIONS after -- go to JupyterLab.
+    Without RUN, the sample is reconstructed first, if it is not yet. With RUN, the notebooks are copied into its folder lab/
+    and opened there. OPTIONS after -- go to JupyterLab.
     """
-    import subprocess
+    from workbench.lab import open_run, open_sample
 
-    from workbench.headless import CHAIN, notebooks_folder
-
-    folder = notebooks_folder()
-    # The folder above is the root, so that notebooks reach the runs and data beside them.
-    start = f"--LabApp.default_url=/lab/tree/{folder.name}/{CHAIN[0]}.ipynb"
-    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}", start, *options]))
+    if words and not words[0].startswith("-"):
+        open_run(Path(words[0]), words[1:], say=_note)
+    else:
+        open_sample(words, say=_note, progress=_watched())
 
 
 def default_run(video: Path) -> Path:
@@ -265,6 +264,10 @@ def _begin(
 def _watched() -> bool:
     """Whether progress bars have a person to look at them: in a log they are noise."""
     return sys.stderr.isatty()
+
+
+def _note(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _say_now(*name: str) -> None:

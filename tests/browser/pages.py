@@ -5,6 +5,7 @@ one notebook in Chromium: run all cells, wait for the kernel, read, click, take 
 every wait is for a condition.
 """
 
+import ast
 import json
 import os
 import re
@@ -29,6 +30,21 @@ SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
+# Counts what was asked of the kernel and not answered yet, cells and widgets alike: JupyterLab lets the kernel answer widgets
+# in a thread of their own, so that a cell that is done says nothing of them.
+WATCH = """
+window.asked = new Set();
+window.quietSince = performance.now();
+panel.sessionContext.session.kernel.anyMessage.connect((_, { msg, direction }) => {
+  if (direction === 'send' && msg.channel === 'shell') window.asked.add(msg.header.msg_id);
+  else if (msg.header.msg_type === 'status' && msg.content.execution_state === 'idle') {
+    window.asked.delete(msg.parent_header.msg_id);
+  }
+  window.quietSince = performance.now();
+});
+"""
+# A slider sends its next value only when the last is answered: a moment of quiet makes sure that nothing follows.
+QUIET = "() => window.asked.size === 0 && performance.now() - window.quietSince > 300"
 # The page's own handle of JupyterLab, there because of --LabApp.expose_app_in_browser.
 CURRENT = "const panel = window.jupyterapp.shell.currentWidget;"
 
@@ -72,12 +88,15 @@ class JupyterServer:
         """Until it answers. Raises RuntimeError, with its log, when it ends or is not there in time."""
         file = self._runtime / f"jpserver-{self._process.pid}.json"
         deadline = time.monotonic() + START
-        while not file.exists():  # written when it listens
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"JupyterLab did not start:\n{self.log_end()}")
-            time.sleep(0.1)
-        self.url = json.loads(file.read_text())["url"].rstrip("/")
-        self._ask("/api/status")
+        while True:
+            try:  # the file is written a moment before the server listens
+                self.url = json.loads(file.read_text())["url"].rstrip("/")
+                self._ask("/api/status")
+                return
+            except (OSError, ValueError):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"JupyterLab did not start:\n{self.log_end()}") from None
+                time.sleep(0.1)
 
     def page_address(self, path: str) -> str:
         """Where JupyterLab shows the file ``path``, given relative to the root, in an empty workspace."""
@@ -117,6 +136,7 @@ class NotebookPage:
         self._until("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady", START)
         assert self._evaluate("return panel.context.path") == path
         self._until(f"() => {{ {CURRENT} return panel.sessionContext.session?.kernel?.status === 'idle' }}", START)
+        self._evaluate(WATCH)
 
     def run_all(self) -> None:
         """Run all cells as the menu does, wait until the kernel has done all, and assert that no cell shows an error."""
@@ -125,17 +145,16 @@ class NotebookPage:
             "window.jupyterapp.commands.execute('notebook:run-all-cells').then(done => { window.ranAll = { done } })"
         )
         self._until("() => window.ranAll !== undefined", RUN)
-        self.wait_idle()
+        self.wait_idle(RUN)
         self.assert_no_error()
         counts = self._evaluate(
             "return panel.content.widgets.filter(cell => cell.model.type === 'code').map(cell => cell.model.executionCount)"
         )
         assert all(counts), f"cells of {self.path} were not run: {counts}"
 
-    def wait_idle(self) -> None:
-        """Until the kernel has answered everything that was asked of it so far: it answers in turn."""
-        self.python("None")
-        self._until(f"() => {{ {CURRENT} return panel.sessionContext.session?.kernel?.status === 'idle' }}", ANSWER)
+    def wait_idle(self, seconds: float = ANSWER) -> None:
+        """Until the kernel has answered everything that cells and widgets asked so far."""
+        self._until(QUIET, seconds)
 
     def assert_no_error(self) -> None:
         """No cell has an error among its outputs or says anything on stderr but a progress bar; no widget failed to show."""
@@ -154,84 +173,87 @@ class NotebookPage:
         expect(broken).to_have_count(0, timeout=ANSWER * 1000)
 
     def python(self, code: str) -> Any:
-        """Run ``code`` in the notebook's kernel, beside the cells, and return the value of its last expression, as JSON.
+        """Run ``code`` in the notebook's kernel, beside the cells, and return the value of its last line, as JSON.
 
         Raises RuntimeError with the kernel's message when the code fails.
         """
         *before, last = code.strip().splitlines()
-        code = "\n".join([*before, f"__import__('json').dumps({last})"])
         answer = self._evaluate(
-            "const kernel = panel.sessionContext.session.kernel;"
-            "let result = null;"
-            "const future = kernel.requestExecute({ code, store_history: false });"
-            "future.onIOPub = message => {"
-            "  const content = message.content;"
-            "  if (content.data) result = content.data['text/plain'];"
-            "};"
-            "return future.done.then(reply => ({ result, content: reply.content }))",
-            code=code,
+            "const user_expressions = { value: `__import__('json').dumps(${last})` };"
+            "const request = { code: before, user_expressions, store_history: false };"
+            "return panel.sessionContext.session.kernel.requestExecute(request).done.then(reply => reply.content)",
+            before="\n".join(before),
+            last=last,
         )
-        if answer["content"]["status"] != "ok":
-            raise RuntimeError(f"{answer['content']['ename']}: {answer['content']['evalue']}")
-        import ast
+        for part in (answer, answer.get("user_expressions", {}).get("value", {})):
+            if part.get("status") != "ok":
+                raise RuntimeError(f"{code}: {part.get('ename')}: {part.get('evalue')}")
+        return json.loads(ast.literal_eval(answer["user_expressions"]["value"]["data"]["text/plain"]))
 
-        return json.loads(ast.literal_eval(answer["result"]))
+    def wait_for_python(self, code: str) -> None:
+        """Until ``code``, an expression, is true in the kernel: what the page sent may still be on its way."""
+        deadline = time.monotonic() + ANSWER
+        while not self.python(f"bool({code})"):
+            assert time.monotonic() < deadline, f"{code} does not become true"
+            self.page.wait_for_timeout(100)
 
-    def find(self, selector: str) -> Locator:
-        """What ``selector`` (CSS) finds inside the notebook, scrolled into sight when it is one thing."""
-        return self.page.locator(f".jp-Notebook {selector}")
+    def find(self, what: str | Locator) -> Locator:
+        """What the CSS selector ``what`` finds inside the notebook; something found before is taken as it is."""
+        return self.page.locator(".jp-Notebook").locator(what) if isinstance(what, str) else what
 
-    def text(self, selector: str) -> str:
-        """The text of the one element that ``selector`` finds."""
-        return self.find(selector).inner_text(timeout=ANSWER * 1000)
+    def text(self, what: str | Locator) -> str:
+        """The text of the one element that is meant."""
+        return self.find(what).inner_text(timeout=ANSWER * 1000)
 
-    def changed_text(self, selector: str, change: Callable[[], object]) -> tuple[str, str]:
-        """The text of ``selector`` before and after ``change``, which is called and must change it."""
-        before = self.text(selector)
+    def changed_text(self, what: str | Locator, change: Callable[[], object]) -> tuple[str, str]:
+        """The text of an element before and after ``change``, which is called and must change it."""
+        before = self.text(what)
         change()
-        expect(self.find(selector)).not_to_have_text(before, timeout=ANSWER * 1000, use_inner_text=True)
+        expect(self.find(what)).not_to_have_text(before, timeout=ANSWER * 1000, use_inner_text=True)
         self.wait_idle()
-        return before, self.text(selector)
+        return before, self.text(what)
 
-    def click(self, selector: str) -> None:
-        """Click the one element that ``selector`` finds; a button widget is one."""
-        self.find(selector).click(timeout=ANSWER * 1000)
+    def click(self, what: str | Locator) -> None:
+        """Click the one element that is meant, say the button ``.wb-keep``."""
+        self.find(what).click(timeout=ANSWER * 1000)
 
-    def type_value(self, selector: str, value: object) -> None:
-        """Type ``value`` into the number beside the slider that ``selector`` finds, and press Enter."""
-        readout = self.find(f"{selector} .widget-readout")
+    def type_value(self, slider: str | Locator, value: object) -> None:
+        """Type ``value`` into the number beside a slider, and press Enter."""
+        readout = self.find(slider).locator(".widget-readout")
         readout.click(timeout=ANSWER * 1000)
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(str(value))
         self.page.keyboard.press("Enter")
 
-    def press_slider(self, selector: str, key: str, times: int = 1) -> None:
-        """Press ``key``, say ``ArrowRight`` or ``PageUp``, on the handle of the slider that ``selector`` finds."""
-        handle = self.find(f"{selector} .noUi-handle")
+    def press_slider(self, slider: str | Locator, key: str, times: int = 1) -> None:
+        """Press ``key``, say ``ArrowRight``, ``PageUp`` or ``Home``, on the handle of a slider."""
+        handle = self.find(slider).locator(".noUi-handle")
         handle.focus(timeout=ANSWER * 1000)
         for _ in range(times):
             handle.press(key)
 
-    def click_plot(self, selector: str, x: float, y: float) -> None:
-        """Click the place (x, y), in data coordinates, of the plotly figure that ``selector`` finds."""
-        plot = self._plot(selector)
+    def click_plot(self, figure: str | Locator, x: float, y: float) -> None:
+        """Click the place (x, y), in data coordinates, of a plotly figure; ``figure`` is one or holds one."""
+        plot = self._plot(figure)
         left, top = plot.evaluate(
             "(div, [x, y]) => {"
-            "  const box = div.getBoundingClientRect(), layout = div._fullLayout;"
-            "  return [box.left + layout.xaxis._offset + layout.xaxis.d2p(x),"
-            "          box.top + layout.yaxis._offset + layout.yaxis.d2p(y)];"
+            "  const box = div.getBoundingClientRect(), { xaxis, yaxis } = div._fullLayout;"
+            "  return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];"
             "}",
             [x, y],
         )
-        # Plotly hands a click on only for what it already saw the mouse over.
-        self.page.mouse.move(left - 3, top - 3)
-        self.page.mouse.move(left, top)
-        self.page.wait_for_function("div => div._hoverdata?.length > 0", arg=plot.element_handle(), timeout=ANSWER * 1000)
+        # Plotly reports as clicked what the mouse is over, and notices that with a delay: first away, then there, in one step.
+        for place, condition in (
+            ((0, 0), "div => !div._hoverdata?.length"),
+            ((left, top), "div => div._hoverdata?.length > 0"),
+        ):
+            self.page.mouse.move(*place)
+            self.page.wait_for_function(condition, arg=plot.element_handle(), timeout=ANSWER * 1000)
         self.page.mouse.click(left, top)
 
-    def lasso_plot(self, selector: str, corners: list[tuple[float, float]]) -> None:
+    def lasso_plot(self, figure: str | Locator, corners: list[tuple[float, float]]) -> None:
         """Draw a lasso through ``corners``, in shares (0 to 1) of the drawing area; the figure's drag mode must be lasso."""
-        box = self._plot(selector).locator(".nsewdrag").first.bounding_box()
+        box = self._plot(figure).locator(".nsewdrag").first.bounding_box()
         assert box is not None
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in [*corners, corners[0]]]
         self.page.mouse.move(*places[0])
@@ -240,23 +262,23 @@ class NotebookPage:
             self.page.mouse.move(*place, steps=8)
         self.page.mouse.up()
 
-    def _plot(self, selector: str) -> Locator:
-        """The plotly figure in what ``selector`` finds, drawn and in sight."""
-        plot = self.find(f"{selector} .js-plotly-plot").first
+    def _plot(self, figure: str | Locator) -> Locator:
+        """The plotly figure that ``figure`` is or holds, drawn and in sight."""
+        plot = self.find(figure).locator("xpath=descendant-or-self::*[contains(@class, 'js-plotly-plot')]").first
         plot.locator(".nsewdrag").first.wait_for(timeout=ANSWER * 1000)
-        plot.scroll_into_view_if_needed(timeout=ANSWER * 1000)
+        plot.evaluate("div => div.scrollIntoView({ block: 'center' })")
         return plot
 
-    def picture(self, name: str, selector: str = "") -> Path:
-        """A picture of what ``selector`` finds, or of the page as it stands: ``build/browser/NAME.png``."""
+    def picture(self, name: str, what: str | Locator = "") -> Path:
+        """A picture of an element, or of the page as it stands: ``build/browser/NAME.png``."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         path = PICTURES / f"{name}.png"
-        if selector:
-            self.find(selector).first.scroll_into_view_if_needed(timeout=ANSWER * 1000)
-            self.find(selector).first.screenshot(path=path, timeout=ANSWER * 1000)
-        else:
-            self.page.screenshot(path=path, timeout=ANSWER * 1000)
+        (self.find(what).first if what else self.page).screenshot(path=path, timeout=ANSWER * 1000)
         return path
+
+    def show(self, what: str | Locator) -> None:
+        """Scroll until the first that is found stands in the middle of the page."""
+        self.find(what).first.evaluate("element => element.scrollIntoView({ block: 'center' })")
 
     def _evaluate(self, body: str, **values: Any) -> Any:
         """Run JavaScript in the page; ``panel`` is the notebook, ``values`` are its other names."""
