@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from workbench import stages
 from workbench.headless import CHAIN
+from workbench.lab import copy_notebooks
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 
@@ -26,6 +27,12 @@ OPTIONS = (
 )
 SIZE = {"width": 1400, "height": 1000}
 LOG = pytest.StashKey[JupyterServer]()
+FAILED = pytest.StashKey[bool]()
+
+
+def file_name(text: str) -> str:
+    """``text`` with a dash for what does not belong into the name of a file."""
+    return re.sub(r"[^0-9A-Za-z_]+", "-", text).strip("-")
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +52,18 @@ def site(tmp_path_factory) -> Path:
     stages.reconstruct(run, parameters, progress=False)
     stages.map_frames(run, parameters["umap"])
     return folder
+
+
+@pytest.fixture
+def own_run(site, request) -> Run:
+    """A copy of the sample's run for one test to change, with notebooks beside it as ``workbench lab RUN`` puts them there:
+    ``open_notebook(f"runs/{own_run.path.name}/lab/03_tune_eps.ipynb")``.
+    """
+    path = site / "runs" / file_name(request.node.name)
+    shutil.copytree(site / "runs" / "sample", path)
+    run = Run.open(path)
+    copy_notebooks(run)
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +105,9 @@ def open_notebook(server, browser, request) -> Iterator[Callable[[str], Notebook
     yield lambda path: NotebookPage(page, server, path)
     if request.node.stash.get(FAILED, False):
         PICTURES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURES / f"failed-{re.sub(r'[^-0-9A-Za-z_]+', '-', request.node.name)}.png")
+        page.screenshot(path=PICTURES / f"failed-{file_name(request.node.name)}.png")
     context.close()
     server.stop_kernels()
-
-
-FAILED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from workbench.headless import CHAIN
+from workbench.kept import read_kept
+from workbench.run import Run
 
 # The control of the part Explore by which each notebook is known.
 CONTROLS = {
@@ -52,3 +55,26 @@ def test_matrix_click(open_notebook):
     before, after = notebook.changed_text(".wb-pair", lambda: notebook.click_plot(".wb-matrix", 120, 40))
     assert before != after
     assert {40, 120} <= set(map(int, re.findall(r"frame (\d+)", after)))
+
+
+def test_keep(open_notebook, own_run):
+    """Beside a run: another eps is kept in it, its scenes are found with it, and the notebook says what to do next."""
+    notebook = open_notebook(f"runs/{own_run.path.name}/lab/03_tune_eps.ipynb")
+    notebook.run_all()
+    notebook.changed_text(".wb-scenes-found", lambda: notebook.press_slider(".wb-eps", "Home"))
+    notebook.click(".wb-keep")
+    expect(notebook.find(".wb-status")).to_contain_text("Kept")
+    run = Run.open(own_run.path)
+    assert read_kept(run)["cluster.eps"] == run.info("cluster")["eps"] < own_run.info("cluster")["eps"]
+    assert str(own_run.path) in notebook.text(".wb-status")
+    notebook.show(".wb-keep")
+    notebook.picture("03_kept")
+
+
+def test_video_plays(open_notebook, own_run):
+    """The restored video beside copied notebooks reaches the browser, which can show its frames."""
+    notebook = open_notebook(f"runs/{own_run.path.name}/lab/05_order_frames.ipynb")
+    notebook.run_all()
+    video = notebook.find("video").first
+    notebook.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
+    assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [320, 240]
