@@ -22,7 +22,7 @@ test: $(READY)
 
 browser-test: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,browser]'
-	command -v chromium >/dev/null || { $(APT) update -q && $(APT) install -q -y --no-install-recommends chromium; } || \
+	@command -v chromium >/dev/null || { $(APT) update -q && $(APT) install -q -y --no-install-recommends chromium; } || \
 		{ echo "the browser tests need chromium on PATH: install it (on Debian: apt-get install chromium)" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
 
