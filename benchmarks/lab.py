@@ -21,6 +21,7 @@ from workbench.descriptors import unit_length
 from workbench.embed import cosine_distances
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters
 from workbench.run import Run
+from workbench.widgets_scenes import SceneTuner
 
 FRAMES = 5000
 
@@ -106,7 +107,7 @@ def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
     eps = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0]) * run.info("cluster")["suggested_eps"]
     scenes, outliers = np.full(len(eps), 3), np.full(len(eps), 20)
     sweep = cluster.EpsSweep(eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3])
-    tuner = widgets.SceneTuner(clip, distances, sweep, ClusterParameters())
+    tuner = SceneTuner(clip, distances, sweep, ClusterParameters())
     values = np.geomspace(0.3, 3.9, repeats) * eps[2]
     near = cluster.near_distances(distances, 4 * float(eps[2]))
     alone = milliseconds(lambda k: cluster.dbscan(near, values[k], 3), repeats)

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from workbench import widgets
 from workbench.cluster import dbscan, hdbscan, k_distances, optics, sweep_eps
 from workbench.embed import cosine_distances
 from workbench.kept import read_kept
 from workbench.parameters import ClusterParameters, UmapParameters
 from workbench.run import Run
 from workbench.stages import find_scenes, map_frames, run_typical_eps
+from workbench.widgets_scenes import SceneTuner
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def distances(run) -> np.ndarray:
 
 
 @pytest.fixture
-def tuner(run, distances) -> widgets.SceneTuner:
-    return widgets.SceneTuner(run, distances, sweep_eps(distances, 3, run_typical_eps(run)), ClusterParameters())
+def tuner(run, distances) -> SceneTuner:
+    return SceneTuner(run, distances, sweep_eps(distances, 3, run_typical_eps(run)), ClusterParameters())
 
 
 def buttons(tuner):

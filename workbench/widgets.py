@@ -11,16 +11,16 @@ from workbench.widgets_map import map_browser, views_of
 from workbench.widgets_matches import match_inspector
 from workbench.widgets_matrix import clickable_matrix, similarity_browser
 from workbench.widgets_order import order_editor
-from workbench.widgets_scenes import SceneTuner
+from workbench.widgets_scenes import scene_tuner
 
 __all__ = [
-    "SceneTuner",
     "clickable_matrix",
     "frame_browser",
     "is_interactive",
     "map_browser",
     "match_inspector",
     "order_editor",
+    "scene_tuner",
     "similarity_browser",
     "views_of",
 ]

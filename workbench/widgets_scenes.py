@@ -23,12 +23,18 @@ _WIDE = {"layout": {"width": "520px"}, "style": {"description_width": "120px"}}
 _HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette", "")
 
 
-class SceneTuner:
-    """Controls for the clusterer and its parameters, over the k-distance curve, the map and the table of eps ranges.
+def scene_tuner(run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: ClusterParameters) -> ipywidgets.Widget:
+    """Choose the clusterer and its parameters; see scenes, outliers and the frames that just came or went, and keep the choice.
 
-    ``widget`` is what a notebook shows; the controls are attributes. distances: (N, N), cosine. sweep: from
-    :func:`workbench.cluster.sweep_eps`. parameters: where the controls start.
+    distances: (N, N), cosine. sweep: from :func:`workbench.cluster.sweep_eps`. parameters: where the controls start. Keeping
+    writes ``kept.yaml`` and finds the run's scenes anew. What the workbench cannot do is said in one line. Raises
+    :class:`~workbench.errors.MissingStageError` when the run has no map.
     """
+    return SceneTuner(run, distances, sweep, parameters).widget
+
+
+class SceneTuner:
+    """The controls, over the k-distance curve, the map and the table of eps ranges; arguments as for :func:`scene_tuner`."""
 
     def __init__(self, run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: ClusterParameters) -> None:
         self._run, self._distances, self._sweep, self._images = run, distances, sweep, run.images()
