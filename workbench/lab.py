@@ -37,6 +37,7 @@ def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> 
     if there:
         say(f"left as they were in {run.path / COPIES}: {', '.join(there)} (delete one to have it anew)")
     _keep_made(run, say)
+    _make_map(run, say)
     start(run.path.resolve(), COPIES, options, say)
 
 
@@ -82,6 +83,15 @@ def _keep_made(run: Run, say: Callable[[str], None]) -> None:
     if made:
         told = ", ".join(f"{name}={value}" for name, value in made.items())
         say(f"kept in {run.path / FILE}, since stages were made with it: {told}")
+
+
+def _make_map(run: Run, say: Callable[[str], None]) -> None:
+    """`workbench reconstruct` makes no map: without it notebook 03 could not be the first that is opened."""
+    if "umap" not in run.record["stages"] and "embed" in run.record["stages"]:
+        say("laying the frames on a map (UMAP), for notebooks 02 and 03")
+        from workbench import stages
+
+        stages.map_frames(run, stage_parameters(read_kept(run))["umap"])
 
 
 def copy_notebooks(run: Run) -> tuple[list[str], list[str]]:

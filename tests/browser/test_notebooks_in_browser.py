@@ -1,66 +1,123 @@
-"""Every notebook in a real browser: JupyterLab runs it, its figures and controls are there, and the controls answer."""
+"""Every notebook in a real browser: JupyterLab runs it, its figures and controls are there, and the controls answer.
+
+The sample has 3 scenes (of 66, 60 and 54 frames) and 20 outliers.
+"""
 
 import re
 
+import pandas as pd
 import pytest
+from pages import NotebookPage
 from playwright.sync_api import expect
 
-from workbench.headless import CHAIN
 from workbench.kept import read_kept
 from workbench.run import Run
 
-# The control of the part Explore by which each notebook is known.
-CONTROLS = {
-    "00_make_corrupted_clip": ".widget-hslider",
-    "01_embed": ".wb-matrix .nsewdrag",
-    "02_visualise_clusters": ".wb-map .nsewdrag",
-    "03_tune_eps": ".wb-eps .noUi-handle",
-    "04_inspect_matches": ".widget-dropdown",
-    "05_order_frames": ".widget-hslider",
-}
 
-
-@pytest.mark.parametrize("name", CHAIN)
-def test_runs_and_shows_controls(open_notebook, name: str):
-    """All cells run without an error; there are static figures, and the controls of the part Explore."""
-    notebook = open_notebook(f"notebooks/{name}.ipynb")
+def ran(notebook: NotebookPage) -> NotebookPage:
+    """The notebook after all of its cells ran without an error and its static figures are there."""
     notebook.run_all()
     assert notebook.find(".jp-RenderedImage img").count() > 0
-    notebook.find(CONTROLS[name]).first.wait_for()
-    notebook.show(CONTROLS[name])
-    notebook.picture(name)
+    return notebook
 
 
-def test_eps_slider(open_notebook):
-    """The sample has 3 scenes and 20 outliers; the smallest eps of the slider leaves more outliers, the largest fewer."""
-    notebook = open_notebook("notebooks/03_tune_eps.ipynb")
-    notebook.run_all()
+def found(text: str) -> tuple[int, int]:
+    """Numbers of scenes and of outliers, as 03 says them."""
+    return tuple(map(int, re.search(r"scenes (\d+), outliers (\d+)", text).groups()))
 
-    def found(text: str) -> tuple[int, int]:
-        return tuple(map(int, re.search(r"scenes (\d+), outliers (\d+)", text).groups()))
 
+def test_00_frames_are_browsed_with_keys(open_notebook):
+    notebook = ran(open_notebook("notebooks/00_make_corrupted_clip.ipynb"))
+    _, after = notebook.changed_text(
+        ".wb-browser .widget-html:last-of-type", lambda: notebook.press_slider(".wb-browser", "ArrowRight", 3)
+    )
+    assert "place 3 of 200" in after
+    notebook.show(".wb-browser")
+    notebook.picture("00_make_corrupted_clip")
+
+
+def test_01_a_click_on_the_matrix_shows_two_frames(open_notebook):
+    """The cell of row 40 and column 120; the order of rows is that of the file."""
+    notebook = ran(open_notebook("notebooks/01_embed.ipynb"))
+    _, after = notebook.changed_text(".wb-pair", lambda: notebook.click_plot(".wb-matrix", 120, 40))
+    assert after.startswith("frame 40 and frame 120: cosine similarity")
+    notebook.show(".wb-matrix")
+    notebook.picture("01_embed")
+
+
+def test_02_a_lasso_shows_its_frames(open_notebook):
+    """A lasso around everything chooses all 200; the colours change with the button."""
+    notebook = ran(open_notebook("notebooks/02_visualise_clusters.ipynb"))
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99)]
+    _, after = notebook.changed_text(".wb-gallery", lambda: notebook.lasso_plot(".wb-map", corners))
+    assert "200 frames chosen" in after and "24 of 200 frames are shown" in after
+    assert notebook.find(".wb-gallery img").count() == 24
+    notebook.find(".widget-toggle-buttons button", has_text="k-distance").click()
+    notebook.wait_for_python("True")
+    notebook.show(".wb-map")
+    notebook.picture("02_visualise_clusters")
+
+
+def test_03_eps_moves_the_scenes(open_notebook):
+    """The smallest eps of the slider leaves more outliers, the largest fewer, and back it is as it was."""
+    notebook = ran(open_notebook("notebooks/03_tune_eps.ipynb"))
     before, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.press_slider(".wb-eps", "Home"))
     assert found(before) == (3, 20)
     assert found(after)[1] > 20
+    assert "just became outliers" in notebook.text(".wb-gallery")
     _, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.press_slider(".wb-eps", "End"))
     assert found(after)[1] < 20
     _, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.type_value(".wb-eps", notebook.python("used")))
     assert found(after) == (3, 20)
+    notebook.type_value(".wb-eps", 0.008)
+    expect(notebook.find(".wb-scenes-found")).to_contain_text("scenes 4")
+    notebook.show(".wb-ranges")
+    notebook.picture("03_tune_eps")
 
 
-def test_matrix_click(open_notebook):
-    """A click on the cell (120, 40) of the similarity matrix shows these two frames."""
-    notebook = open_notebook("notebooks/01_embed.ipynb")
-    notebook.run_all()
-    before, after = notebook.changed_text(".wb-pair", lambda: notebook.click_plot(".wb-matrix", 120, 40))
-    assert before != after
-    assert {40, 120} <= set(map(int, re.findall(r"frame (\d+)", after)))
+def test_04_a_click_on_the_matrix_changes_the_pair(open_notebook):
+    """Rows are sorted by scene: the cell of rows 2 and 9 is a pair of the largest scene. A higher threshold leaves fewer
+    matches."""
+    notebook = ran(open_notebook("notebooks/04_inspect_matches.ipynb"))
+    picture = notebook.find(".wb-matches").get_attribute("src")
+    before, after = notebook.changed_text(".wb-pair", lambda: notebook.click_plot(".wb-matrix", 2, 9))
+    frames = notebook.python("frames[[2, 9]].tolist()")
+    assert set(map(int, re.findall(r"frame (\d+)", after))) == set(frames) and "both of scene 0" in after and before != after
+    assert notebook.find(".wb-matches").get_attribute("src") != picture
+    counts, fewer = notebook.changed_text(".wb-counts", lambda: notebook.type_value(".wb-match-threshold", 0.9))
+    matches = [int(re.search(r"superglue\s+\d+, \d+\s+(\d+)", text).group(1)) for text in (counts, fewer)]
+    assert matches[1] < matches[0]
+    notebook.click(".wb-reset")
+    notebook.click(".wb-median")
+    notebook.wait_idle()
+    notebook.show(".wb-counts")
+    notebook.picture("04_inspect_matches")
 
 
-def test_keep(open_notebook, own_run):
-    """Beside a run: another eps is kept in it, its scenes are found with it, and the notebook says what to do next."""
-    notebook = open_notebook(f"runs/{own_run.path.name}/lab/03_tune_eps.ipynb")
-    notebook.run_all()
+def test_05_a_scene_is_flipped(open_notebook, site):
+    """order.csv has the scene the other way round; a second flip and it is as it was. The video plays."""
+    notebook = ran(open_notebook("notebooks/05_order_frames.ipynb"))
+    run = Run.open(site / "runs" / "sample")
+    before = run.scene_order(0).tolist()
+    notebook.changed_text(".wb-status", lambda: notebook.click(".wb-flip"))
+    assert run.scene_order(0).tolist() == before[::-1]
+    assert pd.read_csv(run.path / "order.csv").shape[0] == 200
+    notebook.click(".wb-undo")
+    expect(notebook.find(".wb-status")).to_contain_text("Taken back")
+    assert run.scene_order(0).tolist() == before
+    video = notebook.find("video").first
+    notebook.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
+    assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [320, 240]
+    notebook.show(".wb-order")
+    notebook.picture("05_order_frames")
+
+
+def test_from_a_kept_eps_to_a_new_video(open_notebook, own_run):
+    """Beside a run: an eps that is kept in 03 is taken by 04 and 05 when they are run, unasked; there a scene is flipped and the
+    video is written again.
+    """
+    folder = f"runs/{own_run.path.name}/lab"
+    notebook = ran(open_notebook(f"{folder}/03_tune_eps.ipynb"))
     notebook.changed_text(".wb-scenes-found", lambda: notebook.press_slider(".wb-eps", "Home"))
     notebook.click(".wb-keep")
     expect(notebook.find(".wb-status")).to_contain_text("Kept")
@@ -70,11 +127,25 @@ def test_keep(open_notebook, own_run):
     notebook.show(".wb-keep")
     notebook.picture("03_kept")
 
+    ran(open_notebook(f"{folder}/04_inspect_matches.ipynb"))
+    notebook = ran(open_notebook(f"{folder}/05_order_frames.ipynb"))
+    run = Run.open(own_run.path)
+    run.require("write")
+    videos = {name: (run.path / name).stat().st_mtime_ns for name in run.record["stages"]["write"]["outputs"]}
+    before = run.scene_order(0).tolist()
+    notebook.changed_text(".wb-status", lambda: notebook.click(".wb-flip"))
+    assert run.scene_order(0).tolist() == before[::-1]
+    notebook.click(".wb-write")
+    expect(notebook.find(".wb-status")).to_contain_text("The videos are written", timeout=120_000)
+    assert all((run.path / name).stat().st_mtime_ns > written for name, written in videos.items())
+    Run.open(run.path).require("write")
 
-def test_video_plays(open_notebook, own_run):
-    """The restored video beside copied notebooks reaches the browser, which can show its frames."""
-    notebook = open_notebook(f"runs/{own_run.path.name}/lab/05_order_frames.ipynb")
-    notebook.run_all()
-    video = notebook.find("video").first
-    notebook.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
-    assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [320, 240]
+
+@pytest.mark.parametrize("name", ["01_embed", "03_tune_eps"])
+def test_without_interactive_no_control_appears(open_notebook, site, name: str):
+    """As when the parameters cell says ``interactive = False``."""
+    source = (site / "notebooks" / f"{name}.ipynb").read_text()
+    assert source.count("interactive = True") == 1
+    (site / "notebooks" / "still.ipynb").write_text(source.replace("interactive = True", "interactive = False"))
+    notebook = ran(open_notebook("notebooks/still.ipynb"))
+    assert notebook.find(".jupyter-widgets").count() == 0 and notebook.find(".js-plotly-plot").count() == 0
