@@ -131,8 +131,8 @@ def test_options_go_on(clone, started, monkeypatch):
 
 
 def test_copies_work_on_the_run(own_run, started):
-    """Without outputs, the same cells, and other values of ``run_path`` and ``video`` alone, which lead to the run. The map, which
-    ``reconstruct`` leaves out, is made, so that any notebook may be opened first.
+    """Without outputs, the same cells, and other values of ``run_path`` and ``video`` alone, which lead to the run. The map,
+    which ``reconstruct`` leaves out, is made, so that any notebook may be opened first.
     """
     answer = workbench("lab", own_run.path)
     assert answer.status == 0 and "laying the frames on a map" in answer.err

@@ -113,8 +113,8 @@ def test_05_a_scene_is_flipped(open_notebook, site):
 
 
 def test_from_a_kept_eps_to_a_new_video(open_notebook, own_run):
-    """Beside a run: an eps that is kept in 03 is taken by 04 and 05 when they are run, unasked; there a scene is flipped and the
-    video is written again.
+    """Beside a run: an eps that is kept in 03 is taken by 04 and 05 when they are run, unasked; in 05 a scene is flipped and
+    the video is written again.
     """
     folder = f"runs/{own_run.path.name}/lab"
     notebook = ran(open_notebook(f"{folder}/03_tune_eps.ipynb"))
