@@ -97,6 +97,8 @@ def open_notebook(server, browser, request) -> Iterator[Callable[[str], Notebook
     After the test the page is closed and the kernel shut down. When the test failed, build/browser/failed-TEST.png shows how
     the page looked.
     """
+    failed = PICTURES / f"failed-{file_name(request.node.name)}.png"
+    failed.unlink(missing_ok=True)
     context = browser.new_context(viewport=SIZE)
     context.set_default_timeout(ANSWER * 1000)
     page = context.new_page()
@@ -104,8 +106,8 @@ def open_notebook(server, browser, request) -> Iterator[Callable[[str], Notebook
     page.on("console", lambda message: message.type == "error" and print(f"console: {message.text}"))
     yield lambda path: NotebookPage(page, server, path)
     if request.node.stash.get(FAILED, False):
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURES / f"failed-{file_name(request.node.name)}.png")
+        failed.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=failed)
     context.close()
     server.stop_kernels()
 
