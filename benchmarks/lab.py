@@ -4,7 +4,7 @@
 
 RUN is a finished run directory; it is only read. Times of a busy machine vary, so each is also given as a ratio: of the match
 inspector to the matching of the same pairs by both matchers alone, their features in memory; of the scene tuner, at 5,000
-frames, to the clustering alone. Medians; as many threads as PyTorch takes (``OMP_NUM_THREADS``).
+frames, to DBSCAN alone. Medians; as many threads as PyTorch takes (``OMP_NUM_THREADS``).
 """
 
 import argparse
@@ -109,9 +109,8 @@ def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
     sweep = cluster.EpsSweep(eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3])
     tuner = SceneTuner(clip, distances, sweep, ClusterParameters())
     values = np.geomspace(0.3, 3.9, repeats) * eps[2]
-    near = cluster.near_distances(distances, 4 * float(eps[2]))
-    alone = milliseconds(lambda k: cluster.dbscan(near, values[k], 3), repeats)
-    return {"clustering alone": alone, "eps moved": milliseconds(lambda k: setattr(tuner.eps, "value", values[k]), repeats)}
+    alone = milliseconds(lambda k: cluster.dbscan(distances, values[k], 3), repeats)
+    return {"DBSCAN alone": alone, "eps moved": milliseconds(lambda k: setattr(tuner.eps, "value", values[k]), repeats)}
 
 
 def main() -> None:

@@ -152,13 +152,26 @@ def test_fewer_frames_than_a_scene_needs(clusterer, frames):
     assert (labels == 0).all()
 
 
-@pytest.mark.parametrize("eps", [0.001, 0.02, 0.03, 0.05, 0.5])
-def test_near_distances_are_all_that_dbscan_needs(eps):
-    """Blobs with two identical frames among them: the same labels as from the whole matrix, at every eps up to the farthest."""
-    vectors, _ = blobs()
-    distances = cosine_distances(np.concatenate([vectors, vectors[:2]]))
-    near = cluster.near_distances(distances, 0.5)
-    assert np.array_equal(cluster.dbscan(near, eps, 3), cluster.dbscan(distances, eps, 3))
+@pytest.mark.parametrize("min_samples", [2, 3, 7, 40])
+@pytest.mark.parametrize("kind", ["blobs", "line", "grid"])
+def test_the_tree_gives_what_dbscan_gives(kind, min_samples):
+    """At any eps, also at just the distance of two frames. Blobs with three identical vectors among them; points on a line,
+    where frames border on two scenes; a grid of whole numbers, where many distances are equal."""
+    rng = np.random.default_rng(1)
+    if kind == "blobs":
+        vectors = blobs()[0]
+        distances = cosine_distances(np.concatenate([vectors, vectors[:2], vectors[:1]]))
+    else:
+        points = rng.random((60, 1)) if kind == "line" else rng.integers(0, 9, (60, 2))
+        distances = np.linalg.norm(points[:, None].astype(float) - points[None], axis=2)
+    tree = cluster.DbscanTree(distances, min_samples)
+    for eps in [*rng.choice(distances.ravel(), 60), *np.geomspace(1e-3, 2, 20)]:
+        assert np.array_equal(tree.labels(eps), cluster.dbscan(distances, eps, min_samples)), eps
+
+
+def test_the_tree_of_too_few_frames():
+    assert cluster.DbscanTree(np.zeros((2, 2)), 3).labels(1.0).tolist() == [-1, -1]
+    assert cluster.DbscanTree(np.zeros((0, 0)), 3).labels(1.0).tolist() == []
 
 
 def test_knee():

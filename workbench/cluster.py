@@ -4,10 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
 from sklearn.metrics import adjusted_rand_score, silhouette_score
-from sklearn.neighbors import sort_graph_by_row_values
 
 from workbench.parameters import ClusterParameters, UmapParameters
 
@@ -52,10 +50,10 @@ def cluster(
     return find_labels(distances, replace(parameters, eps=eps)), eps, sweep
 
 
-def find_labels(distances: np.ndarray | csr_matrix, parameters: ClusterParameters) -> np.ndarray:
+def find_labels(distances: np.ndarray, parameters: ClusterParameters) -> np.ndarray:
     """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier.
 
-    distances: (N, N); for dbscan also those up to eps alone, as :func:`near_distances` gives them.
+    distances: (N, N).
     """
     if parameters.clusterer == "hdbscan":
         return hdbscan(distances, parameters.min_cluster_size, parameters.min_samples)
@@ -64,20 +62,41 @@ def find_labels(distances: np.ndarray | csr_matrix, parameters: ClusterParameter
     return dbscan(distances, parameters.eps, parameters.min_samples)
 
 
-def dbscan(distances: np.ndarray | csr_matrix, eps: float, min_samples: int) -> np.ndarray:
+def dbscan(distances: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
     """DBSCAN (Ester et al., KDD 1996) on (N, N) distances -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
     labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
     return by_size(labels)
 
 
-def near_distances(distances: np.ndarray, farthest: float) -> csr_matrix:
-    """The distances up to ``farthest``, sorted row by row: :func:`dbscan` with an eps up to that takes them in place of the
-    whole (N, N) matrix, gives the same labels, and is quicker where most frames lie further apart.
+class DbscanTree:
+    """DBSCAN at any eps for hardly more than the price of one: the tree of merging clusters is made once.
+
+    A frame is a core frame at eps when its ``min_samples``-th nearest frame, itself included, is at most that far; core frames
+    merge along the tree that HDBSCAN builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer frames
+    than that within eps, so its few nearest ones tell which scene it borders on. distances: (N, N).
     """
-    rows, columns = np.nonzero(distances <= farthest)
-    # A distance of 0 would be taken for none.
-    near = csr_matrix((np.maximum(distances[rows, columns], 1e-12), (rows, columns)), shape=distances.shape)
-    return sort_graph_by_row_values(near, warn_when_not_sorted=False)
+
+    def __init__(self, distances: np.ndarray, min_samples: int) -> None:
+        self._count, self._possible = len(distances), len(distances) >= min_samples
+        if not self._possible:  # no frame can be a core frame
+            return
+        self._near = np.argpartition(distances, min_samples - 1, axis=1)[:, :min_samples]
+        self._reach = np.take_along_axis(distances, self._near, axis=1)
+        self._core = self._reach.max(axis=1)
+        self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)
+
+    def labels(self, eps: float) -> np.ndarray:
+        """(N,) int, as :func:`dbscan` gives them."""
+        if not self._possible or (is_core := self._core <= eps).sum() == 0:
+            return np.full(self._count, -1)
+        # The tree is cut below the distance it is given, DBSCAN includes eps.
+        merged = self._tree.dbscan_clustering(np.nextafter(eps, np.inf), min_cluster_size=1)
+        first, scenes = np.unique(merged[is_core], return_index=True, return_inverse=True)[1:]
+        number = np.full(self._count, self._count)
+        number[is_core] = first[scenes]  # by the first core frame: where two scenes touch, DBSCAN lets the earlier one have it
+        bordered = np.where(self._reach <= eps, number[self._near], self._count).min(axis=1)
+        number = np.where(is_core, number, bordered)
+        return by_size(np.where(number < self._count, number, -1))
 
 
 def hdbscan(distances: np.ndarray, min_cluster_size: int, min_samples: int) -> np.ndarray:
@@ -166,7 +185,8 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
     settles clips that have several such ranges, clips without any foreign frame, whose widest range has no upper end, and
     clips of foreign frames alone: an eps more than 1.42 times the typical one is never suggested.
     """
-    labels = [dbscan(distances, eps, min_samples) for eps in SWEEP]
+    tree = DbscanTree(distances, min_samples)
+    labels = [tree.labels(eps) for eps in SWEEP]
     low, high = _stable_ranges(labels)
     scenes = np.array([label.max() + 1 for label in labels])
     width = np.log(SWEEP[high] / SWEEP[low])

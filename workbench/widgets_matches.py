@@ -124,6 +124,7 @@ class _Inspector:
         top = row([self.matrix, column(controls)], layout={"flex_flow": "row wrap"})
         below = row([left, right], layout={"justify_content": "space-between"})
         self.widget = column([top, self.status, self.caption, self.counts, below])
+        self.widget.add_class("wb-inspector")
 
     def _by_hand(self, action: Callable[[], None]) -> None:
         if not self.setting:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.cluster import EpsSweep, find_labels, k_distances, knee, near_distances, plateaus, sweep_eps
+from workbench.cluster import DbscanTree, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
 from workbench.errors import WorkbenchError
 from workbench.kept import forget, keep, papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
@@ -41,8 +41,7 @@ class SceneTuner:
         start = parameters.eps or sweep.suggested
         farthest = min(2.0, REACH * max(start, sweep.suggested))
         low, high = np.log10(min(start, sweep.suggested) / 10), np.log10(farthest)
-        # Within the slider's reach: dbscan needs no other distances, and answers sooner without them.
-        self._near = near_distances(distances, farthest * 1.01)
+        self._tree = DbscanTree(distances, parameters.min_samples)
 
         self.clusterer = ipywidgets.ToggleButtons(
             options=CLUSTERERS, value=parameters.clusterer, description="clusterer",
@@ -57,8 +56,15 @@ class SceneTuner:
         self.keep = ipywidgets.Button(description="Keep this", button_style="primary", icon="check")
         self.suggest = ipywidgets.Button(description="Back to the suggestion", icon="undo", layout={"width": "190px"})
         self.found, self.changes, self.status = (ipywidgets.HTML() for _ in range(3))
-        self.ranges = ipywidgets.GridBox(layout={"grid_template_columns": "170px 60px 60px 75px 80px", "grid_gap": "2px 12px"})
-        self.map = point_map(run.map_points(), "Scenes on the map", width=470, height=380)
+        self.ranges = ipywidgets.GridBox(
+            layout={
+                "grid_template_columns": "170px 60px 60px 75px 80px",
+                "grid_gap": "2px 12px",
+                "width": "520px",
+                "flex": "0 0 auto",
+            }
+        )
+        self.map = point_map(run.map_points(), "Scenes on the map", width=460, height=340)
         self.curve = _k_distance_figure()
         named = {
             "wb-clusterer": self.clusterer, "wb-eps": self.eps, "wb-min-samples": self.min_samples, "wb-keep": self.keep,
@@ -81,8 +87,9 @@ class SceneTuner:
         self.suggest.on_click(self._suggest)
         controls = [self.clusterer, self.eps, self.min_samples, self.min_cluster_size, self.xi, self.found]
         buttons = ipywidgets.HBox([self.keep, self.suggest])
-        figures = ipywidgets.HBox([ipywidgets.VBox([self.curve, self.ranges]), ipywidgets.VBox([self.map, self.changes])])
-        self.widget = ipywidgets.VBox([*controls, buttons, self.status, figures])
+        figures, below = ipywidgets.HBox([self.curve, self.map]), ipywidgets.HBox([self.ranges, self.changes])
+        self.widget = ipywidgets.VBox([*controls, buttons, self.status, figures, below])
+        self.widget.add_class("wb-scenes")
 
     @property
     def parameters(self) -> ClusterParameters:
@@ -93,7 +100,10 @@ class SceneTuner:
         )
 
     def _cluster(self) -> np.ndarray:
-        return find_labels(self._near if self.clusterer.value == "dbscan" else self._distances, self.parameters)
+        parameters = self.parameters
+        return (
+            self._tree.labels(parameters.eps) if parameters.clusterer == "dbscan" else find_labels(self._distances, parameters)
+        )
 
     def _moved(self, _: object) -> None:
         before, self.labels = self.labels, self._cluster()
@@ -153,6 +163,7 @@ class SceneTuner:
 
     def _sweep_anew(self, _: object) -> None:
         self.status.value = "trying a hundred values of eps with this min_samples ..."
+        self._tree = DbscanTree(self._distances, self.min_samples.value)
         self._sweep = sweep_eps(self._distances, self.min_samples.value, run_typical_eps(self._run))
         self.status.value = ""
         self._draw_levels()
@@ -200,7 +211,7 @@ def _k_distance_figure() -> go.Figure:
     }
     figure = go.Figure([go.Scatter(name=name, **look) for name, look in looks.items()])
     figure.update_layout(
-        title={"font": {"size": 14}}, width=470, height=300, margin={"l": 60, "r": 10, "t": 40, "b": 40},
+        title={"font": {"size": 14}}, width=500, height=340, margin={"l": 60, "r": 10, "t": 40, "b": 40},
         yaxis={"type": "log", "title": "cosine distance", "dtick": 1}, xaxis={"title": "frames, sorted"},
         legend={"x": 0.02, "y": 0.98}, plot_bgcolor="#fafafa",
     )  # fmt: skip

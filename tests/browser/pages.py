@@ -137,6 +137,8 @@ class NotebookPage:
         assert self._evaluate("return panel.context.path") == path
         self._until(f"() => {{ {CURRENT} return panel.sessionContext.session?.kernel?.status === 'idle' }}", START)
         self._evaluate(WATCH)
+        # The list of files beside it takes a fifth of the page, which pictures can use better.
+        self._evaluate("return window.jupyterapp.commands.execute('application:toggle-left-area')")
 
     def run_all(self) -> None:
         """Run all cells as the menu does, wait until the kernel has done all, and assert that no cell shows an error."""
@@ -276,9 +278,9 @@ class NotebookPage:
         (self.find(what).first if what else self.page).screenshot(path=path, timeout=ANSWER * 1000)
         return path
 
-    def show(self, what: str | Locator) -> None:
-        """Scroll until the first that is found stands in the middle of the page."""
-        self.find(what).first.evaluate("element => element.scrollIntoView({ block: 'center' })")
+    def show(self, what: str | Locator, block: str = "center") -> None:
+        """Scroll until the first that is found stands in the middle of the page, or at its ``start``."""
+        self.find(what).first.evaluate("(element, block) => element.scrollIntoView({ block })", block)
 
     def _evaluate(self, body: str, **values: Any) -> Any:
         """Run JavaScript in the page; ``panel`` is the notebook, ``values`` are its other names."""

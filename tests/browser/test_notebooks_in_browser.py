@@ -52,8 +52,8 @@ def test_02_a_lasso_shows_its_frames(open_notebook):
     _, after = notebook.changed_text(".wb-gallery", lambda: notebook.lasso_plot(".wb-map", corners))
     assert "200 frames chosen" in after and "24 of 200 frames are shown" in after
     assert notebook.find(".wb-gallery img").count() == 24
-    notebook.find(".widget-toggle-buttons button", has_text="k-distance").click()
-    notebook.wait_for_python("True")
+    notebook.find(".widget-toggle-buttons button").filter(has_text="k-distance").click()
+    expect(notebook.find(".wb-map .colorbar, .wb-map.js-plotly-plot .colorbar").first).to_contain_text("k-distance")
     notebook.show(".wb-map")
     notebook.picture("02_visualise_clusters")
 
@@ -71,7 +71,7 @@ def test_03_eps_moves_the_scenes(open_notebook):
     assert found(after) == (3, 20)
     notebook.type_value(".wb-eps", 0.008)
     expect(notebook.find(".wb-scenes-found")).to_contain_text("scenes 4")
-    notebook.show(".wb-ranges")
+    notebook.show(".wb-scenes", "start")
     notebook.picture("03_tune_eps")
 
 
@@ -90,7 +90,7 @@ def test_04_a_click_on_the_matrix_changes_the_pair(open_notebook):
     notebook.click(".wb-reset")
     notebook.click(".wb-median")
     notebook.wait_idle()
-    notebook.show(".wb-counts")
+    notebook.show(".wb-inspector", "start")
     notebook.picture("04_inspect_matches")
 
 
@@ -108,7 +108,7 @@ def test_05_a_scene_is_flipped(open_notebook, site):
     video = notebook.find("video").first
     notebook.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
     assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [320, 240]
-    notebook.show(".wb-order")
+    notebook.show(".wb-order", "start")
     notebook.picture("05_order_frames")
 
 
