@@ -41,6 +41,8 @@ def buttons(tuner):
 def test_starts_at_the_suggestion(tuner, run):
     assert np.array_equal(tuner.labels, run.labels()) and "scenes 2, outliers 4" in tuner.found.value
     assert tuner.parameters.eps == pytest.approx(run.info("cluster")["eps"], rel=1e-3)
+    steps = (np.log10(tuner.eps.value) - tuner.eps.min) / tuner.eps.step
+    assert steps == pytest.approx(round(steps), abs=1e-6), "a page would move it, and with it the labels"
     assert "suggested" in [getattr(item, "value", "") for item in tuner.ranges.children]
 
 

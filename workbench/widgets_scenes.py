@@ -18,6 +18,7 @@ from workbench.widgets_frames import gallery, scene_legend
 from workbench.widgets_map import paint_scenes, point_map
 
 REACH = 4.0  # times the eps to begin with: the upper end of the slider
+STEP = 0.005  # of the slider, decades
 SHOWN = 8  # frames shown of those that came or went
 _WIDE = {"layout": {"width": "520px"}, "style": {"description_width": "120px"}}
 _HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette", "")
@@ -39,8 +40,10 @@ class SceneTuner:
     def __init__(self, run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: ClusterParameters) -> None:
         self._run, self._distances, self._sweep, self._images = run, distances, sweep, run.images()
         start = parameters.eps or sweep.suggested
-        farthest = min(2.0, REACH * max(start, sweep.suggested))
-        low, high = np.log10(min(start, sweep.suggested) / 10), np.log10(farthest)
+        # Whole steps below and above: the page moves a value that lies between two steps to one of them.
+        below = int(np.ceil(np.log10(10 * start / min(start, sweep.suggested)) / STEP))
+        above = int(np.log10(min(2.0, REACH * max(start, sweep.suggested)) / start) / STEP)
+        low, high = np.log10(start) - below * STEP, np.log10(start) + above * STEP
         self._tree = DbscanTree(distances, parameters.min_samples)
 
         self.clusterer = ipywidgets.ToggleButtons(
@@ -48,7 +51,7 @@ class SceneTuner:
             style={"description_width": "120px", "button_width": "90px"},
         )  # fmt: skip
         self.eps = ipywidgets.FloatLogSlider(
-            start, min=low, max=high, step=(high - low) / 300, description="eps", readout_format=".4f", **_WIDE
+            start, min=low, max=high, step=STEP, description="eps", readout_format=".4f", **_WIDE
         )
         self.min_samples = _slider(ipywidgets.IntSlider, "min_samples", parameters.min_samples, 2, 20)
         self.min_cluster_size = _slider(ipywidgets.IntSlider, "min_cluster_size", parameters.min_cluster_size, 2, 100)
