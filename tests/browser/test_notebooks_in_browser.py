@@ -70,8 +70,8 @@ def test_03_eps_moves_the_scenes(open_notebook):
     assert found(after)[1] < 20
     _, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.type_value(".wb-eps", notebook.python("used")))
     assert found(after) == (3, 20)
-    notebook.type_value(".wb-eps", 0.0055)
-    expect(notebook.find(".wb-scenes-found")).to_contain_text("scenes 5")
+    _, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.type_value(".wb-eps", 0.0055))
+    assert found(after)[0] > 3
     notebook.show(".wb-scenes", "start")
     notebook.picture("03_tune_eps")
 
