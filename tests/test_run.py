@@ -173,6 +173,31 @@ def test_missing_stages_name_the_notebook(run):
             read()
 
 
+def test_what_others_write_meanwhile_is_neither_lost_nor_taken_for_older_results(run):
+    """Two open notebooks: one replaces scenes, the other orders them, the one takes the old eps again. The order is of the
+    scenes there are now, and an edit is still there."""
+
+    def scenes(eps: float) -> None:
+        run.stage("cluster", ClusterParameters(eps=eps), (), ("b.txt",), Writer(str(eps), "b.txt"))
+
+    def order() -> None:
+        other = Run.open(run.path)
+        writer = Writer((run.path / "b.txt").read_text(), "c.txt")
+        other.stage("order", OrderParameters(), ("cluster",), ("c.txt",), writer)
+
+    scenes(0.1)
+    order()
+    for eps in (0.2, 0.1):
+        run.release("cluster")
+        scenes(eps)
+        order()
+        assert (run.path / "c.txt").read_text() == str(eps)
+    Run.open(run.path).set_edits("order", ["by hand"], {})
+    assert run.edits("order") == ["by hand"]
+    run.release("cluster")
+    assert Run.open(run.path).edits("order") == ["by hand"]
+
+
 def test_a_stage_is_computed_once(run):
     compute = Writer("x", "x.txt", "folder/y.txt")
     outputs = ("x.txt", "folder/y.txt")

@@ -44,7 +44,7 @@ class Run:
     """A run directory that exists. Make one with :meth:`create`, open one with :meth:`open`."""
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
-        self.path, self._record = path, record
+        self.path, self._record, self._seen = path, record, _version(path / "run.json")
 
     @classmethod
     def create(cls, path: str | Path, source: str | Path) -> "Run":
@@ -60,7 +60,7 @@ class Run:
                 other = Path(run.record["source"]["path"]).name
                 raise RunError(f"{path} is the run of another video ({other}): choose another folder with --out")
             if run.record["source"]["path"] != str(source.resolve()):  # the same video, moved
-                run._record["source"]["path"] = str(source.resolve())
+                run.record["source"]["path"] = str(source.resolve())
                 run._save()
             return run
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -101,18 +101,21 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The content of ``run.json``."""
+        """The content of ``run.json``, also what others wrote since it was opened: several notebooks may be open on one run."""
+        if _version(self.path / "run.json") != self._seen:
+            found = Run.open(self.path)
+            self._record, self._seen = found._record, found._seen
         return self._record
 
     @property
     def models(self) -> dict[str, str]:
         """What did the work, by kind: embedding, keypoints, matcher."""
-        return chosen_models({name: stage["parameters"] for name, stage in self._record["stages"].items()})
+        return chosen_models({name: stage["parameters"] for name, stage in self.record["stages"].items()})
 
     @property
     def source(self) -> Path:
         """The video. Raises :class:`RunError` when it is no longer where it was."""
-        source = Path(self._record["source"]["path"])
+        source = Path(self.record["source"]["path"])
         if not source.is_file():
             raise RunError(f"the video of this run is gone ({source}): put it back, or start a new run with its new place")
         return source
@@ -127,7 +130,7 @@ class Run:
         :class:`StaleStageError` when one was made from a result that was replaced since.
         """
         for stage in stages:
-            found = self._record["stages"].get(stage)
+            found = self.record["stages"].get(stage)
             if found is None or not all((self.path / name).exists() for name in found["outputs"]):
                 raise MissingStageError(
                     f"stage {stage} of {self.path} is missing: run notebooks/{NOTEBOOKS[stage]}.ipynb first, "
@@ -142,7 +145,7 @@ class Run:
 
     def _is_stale(self, stage: str) -> bool:
         """Whether a stage this one builds on, directly or not, was replaced, edited or lost since."""
-        stages = self._record["stages"]
+        stages = self.record["stages"]
         made_from = {name: given for name, given in stages[stage]["inputs"].items() if name != "source"}
         return any(
             name not in stages or self._fingerprint(name) != given or self._is_stale(name) for name, given in made_from.items()
@@ -154,7 +157,7 @@ class Run:
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def _inputs(self, after: tuple[str, ...]) -> dict[str, str]:
-        return {name: self.fingerprint(name) for name in after} or {"source": self._record["source"]["sha256"]}
+        return {name: self.fingerprint(name) for name in after} or {"source": self.record["source"]["sha256"]}
 
     def stage(
         self,
@@ -173,8 +176,8 @@ class Run:
         local folder, which its name alone does not tell.
         Raises :class:`StaleStageError` when the stage is finished with other parameters or inputs and not ``overwrite``.
         """
-        key = self.key(name, parameters, after, weights)
-        found = self._record["stages"].get(name)
+        key, inputs = self.key(name, parameters, after, weights), self._inputs(after)
+        found = self.record["stages"].get(name)
         if found and found["fingerprint"] == key and all((self.path / output).exists() for output in found["outputs"]):
             if found.pop("released", False):
                 self._save()
@@ -191,7 +194,7 @@ class Run:
         try:
             info = compute(scratch)
             if found:  # from here on the old outputs are not vouched for; the new ones may have other names
-                del self._record["stages"][name]
+                self.record["stages"].pop(name, None)
                 self._save()
                 for output in found["outputs"]:
                     _remove(self.path / output)
@@ -200,53 +203,53 @@ class Run:
                 item.replace(self.path / item.name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        self._record["stages"][name] = {
+        self.record["stages"][name] = {
             "parameters": parameters.as_dict(),
             "fingerprint": key,
-            "inputs": self._inputs(after),
+            "inputs": inputs,
             "outputs": list(outputs),
             "seconds": round(time.perf_counter() - start, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "info": info or {},
         }
         self._save()
-        return self._record["stages"][name]
+        return self.record["stages"][name]
 
     def edits(self, stage: str) -> list[Any]:
         """The changes made by hand to a stage's result, in their order. They outlive it: a stage that is computed anew makes
         them again."""
-        return list(self._record.get("edits", {}).get(stage, []))
+        return list(self.record.get("edits", {}).get(stage, []))
 
     def set_edits(self, stage: str, edits: list[Any], info: dict[str, Any]) -> None:
         """Record the changes made by hand to a finished stage's result, all of them, and what the stage says of them: what
         builds on it becomes stale, and is released; the stage itself not."""
         self.require(stage)
-        self._record.setdefault("edits", {})[stage] = edits
-        self._record["stages"][stage]["info"] |= info
-        self.release(*(name for name, found in self._record["stages"].items() if stage in found["inputs"]))
+        self.record.setdefault("edits", {})[stage] = edits
+        self.record["stages"][stage]["info"] |= info
+        self.release(*(name for name, found in self.record["stages"].items() if stage in found["inputs"]))
 
     def release(self, *stages: str) -> None:
         """Let finished stages, and what builds on them, be replaced the next time they run, as with ``overwrite``. Until then
         they stay as they are, and one that turns out to be up to date is not released any more.
         """
-        for name, found in self._record["stages"].items():
+        for name, found in self.record["stages"].items():
             if self._builds_on(name, stages):
                 found["released"] = True
         self._save()
 
     def _builds_on(self, stage: str, others: tuple[str, ...]) -> bool:
         """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
-        found = self._record["stages"].get(stage)
+        found = self.record["stages"].get(stage)
         return stage in others or (found is not None and any(self._builds_on(name, others) for name in found["inputs"]))
 
     def info(self, stage: str) -> dict[str, Any]:
         """What a finished stage recorded about itself."""
         self.require(stage)
-        return self._record["stages"][stage]["info"]
+        return self.record["stages"][stage]["info"]
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every finished stage, in the order in which they were finished."""
-        return {name: found["seconds"] for name, found in self._record["stages"].items()}
+        return {name: found["seconds"] for name, found in self.record["stages"].items()}
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of the run directory in one step, so that it is there whole or as it was before; returns its path."""
@@ -301,11 +304,21 @@ class Run:
 
     def _fingerprint(self, stage: str) -> str:
         """Edits by hand give a stage's result another fingerprint, and what builds on it is stale."""
-        key, edits = self._record["stages"][stage]["fingerprint"], self.edits(stage)
+        key, edits = self.record["stages"][stage]["fingerprint"], self.edits(stage)
         return hashlib.sha256(json.dumps([key, edits]).encode()).hexdigest() if edits else key
 
     def _save(self) -> None:
         self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")
+        self._seen = _version(self.path / "run.json")
+
+
+def _version(file: Path) -> tuple[int, int] | None:
+    """What changes with every writing of a file; None when it is not there."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _remove(path: Path) -> None:
