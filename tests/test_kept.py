@@ -9,7 +9,7 @@ from tiny import refused, workbench
 
 from workbench import kept
 from workbench.errors import ParameterError, StaleStageError
-from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, stage_parameters
+from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, RegisterParameters, stage_parameters
 from workbench.run import Run
 from workbench.stages import find_scenes
 
@@ -77,6 +77,13 @@ def test_keep_made(run):
     assert kept.read_kept(run) == {"cluster.eps": 0.05, "cluster.min_samples": 4}
 
 
+def test_a_name_may_go_without_its_stage(run):
+    """As a person may write it, and as the command line takes it."""
+    (run.path / kept.FILE).write_text("eps: 0.05\n")
+    assert kept.read_kept(run) == {"cluster.eps": 0.05}
+    assert kept.with_kept(run, ClusterParameters()) == ClusterParameters(eps=0.05)
+
+
 @pytest.mark.parametrize("text", ["cluster.eps: 5", "nonsense: 1", "- 1", "a: [", "cluster.eps: high"])
 def test_a_damaged_file_is_refused(run, text):
     (run.path / kept.FILE).write_text(text)
@@ -105,3 +112,11 @@ def test_papermill_command_names_every_parameter_and_runs(run):
     assert set(options[::3]) == {"-p"} and given["eps"] == "0.05" and given["interactive"] == "False"
     assert given.keys() <= papermill.inspect_notebook(notebook).keys()
     assert set(ClusterParameters().as_dict()) <= given.keys()
+
+
+def test_papermill_command_has_what_is_kept_of_other_stages(run):
+    """Notebook 04 registers too: without its threshold, that of the defaults would replace the one kept."""
+    kept.keep(run, RegisterParameters(5.0))
+    words = shlex.split(kept.papermill_command(run, FeatureParameters(), MatchParameters(ratio=0.7)))
+    given = dict(zip(words[4::3], words[5::3], strict=True))
+    assert (given["threshold"], given["ratio"]) == ("5.0", "0.7")

@@ -12,7 +12,7 @@ import yaml
 
 from workbench.errors import ParameterError
 from workbench.headless import notebooks_folder
-from workbench.parameters import STAGES, Parameters, defaults, stage_parameters
+from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
 from workbench.run import NOTEBOOKS, Run
 
 FILE = "kept.yaml"
@@ -28,6 +28,7 @@ def read_kept(run: Run) -> dict[str, Any]:
         return {}
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        values = full_names(values)
         stage_parameters(values)
     except (ParameterError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -87,11 +88,13 @@ def with_kept(run: Run, parameters: Parameters) -> Parameters:
 def papermill_command(run: Run, *chosen: Parameters) -> str:
     """The command that runs the notebook of these parameters' stages on ``run`` with just these values, for a shell.
 
-    All parameters must belong to one notebook. The executed notebook is written into the run directory.
+    All parameters must belong to one notebook; its other stages have what is kept. The executed notebook is written into the
+    run directory.
     """
     (name,) = {NOTEBOOKS[_stage(parameters)] for parameters in chosen}
     values = {"run_path": str(run.path.resolve())}
-    for parameters in chosen:
+    kept = [parameters for stage, parameters in stage_parameters(read_kept(run)).items() if NOTEBOOKS[stage] == name]
+    for parameters in (*kept, *chosen):
         values |= parameters.as_dict()
     values["interactive"] = False
     words = ["papermill", str(notebooks_folder() / f"{name}.ipynb"), str(run.path.resolve() / f"{name}.ipynb")]
