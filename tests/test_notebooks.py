@@ -133,6 +133,15 @@ def test_parameters_are_those_of_the_stages(committed):
     assert set(papermill.inspect_notebook(str(path))) == set(expected)
 
 
+def test_kept_parameters_are_taken(committed):
+    """Of every stage that has any; `workbench lab` keeps what a run was made with, and the notebooks must not refuse it."""
+    source = "\n".join(cell.source for cell in code(committed[1]))
+    made = re.findall(r"^(\w+) = \w+Parameters\(", source.partition("\nrun = Run.")[0], re.MULTILINE)
+    assert made
+    for variable in made:
+        assert f"kept.with_kept(run, {variable})" in source
+
+
 def test_controls_are_guarded(committed):
     """A static figure stands before every control, and a control appears only when somebody can use it."""
     _, notebook = committed
