@@ -302,6 +302,16 @@ def test_distances_before_and_after(run):
     assert after == matrix_png(fused[np.ix_(order, order)], fused.max()) != before
 
 
+def test_what_the_files_know_nothing_of(run):
+    """A scene whose frames all came by hand has no distances in its order, and scene 2, if there is one, no video yet."""
+    player, outlier = ScenePlayer(run), int(run.order().query("scene < 0")["position"].iloc[0])
+    player.show(0, [outlier])
+    assert player.matrices[0].value and not player.matrices[1].value
+    shutil.copy(run.path / "distances" / "scene01.npz", run.path / "distances" / "scene02.npz")
+    player.show(2, [outlier])
+    assert "scene 2: no video is written yet" in player.words.value
+
+
 def test_a_large_matrix_is_averaged():
     """900 frames, half of them 0 from each other: the picture has two dark and two bright quarters."""
     group = np.arange(900) // 450

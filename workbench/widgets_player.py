@@ -47,12 +47,12 @@ class ScenePlayer:
             distances = found["fused"]
         kept = [index[frame] for frame in ordered if frame in index]  # of frames that came by hand no distance is known
         for picture, order in zip(self.matrices, (range(len(distances)), kept), strict=True):
-            picture.value = matrix_png(distances[np.ix_(order, order)], distances.max())
+            picture.value = matrix_png(distances[np.ix_(order, order)], distances.max()) if len(order) else b""
 
     def _video(self, scene: int) -> tuple[str, bytes]:
         """What is said of the video of a scene, and the video where it can be played here."""
-        written = self.run.record["stages"].get("write", {"outputs": []})["outputs"]
-        if not written or not (self.run.path / written[scene]).is_file():
+        written = self.run.record["stages"].get("write", {"outputs": []})["outputs"][:-1]  # the last one has all scenes
+        if scene >= len(written) or not (self.run.path / written[scene]).is_file():
             return f"scene {scene}: no video is written yet", b""
         file = self.run.path / written[scene]
         if file.suffix != ".mp4":
