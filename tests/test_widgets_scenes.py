@@ -64,6 +64,12 @@ def test_eps_moves_all_that_is_shown(tuner, distances, factor):
             assert button.button_style == ""
 
 
+def test_a_few_frames_are_one_scene(run, distances):
+    """As the run would have them."""
+    few = distances[:3, :3]
+    assert SceneTuner(run, few, sweep_eps(few, 3), ClusterParameters(eps=0.05)).labels.tolist() == [0, 0, 0]
+
+
 def test_frames_that_came_and_went_are_shown(tuner):
     """Down to where frames fall out, and back: the same frames leave and return, each named under its picture."""
     before = tuner.labels
@@ -80,8 +86,13 @@ def test_a_range_of_the_table_sets_eps(tuner, distances):
     for button in buttons(tuner):
         low, high = map(float, button.description.split(" to "))
         button.click()
-        if high < 10**tuner.eps.max and low > 10**tuner.eps.min:
-            assert low * 0.99 <= tuner.parameters.eps <= high * 1.01
+        assert low * 0.99 <= tuner.parameters.eps <= high * 1.01, "also where the slider did not reach at first"
+
+
+@pytest.mark.parametrize("xi", [0.004, 0.405, 0.999])
+def test_controls_start_at_what_they_are_given(run, distances, xi):
+    given = ClusterParameters("optics", eps=0.05, xi=xi)
+    assert SceneTuner(run, distances, sweep_eps(distances, 3), given).parameters == given
 
 
 def test_min_samples_draws_curve_and_table_anew(tuner, distances, run):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.cluster import DbscanTree, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
+from workbench.cluster import FEWEST, DbscanTree, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
 from workbench.errors import WorkbenchError
 from workbench.kept import forget, keep, papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
@@ -55,7 +55,7 @@ class SceneTuner:
         )
         self.min_samples = _slider(ipywidgets.IntSlider, "min_samples", parameters.min_samples, 2, 20)
         self.min_cluster_size = _slider(ipywidgets.IntSlider, "min_cluster_size", parameters.min_cluster_size, 2, 100)
-        self.xi = _slider(ipywidgets.FloatSlider, "xi", parameters.xi, 0.01, 0.9, step=0.01)
+        self.xi = _slider(ipywidgets.FloatSlider, "xi", parameters.xi, 0.01, 0.9, step=0.001, readout_format=".3f")
         self.keep = ipywidgets.Button(description="Keep this", button_style="primary", icon="check")
         self.suggest = ipywidgets.Button(description="Back to the suggestion", icon="undo", layout={"width": "190px"})
         self.found, self.changes, self.status = (ipywidgets.HTML() for _ in range(3))
@@ -99,11 +99,13 @@ class SceneTuner:
         """What the controls say; eps to four digits, as it is shown."""
         eps = float(f"{self.eps.value:.4g}")
         return ClusterParameters(
-            self.clusterer.value, eps, self.min_samples.value, self.min_cluster_size.value, round(self.xi.value, 2)
+            self.clusterer.value, eps, self.min_samples.value, self.min_cluster_size.value, round(self.xi.value, 3)
         )
 
     def _cluster(self) -> np.ndarray:
         parameters = self.parameters
+        if len(self._distances) < FEWEST:  # as in workbench.cluster.cluster
+            return np.zeros(len(self._distances), dtype=int)
         return (
             self._tree.labels(parameters.eps) if parameters.clusterer == "dbscan" else find_labels(self._distances, parameters)
         )
@@ -161,8 +163,11 @@ class SceneTuner:
         return button
 
     def _set_eps(self, eps: float) -> None:
-        self.clusterer.value = "dbscan"
-        self.eps.value = float(np.clip(eps, 10**self.eps.min, 10**self.eps.max))
+        """The slider grows by whole steps where it does not reach so far."""
+        self.clusterer.value, place = "dbscan", np.log10(eps)
+        self.eps.min -= STEP * max(0, np.ceil((self.eps.min - place) / STEP))
+        self.eps.max += STEP * max(0, np.ceil((place - self.eps.max) / STEP))
+        self.eps.value = float(eps)
 
     def _sweep_anew(self, _: object) -> None:
         self.status.value = "trying a hundred values of eps with this min_samples ..."
