@@ -52,6 +52,7 @@ def test_stopped():
         time.sleep(0.001)
     assert task.running
     task.stop()
+    task.stop()  # a button that is pressed twice
     task.wait(30)
     assert closed == [True] and isinstance(ended[0], KeyboardInterrupt) and not task.running
     task.stop()  # nothing is there to be stopped

@@ -19,13 +19,15 @@ class Task:
     def __init__(
         self, work: Callable[[], None], tell: Callable[[str], None], ended: Callable[[BaseException | None], None]
     ) -> None:
-        self.work, self.tell, self.ended, self.running = work, tell, ended, True
+        self.work, self.tell, self.ended = work, tell, ended
+        self.running, self.stopped = True, False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
         """Raise KeyboardInterrupt in the work, as Ctrl-C would."""
-        if self.running:
+        if self.running and not self.stopped:  # a second one would break off how the first is told
+            self.stopped = True
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), ctypes.py_object(KeyboardInterrupt))
 
     def wait(self, seconds: float | None = None) -> None:
