@@ -302,6 +302,19 @@ def test_distances_before_and_after(run):
     assert after == matrix_png(fused[np.ix_(order, order)], fused.max()) != before
 
 
+def test_a_full_disk(run, page, monkeypatch):
+    """It is said, nothing is recorded, and with room again the editor goes on."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Run, "write_text", full)
+        assert "No space left on device" in page.press("wb-flip")
+    assert run.edits("order") == []
+    assert "runs the other way round" in page.press("wb-flip") and len(Run.open(run.path).edits("order")) == 1
+
+
 def test_what_the_files_know_nothing_of(run):
     """A scene whose frames all came by hand has no distances in its order, and scene 2, if there is one, no video yet."""
     player, outlier = ScenePlayer(run), int(run.order().query("scene < 0")["position"].iloc[0])

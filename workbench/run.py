@@ -308,6 +308,7 @@ class Run:
         return hashlib.sha256(json.dumps([key, edits]).encode()).hexdigest() if edits else key
 
     def _save(self) -> None:
+        self._seen = None  # what could not be written does not count
         self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")
         self._seen = _version(self.path / "run.json")
 

@@ -170,7 +170,7 @@ class _Inspector:
         try:
             self.keep(self.run, features, matching)
             command = kept.papermill_command(self.run, features, matching)
-        except WorkbenchError as error:
+        except (WorkbenchError, OSError) as error:  # a full disk, too
             self.status.value = html.escape(str(error))
             return
         names = KEYPOINT_SETTINGS[features.keypoints] + MATCHER_SETTINGS[matching.matcher]

@@ -101,7 +101,7 @@ class _Editor:
         def clicked(_: object) -> None:
             try:
                 self._say(act())
-            except WorkbenchError as error:
+            except (WorkbenchError, OSError) as error:  # a full disk, too
                 self._say(html.escape(str(error)), RED)
 
         button.on_click(clicked)

@@ -194,7 +194,7 @@ class SceneTuner:
         try:
             keep(self._run, parameters) if keeping else forget(self._run, "cluster")
             found = find_scenes(self._run, parameters)["info"]
-        except WorkbenchError as error:
+        except (WorkbenchError, OSError) as error:  # a full disk, too
             self.status.value = f"<b>{html.escape(str(error))}</b>"
             return
         done = "Kept" if keeping else "The suggestion holds again, nothing is kept"
