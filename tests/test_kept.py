@@ -103,6 +103,17 @@ def test_the_command_line_takes_what_is_kept(run, short):
     assert "min_samples" not in answer.err.split("workbench: ")[0]
 
 
+def test_what_is_given_with_overwrite_is_kept_no_longer(run, short):
+    """Else the next notebook would refuse the stage that was just replaced on purpose."""
+    kept.keep(run, ClusterParameters(min_samples=4), MatchParameters(ratio=0.7))
+    find_scenes(run, ClusterParameters(min_samples=4))
+    answer = workbench("reconstruct", short, "--out", run.path, "--overwrite", "--cluster.min_samples", 5)
+    assert answer.status == 0, answer.err
+    again = Run.open(run.path)
+    assert "cluster.min_samples" not in kept.read_kept(again) and kept.read_kept(again)["match.ratio"] == 0.7
+    assert kept.keep_made(again) == {"cluster.min_samples": 5}
+
+
 def test_papermill_command_names_every_parameter_and_runs(run):
     """Its words, taken apart as a shell does, are a notebook, where it goes, and parameters that the notebook knows."""
     words = shlex.split(kept.papermill_command(run, ClusterParameters(eps=0.05)))

@@ -148,6 +148,5 @@ def test_views_of_a_run(short_run, tmp_path):
     assert views["k-distance"][truth == OUTLIER].min() > views["k-distance"][truth != OUTLIER].max()
     placed = views["order"][~np.isnan(views["order"])]
     assert sorted(placed) == list(range(22)) and (views["order"][run.scene_order(0)] == np.arange(12)).all()
-    run.release("cluster")
     run.record["stages"]["register"]["fingerprint"] = "another"
     assert "order" not in widgets.views_of(run, distances, 3), "an order of matches that were replaced is none"

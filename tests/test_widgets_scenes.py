@@ -91,7 +91,7 @@ def test_a_range_of_the_table_sets_eps(tuner, distances):
 
 @pytest.mark.parametrize("xi", [0.004, 0.405, 0.999])
 def test_controls_start_at_what_they_are_given(run, distances, xi):
-    given = ClusterParameters("optics", eps=0.05, xi=xi)
+    given = ClusterParameters("optics", xi=xi)
     assert SceneTuner(run, distances, sweep_eps(distances, 3), given).parameters == given
 
 

@@ -48,8 +48,6 @@ class Task:
 class _OwnStderr:
     """stderr of one thread, the one that makes it, line by line; what others write goes where it went before."""
 
-    encoding = "utf-8"
-
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell, self.thread, self.others = tell, threading.get_ident(), sys.stderr
 
@@ -60,5 +58,5 @@ class _OwnStderr:
             self.tell(text.strip())
         return len(text)
 
-    def flush(self) -> None:
-        self.others.flush()
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.others, name)

@@ -240,7 +240,7 @@ def _begin(
     given = full_names(given)
     stage_parameters(given)
     from workbench.evaluate import find_truth, read_truth
-    from workbench.kept import FILE, read_kept
+    from workbench.kept import FILE, let_go, read_kept
     from workbench.run import Run
     from workbench.stages import read_video
     from workbench.video import decode
@@ -251,6 +251,8 @@ def _begin(
     if known:
         read_truth(known)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)
+    if overwrite:  # what is replaced by something else on purpose is not what is kept
+        let_go(run, given)
     kept = {name: value for name, value in read_kept(run).items() if name not in given and value != defaults()[name]}
     if kept:
         told = ", ".join(f"{name}={value}" for name, value in kept.items())

@@ -13,7 +13,7 @@ SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
 PRIOR_WIDTH = 0.6  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
 FARTHEST = 1.42  # times the typical eps, beyond which none is suggested
-SOME = 1000  # frames that a silhouette is taken over at most
+SOME = 1000  # frames that a silhouette is taken over at most, and rows of a block
 FEWEST = 4  # frames below which there is no density to speak of: they are one scene
 
 
@@ -80,7 +80,8 @@ class DbscanTree:
         self._count, self._possible = len(distances), len(distances) >= min_samples
         if not self._possible:  # no frame can be a core frame
             return
-        self._near = np.argpartition(distances, min_samples - 1, axis=1)[:, :min_samples]
+        blocks = np.array_split(distances, -(-len(distances) // SOME))  # of rows: the places of all distances would fill memory
+        self._near = np.concatenate([np.argpartition(rows, min_samples - 1, axis=1)[:, :min_samples] for rows in blocks])
         self._reach = np.take_along_axis(distances, self._near, axis=1)
         self._core = self._reach.max(axis=1)
         self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)

@@ -5,6 +5,7 @@ any other value, in a notebook's parameters cell or on the command line, has tha
 """
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -52,6 +53,13 @@ def forget(run: Run, *stages: str) -> None:
     """Keep nothing for these stages any more; they go back to their defaults, unasked, when they run next."""
     _write(run, {key: value for key, value in read_kept(run).items() if key.split(".")[0] not in stages})
     run.release(*stages)
+
+
+def let_go(run: Run, names: Iterable[str]) -> None:
+    """Keep these parameters, by their dotted names, no longer; the stages stay as they are."""
+    kept, names = read_kept(run), set(names)
+    if names & kept.keys():
+        _write(run, {key: value for key, value in kept.items() if key not in names})
 
 
 def keep_made(run: Run) -> dict[str, Any]:

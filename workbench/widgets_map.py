@@ -125,7 +125,7 @@ def views_of(run: Run, distances: np.ndarray, min_samples: int) -> dict[str, np.
     distances: (N, N), cosine.
     """
     views = {}
-    truth = find_truth(run.source)
+    truth = find_truth(run.record["source"]["path"])  # the video itself may be gone
     if truth:
         clips = np.array([row.clip for row in read_truth(truth, len(distances))])
         _, numbers = np.unique(clips, return_inverse=True)

@@ -96,8 +96,8 @@ class SceneTuner:
 
     @property
     def parameters(self) -> ClusterParameters:
-        """What the controls say; eps to four digits, as it is shown."""
-        eps = float(f"{self.eps.value:.4g}")
+        """What the controls say; eps to four digits, as it is shown, and 0 where it is not used."""
+        eps = float(f"{self.eps.value:.4g}") if self.clusterer.value == "dbscan" else 0.0
         return ClusterParameters(
             self.clusterer.value, eps, self.min_samples.value, self.min_cluster_size.value, round(self.xi.value, 3)
         )
@@ -197,7 +197,7 @@ class SceneTuner:
         except (WorkbenchError, OSError) as error:  # a full disk, too
             self.status.value = f"<b>{html.escape(str(error))}</b>"
             return
-        done = "Kept" if keeping else "The suggestion holds again, nothing is kept"
+        done = "Kept" if keeping else "The suggestion holds again, no parameter of this notebook is kept"
         self.status.value = (
             f"<b>{done}: {found['scenes']} scenes, {found['outliers']} outliers.</b> The run has these scenes now. "
             "Next: open 04_inspect_matches and 05_order_frames, and run all cells of each. The same without clicking:"
