@@ -18,7 +18,7 @@ from workbench.parameters import STAGES, defaults
 from workbench.registry import REGISTRY
 from workbench.run import Run
 
-COMMANDS = ("corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run")
+COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run")
 HEAVY = ("av", "cv2", "h5py", "matplotlib", "numpy", "pandas", "papermill", "scipy", "sklearn", "torch", "transformers")
 
 

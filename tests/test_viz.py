@@ -298,6 +298,11 @@ def test_strips_of_many_scenes_and_no_outliers(images):
     assert headings(ax)[-1] == "scene 5 (3 frames)" and len(headings(ax)) == 7
 
 
+def test_strips_without_the_input(images):
+    ax = viz.strips_before_after(images, (), [np.arange(12)], title="").axes[0]
+    assert headings(ax) == ["scene 0 (12 frames)"] and captions(ax) == list(range(12))
+
+
 def test_cluster_gallery(images):
     ax = viz.cluster_gallery(images, LABELS, per_scene=4).axes[0]
     assert headings(ax) == [

@@ -165,6 +165,25 @@ def evaluate(run_path: Path, truth: Path) -> None:
 
 
 @cli.command()
+@click.argument("runs", metavar="RUN RUN...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--html", "page", metavar="FILE", type=click.Path(path_type=Path), help="Write a page too, with film strips.")
+def compare(runs: tuple[Path, ...], page: Path | None) -> None:
+    """Set two or more finished runs side by side.
+
+    Parameters that differ, metrics, and for runs of the same video how far their orders agree.
+    """
+    from workbench.compare import as_text, open_runs, tables, write_page
+
+    opened = open_runs(runs)
+    found = tables(opened)
+    if page:
+        write_page(opened, found, page)
+    click.echo(as_text(found))
+    if page:
+        click.echo(f"\n{page}")
+
+
+@cli.command()
 @RUN
 @click.option("--scene", type=int, help="The scene; default all.")
 def flip(run_path: Path, scene: int | None) -> None:

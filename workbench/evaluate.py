@@ -155,15 +155,15 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
                 "aside": len(found) - len(inside),
                 "elsewhere": len(inside) - len(own),
                 "coverage": len(own) / len(found),
-                "tau": _kendall(own) * len(own) / len(found),
+                "tau": kendall(own) * len(own) / len(found),
                 "adjacent": together / max(1, len(found) - 1),
             }
         )
     return table
 
 
-def _kendall(sequence: list[int]) -> float:
-    """|Kendall's tau| of ``sequence`` against its sorted order, ties counted as neither; 1 for fewer than two."""
+def kendall(sequence: Sequence[int]) -> float:
+    """|Kendall's tau| of ``sequence`` against its sorted order, 0 to 1, ties counted as neither; 1 for fewer than two."""
     if len(sequence) < 2:
         return 1.0
     values = np.asarray(sequence)

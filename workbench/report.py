@@ -1,6 +1,7 @@
 """``report.html``: the figures of the executed notebooks in one page that needs nothing but itself and the videos beside it."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
 def _opening(run: Run, metrics: dict[str, Any]) -> str:
     rows = summary_rows(metrics)
     results = [row for row in rows if not row[0].startswith("Seconds")]
-    table, times = (_html_table(part) for part in (results, [row for row in rows if row not in results]))
+    table, times = (html_table(part) for part in (results, [row for row in rows if row not in results]))
     video = restored_video(run)
     player = f'<video controls width="480" src="{video.name}"></video>' if video.suffix == ".mp4" else ""
     truth = (
@@ -113,8 +114,18 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
     )
 
 
-def _html_table(rows: list[tuple[str, str]]) -> str:
-    return "<table>" + "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows) + "</table>"
+def html_table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
+    """A table in HTML; the cells are plain text. heading: of the columns, default none."""
+    lines = [("th", heading)] if heading else []
+    lines += [("td", row) for row in rows]
+    cells = ("".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in line) for tag, line in lines)
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in cells) + "</table>"
+
+
+def html_page(title: str, body: str) -> str:
+    """A page that needs nothing but itself. title: plain text. body: HTML."""
+    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title>{STYLE}"
+    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>{body}</body></html>\n"
 
 
 def _closing(run: Run, notebooks: list[Path]) -> str:
@@ -133,5 +144,4 @@ def _as_html(book: nbformat.NotebookNode, title: str) -> str:
     # The basic template gives the cells alone: the page needs no scripts, and nothing from elsewhere.
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     body, _ = exporter.from_notebook_node(book)
-    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title>{STYLE}"
-    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>{body}</body></html>\n"
+    return html_page(title, body)

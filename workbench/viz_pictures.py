@@ -120,13 +120,13 @@ def strips_before_after(
 ) -> Figure:
     """A film strip of the input above one of every scene in its restored order, outliers last.
 
-    images: (N, h, w, 3) uint8. before: (N,) int positions in input order. after: for scene 0, 1, ... the (M,) int
+    images: (N, h, w, 3) uint8. before: (N,) int positions in input order, or none. after: for scene 0, 1, ... the (M,) int
     positions of its frames in restored order. outliers: (O,) int positions. count: frames shown of each, all of them
     evenly sampled. Scenes beyond ``max_scenes`` are counted in the title.
     """
     scene_of = {int(p): scene for scene, positions in enumerate(after) for p in positions}
     before = np.asarray(before, dtype=int)
-    rows = [("input", before, None)]
+    rows = [("input", before, None)] if len(before) else []
     rows += [(scene_name(scene), positions, scene) for scene, positions in enumerate(after[:max_scenes])]
     rows += [("outliers", outliers, -1)] if len(outliers) else []
     strips = []

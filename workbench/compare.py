@@ -1,0 +1,271 @@
+"""Finished runs side by side: the parameters that differ, their metrics, and how far their orders agree.
+
+Orders are compared between runs of the same video, by its SHA-256: no truth is needed for that. Runs of different videos are
+compared by parameters and metrics alone.
+"""
+
+import base64
+import html
+import io
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score
+
+from workbench.errors import MissingStageError, RunError, UsageError
+from workbench.evaluate import OrderRow, kendall, read_order
+from workbench.report import SCORES, html_page, html_table, summary_rows
+from workbench.run import Run
+
+NOTHING = "-"  # what stands in a table where a run has no value
+MEANING = "Matched frames stand in scenes that both runs have; |Kendall tau| is of their order. A link is two frames in a row."
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """What is compared of a run. ``name`` tells it from the others; ``rows`` is its order, by position."""
+
+    name: str
+    given: Path
+    run: Run
+    metrics: dict[str, Any]
+    rows: list[OrderRow]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the video."""
+        return self.run.record["source"]["sha256"]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the metrics are those of the order as it is now."""
+        edits, seconds = len(self.run.edits("order")), self.run.seconds()["order"]
+        return (self.metrics.get("edits", 0), self.metrics.get("seconds_order")) == (edits, seconds)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the tables: a heading for every column but the first, rows that begin with their name, and notes, a line each."""
+
+    title: str
+    heading: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+def open_runs(paths: Sequence[str | Path]) -> list[ComparedRun]:
+    """The runs at ``paths``, in this order, each named by as much of the end of its path as tells it from the others.
+
+    Raises :class:`~workbench.errors.UsageError` for fewer than two and for one that is given twice,
+    :class:`~workbench.errors.MissingStageError` when one is no run, not ordered or not measured yet, and
+    :class:`~workbench.errors.RunError` when one is damaged, or runs of the same video have different numbers of frames.
+    """
+    if len(paths) < 2:
+        raise UsageError("give two or more runs to compare, as in `workbench compare runs/A runs/B`")
+    places = [Path(path).resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"{path} is given twice: a run can only be compared with another one")
+    found = [_open(name, Path(path)) for name, path in zip(_names(places), paths, strict=True)]
+    for one, two in _pairs_of_same_video(found):
+        if len(one.rows) != len(two.rows):
+            counts = f"{len(one.rows)} frames in {one.given} and {len(two.rows)} in {two.given}"
+            raise RunError(f"the same video has {counts}: reconstruct it again in a new folder")
+    return found
+
+
+def order_agreement(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> dict[str, int | float | None]:
+    """How far two orders of the same video agree; nothing depends on which is the first. Rows are sorted by position.
+
+    Every scene is matched with at most one of the other order, so that most frames lie in matched scenes.
+
+    - ``scene_ari``: adjusted Rand index of the scenes over all frames, -0.5 to 1; every outlier is a scene of its own
+    - ``common_outliers``, ``outliers``: frames that both set aside, frames that either does
+    - ``matched``, ``kept``: frames that stand in matched scenes, frames that neither sets aside
+    - ``tau``: |Kendall tau| of the two orders of the frames of a matched scene, 0 to 1; mean over the matched scenes with two
+      such frames or more, weighted by their number; None where there is none. Time has no arrow, hence the modulus.
+    - ``links``: share of links in common, 0 to 1: 2 C / (A + B) with A and B pairs of frames that follow each other directly,
+      whichever comes first, and C of them in both; None where neither order has one. For a loop that is begun elsewhere this
+      is the figure to read.
+    """
+    scenes = [[row.scene for row in rows] for rows in (one, two)]
+    single = [[scene if scene >= 0 else -1 - position for position, scene in enumerate(labels)] for labels in scenes]
+    aside = [{position for position, scene in enumerate(labels) if scene < 0} for labels in scenes]
+    parts = _matched(one, two)
+    compared = [part for part in parts if len(part) > 1]
+    weights = [len(part) for part in compared]
+    links = [_links(rows) for rows in (one, two)]
+    return {
+        "scene_ari": float(adjusted_rand_score(*single)),
+        "common_outliers": len(aside[0] & aside[1]),
+        "outliers": len(aside[0] | aside[1]),
+        "matched": sum(map(len, parts)),
+        "kept": len(one) - len(aside[0] | aside[1]),
+        "tau": float(np.average([kendall(part) for part in compared], weights=weights)) if compared else None,
+        "links": 2 * len(links[0] & links[1]) / (len(links[0]) + len(links[1])) if any(links) else None,
+    }
+
+
+def tables(runs: Sequence[ComparedRun]) -> list[Table]:
+    """What there is to say of the runs: who they are, parameters, metrics, agreement."""
+    names = [run.name for run in runs]
+    return [
+        Table("Runs", names, _origin(runs), []),
+        _parameters(runs, names),
+        Table("Metrics", names, _metrics(runs), [_not_measured(run) for run in runs if not run.is_measured]),
+        _agreement(runs),
+    ]
+
+
+def as_text(found: Sequence[Table]) -> str:
+    """Tables for a terminal, one below the other, the columns to the right."""
+    blocks = []
+    for table in found:
+        lines = [[table.title, *table.heading], *table.rows] if table.rows else [[table.title]]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        shown = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+        blocks.append("\n".join(shown + table.notes))
+    return "\n\n".join(blocks)
+
+
+def write_page(runs: Sequence[ComparedRun], found: Sequence[Table], file: Path) -> None:
+    """Write the tables and a film strip of every run's scenes to ``file``, an HTML page that needs nothing but itself.
+
+    Raises :class:`~workbench.errors.UsageError` when it cannot be written, and
+    :class:`~workbench.errors.MissingStageError` when the frames of a run are gone.
+    """
+    body = ["<h1>Runs side by side</h1>"]
+    for table in found:
+        body.append(f"<h2>{table.title}</h2>")
+        body += [html_table(table.rows, ["", *table.heading])] if table.rows else []
+        body += [f"<p>{html.escape(note)}</p>" for note in table.notes]
+    body += ["<h2>Scenes in their order</h2>", *map(_strips, runs)]
+    try:
+        file.write_text(html_page("Runs side by side", "\n".join(body)), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written ({error.strerror}): give --html the name of a file that can be") from error
+
+
+def _names(places: Sequence[Path]) -> list[str]:
+    """As many of the last parts of each path as tell all of them apart. places: absolute, all different."""
+    for length in itertools.count(1):
+        names = [Path(*place.parts[-length:]).as_posix() for place in places]
+        if len(set(names)) == len(names):
+            return names
+
+
+def _open(name: str, path: Path) -> ComparedRun:
+    run = Run.open(path)
+    run.require("order")
+    file = path / "metrics.json"
+    if not file.is_file():
+        raise MissingStageError(f"{path} is not measured yet: finish it first, with `workbench reconstruct VIDEO --out {path}`")
+    try:
+        metrics = json.loads(file.read_text(encoding="utf-8"))
+        summary_rows(metrics)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{file} is damaged: call the command that made the run again, it measures it anew") from error
+    return ComparedRun(name, path, run, metrics, read_order(path / "order.csv"))
+
+
+def _pairs_of_same_video(runs: Sequence[ComparedRun]) -> list[tuple[ComparedRun, ComparedRun]]:
+    return [pair for pair in itertools.combinations(runs, 2) if pair[0].digest == pair[1].digest]
+
+
+def _matched(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> list[list[int]]:
+    """For every pair of matched scenes, places in ``two`` of the frames in both, in the order of ``one``; none is empty."""
+    both = sorted((a.order, b.order, a.scene, b.scene) for a, b in zip(one, two, strict=True) if min(a.scene, b.scene) >= 0)
+    shared = np.zeros([1 + max((row.scene for row in rows), default=-1) for rows in (one, two)], dtype=int)
+    for _, _, scene, other in both:
+        shared[scene, other] += 1
+    pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
+    parts = [[place for _, place, *scenes in both if scenes == [int(scene), int(other)]] for scene, other in pairs]
+    return [part for part in parts if part]
+
+
+def _links(rows: Sequence[OrderRow]) -> set[frozenset[int]]:
+    """Pairs of positions that follow each other directly in a scene."""
+    ordered = sorted((row for row in rows if row.scene >= 0), key=lambda row: (row.scene, row.order))
+    return {frozenset((a.position, b.position)) for a, b in itertools.pairwise(ordered) if a.scene == b.scene}
+
+
+def _origin(runs: Sequence[ComparedRun]) -> list[list[str]]:
+    return [
+        ["Path", *(str(run.given) for run in runs)],
+        ["Video", *(Path(run.run.record["source"]["path"]).name for run in runs)],
+        ["Video, SHA-256", *(run.digest[:12] for run in runs)],
+        ["Edits by hand", *(str(len(run.run.edits("order"))) for run in runs)],
+    ]
+
+
+def _parameters(runs: Sequence[ComparedRun], names: list[str]) -> Table:
+    """Parameters of which runs have different values. One that a run lacks, as it went without the stage, is no difference."""
+    stages = [run.run.record["stages"] for run in runs]
+    made = [{f"{stage}.{key}": value for stage in one for key, value in one[stage]["parameters"].items()} for one in stages]
+    keys = _merged([list(parameters) for parameters in made])
+    rows = [[key, *(str(parameters.get(key, NOTHING)) for parameters in made)] for key in keys]
+    rows = [row for row in rows if len({*row[1:]} - {NOTHING}) > 1]
+    return Table("Parameters that differ", names, rows, [] if rows else ["None: the runs were made with the same parameters."])
+
+
+def _metrics(runs: Sequence[ComparedRun]) -> list[list[str]]:
+    found = [dict(summary_rows(run.metrics)) for run in runs]
+    return [[label, *(rows.get(label, NOTHING) for rows in found)] for label in _merged([list(rows) for rows in found])]
+
+
+def _not_measured(run: ComparedRun) -> str:
+    return (
+        f"The metrics of {run.name} were written before its order was changed last: "
+        f"`workbench evaluate {run.given} --truth X.truth.csv`, or the command that made the run, writes them again."
+    )
+
+
+def _merged(lists: Sequence[list[str]]) -> list[str]:
+    """All entries once; one that the lists before lack comes right after the one it follows in its own."""
+    merged: list[str] = []
+    for entries in lists:
+        place = 0
+        for entry in entries:
+            if entry not in merged:
+                merged.insert(place, entry)
+            place = merged.index(entry) + 1
+    return merged
+
+
+def _agreement(runs: Sequence[ComparedRun]) -> Table:
+    """A row for each two runs of the same video, and what is to be said of the others."""
+    heading = [SCORES["scene_ari"], "Common outliers", "Matched frames", SCORES["tau"], "Common links"]
+    rows = []
+    for one, two in _pairs_of_same_video(runs):
+        found = order_agreement(one.rows, two.rows)
+        aside = f"{found['common_outliers']} of {found['outliers']}"
+        matched = f"{found['matched']} of {found['kept']}"
+        figures = [NOTHING if found[name] is None else f"{found[name]:.4f}" for name in ("scene_ari", "tau", "links")]
+        rows.append([f"{one.name} and {two.name}", figures[0], aside, matched, *figures[1:]])
+    others = [f"{one.name} and {two.name}" for one, two in itertools.combinations(runs, 2) if one.digest != two.digest]
+    notes = [MEANING] if rows else []
+    notes += [f"Of different videos, compared by parameters and metrics only: {', '.join(others)}."] if others else []
+    return Table("Agreement of the orders", heading, rows, notes)
+
+
+def _strips(compared: ComparedRun) -> str:
+    """The scenes and the outliers of a run as a picture, in HTML."""
+    import matplotlib.pyplot as plt  # here: a table in a terminal does not wait for it
+
+    from workbench.viz_pictures import strips_before_after
+
+    run, labels = compared.run, np.array([row.scene for row in compared.rows])
+    scenes = [run.scene_order(scene) for scene in range(labels.max() + 1)]
+    figure = strips_before_after(run.images(), (), scenes, np.flatnonzero(labels < 0), title="")
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=100, bbox_inches="tight")
+    plt.close(figure)
+    data = base64.b64encode(png.getvalue()).decode()
+    name = html.escape(compared.name)
+    return f'<h3>{name}</h3>\n<p><img alt="Scenes of {name}" src="data:image/png;base64,{data}"></p>'
