@@ -106,7 +106,8 @@ def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
     distances = cosine_distances(clip.vectors)
     eps = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0]) * run.info("cluster")["suggested_eps"]
     scenes, outliers = np.full(len(eps), 3), np.full(len(eps), 20)
-    sweep = cluster.EpsSweep(eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3])
+    tree = cluster.DbscanTree(distances, 3)
+    sweep = cluster.EpsSweep(eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3], tree)
     tuner = SceneTuner(clip, distances, sweep, ClusterParameters())
     values = np.geomspace(0.3, 3.9, repeats) * eps[2]
     alone = milliseconds(lambda k: cluster.dbscan(distances, values[k], 3), repeats)

@@ -22,7 +22,8 @@ class EpsSweep:
     """What DBSCAN gives at every radius, all arrays (E,): eps rising; number of scenes; number of outliers; ``width``, over
     how wide a range of eps (natural logarithm) the clustering stays the same; ``score``, what the suggestion maximises.
 
-    suggested: the eps with the best score. low, high: the range around it in which the clustering stays the same.
+    suggested: the eps with the best score. low, high: the range around it in which the clustering stays the same. tree: what
+    DBSCAN finds at any eps.
     """
 
     eps: np.ndarray
@@ -33,6 +34,7 @@ class EpsSweep:
     suggested: float
     low: float
     high: float
+    tree: "DbscanTree"
 
 
 def cluster(
@@ -45,21 +47,22 @@ def cluster(
     """
     sweep = sweep_eps(distances, parameters.min_samples, typical_eps)
     eps = (parameters.eps or sweep.suggested) if parameters.clusterer == "dbscan" else 0.0
-    if len(distances) < FEWEST:
-        return np.zeros(len(distances), dtype=int), eps, sweep
-    return find_labels(distances, replace(parameters, eps=eps)), eps, sweep
+    return find_labels(distances, replace(parameters, eps=eps), sweep.tree), eps, sweep
 
 
-def find_labels(distances: np.ndarray, parameters: ClusterParameters) -> np.ndarray:
-    """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier.
+def find_labels(distances: np.ndarray, parameters: ClusterParameters, tree: "DbscanTree") -> np.ndarray:
+    """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier. Fewer than four frames
+    are one scene.
 
-    distances: (N, N).
+    distances: (N, N). tree: of these distances and ``min_samples``, for dbscan.
     """
+    if len(distances) < FEWEST:
+        return np.zeros(len(distances), dtype=int)
     if parameters.clusterer == "hdbscan":
         return hdbscan(distances, parameters.min_cluster_size, parameters.min_samples)
     if parameters.clusterer == "optics":
         return optics(distances, parameters.min_cluster_size, parameters.min_samples, parameters.xi)
-    return dbscan(distances, parameters.eps, parameters.min_samples)
+    return tree.labels(parameters.eps)
 
 
 def dbscan(distances: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
@@ -158,7 +161,7 @@ def knee(values: np.ndarray) -> float:
     return float(values[np.argmax(np.linspace(values[0], values[-1], len(values)) - values)])
 
 
-def plateaus(sweep: EpsSweep, distances: np.ndarray, min_samples: int, most: int = 12) -> pd.DataFrame:
+def plateaus(sweep: EpsSweep, distances: np.ndarray, most: int = 12) -> pd.DataFrame:
     """The widest ranges of eps over which the numbers of scenes and of outliers stay the same, by rising eps.
 
     At most ``most`` rows: low, high (ends of the range), scenes, outliers, silhouette (of at most a thousand frames, evenly
@@ -170,7 +173,7 @@ def plateaus(sweep: EpsSweep, distances: np.ndarray, min_samples: int, most: int
     some = np.linspace(0, len(distances) - 1, min(len(distances), SOME)).astype(int)
     rows = []
     for start, end in zip(starts[widest], ends[widest], strict=True):
-        labels = dbscan(distances, sweep.eps[(start + end) // 2], min_samples)
+        labels = sweep.tree.labels(sweep.eps[(start + end) // 2])
         score = silhouette(distances[np.ix_(some, some)], labels[some])
         rows.append((sweep.eps[start], sweep.eps[end], sweep.scenes[start], sweep.outliers[start], score))
     return pd.DataFrame(rows, columns=["low", "high", "scenes", "outliers", "silhouette"])
@@ -208,7 +211,7 @@ def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0)
         suggested = np.sqrt(SWEEP[low[best]] * SWEEP[high[best]])
     outliers = np.array([(label < 0).sum() for label in labels])
     ends = float(SWEEP[low[best]]), float(SWEEP[high[best]])
-    return EpsSweep(SWEEP, scenes, outliers, width, score, float(suggested), *ends)
+    return EpsSweep(SWEEP, scenes, outliers, width, score, float(suggested), *ends, tree)
 
 
 def _stable_ranges(labels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.cluster import FEWEST, DbscanTree, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
+from workbench.cluster import EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
 from workbench.errors import WorkbenchError
 from workbench.kept import forget, keep, papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
@@ -44,7 +44,6 @@ class SceneTuner:
         below = int(np.ceil(np.log10(10 * start / min(start, sweep.suggested)) / STEP))
         above = int(np.log10(min(2.0, REACH * max(start, sweep.suggested)) / start) / STEP)
         low, high = np.log10(start) - below * STEP, np.log10(start) + above * STEP
-        self._tree = DbscanTree(distances, parameters.min_samples)
 
         self.clusterer = ipywidgets.ToggleButtons(
             options=CLUSTERERS, value=parameters.clusterer, description="clusterer",
@@ -103,12 +102,7 @@ class SceneTuner:
         )
 
     def _cluster(self) -> np.ndarray:
-        parameters = self.parameters
-        if len(self._distances) < FEWEST:  # as in workbench.cluster.cluster
-            return np.zeros(len(self._distances), dtype=int)
-        return (
-            self._tree.labels(parameters.eps) if parameters.clusterer == "dbscan" else find_labels(self._distances, parameters)
-        )
+        return find_labels(self._distances, self.parameters, self._sweep.tree)
 
     def _moved(self, _: object) -> None:
         before, self.labels = self.labels, self._cluster()
@@ -144,7 +138,7 @@ class SceneTuner:
             self.curve.data[1].x = [1, len(levels)]
             self.curve.data[2].update(x=[int(np.searchsorted(levels, turn)) + 1], y=[turn], name=f"knee, {turn:.3f}")
             self.curve.layout.title.text = f"Distance to the k-th nearest frame, k = {self.min_samples.value}"
-        table = plateaus(self._sweep, self._distances, self.min_samples.value)
+        table = plateaus(self._sweep, self._distances)
         self._rows = [(self._range_button(row), row.low, row.high) for row in table.itertuples()]
         cells = [ipywidgets.HTML(f"<b>{name}</b>") for name in _HEADINGS]
         for (button, _, _), row in zip(self._rows, table.itertuples(), strict=True):
@@ -171,7 +165,6 @@ class SceneTuner:
 
     def _sweep_anew(self, _: object) -> None:
         self.status.value = "trying a hundred values of eps with this min_samples ..."
-        self._tree = DbscanTree(self._distances, self.min_samples.value)
         self._sweep = sweep_eps(self._distances, self.min_samples.value, run_typical_eps(self._run))
         self.status.value = ""
         self._draw_levels()
