@@ -18,8 +18,8 @@ from workbench.parameters import STAGES, defaults
 from workbench.registry import REGISTRY
 from workbench.run import Run
 
-COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run")
-HEAVY = ("av", "cv2", "h5py", "matplotlib", "numpy", "pandas", "papermill", "scipy", "sklearn", "torch", "transformers")
+COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")
+HEAVY = "av cv2 distributed h5py matplotlib numpy pandas papermill scipy sklearn torch transformers".split()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The command line. Nothing heavy is imported before a command runs, so that ``--help`` answers at once."""
 
-import errno
 import sys
 import time
 from collections.abc import Callable
@@ -12,8 +11,9 @@ import click
 from click.core import ParameterSource
 
 from workbench import __version__
-from workbench.errors import ParameterError, UsageError, WorkbenchError
+from workbench.errors import DISK, ParameterError, UsageError, WorkbenchError
 from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
+from workbench.sweep_command import sweep
 
 if TYPE_CHECKING:
     from workbench.run import Run
@@ -31,8 +31,6 @@ OUT = click.option("--out", type=click.Path(path_type=Path), help="Run directory
 TRUTH = click.option("--truth", default="", help="Ground truth; default NAME.truth.csv beside the video, if it is there.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace stages that were made with other parameters.")
 NOT_FAST = ("umap",)  # stages of the notebooks alone
-# What a disk refuses, whatever the program does right.
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True)
@@ -227,6 +225,9 @@ def lab(words: tuple[str, ...]) -> None:
         open_run(Path(words[0]), words[1:], say=_note)
     else:
         open_sample(words, say=_note, progress=_watched())
+
+
+cli.add_command(sweep)
 
 
 def default_run(video: Path) -> Path:

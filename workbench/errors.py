@@ -3,6 +3,11 @@
 ``exit_status`` is what ``workbench`` exits with: 1 for data that cannot be processed, 2 for wrong usage.
 """
 
+import errno
+
+# What a disk refuses, whatever the program does right.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
 
 class WorkbenchError(Exception):
     """Base of every error the workbench raises on purpose."""

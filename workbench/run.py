@@ -11,6 +11,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ import pandas as pd
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import Parameters
 from workbench.registry import chosen_models
+from workbench.store import find_entry
 
 FORMAT = 1
 # What makes each stage, for the error that a missing one gives.
@@ -47,9 +49,10 @@ class Run:
         self.path, self._record, self._seen = path, record, _version(path / "run.json")
 
     @classmethod
-    def create(cls, path: str | Path, source: str | Path) -> "Run":
+    def create(cls, path: str | Path, source: str | Path, store: Path | None = None) -> "Run":
         """The run of ``source`` at ``path``: made if it is not there, opened if it is the run of the same video.
 
+        store: an existing folder through which the new run shares results with others; see :mod:`workbench.store`.
         Raises :class:`RunError` when ``path`` is the run of another video, something else, or not writable.
         """
         path, source = Path(path), Path(source)
@@ -72,6 +75,8 @@ class Run:
             "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
             "stages": {},
         }
+        if store:  # relative, so that both can be moved together
+            record["store"] = os.path.relpath(store.resolve(), path.resolve())
         try:
             path.mkdir(parents=True, exist_ok=True)
             run = cls(path, record)
@@ -184,36 +189,46 @@ class Run:
             return found
         if found and found["fingerprint"] != key and not (overwrite or found.get("released")):
             raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
-        scratch = self.path / f".{name}.partial"
+        shared = find_entry(self.path, self.record, name, parameters.as_dict(), after, weights)
+        with shared.lock() if shared else nullcontext():
+            known, start = None, time.perf_counter()
+            scratch = self._scratch(name)
+            try:
+                known = shared.fetch(scratch) if shared else None
+                info = known["info"] if known else compute(scratch)
+                if found:  # from here on the old outputs are not vouched for; the new ones may have other names
+                    self.record["stages"].pop(name, None)
+                    self._save()
+                    for output in found["outputs"]:
+                        _remove(self.path / output)
+                for item in sorted(scratch.iterdir()):
+                    _remove(self.path / item.name)
+                    item.replace(self.path / item.name)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            self.record["stages"][name] = {
+                "parameters": parameters.as_dict(),
+                "fingerprint": key,
+                "inputs": inputs,
+                "outputs": list(outputs),
+                "seconds": known["seconds"] if known else round(time.perf_counter() - start, 3),
+                "finished": known["finished"] if known else datetime.now(UTC).isoformat(timespec="seconds"),
+                "info": info or {},
+            } | ({"shared": shared.key} if shared else {})
+            self._save()
+            if shared and not known:
+                shared.put(self.path, self.record["stages"][name])
+        return self.record["stages"][name]
+
+    def _scratch(self, stage: str) -> Path:
+        """An empty folder for a stage to write into."""
+        scratch = self.path / f".{stage}.partial"
         shutil.rmtree(scratch, ignore_errors=True)
         try:
             scratch.mkdir()
         except OSError as error:
             raise RunError(f"{self.path} cannot be written ({error.strerror}): choose another folder with --out") from error
-        start = time.perf_counter()
-        try:
-            info = compute(scratch)
-            if found:  # from here on the old outputs are not vouched for; the new ones may have other names
-                self.record["stages"].pop(name, None)
-                self._save()
-                for output in found["outputs"]:
-                    _remove(self.path / output)
-            for item in sorted(scratch.iterdir()):
-                _remove(self.path / item.name)
-                item.replace(self.path / item.name)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        self.record["stages"][name] = {
-            "parameters": parameters.as_dict(),
-            "fingerprint": key,
-            "inputs": inputs,
-            "outputs": list(outputs),
-            "seconds": round(time.perf_counter() - start, 3),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "info": info or {},
-        }
-        self._save()
-        return self.record["stages"][name]
+        return scratch
 
     def edits(self, stage: str) -> list[Any]:
         """The changes made by hand to a stage's result, in their order. They outlive it: a stage that is computed anew makes

@@ -1,0 +1,493 @@
+"""Sweeps: the file, the cells and what they share, the table, and what may go wrong on the way.
+
+The video is :func:`tiny.mixture`: scenes of 14 and 10 frames and three foreign pictures, blurred noise embedded by rank-vlad,
+which tells them apart at eps 0.2 to 0.4; at 0.001 no frame has a neighbour, and no scene is found. A cell without notebooks
+takes less than a second, once everything is imported.
+"""
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from filelock import FileLock
+from tiny import check_result, encode, mixture, refused, workbench
+
+from workbench import stages
+from workbench.cells import DONE, FAILED, NO_WEIGHTS, read_result, run_cell, write_table
+from workbench.edit import flip_scenes
+from workbench.errors import UsageError
+from workbench.evaluate import OUTLIER, TruthRow
+from workbench.parameters import stage_parameters
+from workbench.run import Run
+from workbench.sweep import read_sweep
+
+FAST = {"embed.backbone": "rank-vlad", "match.matcher": "sift-flann"}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    """:func:`tiny.mixture` as ``clip.mp4``, with its truth beside it."""
+    rows = [TruthRow(k, "left" if frame < 14 else "right", int(frame)) for k, frame in enumerate(_shuffled())]
+    rows += [TruthRow(24 + k, OUTLIER, k) for k in range(3)]
+    table = pd.DataFrame(rows)
+    table.loc[table["clip"] == "right", "frame"] -= 14
+    table.to_csv(tmp_path / "clip.truth.csv", index=False)
+    return encode(tmp_path / "clip.mp4", mixture())
+
+
+def _shuffled() -> np.ndarray:
+    return np.random.default_rng(3).permutation(24)
+
+
+def sweep_file(clip: Path, parameters: dict, **more: object) -> Path:
+    """A sweep file beside ``clip``, of fast cells without notebooks unless ``more`` says otherwise."""
+    content = {"question": "Which?", "videos": [clip.name], "runner": "stages", "fixed": FAST, "parameters": parameters} | more
+    path = clip.with_name("sweep.yaml")
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def without_seconds(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in table.columns if not name.startswith("seconds")]]
+
+
+# --- the file -------------------------------------------------------------------------------------------------------------
+
+
+def test_grid(clip):
+    """All combinations, the last name fastest; short names become dotted, and paths are relative to the file."""
+    sweep = read_sweep(sweep_file(clip, {"grid": {"eps": [0.2, 0.3], "order.method": ["path", "greedy"]}}))
+    assert (sweep.question, sweep.varied) == ("Which?", ("cluster.eps", "order.method"))
+    assert [tuple(cell.parameters.values()) for cell in sweep.cells] == [
+        (0.2, "path"),
+        (0.2, "greedy"),
+        (0.3, "path"),
+        (0.3, "greedy"),
+    ]
+    assert len({cell.name for cell in sweep.cells}) == 4
+    for cell in sweep.cells:
+        assert cell.given == FAST | cell.parameters
+        assert (cell.video, cell.source, cell.runner) == ("clip.mp4", clip.resolve(), "stages")
+
+
+def test_list_has_the_rest_from_fixed_and_defaults(clip):
+    wanted = {"list": [{"eps": 0.2}, {"clusterer": "hdbscan", "min_cluster_size": 5}]}
+    sweep = read_sweep(sweep_file(clip, wanted))
+    assert sweep.varied == ("cluster.eps", "cluster.clusterer", "cluster.min_cluster_size")
+    assert [tuple(cell.parameters.values()) for cell in sweep.cells] == [(0.2, "dbscan", 10), (0.0, "hdbscan", 5)]
+
+
+def test_sample_is_seeded_and_in_range(clip):
+    """Even over the range: of 200 draws from 0 to 2, about half are below 1; the same seed draws the same."""
+    chosen = {"eps": [0, 2], "min_samples": [2, 4], "matcher": ["sift-flann", "sift-exact"]}
+    files = {"embed.backbone": "rank-vlad"}
+
+    def draw(seed: int) -> list[tuple]:
+        wanted = {"sample": {"count": 200, "seed": seed, "from": chosen}}
+        return [tuple(cell.parameters.values()) for cell in read_sweep(sweep_file(clip, wanted, fixed=files)).cells]
+
+    drawn = draw(7)
+    eps, samples, matchers = zip(*drawn, strict=True)
+    assert len(set(eps)) == 200 and min(eps) >= 0 and max(eps) <= 2
+    assert 70 < sum(value < 1 for value in eps) < 130
+    assert min(Counter(samples).values()) > 40 and set(samples) == {2, 3, 4}
+    assert min(Counter(matchers).values()) > 70 and len(set(matchers)) == 2
+    assert draw(7) == drawn != draw(8)
+
+
+def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
+    """Parameters as they work out, not as they are written; video and truth by their bytes."""
+
+    def name(parameters: dict, **more: object) -> str:
+        return read_sweep(sweep_file(clip, {"list": [parameters]}, **more)).cells[0].name
+
+    first = name({"eps": 0.3})
+    assert (
+        name({"cluster.eps": 0.3, "min_samples": 3})
+        == first
+        == name({"backbone": "rank-vlad"}, fixed={"matcher": "sift-flann", "eps": 0.3})
+    )
+    assert first not in (name({"eps": 0.31}), name({"eps": 0.3}, runner="notebooks"))
+    truth = clip.with_name("clip.truth.csv")
+    truth.write_text(truth.read_text().replace("left", "first"))
+    assert name({"eps": 0.3}) != first
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parameters": {"grid": {"epsilon": [1]}}}, ["unknown parameter epsilon; known: ", "cluster.eps", "write.crf"]),
+        ({"parameters": {"grid": {"clusters.eps": [1]}}}, ["unknown parameter clusters.eps; known: ", "cluster.eps"]),
+        ({"parameters": {"grid": {"eps": [0.1, 3.0]}}}, ["eps=3.0 is out of range", "0 to 2"]),
+        ({"parameters": {"grid": {"eps": 0.1}}}, ["eps has to be a list of values"]),
+        ({"parameters": {"grid": {"eps": []}}}, ["eps has to be a list of values, as [...], with one at least"]),
+        ({"parameters": {"grid": {}}}, ["grid names no parameter"]),
+        ({"parameters": {"grid": {"eps": [0.1], "cluster.eps": [0.2]}}}, ["eps is given twice"]),
+        ({"parameters": {"grid": {"matcher": ["sift-exact"]}}}, ["match.matcher is both fixed and varied"]),
+        ({"parameters": {"gird": {"eps": [0.1]}}}, ["parameters is gird: give one of grid, list, sample"]),
+        ({"parameters": {}}, ["parameters is empty: give one of grid, list, sample"]),
+        ({"parameters": {"list": [0.1]}}, ["list has to be a list of dictionaries"]),
+        (
+            {"parameters": {"sample": {"count": 3, "from": {"eps": [0, 1]}}}},
+            ["sample has count, from: give count, seed and from"],
+        ),
+        ({"parameters": {"sample": {"count": 0, "seed": 1, "from": {"eps": [0, 1]}}}}, ["count is 0: give a whole number"]),
+        ({"fixed": {"min_samples": "few"}}, ["min_samples='few' must be of type int"]),
+        ({"fixed": ["eps"]}, ["fixed has to be names with values"]),
+        ({"video": "clip.mp4"}, ["video is not known; known: question, videos, runner, fixed, parameters"]),
+        ({"videos": []}, ["videos has to be a list of paths"]),
+        ({"videos": ["clip.mp4", "gone.mp4"]}, ["the video gone.mp4 is not there", "relative to the sweep file"]),
+        ({"videos": ["clip.truth.csv"]}, ["clip.truth.csv"]),
+        ({"runner": "papermill"}, ["runner 'papermill' is not known; known: notebooks, stages"]),
+        ({"parameters": {"grid": {"proxy_size": list(range(64, 164)), "crf": list(range(11))}}}, ["1,100 cells", "--yes"]),
+        ({"parameters": {"sample": {"count": 10**6, "seed": 0, "from": {"eps": [0, 1]}}}}, ["1,000,000 cells", "--yes"]),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value[0][:30],
+)
+def test_bad_files(clip, tmp_path, change, words):
+    """One line that says what is known or what to do, before anything is made."""
+    file = sweep_file(clip, {"grid": {"eps": [0.1]}})
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | change))
+    answer = workbench("sweep", file, "--out", tmp_path / "out")
+    refused(answer, 1 if change == {"videos": ["clip.truth.csv"]} else 2, *words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", [b"", b"- a list", b"videos: [clip.mp4", b"\xff\xfe", b"videos: [clip.mp4]"], ids=repr)
+def test_files_that_are_no_sweep(tmp_path, text):
+    (tmp_path / "sweep.yaml").write_bytes(text)
+    refused(workbench("sweep", tmp_path / "sweep.yaml"), 2, "sweep.yaml")
+    refused(workbench("sweep", tmp_path / "gone.yaml"), 2, "gone.yaml cannot be read", "give the path of a sweep file")
+
+
+def test_a_million_cells_are_counted_not_made(clip):
+    """It answers at once; ``--yes`` is the way to many."""
+    file = sweep_file(
+        clip, {"grid": {"crf": list(range(50)), "proxy_size": list(range(64, 264)), "max_keypoints": list(range(16, 116))}}
+    )
+    start = time.perf_counter()
+    with pytest.raises(UsageError, match="1,000,000 cells: pass --yes"):
+        read_sweep(file)
+    assert time.perf_counter() - start < 2
+    file = sweep_file(clip, {"grid": {"crf": list(range(50)), "proxy_size": list(range(64, 88))}})
+    assert len(read_sweep(file, many=True).cells) == 1200
+
+
+def test_the_ready_sweeps_can_be_read():
+    files = sorted((ROOT / "sweeps").glob("*.yaml"))
+    assert files
+    for file in files:
+        sweep = read_sweep(file)
+        assert sweep.question.endswith("?") and len(sweep.cells) > 1, file
+
+
+# --- the cells ------------------------------------------------------------------------------------------------------------
+
+
+def count_calls(monkeypatch, *names: str) -> Counter:
+    """Count the calls of functions that ``workbench.stages`` uses, by their own names."""
+    calls = Counter()
+    for name in names:
+        module, _, function = name.rpartition(".")
+        target = getattr(stages, module) if module else stages
+        true = getattr(target, function)
+
+        def counted(*args, _true=true, _name=function, **kwargs):
+            calls[_name] += 1
+            return _true(*args, **kwargs)
+
+        monkeypatch.setattr(target, function, counted)
+    return calls
+
+
+def test_shared_stages_are_computed_once(clip, tmp_path, monkeypatch):
+    """20 values of eps cost one embedding and one clustering each; what follows is done once for all that find the same
+    scenes, and the cost is below 2.5 runs. Every cell has the same files and figures as a run of its own."""
+    values = [round(0.2 + 0.015 * k, 3) for k in range(20)]
+    sweep = read_sweep(sweep_file(clip, {"grid": {"eps": values}}))
+    alone = Run.create(tmp_path / "alone", clip)
+    (tmp_path / "warm").mkdir()
+    run_cell(sweep.cells[0], tmp_path / "warm")  # so that imports are not measured
+    start = time.perf_counter()
+    stages.reconstruct(alone, stage_parameters(sweep.cells[10].given), clip.with_name("clip.truth.csv"), progress=False)
+    once = time.perf_counter() - start
+
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster.cluster", "extract", "search.search", "write_video")
+    start = time.perf_counter()
+    for cell in sweep.cells:
+        assert run_cell(cell, tmp_path)["status"] == DONE
+    assert time.perf_counter() - start < 2.5 * once
+    found = {tuple(Run.open(tmp_path / "cells" / cell.name).labels()) for cell in sweep.cells}
+    assert (calls["read_proxies"], calls["embed"], calls["extract"], calls["cluster"]) == (1, 1, 1, 20)
+    assert calls["search"] == len(found) < 6
+    cell = tmp_path / "cells" / sweep.cells[10].name
+    for name in ("order.csv", "transforms.csv", "embeddings.npy", "clusters.csv", "scenes.csv", "frames.csv"):
+        assert (cell / name).read_bytes() == (alone.path / name).read_bytes(), name
+    check_result(cell, clip, exact=False)
+    mine, other = (json.loads((path / "metrics.json").read_text()) for path in (cell, alone.path))
+    assert {k: v for k, v in mine.items() if "seconds" not in k} == {k: v for k, v in other.items() if "seconds" not in k}
+
+
+def test_a_shared_result_is_never_changed_by_a_cell(clip, tmp_path):
+    """An edit by hand in one cell's run stays there: the others, and the store, keep the computed order."""
+    sweep = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31, 0.32]}}))
+    first, second, third = sweep.cells
+    for cell in (first, second):
+        run_cell(cell, tmp_path)
+    orders = [tmp_path / "cells" / cell.name / "order.csv" for cell in (first, second, third)]
+    before = orders[0].read_bytes()
+    flip_scenes(Run.open(orders[0].parent), None, progress=False)
+    assert orders[0].read_bytes() != before == orders[1].read_bytes()
+    run_cell(third, tmp_path)
+    assert orders[2].read_bytes() == before
+
+
+def test_a_stage_that_reads_more_than_files_is_not_taken_for_another(clip, tmp_path):
+    """Alignment reads RANSAC's threshold: cells that differ in it share no alignment, even where the pairs come out alike."""
+    sweep = read_sweep(sweep_file(clip, {"grid": {"register.threshold": [3.0, 3.0000001]}}))
+    for cell in sweep.cells:
+        run_cell(cell, tmp_path)
+    records = [Run.open(tmp_path / "cells" / cell.name).record["stages"] for cell in sweep.cells]
+    same = [name for name in records[0] if records[0][name]["shared"] == records[1][name]["shared"]]
+    assert same == ["video", "embed", "cluster", "features", "match"]
+
+
+def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
+    """No scene, no weights, a fault of the program: each has its status and one line; what was found before is in its row."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    wanted = [{"eps": 0.3}, {"eps": 0.001}, {"keypoints": "superpoint"}, {"crf": 30}]
+    sweep = read_sweep(sweep_file(clip, {"list": wanted}, fixed=FAST | {"seed": 1}))
+    true = stages.write_video
+
+    def fault(*args: object, crf: int, **more: object) -> None:
+        if crf == 30:
+            raise ValueError("first line\nsecond line")
+        true(*args, crf=crf, **more)
+
+    monkeypatch.setattr(stages, "write_video", fault)
+    for cell in sweep.cells:
+        run_cell(cell, tmp_path)
+    table = write_table(sweep, tmp_path)
+    assert list(table["status"]) == [DONE, FAILED, NO_WEIGHTS, FAILED]
+    assert table["error"][0] == ""
+    assert "no scene was found: all 27 frames" in table["error"][1]
+    assert "magic-leap-community/superpoint" in table["error"][2]
+    assert table["error"][3] == "ValueError: first line second line"
+    assert list(table["outliers"].isna()) == [False, False, True, False] and table["outliers"][1] == 27
+    assert list(table["scene_f1"].fillna(-1))[:3] == [1, 0, -1]
+    read = pd.read_parquet(tmp_path / "sweep.parquet")
+    pd.testing.assert_frame_equal(read, table)
+    assert (table.dtypes["crf" if "crf" in table else "write.crf"], table.dtypes["outliers"]) == ("Int64", "Int64")
+    again = pd.read_csv(tmp_path / "sweep.csv")
+    assert list(again.columns) == list(table.columns) and list(again["cluster.eps"]) == [0.3, 0.001, 0, 0]
+    assert list(again.columns)[:7] == ["video", "cluster.eps", "features.keypoints", "write.crf", "status", "error", "seconds"]
+
+
+def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):
+    """What the disk refuses is no result of a cell; with room again, only what was missing is computed."""
+    (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "clusters.csv")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "find_scenes", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            run_cell(cell, tmp_path)
+    assert read_result(cell, tmp_path) is None
+    with monkeypatch.context() as patch:  # the store itself may find no room
+        patch.setattr(os, "link", full)
+        patch.setattr("workbench.store.shutil.copyfile", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            run_cell(cell, tmp_path)
+    assert read_result(cell, tmp_path) is None
+    assert not list((tmp_path / "store").glob(".*"))
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster.cluster", "extract")
+    assert run_cell(cell, tmp_path)["status"] == DONE
+    assert calls == {"extract": 1}
+
+
+def test_results_are_copied_where_links_are_refused(clip, tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    cells = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31]}})).cells
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "write_video")
+    assert [run_cell(cell, tmp_path)["status"] for cell in cells] == [DONE, DONE]
+    assert (calls["read_proxies"], calls["embed"]) == (1, 1)
+
+
+def test_a_sweep_that_was_moved_shares_on(clip, tmp_path, monkeypatch):
+    first, second = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31]}})).cells
+    run_cell(first, tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    calls = count_calls(monkeypatch, "embed")
+    run_cell(second, tmp_path / "there")
+    assert calls["embed"] == 0
+
+
+# --- on Dask --------------------------------------------------------------------------------------------------------------
+
+EPS = [0.2, 0.25, 0.3, 0.35, 0.001, 0.4]
+
+
+def command(file: Path, out: Path, *more: object) -> list[str]:
+    program = "from workbench.cli import main; main()"
+    return [sys.executable, "-c", program, "sweep", str(file), "--out", str(out), *map(str, more)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """A folder with a clip and a sweep of six cells, one of which fails; and its table, made cell by cell in this process."""
+    folder = tmp_path_factory.mktemp("whole")
+    clip = encode(folder / "clip.mp4", mixture())
+    sweep = read_sweep(sweep_file(clip, {"grid": {"eps": EPS}}))
+    for cell in sweep.cells:
+        run_cell(cell, folder / "out")
+    return folder / "sweep.yaml", write_table(sweep, folder / "out")
+
+
+def check_table(out: Path, whole: pd.DataFrame) -> None:
+    """The table in ``out`` is that of an undisturbed sweep, but for seconds and the folder's name in errors."""
+    table, expected = (without_seconds(frame) for frame in (pd.read_parquet(out / "sweep.parquet"), whole))
+    assert list(table["status"]) == [DONE] * 4 + [FAILED, DONE]
+    assert "no scene was found" in table["error"][4]
+    pd.testing.assert_frame_equal(table.drop(columns="error"), expected.drop(columns="error"))
+
+
+def test_on_this_machine(whole, tmp_path):
+    """A cluster of its own; run again, it has nothing to do but what failed. One folder is for one sweep at a time."""
+    file, expected = whole
+    answer = workbench("sweep", file, "--out", tmp_path / "out")
+    assert answer.status == 0, answer
+    assert answer.out.splitlines() == [
+        "6 cells: 5 done, 1 failed",
+        str(tmp_path / "out" / "sweep.csv"),
+        str(tmp_path / "out" / "sweep.parquet"),
+    ]
+    *lines, note = answer.err.splitlines()
+    assert {line.split(" ", 1)[0] for line in lines} == {f"{k}/6" for k in range(1, 7)}
+    assert note.startswith("note: no scene was found")
+    check_table(tmp_path / "out", expected)
+    with FileLock(tmp_path / "out" / ".lock"):
+        refused(workbench("sweep", file, "--out", tmp_path / "out"), 2, "another sweep works in", "--out")
+
+
+def test_killed_and_started_again(whole, tmp_path):
+    """SIGKILL after the second cell: what was finished is not touched again, and the table is the same."""
+    file, expected = whole
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(file, out), stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for(lambda: len(list(out.glob("cells/[0-9a-f]*.json"))) >= 2, process)
+    process.kill()
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in out.glob("cells/[0-9a-f]*.json")}
+    done = {path: when for path, when in finished.items() if json.loads(path.read_text())["status"] == DONE}
+    assert done and not (out / "sweep.csv").exists()
+    subprocess.run(command(file, out), check=True, capture_output=True, timeout=120)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    check_table(out, expected)
+
+
+def wait_for(happened, process: subprocess.Popen, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert process.poll() is None, "it ended too early"
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A Dask scheduler on loopback and two worker processes with a thread each, as a user starts them: address and workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
+    port = address.rsplit(":", 1)[1]
+    dask = [sys.executable, "-m", "dask"]
+    words = ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", "--no-show"]
+    processes = [subprocess.Popen([*dask, *words], **common)]
+    for _ in range(2):
+        words = ["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path)]
+        processes.append(subprocess.Popen([*dask, *words], **common))
+    from distributed import Client
+
+    with Client(address, timeout=60) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield address, processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_that_dies(whole, scheduler, tmp_path):
+    """Of two workers one is killed when the first cell is done: the other does the rest, and no cell is missing."""
+    file, expected = whole
+    address, (_, victim, survivor) = scheduler
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(file, out, "--scheduler", address), stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(out.glob("cells/[0-9a-f]*.json")), process)
+    victim.send_signal(signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert survivor.poll() is None
+    check_table(out, expected)
+
+
+def test_a_scheduler_that_dies(whole, scheduler, tmp_path):
+    """The sweep ends in one line; without a scheduler, the same command then goes on."""
+    file, expected = whole
+    address, (master, *_) = scheduler
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(file, out, "--scheduler", address), stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(out.glob("cells/[0-9a-f]*.json")), process)
+    master.send_signal(signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "was lost: finished cells are kept" in said.splitlines()[-1]
+    subprocess.run(command(file, out), check=True, capture_output=True, timeout=120)
+    check_table(out, expected)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"])
+def test_a_scheduler_that_does_not_answer(whole, tmp_path, address):
+    start = time.perf_counter()
+    answer = workbench("sweep", whole[0], "--out", tmp_path / "out", "--scheduler", address)
+    refused(answer, 2, f"the scheduler {address} does not answer", "dask scheduler")
+    assert time.perf_counter() - start < 20
+
+
+# --- through the notebooks ------------------------------------------------------------------------------------------------
+
+
+def test_notebooks(clip, tmp_path):
+    """Two cells by papermill, one of which finds no scene: both have executed notebooks, the last of the other half way."""
+    file = sweep_file(clip, {"grid": {"eps": [0.3, 0.001]}}, runner="notebooks")
+    answer = workbench("sweep", file, "--out", tmp_path / "out")
+    assert answer.out.startswith("2 cells: 1 done, 1 failed\n"), answer
+    table = pd.read_csv(tmp_path / "out" / "sweep.csv")
+    assert list(table["scene_f1"]) == [1, 0]
+    assert "no scene was found" in table["error"][1] and "05_order_frames" in table["error"][1]
+    names = {f"{name}.ipynb" for name in ("00_make_corrupted_clip", "01_embed", "02_visualise_clusters", "03_tune_eps")}
+    names |= {"04_inspect_matches.ipynb", "05_order_frames.ipynb"}
+    for folder in table["notebooks"]:
+        assert {path.name for path in (tmp_path / "out" / folder).iterdir()} == names
+    records = [Run.open(tmp_path / "out" / run).record["stages"] for run in table["run"]]
+    assert {name: records[0][name]["finished"] for name in ("video", "embed", "umap", "features")} == {
+        name: records[1][name]["finished"] for name in ("video", "embed", "umap", "features")
+    }

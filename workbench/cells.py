@@ -1,0 +1,128 @@
+"""One cell of a sweep: it is run, and its result kept; then all results become one table.
+
+Below the sweep's folder: ``cells/NAME/`` is the run directory of a cell, with its executed notebooks, ``cells/NAME.json`` what
+came of it, ``store/`` the results of stages that cells share, ``sweep.csv`` and ``sweep.parquet`` the table.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.errors import DISK, ModelError
+from workbench.evaluate import find_truth
+from workbench.headless import run_notebooks
+from workbench.parameters import stage_parameters
+from workbench.run import Run
+from workbench.stages import reconstruct, write_metrics
+from workbench.sweep import Cell, Sweep
+
+DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"
+
+
+def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
+    """Reconstruct a cell and write its result; returns it: status, error (one line, "" when done) and metrics, flat.
+
+    Whatever goes wrong in the cell is its result. Only what the disk refuses is raised, as OSError: then nothing more can be
+    written, and what was computed is there for the next call. Not safe in threads: papermill changes the current folder.
+    """
+    try:
+        _reconstruct(cell, folder)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise
+        return write_result(cell, folder, *_told(error))
+    return write_result(cell, folder, DONE)
+
+
+def _reconstruct(cell: Cell, folder: Path) -> None:
+    (folder / "store").mkdir(parents=True, exist_ok=True)
+    run = Run.create(run_path(cell, folder), cell.source, store=folder / "store")
+    chosen, truth = stage_parameters(cell.given), find_truth(cell.source)
+    if cell.runner == "stages":
+        reconstruct(run, chosen, truth, progress=False)
+        return
+    for _ in run_notebooks(run, chosen, truth, overwrite=False):
+        pass
+    write_metrics(Run.open(run.path), truth)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Status and one line for what went wrong; of an error in a notebook papermill knows the kind by name."""
+    kind = getattr(error.__cause__, "ename", type(error).__name__)
+    text = " ".join(str(error).split())
+    if not type(error).__module__.startswith("workbench"):  # not meant for people: its kind is worth knowing
+        text = f"{kind}: {text}"
+    return NO_WEIGHTS if kind == ModelError.__name__ else FAILED, text
+
+
+def write_result(cell: Cell, folder: Path, status: str, error: str = "") -> dict[str, Any]:
+    """Write what came of a cell, in one step, and return it. A cell that failed late has its metrics all the same."""
+    file = run_path(cell, folder) / "metrics.json"
+    metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    result = {"status": status, "error": error, "metrics": metrics}
+    out = _result_file(cell, folder)
+    partial = out.with_name(f".{out.name}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    partial.replace(out)
+    return result
+
+
+def read_result(cell: Cell, folder: Path) -> dict[str, Any] | None:
+    """What came of a cell, None when it has not been run to its end."""
+    file = _result_file(cell, folder)
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def run_path(cell: Cell, folder: Path) -> Path:
+    """The cell's run directory."""
+    return folder / "cells" / cell.name
+
+
+def _result_file(cell: Cell, folder: Path) -> Path:
+    return folder / "cells" / f"{cell.name}.json"
+
+
+def write_table(sweep: Sweep, folder: Path) -> pd.DataFrame:
+    """Write ``sweep.csv`` and ``sweep.parquet``, a row a cell in the order of the sweep file, and return the table.
+
+    Columns: video; the varied parameters, dotted; status and error; seconds of all stages together; the metrics, among them
+    the seconds of each stage (what it cost where it was computed, though cells share it); run and notebooks, folders below
+    ``folder``, notebooks empty when there are none. What a cell does not have is empty. All cells must have a result.
+    """
+    rows = []
+    for cell in sweep.cells:
+        result = read_result(cell, folder)
+        metrics = {name: " ".join(value) if isinstance(value, list) else value for name, value in result["metrics"].items()}
+        seconds = sum(value for name, value in metrics.items() if name.startswith("seconds_"))
+        run = run_path(cell, folder).relative_to(folder)
+        notebooks = run / "notebooks" if (folder / run / "notebooks").is_dir() else None
+        rows.append(
+            {"video": cell.video, **cell.parameters, "status": result["status"], "error": result["error"]}
+            | {"seconds": round(seconds, 3) if metrics else None}
+            | metrics
+            | {"run": run.as_posix(), "notebooks": notebooks and notebooks.as_posix()}
+        )
+    names = dict.fromkeys(name for row in rows for name in row)
+    last = ("run", "notebooks")
+    names = [name for name in names if name not in last] + list(last)
+    table = pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
+    for name, write in (("sweep.csv", _csv), ("sweep.parquet", pd.DataFrame.to_parquet)):
+        partial = folder / f".{name}.partial"
+        write(table, partial)
+        partial.replace(folder / name)
+    return table
+
+
+def _csv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def _column(values: Sequence[Any]) -> pd.Series:
+    """A column of one type, whole numbers whole even where some cells have none."""
+    kinds = {type(value) for value in values if value is not None}
+    kind = "boolean" if kinds == {bool} else "Int64" if kinds == {int} else "Float64" if kinds <= {int, float} else "string"
+    return pd.Series(values, dtype=kind if kinds else "string")

@@ -1,0 +1,90 @@
+"""Results of stages, shared between the runs of a sweep: what several runs need is computed once.
+
+A result lies in ``STAGE-KEY/``: the stage's files, and ``record.json`` with its record. The key covers the parameters, the
+weights and what the stage was made from, down to the SHA-256 of the video. Files are hard links where the file system has
+them, so that a shared result takes its room once. Entries appear whole, by a rename; a reader needs no lock.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+RECORD = "record.json"
+# Stages of which the later ones read the files and nothing else. Twenty values of eps often find the same scenes: what is
+# built on these is then the same too, and is made once.
+BY_FILES = ("cluster",)
+
+
+class Entry:
+    """A place in a store, for one stage with one set of parameters and inputs; filled or not."""
+
+    def __init__(self, store: Path, stage: str, key: str) -> None:
+        self.key, self.folder = key, store / f"{stage}-{key}"
+
+    def lock(self) -> FileLock:
+        """Held while the result is fetched or computed, so that a second run that wants it waits. It goes with its process."""
+        return FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
+
+    def fetch(self, out: Path) -> dict[str, Any] | None:
+        """Put the stage's files into the folder ``out`` and return its record; None when nobody has computed it yet."""
+        if not self.folder.is_dir():
+            return None
+        shutil.copytree(self.folder, out, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
+        return json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+
+    def put(self, run: Path, record: dict[str, Any]) -> None:
+        """Fill the entry with a finished stage of the run directory ``run``; one that is filled stays as it is."""
+        partial = Path(tempfile.mkdtemp(prefix=".", suffix=".partial", dir=self.folder.parent))
+        try:
+            for name in record["outputs"]:
+                (partial / name).parent.mkdir(exist_ok=True)
+                if (run / name).is_dir():
+                    shutil.copytree(run / name, partial / name, copy_function=_link)
+                else:
+                    _link(run / name, partial / name)
+            (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            if not self.folder.exists():
+                partial.chmod(0o755)  # mkdtemp's are for their owner alone
+                partial.rename(self.folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def find_entry(
+    run: Path, record: dict[str, Any], stage: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str
+) -> Entry | None:
+    """The entry of a stage of the run directory ``run``, whose ``run.json`` holds ``record``; None when the run has no store.
+
+    A run that was edited by hand shares nothing any more, and one that was moved away from its store neither.
+    """
+    name = record.get("store")
+    if not name or record.get("edits") or not (run / name).is_dir():
+        return None
+    made_from = {other: _identity(run, record["stages"], other) for other in after} or {"source": record["source"]["sha256"]}
+    return Entry(run / name, stage, _digest([stage, parameters, made_from, weights]))
+
+
+def _identity(run: Path, stages: dict[str, Any], stage: str) -> str:
+    """What a finished stage is, for the keys of those that are built on it."""
+    found = stages[stage]
+    if stage not in BY_FILES:
+        return found.get("shared", found["fingerprint"])
+    files = [hashlib.sha256((run / name).read_bytes()).hexdigest() for name in found["outputs"]]
+    return _digest([stage, files, [_identity(run, stages, other) for other in found["inputs"]]])
+
+
+def _digest(described: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links, or no more of them for this file
+        shutil.copyfile(source, target)

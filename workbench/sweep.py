@@ -1,0 +1,212 @@
+"""Sweep files: which videos are to be reconstructed with which parameters. A cell is one video with one set of parameters.
+
+    question: Which radius finds the scenes?
+    videos: [../data/sample.mp4]          # relative to the file
+    runner: notebooks                     # or stages: the fast path, without notebooks and the map
+    fixed: {match.matcher: sift-flann}    # the same in every cell
+    parameters:
+      grid: {cluster.eps: [0.02, 0.03], order.method: [path, greedy]}   # all combinations
+
+In place of ``grid`` there may be ``list`` (a dictionary a set) or ``sample`` (``count``, ``seed`` and ``from``, which maps a
+name to ``[low, high]`` or to values to choose from).
+"""
+
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from workbench.errors import ParameterError, UsageError
+from workbench.evaluate import find_truth, read_truth
+from workbench.models import folder_digest
+from workbench.parameters import defaults, full_names, stage_parameters
+from workbench.registry import file_sha256
+from workbench.video import decode
+
+KEYS = ("question", "videos", "runner", "fixed", "parameters")
+RUNNERS = ("notebooks", "stages")
+FORMS = ("grid", "list", "sample")
+MANY = 1000  # cells; more have to be asked for
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One reconstruction of a sweep.
+
+    name: digest of all that decides its result; the same cell has the same name in every sweep. video: as the sweep file has
+    it. source: the video's path. parameters: those that differ between cells, dotted, in the order of the file. given: these
+    and the fixed ones.
+    """
+
+    name: str
+    video: str
+    source: Path
+    parameters: dict[str, Any]
+    given: dict[str, Any]
+    runner: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file. varied: dotted names of the parameters that differ between cells. cells: in the order of the file, videos
+    outermost."""
+
+    path: Path
+    question: str
+    varied: tuple[str, ...]
+    cells: list[Cell] = field(repr=False)
+
+
+def read_sweep(path: str | Path, many: bool = False) -> Sweep:
+    """Read and check a sweep file, its videos and their truths; nothing is computed.
+
+    many: whether more than :data:`MANY` cells are wanted. Raises :class:`~workbench.errors.UsageError` for a file that cannot
+    be read or has something in it that is not known, or for too many cells, :class:`~workbench.errors.ParameterError` for a
+    parameter that is not known or out of range, and what the video or its truth is refused with.
+    """
+    path = Path(path)
+    content = _content(path)
+    runner = content.get("runner", RUNNERS[0])
+    if runner not in RUNNERS:
+        raise UsageError(f"{path}: runner {runner!r} is not known; known: {', '.join(RUNNERS)}")
+    videos = _list(path, "videos", content["videos"], str)
+    form, wanted = _form(path, content["parameters"])
+    fixed = full_names(_dictionary(path, "fixed", content.get("fixed", {})))
+    size = len(videos) * _size(path, form, wanted)
+    if size > MANY and not many:
+        raise UsageError(f"{path} has {size:,} cells: pass --yes to run them all, or give fewer values")
+    sets = [full_names(values) for values in _SETS[form](wanted)]
+    varied = tuple(dict.fromkeys(name for values in sets for name in values))
+    both = sorted(set(varied) & set(fixed))
+    if both:
+        raise UsageError(f"{path}: {', '.join(both)} is both fixed and varied: give it once")
+    rest = defaults() | fixed
+    sets = [{name: values.get(name, rest[name]) for name in varied} for values in sets]
+    for values in sets:
+        _check(path, fixed | values)
+    cells, weights = [], functools.cache(folder_digest)
+    for video in videos:
+        source, digests = _source(path, video)
+        for values in sets:
+            given = fixed | values
+            cells.append(Cell(_name([*digests, runner], given, weights), video, source, values, given, runner))
+    return Sweep(path, str(content.get("question", "")), varied, cells)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): give the path of a sweep file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it there") from error
+    content = _dictionary(path, "a sweep file", content)
+    unknown = [str(key) for key in content if key not in KEYS]
+    if unknown:
+        raise UsageError(f"{path}: {', '.join(unknown)} is not known; known: {', '.join(KEYS)}")
+    missing = [key for key in ("videos", "parameters") if key not in content]
+    if missing:
+        raise UsageError(f"{path} lacks {' and '.join(missing)}: see sweeps/README.md")
+    return content
+
+
+def _form(path: Path, parameters: Any) -> tuple[str, Any]:
+    """grid, list or sample, and what it holds, checked as far as its shape goes."""
+    found = list(_dictionary(path, "parameters", parameters))
+    if len(found) != 1 or found[0] not in FORMS:
+        raise UsageError(f"{path}: parameters is {', '.join(map(str, found)) or 'empty'}: give one of {', '.join(FORMS)}")
+    form, wanted = found[0], parameters[found[0]]
+    if form == "list":
+        return form, _list(path, "list", wanted, dict)
+    choices = _dictionary(path, form, wanted)
+    if form == "sample":
+        if set(choices) != {"count", "seed", "from"}:
+            raise UsageError(f"{path}: sample has {', '.join(map(str, choices))}: give count, seed and from")
+        for name, least in (("count", 1), ("seed", 0)):
+            if type(choices[name]) is not int or choices[name] < least:
+                raise UsageError(f"{path}: {name} is {choices[name]!r}: give a whole number of at least {least}")
+        choices = _dictionary(path, "from", choices["from"])
+    if not choices:
+        raise UsageError(f"{path}: {form} names no parameter: give a list of values for each that is to vary")
+    for name, values in choices.items():
+        _list(path, str(name), values, object)
+    full_names(choices)
+    return form, wanted
+
+
+def _size(path: Path, form: str, wanted: Any) -> int:
+    """How many sets of parameters there are, without making them."""
+    if form == "grid":
+        return int(np.prod([len(values) for values in wanted.values()], dtype=object))
+    return wanted["count"] if form == "sample" else len(wanted)
+
+
+def _grid(wanted: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    for values in itertools.product(*wanted.values()):
+        yield dict(zip(wanted, values, strict=True))
+
+
+def _sample(wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(wanted["seed"])
+    for _ in range(wanted["count"]):
+        yield {name: _draw(rng, type(defaults()[name]), values) for name, values in full_names(wanted["from"]).items()}
+
+
+def _draw(rng: np.random.Generator, kind: type, values: list[Any]) -> Any:
+    """Two numbers are the ends of a range: whole numbers are drawn with both ends, others evenly, with six digits."""
+    if kind is int and len(values) == 2 and all(type(value) is int for value in values):
+        return int(rng.integers(min(values), max(values) + 1))
+    if kind is float and len(values) == 2 and all(type(value) in (int, float) for value in values):
+        return float(f"{rng.uniform(*values):.6g}")
+    return values[int(rng.integers(len(values)))]
+
+
+_SETS = {"grid": _grid, "list": iter, "sample": _sample}
+
+
+def _check(path: Path, given: dict[str, Any]) -> None:
+    try:
+        stage_parameters(given)
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from error
+
+
+def _source(path: Path, video: str) -> tuple[Path, list[str]]:
+    """The video, and the digests of it and of its truth; both can be read."""
+    source = path.parent / video
+    if not source.is_file():
+        raise UsageError(f"{path}: the video {video} is not there ({source.resolve()}): paths are relative to the sweep file")
+    with closing(decode(source)) as frames:
+        next(frames)
+    truth = find_truth(source)
+    if truth:
+        read_truth(truth)
+    return source.resolve(), [file_sha256(source), file_sha256(truth) if truth else ""]
+
+
+def _name(described: list[Any], given: dict[str, Any], weights: Callable[[str], str]) -> str:
+    chosen = {stage: parameters.as_dict() for stage, parameters in stage_parameters(given).items()}
+    models = chosen["embed"]["backbone"], chosen["match"]["model"], chosen["features"]["superpoint_model"]
+    digests = [weights(model) for model in models]  # retrained weights are others, whatever the name
+    return hashlib.sha256(json.dumps([*described, chosen, digests], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _dictionary(path: Path, name: str, value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise UsageError(f"{path}: {name} has to be names with values, as `name: value`: see sweeps/README.md")
+    return value
+
+
+def _list(path: Path, name: str, value: Any, kind: type) -> list[Any]:
+    if not isinstance(value, list) or not value or not all(isinstance(item, kind) for item in value):
+        what = {str: "paths", dict: "dictionaries"}.get(kind, "values")
+        raise UsageError(f"{path}: {name} has to be a list of {what}, as [...], with one at least: see sweeps/README.md")
+    return value

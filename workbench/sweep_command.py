@@ -1,0 +1,68 @@
+"""``workbench sweep``. Nothing heavy is imported before it runs."""
+
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+SHOWN = 5  # errors; all are in the table
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler, as tcp://127.0.0.1:8786; default none.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for runs and table; default runs/sweeps/NAME of the file.")
+@click.option("--yes", is_flag=True, help="Run more than 1,000 cells.")
+def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
+    """Reconstruct videos with all the parameters in FILE, side by side.
+
+    The result is a table, a row a video and set of parameters. Interrupted or killed, the same command goes on; what failed is
+    tried again. See sweeps/README.md for the file.
+    """
+    from filelock import FileLock, Timeout
+
+    from workbench.cells import DONE, read_result, write_table
+    from workbench.errors import UsageError
+    from workbench.sweep import read_sweep
+
+    plan = read_sweep(file, many=yes)
+    folder = out or Path("runs") / "sweeps" / file.stem
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            shutil.copyfile(file, folder / "sweep.yaml")
+            wanted = {cell.name: cell for cell in plan.cells}
+            results = {name: read_result(cell, folder) for name, cell in wanted.items()}
+            to_do = [cell for name, cell in wanted.items() if not results[name] or results[name]["status"] != DONE]
+            _run(to_do, len(wanted), folder, scheduler)
+            table = write_table(plan, folder)
+    except Timeout as error:
+        raise UsageError(f"another sweep works in {folder}: wait for it, or choose another --out") from error
+    told = list(dict.fromkeys(table.loc[table["status"] != DONE, "error"]))
+    for error in told[:SHOWN]:
+        click.echo(f"note: {error}", err=True)
+    if len(told) > SHOWN:
+        click.echo(f"note: {len(told) - SHOWN} more errors are in the table", err=True)
+    counts = Counter(table["status"])
+    click.echo(f"{len(table)} cells: {', '.join(f'{count} {status}' for status, count in counts.most_common())}")
+    for name in ("sweep.csv", "sweep.parquet"):
+        click.echo(folder / name)
+
+
+def _run(to_do: list, total: int, folder: Path, scheduler: str) -> None:
+    """Run cells; on a terminal a bar says how long it will take, in a log every cell has a line."""
+    if not to_do:
+        return
+    from tqdm import tqdm
+
+    from workbench.spread import run_cells
+
+    watched = sys.stderr.isatty()
+    with tqdm(total=total, initial=total - len(to_do), desc="cells", unit="cell", disable=not watched) as bar:
+        for done, (cell, result) in enumerate(run_cells(to_do, folder, scheduler), start=total - len(to_do) + 1):
+            bar.update()
+            if not watched:
+                values = ", ".join(f"{name} {value}" for name, value in cell.parameters.items())
+                click.echo(f"{done}/{total} {cell.video}, {values}: {result['status']}", err=True)
