@@ -6,6 +6,7 @@ came of it, ``store/`` the results of stages that cells share, ``sweep.csv`` and
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from workbench.evaluate import find_truth
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.run import Run
+from workbench.shared_notebooks import execute_shared
 from workbench.stages import reconstruct, write_metrics
 from workbench.sweep import Cell, Sweep
 
@@ -44,7 +46,7 @@ def _reconstruct(cell: Cell, folder: Path) -> None:
     if cell.runner == "stages":
         reconstruct(run, chosen, truth, progress=False)
         return
-    for _ in run_notebooks(run, chosen, truth, overwrite=False):
+    for _ in run_notebooks(run, chosen, truth, False, partial(execute_shared, folder / "store", chosen)):
         pass
     write_metrics(Run.open(run.path), truth)
 
@@ -59,15 +61,19 @@ def _told(error: Exception) -> tuple[str, str]:
 
 
 def write_result(cell: Cell, folder: Path, status: str, error: str = "") -> dict[str, Any]:
-    """Write what came of a cell, in one step, and return it. A cell that failed late has its metrics all the same."""
-    file = run_path(cell, folder) / "metrics.json"
-    metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """Write what came of a cell, in one step, and return it. A cell that failed has what was found and spent until then."""
+    run = run_path(cell, folder)
+    metrics = {}
+    if (run / "metrics.json").is_file():
+        metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    elif (run / "run.json").is_file():
+        metrics = {f"seconds_{stage}": seconds for stage, seconds in Run.open(run).seconds().items()}
     result = {"status": status, "error": error, "metrics": metrics}
     out = _result_file(cell, folder)
-    partial = out.with_name(f".{out.name}.partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    partial.replace(out)
+    new = out.with_name(f".{out.name}.partial")
+    new.parent.mkdir(parents=True, exist_ok=True)
+    new.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    new.replace(out)
     return result
 
 
@@ -111,9 +117,9 @@ def write_table(sweep: Sweep, folder: Path) -> pd.DataFrame:
     names = [name for name in names if name not in last] + list(last)
     table = pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
     for name, write in (("sweep.csv", _csv), ("sweep.parquet", pd.DataFrame.to_parquet)):
-        partial = folder / f".{name}.partial"
-        write(table, partial)
-        partial.replace(folder / name)
+        new = folder / f".{name}.partial"
+        write(table, new)
+        new.replace(folder / name)
     return table
 
 

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,30 +26,11 @@ def notebooks_folder() -> Path:
     raise NotebookError("the notebooks are not here: call this in a clone of the repository, or use `workbench reconstruct`")
 
 
-def run_notebooks(
-    run: Run, parameters: dict[str, Parameters], truth: Path | None, overwrite: bool
-) -> Iterator[tuple[str, Path]]:
-    """Run the notebooks in order with papermill; yields (name, executed notebook) as each is done.
+def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
+    """Execute a notebook with papermill, with ``values`` in place of its parameters; returns ``out``, the executed one.
 
-    Executed notebooks go to ``notebooks/`` in the run directory; one that fails stays there half executed.
-    Raises :class:`NotebookError` when a notebook fails, or lacks a parameter that it is to be given.
+    Raises as :func:`run_notebooks`.
     """
-    folder, executed = notebooks_folder(), run.path.resolve() / "notebooks"
-    executed.mkdir(exist_ok=True)
-    common = {"run_path": str(run.path.resolve()), "overwrite": overwrite, "interactive": False}
-    for name in CHAIN:
-        values = dict(common)
-        for stage, kind in parameters.items():
-            if NOTEBOOKS[stage] == name:
-                values |= kind.as_dict()
-        if name == CHAIN[0]:
-            values |= {"video": str(run.source)}
-        if name == CHAIN[-1]:
-            values |= {"truth": str(truth.resolve()) if truth else ""}
-        yield name, _execute(folder / f"{name}.ipynb", executed / f"{name}.ipynb", values)
-
-
-def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
@@ -57,6 +38,7 @@ def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
     unknown = sorted(set(values) - known)
     if unknown:  # papermill itself would only warn
         raise NotebookError(f"{notebook.name} has no parameter {', '.join(unknown)}: add it to its parameters cell")
+    out.unlink(missing_ok=True)  # what is there may be shared with other runs: papermill would write into the same file
     try:
         with _headless(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="papermill")
@@ -80,6 +62,34 @@ def _execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
             f"video.proxy_size; finished stages are kept (as far as it came: {out})"
         ) from error
     return out
+
+
+def run_notebooks(
+    run: Run,
+    parameters: dict[str, Parameters],
+    truth: Path | None,
+    overwrite: bool,
+    execute: Callable[[Path, Path, dict[str, Any]], Path] = execute,
+) -> Iterator[tuple[str, Path]]:
+    """Run the notebooks in order with papermill; yields (name, executed notebook) as each is done.
+
+    execute: what makes an executed notebook of a notebook, its place and its parameters.
+    Executed notebooks go to ``notebooks/`` in the run directory; one that fails stays there half executed.
+    Raises :class:`NotebookError` when a notebook fails, or lacks a parameter that it is to be given.
+    """
+    folder, executed = notebooks_folder(), run.path.resolve() / "notebooks"
+    executed.mkdir(exist_ok=True)
+    common = {"run_path": str(run.path.resolve()), "overwrite": overwrite, "interactive": False}
+    for name in CHAIN:
+        values = dict(common)
+        for stage, kind in parameters.items():
+            if NOTEBOOKS[stage] == name:
+                values |= kind.as_dict()
+        if name == CHAIN[0]:
+            values |= {"video": str(run.source)}
+        if name == CHAIN[-1]:
+            values |= {"truth": str(truth.resolve()) if truth else ""}
+        yield name, execute(folder / f"{name}.ipynb", executed / f"{name}.ipynb", values)
 
 
 @contextmanager

@@ -268,7 +268,7 @@ class Run:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of the run directory in one step, so that it is there whole or as it was before; returns its path."""
-        partial = self.path / f".{name}.partial"
+        partial = (self.path / name).with_name(f".{Path(name).name}.partial")
         partial.write_text(text, encoding="utf-8", newline="\n")
         return partial.replace(self.path / name)
 

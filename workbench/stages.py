@@ -5,6 +5,7 @@ Notebooks and ``workbench reconstruct`` call the same functions, so both give th
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,20 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
     run.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
     return metrics
+
+
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {
+    "video": read_video,
+    "embed": embed_frames,
+    "umap": map_frames,
+    "cluster": find_scenes,
+    "features": extract_features,
+    "match": match_frames,
+    "register": register_frames,
+    "order": order_frames,
+    "align": align_frames,
+    "write": write_videos,
+}
 
 
 def reconstruct(

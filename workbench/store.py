@@ -16,8 +16,8 @@ from typing import Any
 from filelock import FileLock
 
 RECORD = "record.json"
-# Stages of which the later ones read the files and nothing else. Twenty values of eps often find the same scenes: what is
-# built on these is then the same too, and is made once.
+# Stages of which the later ones, and the notebooks after, read the files and nothing else. Twenty values of eps often find the
+# same scenes: what is built on these is then the same too, and is made once.
 BY_FILES = ("cluster",)
 
 
@@ -33,10 +33,14 @@ class Entry:
 
     def fetch(self, out: Path) -> dict[str, Any] | None:
         """Put the stage's files into the folder ``out`` and return its record; None when nobody has computed it yet."""
-        if not self.folder.is_dir():
-            return None
-        shutil.copytree(self.folder, out, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
-        return json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+        record = self.record()
+        if record:
+            shutil.copytree(self.folder, out, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
+        return record
+
+    def record(self) -> dict[str, Any] | None:
+        """The record of what is there, None when nothing is yet."""
+        return json.loads((self.folder / RECORD).read_text(encoding="utf-8")) if self.folder.is_dir() else None
 
     def put(self, run: Path, record: dict[str, Any]) -> None:
         """Fill the entry with a finished stage of the run directory ``run``; one that is filled stays as it is."""
@@ -49,9 +53,12 @@ class Entry:
                 else:
                     _link(run / name, partial / name)
             (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            if not self.folder.exists():
-                partial.chmod(0o755)  # mkdtemp's are for their owner alone
+            partial.chmod(0o755)  # mkdtemp's are for their owner alone
+            try:
                 partial.rename(self.folder)
+            except OSError:
+                if not self.folder.is_dir():  # else another run was first
+                    raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -66,20 +73,21 @@ def find_entry(
     name = record.get("store")
     if not name or record.get("edits") or not (run / name).is_dir():
         return None
-    made_from = {other: _identity(run, record["stages"], other) for other in after} or {"source": record["source"]["sha256"]}
-    return Entry(run / name, stage, _digest([stage, parameters, made_from, weights]))
+    made_from = {other: identity(run, record["stages"], other) for other in after} or {"source": record["source"]["sha256"]}
+    return Entry(run / name, stage, digest([stage, parameters, made_from, weights]))
 
 
-def _identity(run: Path, stages: dict[str, Any], stage: str) -> str:
+def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
     """What a finished stage is, for the keys of those that are built on it."""
     found = stages[stage]
     if stage not in BY_FILES:
         return found.get("shared", found["fingerprint"])
     files = [hashlib.sha256((run / name).read_bytes()).hexdigest() for name in found["outputs"]]
-    return _digest([stage, files, [_identity(run, stages, other) for other in found["inputs"]]])
+    return digest([stage, files, [identity(run, stages, other) for other in found["inputs"]]])
 
 
-def _digest(described: list[Any]) -> str:
+def digest(described: list[Any]) -> str:
+    """SHA-256 of what can be written as JSON."""
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 

@@ -16,10 +16,10 @@ SHOWN = 5  # errors; all are in the table
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for runs and table; default runs/sweeps/NAME of the file.")
 @click.option("--yes", is_flag=True, help="Run more than 1,000 cells.")
 def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
-    """Reconstruct videos with all the parameters in FILE, side by side.
+    """Reconstruct videos with many sets of parameters.
 
-    The result is a table, a row a video and set of parameters. Interrupted or killed, the same command goes on; what failed is
-    tried again. See sweeps/README.md for the file.
+    FILE says which; the cells run side by side on Dask. The result is a table, a row a video and set of parameters. Interrupted
+    or killed, the same command goes on; what failed is tried again. See sweeps/README.md.
     """
     from filelock import FileLock, Timeout
 
