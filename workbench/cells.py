@@ -27,9 +27,13 @@ DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"
 def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
     """Reconstruct a cell and write its result; returns it: status, error (one line, "" when done) and metrics, flat.
 
-    Whatever goes wrong in the cell is its result. Only what the disk refuses is raised, as OSError: then nothing more can be
-    written, and what was computed is there for the next call. Not safe in threads: papermill changes the current folder.
+    A cell that is done is not run again. Whatever goes wrong in a cell is its result. Only what the disk refuses is raised, as
+    OSError: then nothing more can be written, and what was computed is there for the next call. Not safe in threads: papermill
+    changes the current folder.
     """
+    found = read_result(cell, folder)
+    if found and found["status"] == DONE:  # its worker may have died before anybody heard of it
+        return found
     try:
         _reconstruct(cell, folder)
     except Exception as error:

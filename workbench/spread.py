@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dask.system import CPU_COUNT
-from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from distributed.comm import CommClosedError
 
 from workbench.cells import FAILED, run_cell, write_result
 from workbench.errors import RunError, UsageError
@@ -23,25 +24,30 @@ def run_cells(
     """Run cells, each written below ``folder`` by its worker; yields (cell, result) as each is done, in no order.
 
     scheduler: address of a Dask scheduler whose workers see the same files under the same paths; "" starts a cluster on this
-    machine, a process a core. A cell whose worker died is run again; one whose workers die again and again has failed.
+    machine, a process a core. A cell whose worker died is run again; one whose workers die again and again has failed. work:
+    what a worker does with a cell.
     Raises :class:`~workbench.errors.UsageError` when the scheduler does not answer or its workers cannot be used,
     :class:`~workbench.errors.RunError` when it is lost on the way, and OSError for a full disk. Finished cells always stay.
     """
     with _client(scheduler, len(cells)) as client:
         keys = {cell.name: f"{folder.resolve()}/{cell.name}" for cell in cells}
         futures = {client.submit(work, cell, folder.resolve(), key=keys[cell.name], pure=False): cell for cell in cells}
-        for future in as_completed(futures):
-            cell = futures[future]
-            try:
-                yield cell, future.result()
-            except KilledWorker as error:
-                told = f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close "
-                yield cell, write_result(cell, folder, FAILED, told + "other programs, or lower video.proxy_size")
-            except CancelledError as error:
-                raise RunError(
-                    f"the scheduler {scheduler or 'of this machine'} was lost: finished cells are kept, start it again and the "
-                    "same command goes on from here"
-                ) from error
+        try:
+            for future in as_completed(futures):
+                yield futures[future], _result(future, futures[future], folder)
+        except (CancelledError, CommClosedError) as error:
+            raise RunError(
+                f"the scheduler {scheduler or 'of this machine'} was lost: finished cells are kept, start it again and the "
+                "same command goes on from here"
+            ) from error
+
+
+def _result(future: Future, cell: Cell, folder: Path) -> dict[str, Any]:
+    try:
+        return future.result()
+    except KilledWorker as error:
+        told = f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other "
+        return write_result(cell, folder, FAILED, told + "programs, or lower video.proxy_size")
 
 
 @contextmanager
