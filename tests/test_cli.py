@@ -19,7 +19,20 @@ from workbench.registry import REGISTRY
 from workbench.run import Run
 
 COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")
-HEAVY = "av cv2 distributed h5py matplotlib numpy pandas papermill scipy sklearn torch transformers".split()
+HEAVY = [
+    "av",
+    "cv2",
+    "distributed",
+    "h5py",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "papermill",
+    "scipy",
+    "sklearn",
+    "torch",
+    "transformers",
+]
 
 
 @pytest.fixture(scope="module")
