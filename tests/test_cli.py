@@ -19,7 +19,7 @@ from workbench.registry import REGISTRY
 from workbench.run import Run
 
 COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")
-HEAVY = [
+HEAVY = (
     "av",
     "cv2",
     "distributed",
@@ -32,7 +32,7 @@ HEAVY = [
     "sklearn",
     "torch",
     "transformers",
-]
+)
 
 
 @pytest.fixture(scope="module")
