@@ -389,7 +389,7 @@ def test_on_this_machine(whole, tmp_path):
     ]
     *lines, note = answer.err.splitlines()
     assert {line.split(" ", 1)[0] for line in lines} == {f"{k}/6" for k in range(1, 7)}
-    assert note.startswith("note: no scene was found")
+    assert note.startswith("note: 1 x no scene was found") and "/cells/ID " in note
     check_table(tmp_path / "out", expected)
     with FileLock(tmp_path / "out" / ".lock"):
         refused(workbench("sweep", file, "--out", tmp_path / "out"), 2, "another sweep works in", "--out")

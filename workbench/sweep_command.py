@@ -40,9 +40,10 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
             table = write_table(plan, folder)
     except Timeout as error:
         raise UsageError(f"another sweep works in {folder}: wait for it, or choose another --out") from error
-    told = list(dict.fromkeys(table.loc[table["status"] != DONE, "error"]))
-    for error in told[:SHOWN]:
-        click.echo(f"note: {error}", err=True)
+    short = table[table["status"] != DONE]
+    told = Counter(error.replace(Path(run).name, "ID") for error, run in zip(short["error"], short["run"], strict=True))
+    for error, count in told.most_common(SHOWN):
+        click.echo(f"note: {count} x {error}", err=True)
     if len(told) > SHOWN:
         click.echo(f"note: {len(told) - SHOWN} more errors are in the table", err=True)
     counts = Counter(table["status"])
