@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from distributed import Client, LocalCluster
 from filelock import FileLock
 from tiny import check_result, encode, mixture, refused, workbench
 
@@ -434,8 +435,6 @@ def scheduler(tmp_path):
     for _ in range(2):
         words = ["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path)]
         processes.append(subprocess.Popen([*dask, *words], **common))
-    from distributed import Client
-
     with Client(address, timeout=60) as client:
         client.wait_for_workers(2, timeout=60)
     yield address, processes
@@ -494,6 +493,17 @@ def test_a_scheduler_that_does_not_answer(whole, tmp_path, monkeypatch, address)
     monkeypatch.setattr(spread, "TIMEOUT", 1)
     answer = workbench("sweep", whole[0], "--out", tmp_path / "out", "--scheduler", address)
     refused(answer, 2, f"the scheduler {address} does not answer", "dask scheduler")
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [({"n_workers": 0}, "has no workers"), ({"n_workers": 1, "threads_per_worker": 2}, "have more than one thread")],
+    ids=["none", "threads"],
+)
+def test_workers_that_cannot_be_used(whole, tmp_path, size, words):
+    with LocalCluster(**size, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        answer = workbench("sweep", whole[0], "--out", tmp_path / "out", "--scheduler", cluster.scheduler_address)
+    refused(answer, 2, words, f"`dask worker {cluster.scheduler_address} --nthreads 1`")
 
 
 # --- through the notebooks ------------------------------------------------------------------------------------------------

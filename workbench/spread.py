@@ -57,7 +57,10 @@ def _client(scheduler: str, cells: int) -> Iterator[Client]:
         # One thread a process, for papermill's sake; Dask gives each worker OMP_NUM_THREADS=1, so N workers fit N cores.
         # What a cell may take of the memory is for the system to say: kernels are processes of their own.
         size = {"n_workers": min(CPU_COUNT, cells), "threads_per_worker": 1, "processes": True, "memory_limit": None}
-        with LocalCluster(**size, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
+        with (
+            LocalCluster(**size, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL) as cluster,
+            Client(cluster) as client,
+        ):
             yield client
         return
     try:
