@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from workbench.appearance import fine_distances, principal_distances, thumbnail_distances, value_distances
+from workbench.appearance import fine_distances, principal_distances, row_distances, value_distances
+from workbench.descriptors import rank_grey_thumbnails
 
 
 def test_value_distances_are_exact():
@@ -21,7 +22,7 @@ def test_true_neighbours_are_near_in_every_distance(sample_clips):
     """Thirty frames of each scene of the sample: frames one apart are nearer than frames five and fifteen apart."""
     for clip in ("pagoda", "toys", "dahlia"):
         images = sample_clips[clip][:30]
-        distances = {"thumbnails": thumbnail_distances(images), **fine_distances(images)}
+        distances = {"thumbnails": row_distances(rank_grey_thumbnails(images)), **fine_distances(images)}
         assert list(distances) == ["thumbnails", "ranks", "colours"]
         for name, found in distances.items():
             assert found.shape == (30, 30) and np.allclose(found, found.T) and np.isfinite(found).all()
@@ -35,7 +36,7 @@ def test_a_change_of_light_counts_little(sample_clips):
     first, later = sample_clips["pagoda"][[0, 5]]
     darker = np.round(255 * (first / 255.0) ** 1.5 * 0.6).astype(np.uint8)
     images = np.stack([first, darker, later])
-    for found in (*fine_distances(images).values(), thumbnail_distances(images)):
+    for found in (*fine_distances(images).values(), row_distances(rank_grey_thumbnails(images))):
         assert found[0, 1] < 0.5 * found[0, 2]
 
 
@@ -59,5 +60,5 @@ def test_principal_components_leave_noise_behind():
 def test_odd_sizes_and_flat_frames(shape):
     """Frames without any structure are alike in every distance."""
     images = np.full(shape, 90, np.uint8)
-    for found in (thumbnail_distances(images), *fine_distances(images).values()):
+    for found in (row_distances(rank_grey_thumbnails(images)), *fine_distances(images).values()):
         assert found.shape == shape[:1] * 2 and (found == 0).all()

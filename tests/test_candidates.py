@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.candidates import all_pairs, nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends
+from workbench.views import matrix_view
 
 
 def line(count, seed=0):
@@ -31,7 +32,7 @@ def test_pairs_on_a_line_are_the_nearest(budget):
     """Of 80 frames on a line: every true neighbour is a pair, and no pair is further apart than the nearest of a frame
     at the end of the line have to be."""
     places, distances = line(80)
-    pairs = nearest_pairs(np.zeros(80, int), [distances], budget)
+    pairs = nearest_pairs(np.zeros(80, int), [matrix_view(distances)], budget)
     well_formed(pairs, np.zeros(80, int))
     apart = np.abs(np.rint(places[pairs[:, 0]]) - np.rint(places[pairs[:, 1]]))
     assert (apart == 1).sum() == 79
@@ -41,7 +42,7 @@ def test_pairs_on_a_line_are_the_nearest(budget):
 
 def test_more_budget_gives_more_pairs():
     _, distances = line(80)
-    counts = [len(nearest_pairs(np.zeros(80, int), [distances], budget)) for budget in (2, 4, 8, 16, 39, 40)]
+    counts = [len(nearest_pairs(np.zeros(80, int), [matrix_view(distances)], budget)) for budget in (2, 4, 8, 16, 39, 40)]
     assert counts == sorted(set(counts))[: len(counts)] and counts[-1] == 80 * 79 // 2
     assert all(count > 0.7 * budget * 80 for count, budget in zip(counts[1:], (4, 8, 16, 39), strict=False))
 
@@ -49,7 +50,7 @@ def test_more_budget_gives_more_pairs():
 def test_each_of_several_views_proposes():
     """Two unrelated lines through the same 60 frames: neighbours on either line are pairs, within the budget."""
     (one, first), (two, second) = line(60, seed=1), line(60, seed=2)
-    pairs = nearest_pairs(np.zeros(60, int), [first, second], 10)
+    pairs = nearest_pairs(np.zeros(60, int), [matrix_view(first), matrix_view(second)], 10)
     well_formed(pairs, np.zeros(60, int))
     assert len(pairs) <= 600 and partners(pairs, 60).min() >= 2
     found = set(map(tuple, pairs.tolist()))
@@ -62,19 +63,19 @@ def test_pairs_stay_inside_scenes():
     """Three scenes of 30, 20 and 3 frames dealt out along one line, and 5 outliers."""
     labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2, -1], [30, 20, 3, 5]))
     _, distances = line(len(labels))
-    for pairs in (nearest_pairs(labels, [distances], 4), all_pairs(labels)):
+    for pairs in (nearest_pairs(labels, [matrix_view(distances)], 4), all_pairs(labels)):
         well_formed(pairs, labels)
         assert (partners(pairs, len(labels))[labels >= 0] >= 2).all()
         assert (partners(pairs, len(labels))[labels < 0] == 0).all()
     assert len(all_pairs(labels)) == 30 * 29 // 2 + 20 * 19 // 2 + 3
     for scene, count in ((0, 30), (1, 20)):
-        chosen = nearest_pairs(labels, [distances], 4)
+        chosen = nearest_pairs(labels, [matrix_view(distances)], 4)
         assert (labels[chosen[:, 0]] == scene).sum() <= 4 * count
 
 
 def test_identical_frames():
     """All distances zero: any pairs will do, but every frame has two, and no frame is paired with itself."""
-    pairs = nearest_pairs(np.zeros(50, int), [np.zeros((50, 50))], 6)
+    pairs = nearest_pairs(np.zeros(50, int), [matrix_view(np.zeros((50, 50)))], 6)
     well_formed(pairs, np.zeros(50, int))
     assert partners(pairs, 50).min() >= 2
 
@@ -82,7 +83,7 @@ def test_identical_frames():
 def test_budgets_too_small_for_all_views_still_give_two_neighbours():
     """Four unrelated views want up to eight pairs a frame; with a budget of 2 each frame still has its nearest in each."""
     views = [line(40, seed)[1] for seed in range(4)]
-    pairs = nearest_pairs(np.zeros(40, int), views, 2)
+    pairs = nearest_pairs(np.zeros(40, int), [matrix_view(view) for view in views], 2)
     assert partners(pairs, 40).min() >= 2
     found = set(map(tuple, pairs.tolist()))
     for view in views:
@@ -94,11 +95,11 @@ def test_budgets_too_small_for_all_views_still_give_two_neighbours():
 def test_no_pairs(labels):
     labels = np.array(labels, dtype=int)
     distances = np.zeros((len(labels), len(labels)))
-    assert nearest_pairs(labels, [distances], 10).shape == all_pairs(labels).shape == (0, 2)
+    assert nearest_pairs(labels, [matrix_view(distances)], 10).shape == all_pairs(labels).shape == (0, 2)
 
 
 def test_two_frames_are_a_pair():
-    assert nearest_pairs(np.zeros(2, int), [np.zeros((2, 2))], 10).tolist() == [[0, 1]]
+    assert nearest_pairs(np.zeros(2, int), [matrix_view(np.zeros((2, 2)))], 10).tolist() == [[0, 1]]
 
 
 # --- pairs that an order asks for -----------------------------------------------------------------------------------------

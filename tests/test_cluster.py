@@ -186,7 +186,7 @@ def test_plateaus_say_what_dbscan_finds():
     vectors, truth = blobs()
     distances = cosine_distances(vectors)
     sweep = cluster.sweep_eps(distances, 3)
-    table = cluster.plateaus(sweep, distances, most=5)
+    table = cluster.plateaus(sweep, vectors, most=5)
     assert len(table) == 5 and (np.diff(table["low"]) > 0).all()
     for row in table.itertuples():
         for eps in (row.low, row.high):

@@ -11,13 +11,13 @@ import pytest
 from tiny import check_result, encode, mixture, pictures
 
 from workbench.edit import computed, edit_order, flip, flip_scenes, undo, write_again
+from workbench.encode import prepared
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluate import read_order
 from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters, stage_parameters
 from workbench.rearrange import frame_lists
 from workbench.run import Run
 from workbench.stages import align_frames, order_frames, reconstruct
-from workbench.video import write_video
 
 LOSSLESS = {"write.codec": "lossless"}
 
@@ -274,19 +274,19 @@ def test_an_order_that_something_else_changed_is_not_lost(run):
 
 @pytest.mark.parametrize("stops", [KeyboardInterrupt, OSError])
 def test_writing_that_is_stopped_leaves_the_old_videos(run, monkeypatch, stops: type[BaseException]):
-    """It stops at the second video; called again it writes them all."""
+    """It stops on the way; called again it writes them all."""
     edit_order(run, flip(run, 1))
     before = everything(run)
     written = []
 
-    def write(source, positions, out, **chosen):
-        written.append(out)
-        if len(written) == 2:
+    def write(frame, codec):
+        written.append(frame)
+        if len(written) == len(run.scene_order(0)) + 5:
             raise stops
-        return write_video(source, positions, out, **chosen)
+        return prepared(frame, codec)
 
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.stages.write_video", write)
+        patched.setattr("workbench.reorder.prepared", write)
         with pytest.raises(stops):
             write_again(run, progress=False)
     after = everything(run)

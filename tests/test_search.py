@@ -14,6 +14,7 @@ from workbench.parameters import OrderParameters
 from workbench.register import UNRELATED
 from workbench.scenes import is_still, known_pairs, order_scene, scene_parts, scenes_of
 from workbench.search import first_pairs, search
+from workbench.views import matrix_view
 
 GAP = 12.0
 
@@ -37,15 +38,19 @@ class World:
         residual = UNRELATED * (1 - np.exp(-apart / 6)) * (wrong[0] + wrong[0].T)
         self.residual = np.where(self.related, np.clip(residual, 0, UNRELATED), UNRELATED)
         self.share = np.where(self.related, np.clip(np.exp(-apart / 6) * (wrong[1] + wrong[1].T), 0.02, 1), 0)
-        self.views = []
+        self.matrices = []
         for weight in (0.02, 0.03):
             points = np.c_[at, np.zeros((count, 2))] + rng.normal(0, blur, (count, 3))
-            self.views.append(weight * np.linalg.norm(points[:, None] - points[None], axis=2))
+            self.matrices.append(weight * np.linalg.norm(points[:, None] - points[None], axis=2))
         self.asked = []
 
     @property
+    def views(self):
+        return [matrix_view(matrix) for matrix in self.matrices]
+
+    @property
     def scenes(self):
-        return scenes_of(self.labels, *self.views, {})
+        return list(scenes_of(self.labels, *self.views, fine({})))
 
     def table(self, pairs):
         a, b = pairs.T
@@ -65,6 +70,16 @@ class World:
         """The restored scenes as true places, each in the direction of the truth."""
         found = [self.place[scene.frames[order_scene(scene, table, OrderParameters()).order]] for scene in self.scenes]
         return [places if places[0] < places[-1] else places[::-1] for places in found]
+
+
+def fine(parts):
+    """The fine view of (N, N) distances by name."""
+    return lambda frames: {name: part[np.ix_(frames, frames)] for name, part in parts.items()}
+
+
+def first_scene(labels, embedded, thumbnails, parts):
+    """The first scene of a clip whose distances are (N, N) matrices."""
+    return next(scenes_of(labels, matrix_view(embedded), matrix_view(thumbnails), fine(parts)))
 
 
 def adjacent(places):
@@ -185,7 +200,7 @@ def test_identical_frames():
     """Thirty frames that are all the same: an end is found, and the order is that of the input."""
     world = World(30)
     world.residual[:], world.share[:] = 0, 1
-    for view in world.views:
+    for view in world.matrices:
         view[:] = 0
     table = world.searched(10)
     well_formed(world, table, 10)
@@ -221,7 +236,7 @@ def lit(seed):
     world = World(80, seed=seed, noise=0.05, blur=0.5)
     light, odd = world.place // 16, np.abs(world.place % 16 - 8)
     other = light[:, None] != light
-    for view in world.views:
+    for view in world.matrices:
         view[other] = (3 + 0.05 * (odd[:, None] + odd))[other]
     first = first_pairs(world.labels, world.views, 10)
     assert (light[first[:, 0]] == light[first[:, 1]]).all()  # no first pair leads from one light to another
@@ -262,7 +277,7 @@ def test_known_pairs_and_parts_of_a_scene():
     """Frames 1, 3 and 4 of a clip; pairs of other frames do not count. What was not compared is unrelated, without inliers."""
     labels = np.array([1, 0, 1, 0, 0])
     views = [np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))] * 2
-    scene = scenes_of(labels, *views, {})[0]
+    scene = first_scene(labels, *views, {})
     assert scene.frames.tolist() == [1, 3, 4]
     columns = {"a": [0, 1, 3], "b": [2, 3, 4], "matches": [9, 8, 7], "inlier_share": [0.9, 0.5, 0.25]}
     table = pd.DataFrame(columns | {"residual": [0.1, 0.2, 0.1]})
@@ -277,7 +292,7 @@ def test_known_pairs_and_parts_of_a_scene():
 def test_principal_components_count_where_the_camera_stands_still():
     """The same scene of six frames, shifted by a thousandth and by a hundredth of the diagonal from pair to pair."""
     distances = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))
-    scene = scenes_of(np.zeros(6, int), distances, distances, {"colours": distances})[0]
+    scene = first_scene(np.zeros(6, int), distances, distances, {"colours": distances})
     pairs = np.stack(np.triu_indices(6, 1), axis=1)
     columns = {"a": pairs[:, 0], "b": pairs[:, 1], "matches": 50, "inlier_share": 0.5, "residual": 0.1}
     still, moving = (pd.DataFrame(columns | {"displacement": shift}) for shift in (0.001, 0.01))
@@ -314,7 +329,7 @@ def test_a_full_orbit_is_closed_and_starts_where_its_pictures_jump(start):
     residual = UNRELATED * (1 - share)
     table = pd.DataFrame({"a": pairs[:, 0], "b": pairs[:, 1], "matches": 100, "inlier_share": share, "residual": residual})
     light = np.sqrt(turn**2 + 0.0006 * np.subtract.outer(place, place) ** 2)
-    found = order_scene(scenes_of(np.zeros(40, int), light, light, {})[0], table, OrderParameters())
+    found = order_scene(first_scene(np.zeros(40, int), light, light, {}), table, OrderParameters())
     places = place[found.order]
     assert found.closed and places.tolist() in (list(range(40)), list(range(39, -1, -1)))
     assert found.confidence.min() > 0.8
@@ -326,9 +341,9 @@ def test_fine_distances_count_where_the_order_speaks_for_them():
     world = World(40, seed=3, noise=0.4, blur=2.0)
     table, pairs = world.table(all_pairs(world.labels)), np.random.default_rng(0).uniform(0.1, 1, (40, 40))
     exact = np.abs(np.subtract.outer(world.place, world.place)).astype(float)
-    fine = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
+    known = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
     rough, fined = (
-        order_scene(scenes_of(world.labels, *world.views, parts)[0], table, OrderParameters()) for parts in ({}, fine)
+        order_scene(next(scenes_of(world.labels, *world.views, fine(parts))), table, OrderParameters()) for parts in ({}, known)
     )
     assert adjacent(world.place[rough.order]) < 0.9
     assert adjacent(world.place[fined.order]) == 1

@@ -208,7 +208,7 @@ def test_finished_stages_are_reused(short_run, short, tmp_path, monkeypatch):
     def computed(*_, **__):
         raise AssertionError("computed again")
 
-    for name in ("read_proxies", "embed", "extract", "Rounds", "register_pairs", "order_scene", "align_scene", "write_video"):
+    for name in ("read_proxies", "embed", "extract", "Rounds", "register_pairs", "order_scene", "align_scene", "write_parts"):
         monkeypatch.setattr(stages, name, computed)
     assert quiet(run, truth_path(short)) == metrics
     assert metrics["outlier_f1"] == metrics["scene_f1"] == 1 and metrics["tau"] > 0.95

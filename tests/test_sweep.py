@@ -232,7 +232,7 @@ def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
     stages.reconstruct(alone, stage_parameters(chosen.given), truth_path(short), progress=False)
     once = time.process_time() - start
 
-    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster.cluster", "extract", "search.search", "write_video")
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster.cluster", "extract", "search.search", "write_parts")
     start = time.process_time()
     for cell in sweep.cells:
         assert run_cell(cell, tmp_path)["status"] == DONE
@@ -279,14 +279,14 @@ def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     wanted = [{"eps": 0.3}, {"eps": 0.001}, {"keypoints": "superpoint"}, {"crf": 30}]
     sweep = read_sweep(sweep_file(clip, {"list": wanted}, fixed=FAST | {"seed": 1}))
-    true = stages.write_video
+    true = stages.write_parts
 
-    def fault(*args: object, crf: int, **more: object) -> None:
+    def fault(*args: object, crf: int, **more: object) -> object:
         if crf == 30:
             raise ValueError("first line\nsecond line")
-        true(*args, crf=crf, **more)
+        return true(*args, crf=crf, **more)
 
-    monkeypatch.setattr(stages, "write_video", fault)
+    monkeypatch.setattr(stages, "write_parts", fault)
     for cell in sweep.cells:
         run_cell(cell, tmp_path)
     table = write_table(sweep, tmp_path)
@@ -335,7 +335,7 @@ def test_results_are_copied_where_links_are_refused(clip, tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "link", refuse)
     cells = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31]}})).cells
-    calls = count_calls(monkeypatch, "read_proxies", "embed", "write_video")
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "write_parts")
     assert [run_cell(cell, tmp_path)["status"] for cell in cells] == [DONE, DONE]
     assert (calls["read_proxies"], calls["embed"]) == (1, 1)
 

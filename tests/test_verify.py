@@ -10,6 +10,7 @@ import pytest
 
 from workbench.candidates import nearest_pairs
 from workbench.verify import pieces_of, probing_pairs, scenes_table, verify
+from workbench.views import matrix_view
 
 REACH = 4
 
@@ -37,9 +38,9 @@ class Clip:
     def verified(self, labels, keypoints=None):
         """As the match stage does it: near pairs, those that probe, the verdict."""
         labels = np.array(labels)
-        table = self.compare(nearest_pairs(labels, [self.distances], 4))
+        table = self.compare(nearest_pairs(labels, [matrix_view(self.distances)], 4))
         pieces = pieces_of(labels, table)
-        probed = self.compare(probing_pairs(pieces, self.distances))
+        probed = self.compare(probing_pairs(pieces, matrix_view(self.distances)))
         table = pd.concat([table, probed]).drop_duplicates(["a", "b"]).sort_values(["a", "b"], ignore_index=True)
         return verify(labels, pieces, table, np.full(len(labels), 200) if keypoints is None else np.array(keypoints))
 
@@ -286,7 +287,7 @@ def test_probing_pairs(seed):
     pieces = rng.permutation(np.repeat([*range(6), -1], [30, 20, 12, 8, 5, 4, 9]))
     points = rng.random((len(pieces), 3)) + 2 * rng.random((7, 3))[pieces]
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
-    pairs = probing_pairs(pieces, distances)
+    pairs = probing_pairs(pieces, matrix_view(distances))
     assert pairs.dtype.kind == "i" and (pairs[:, 0] < pairs[:, 1]).all()
     assert np.array_equal(pairs, np.unique(pairs, axis=0))
     single = (pieces[pairs] < 0).any(axis=1)
@@ -310,10 +311,10 @@ def test_probing_pairs(seed):
 
 @pytest.mark.parametrize("pieces", [[], [-1], [-1, -1, -1], [0, 0, 0]])
 def test_nothing_to_probe(pieces):
-    found = probing_pairs(np.array(pieces, dtype=int), np.zeros((len(pieces), len(pieces))))
+    found = probing_pairs(np.array(pieces, dtype=int), matrix_view(np.zeros((len(pieces), len(pieces)))))
     assert found.shape == (0, 2) and found.dtype.kind == "i"
 
 
 def test_fewer_held_frames_than_probes():
     """Three held frames and one single one, all at one place."""
-    assert probing_pairs(np.array([0, -1, 0, 0]), np.zeros((4, 4))).tolist() == [[0, 1], [1, 2], [1, 3]]
+    assert probing_pairs(np.array([0, -1, 0, 0]), matrix_view(np.zeros((4, 4)))).tolist() == [[0, 1], [1, 2], [1, 3]]

@@ -240,7 +240,7 @@ def test_stopped_while_writing(run, page, monkeypatch):
     page.press("wb-flip")
     edited = (run.path / "order.csv").read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.stages.write_video", write)
+        patched.setattr("workbench.stages.write_parts", write)
         page.named("wb-write").click()
         end = time.monotonic() + 60
         while "write: " not in str([html.value for html in page.of_kind(ipywidgets.HTML)]):

@@ -64,9 +64,10 @@ def test_eps_moves_all_that_is_shown(tuner, distances, factor):
             assert button.button_style == ""
 
 
-def test_a_few_frames_are_one_scene(run, distances):
+def test_a_few_frames_are_one_scene(run, distances, monkeypatch):
     """As the run would have them."""
-    few = distances[:3, :3]
+    few, embeddings = distances[:3, :3], run.embeddings()
+    monkeypatch.setattr(run, "embeddings", lambda: embeddings[:3])
     assert SceneTuner(run, few, sweep_eps(few, 3), ClusterParameters(eps=0.05)).labels.tolist() == [0, 0, 0]
 
 

@@ -5,13 +5,12 @@ camera stands still, and nothing where it shakes. Which of them counts, every sc
 (:mod:`workbench.distance`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
-from workbench.descriptors import rank_grey_thumbnails
 from workbench.embed import cosine_distances
 from workbench.register import rank_thumbnail, thumbnail
 
@@ -22,18 +21,20 @@ FLAT = 4  # a channel that varies less than this is not stretched further: it wo
 BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of products are exact in float32
 
 
-def thumbnail_distances(images: Sequence[np.ndarray]) -> np.ndarray:
-    """(N, h, w, 3) uint8 RGB -> (N, N) Euclidean distances of the frames' coarse rank thumbnails (16 x 12), 0 to 2."""
-    rows = rank_grey_thumbnails(images)
-    distances = np.sqrt(2 * np.maximum(0, cosine_distances(rows)))
-    flat = ~rows.any(axis=1)
-    distances[np.ix_(flat, flat)] = 0  # a frame of one colour has no direction, but two of them are alike
+def row_distances(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """Rows (N, D) of :func:`workbench.descriptors.rank_grey_thumbnails` -> (N, N) Euclidean distances, 0 to 2.
+
+    others: (M, D), for the (N, M) distances to them.
+    """
+    distances = np.sqrt(2 * np.maximum(0, cosine_distances(rows, others)))
+    flat, flat_others = (~some.any(axis=1) for some in (rows, rows if others is None else others))
+    distances[np.ix_(flat, flat_others)] = 0  # a frame of one colour has no direction, but two of them are alike
     return distances
 
 
-def fine_distances(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """(N, h, w, 3) uint8 RGB -> (N, N) float64 Euclidean distances by name: ``ranks`` (grey, 160 px), ``colours`` (100 px,
-    every channel brought to the same mean and standard deviation, which takes most of a flicker away).
+def fine_distances(images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """N images (h, w, 3) uint8 RGB -> (N, N) float64 Euclidean distances by name: ``ranks`` (grey, 160 px), ``colours``
+    (100 px, every channel brought to the same mean and standard deviation, which takes most of a flicker away).
     """
     ranks, colours = [], []
     for image in images:

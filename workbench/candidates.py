@@ -1,8 +1,10 @@
 """Which pairs of frames are worth matching: near neighbours inside a scene, then what the order of the moment asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from workbench.views import View, blocks
 
 BAND = 3  # places; frames so near in the order are compared
 FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
@@ -13,10 +15,10 @@ def all_pairs(labels: np.ndarray) -> np.ndarray:
     return sorted_pairs([_pairs_of(np.flatnonzero(labels == scene)) for scene in range(labels.max(initial=-1) + 1)])
 
 
-def nearest_pairs(labels: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) -> np.ndarray:
+def nearest_pairs(labels: np.ndarray, views: Sequence[View], pairs_per_frame: int) -> np.ndarray:
     """Pairs inside scenes that are near in any of several views: (P, 2) int, a < b, sorted.
 
-    labels: (N,) int, -1 = outlier. views: (N, N) distances each. In every scene the pairs that are among the k nearest of
+    labels: (N,) int, -1 = outlier. views: see :mod:`workbench.views`. In every scene the pairs that are among the k nearest of
     one of their frames, in one view, are taken, with the largest k that keeps them within ``pairs_per_frame`` times the
     frames of the scene; k is at least 2, so that every frame has a neighbour on both sides.
     """
@@ -85,22 +87,32 @@ def sorted_pairs(groups: Iterable[np.ndarray]) -> np.ndarray:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _nearest(frames: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) -> np.ndarray:
+def _nearest(frames: np.ndarray, views: Sequence[View], pairs_per_frame: int) -> np.ndarray:
     count = len(frames)
     if count * (count - 1) // 2 <= pairs_per_frame * count:
         return _pairs_of(frames)
-    # rank[i, j]: how near j is to i, best of all views; a pair enters at the k at which the first of its frames wants it.
-    rank = np.full((count, count), count)
-    for view in views:
-        near = view[np.ix_(frames, frames)].astype(np.float64)
-        np.fill_diagonal(near, -np.inf)  # rank 0 is the frame itself, also where others are identical to it
-        rank = np.minimum(rank, np.argsort(np.argsort(near, axis=1, kind="stable"), axis=1))
-    wanted = np.minimum(rank, rank.T)
-    upper = np.triu(np.ones_like(wanted, dtype=bool), 1)
-    growth = np.cumsum(np.bincount(wanted[upper], minlength=count))
+    # So many nearest frames of each are more pairs than wanted, even when all of them are mutual.
+    reach = min(count - 1, 2 * pairs_per_frame + 1)
+    wishes = np.concatenate([_wishes(frames, view, reach) for view in views])
+    # A pair enters at the k at which the first of its frames wants it, in the first of the views.
+    wishes = wishes[np.lexsort((wishes[:, 2], wishes[:, 1], wishes[:, 0]))]
+    wishes = wishes[np.diff(wishes[:, :2], axis=0, prepend=-1).any(axis=1)]
+    growth = np.cumsum(np.bincount(wishes[:, 2]))
     k = max(2, int(np.searchsorted(growth, pairs_per_frame * count, side="right")) - 1)
-    first, second = np.nonzero(upper & (wanted <= k))
-    return np.stack([frames[first], frames[second]], axis=1)
+    return frames[wishes[wishes[:, 2] <= k, :2]]
+
+
+def _wishes(frames: np.ndarray, view: View, reach: int) -> np.ndarray:
+    """(n * reach, 3) int: the nearest frames of every frame, as pairs of indices a < b, and how near: 1 is the nearest."""
+    wishes, ranks = [], np.tile(np.arange(1, reach + 1), (len(frames), 1))
+    for rows in blocks(np.arange(len(frames))):
+        near = view(frames[rows], frames).astype(np.float64)
+        near[np.arange(len(rows)), rows] = -np.inf  # first is the frame itself, also where others are identical to it
+        nearest = np.argsort(near, axis=1, kind="stable")[:, 1 : reach + 1]
+        first = np.repeat(rows, reach)
+        pairs = np.sort(np.stack([first, nearest.ravel()], axis=1), axis=1)
+        wishes.append(np.column_stack([pairs, ranks[rows].ravel()]))
+    return np.concatenate(wishes)
 
 
 def _pairs_of(frames: np.ndarray) -> np.ndarray:

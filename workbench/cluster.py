@@ -4,10 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array, issparse
 from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+from workbench.embed import cosine_distances
 from workbench.parameters import ClusterParameters, UmapParameters
+
+# (N, N), from workbench.neighbours.frame_distances: of a long clip sparse, with what is near alone.
+Distances = np.ndarray | csr_array
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
@@ -38,11 +43,11 @@ class EpsSweep:
 
 
 def cluster(
-    distances: np.ndarray, parameters: ClusterParameters, typical_eps: float = 0.0
+    distances: Distances, parameters: ClusterParameters, typical_eps: float = 0.0
 ) -> tuple[np.ndarray, float, EpsSweep]:
     """Scenes of a clip: labels (N,) int (0 = largest scene, -1 = outlier), the eps that was used, and the sweep behind it.
 
-    distances: (N, N) cosine distances. typical_eps: what usually parts scenes for these embeddings, 0 if not known.
+    distances: cosine distances. typical_eps: what usually parts scenes for these embeddings, 0 if not known.
     Fewer than four frames are one scene: there is no density to tell outliers by. HDBSCAN and OPTICS use no eps: 0 is returned.
     """
     sweep = sweep_eps(distances, parameters.min_samples, typical_eps)
@@ -50,14 +55,14 @@ def cluster(
     return find_labels(distances, replace(parameters, eps=eps), sweep.tree), eps, sweep
 
 
-def find_labels(distances: np.ndarray, parameters: ClusterParameters, tree: "DbscanTree") -> np.ndarray:
+def find_labels(distances: Distances, parameters: ClusterParameters, tree: "DbscanTree") -> np.ndarray:
     """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier. Fewer than four frames
     are one scene.
 
-    distances: (N, N). tree: of these distances and ``min_samples``, for dbscan.
+    tree: of these distances and ``min_samples``, for dbscan.
     """
-    if len(distances) < FEWEST:
-        return np.zeros(len(distances), dtype=int)
+    if distances.shape[0] < FEWEST:
+        return np.zeros(distances.shape[0], dtype=int)
     if parameters.clusterer == "hdbscan":
         return hdbscan(distances, parameters.min_cluster_size, parameters.min_samples)
     if parameters.clusterer == "optics":
@@ -65,8 +70,8 @@ def find_labels(distances: np.ndarray, parameters: ClusterParameters, tree: "Dbs
     return tree.labels(parameters.eps)
 
 
-def dbscan(distances: np.ndarray, eps: float, min_samples: int) -> np.ndarray:
-    """DBSCAN (Ester et al., KDD 1996) on (N, N) distances -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
+def dbscan(distances: Distances, eps: float, min_samples: int) -> np.ndarray:
+    """DBSCAN (Ester et al., KDD 1996) -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
     labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
     return by_size(labels)
 
@@ -76,16 +81,14 @@ class DbscanTree:
 
     A frame is a core frame at eps when its ``min_samples``-th nearest frame, itself included, is at most that far; core frames
     merge along the tree that HDBSCAN builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer frames
-    than that within eps, so its few nearest ones tell which scene it borders on. distances: (N, N).
+    than that within eps, so its few nearest ones tell which scene it borders on.
     """
 
-    def __init__(self, distances: np.ndarray, min_samples: int) -> None:
-        self._count, self._possible = len(distances), len(distances) >= min_samples
+    def __init__(self, distances: Distances, min_samples: int) -> None:
+        self._count, self._possible = distances.shape[0], distances.shape[0] >= min_samples
         if not self._possible:  # no frame can be a core frame
             return
-        blocks = np.array_split(distances, -(-len(distances) // SOME))  # of rows: the places of all distances would fill memory
-        self._near = np.concatenate([np.argpartition(rows, min_samples - 1, axis=1)[:, :min_samples] for rows in blocks])
-        self._reach = np.take_along_axis(distances, self._near, axis=1)
+        self._near, self._reach = _nearest(distances, min_samples)
         self._core = self._reach.max(axis=1)
         self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)
 
@@ -103,13 +106,13 @@ class DbscanTree:
         return by_size(np.where(number < self._count, number, -1))
 
 
-def hdbscan(distances: np.ndarray, min_cluster_size: int, min_samples: int) -> np.ndarray:
-    """HDBSCAN (Campello et al., PAKDD 2013) on (N, N) distances -> labels (N,) int as from :func:`dbscan`.
+def hdbscan(distances: Distances, min_cluster_size: int, min_samples: int) -> np.ndarray:
+    """HDBSCAN (Campello et al., PAKDD 2013) -> labels (N,) int as from :func:`dbscan`.
 
     A clip with fewer frames than ``min_cluster_size`` has no scene.
     """
-    if len(distances) < max(min_cluster_size, min_samples):
-        return np.full(len(distances), -1)
+    if distances.shape[0] < max(min_cluster_size, min_samples):
+        return np.full(distances.shape[0], -1)
     # One scene may be all there is.
     model = HDBSCAN(
         min_cluster_size=min_cluster_size, min_samples=min_samples, metric="precomputed", copy=True, allow_single_cluster=True
@@ -117,13 +120,13 @@ def hdbscan(distances: np.ndarray, min_cluster_size: int, min_samples: int) -> n
     return by_size(model.fit_predict(distances))
 
 
-def optics(distances: np.ndarray, min_cluster_size: int, min_samples: int, xi: float) -> np.ndarray:
-    """OPTICS with the xi method (Ankerst et al., SIGMOD 1999) on (N, N) distances -> labels (N,) int as from :func:`dbscan`.
+def optics(distances: Distances, min_cluster_size: int, min_samples: int, xi: float) -> np.ndarray:
+    """OPTICS with the xi method (Ankerst et al., SIGMOD 1999) -> labels (N,) int as from :func:`dbscan`.
 
     A clip with fewer frames than ``min_cluster_size`` has no scene.
     """
-    if len(distances) < max(min_cluster_size, min_samples):
-        return np.full(len(distances), -1)
+    if distances.shape[0] < max(min_cluster_size, min_samples):
+        return np.full(distances.shape[0], -1)
     model = OPTICS(min_samples=min_samples, metric="precomputed", xi=xi, min_cluster_size=min_cluster_size)
     return by_size(model.fit_predict(distances))
 
@@ -147,10 +150,21 @@ def by_size(labels: np.ndarray) -> np.ndarray:
     return renumbered
 
 
-def k_distances(distances: np.ndarray, k: int) -> np.ndarray:
-    """(N, N) -> (N,): the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
-    place = min(k, len(distances)) - 1
-    return np.partition(distances, place, axis=1)[:, place]
+def k_distances(distances: Distances, k: int) -> np.ndarray:
+    """(N,): the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
+    return _nearest(distances, min(k, distances.shape[0]))[1].max(axis=1)
+
+
+def _nearest(distances: Distances, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` nearest frames of every frame, itself included: (N, count) int and their distances."""
+    if issparse(distances):
+        rows = np.repeat(np.arange(distances.shape[0]), np.diff(distances.indptr))
+        by_distance = np.lexsort((distances.data, rows))
+        first = by_distance[distances.indptr[:-1, None] + np.arange(count)]
+        return distances.indices[first], distances.data[first]
+    blocks = np.array_split(distances, -(-len(distances) // SOME))  # of rows: the places of all distances would fill memory
+    near = np.concatenate([np.argpartition(rows, count - 1, axis=1)[:, :count] for rows in blocks])
+    return near, np.take_along_axis(distances, near, axis=1)
 
 
 def knee(values: np.ndarray) -> float:
@@ -161,25 +175,26 @@ def knee(values: np.ndarray) -> float:
     return float(values[np.argmax(np.linspace(values[0], values[-1], len(values)) - values)])
 
 
-def plateaus(sweep: EpsSweep, distances: np.ndarray, most: int = 12) -> pd.DataFrame:
+def plateaus(sweep: EpsSweep, embeddings: np.ndarray, most: int = 12) -> pd.DataFrame:
     """The widest ranges of eps over which the numbers of scenes and of outliers stay the same, by rising eps.
 
-    At most ``most`` rows: low, high (ends of the range), scenes, outliers, silhouette (of at most a thousand frames, evenly
-    picked; NaN with fewer than two scenes).
+    embeddings: (N, D). At most ``most`` rows: low, high (ends of the range), scenes, outliers, silhouette (of at most a
+    thousand frames, evenly picked; NaN with fewer than two scenes).
     """
     starts = np.flatnonzero(np.diff(sweep.scenes, prepend=-1) | np.diff(sweep.outliers, prepend=-1))
     ends = np.append(starts[1:], len(sweep.eps)) - 1
     widest = np.sort(np.argsort(sweep.eps[starts] / sweep.eps[ends], kind="stable")[:most])
-    some = np.linspace(0, len(distances) - 1, min(len(distances), SOME)).astype(int)
+    some = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SOME)).astype(int)
+    distances = cosine_distances(embeddings[some])
     rows = []
     for start, end in zip(starts[widest], ends[widest], strict=True):
         labels = sweep.tree.labels(sweep.eps[(start + end) // 2])
-        score = silhouette(distances[np.ix_(some, some)], labels[some])
+        score = silhouette(distances, labels[some])
         rows.append((sweep.eps[start], sweep.eps[end], sweep.scenes[start], sweep.outliers[start], score))
     return pd.DataFrame(rows, columns=["low", "high", "scenes", "outliers", "silhouette"])
 
 
-def sweep_eps(distances: np.ndarray, min_samples: int, typical_eps: float = 0.0) -> EpsSweep:
+def sweep_eps(distances: Distances, min_samples: int, typical_eps: float = 0.0) -> EpsSweep:
     """DBSCAN over a hundred radii from 0.005 to 1, and the radius to use.
 
     The right radius lies where the clustering does not care: there is a gap between how far neighbours in a scene lie apart

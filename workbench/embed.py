@@ -67,9 +67,14 @@ def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:
     return similarity
 
 
-def cosine_distances(embeddings: np.ndarray) -> np.ndarray:
-    """(N, D) unit length -> (N, N) float32, 1 - cosine similarity, 0 (same) to 2; the scale on which eps lives."""
-    return 1 - similarity_matrix(embeddings)
+def cosine_distances(embeddings: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """(N, D) unit length -> (N, N) float32, 1 - cosine similarity, 0 (same) to 2; the scale on which eps lives.
+
+    others: (M, D), for the (N, M) distances to them.
+    """
+    if others is None:
+        return 1 - similarity_matrix(embeddings)
+    return 1 - np.clip(embeddings @ others.T, -1, 1).astype(np.float32)
 
 
 def _autocast(device: str) -> "torch.autocast":

@@ -1,21 +1,17 @@
-"""Write videos: frames of a source in a new order, or arrays. H.264 for looking, FFV1 for keeping every bit."""
+"""Write videos from frames or arrays. H.264 for looking, FFV1 for keeping every bit."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.video.frame import PictureType
-from tqdm import tqdm
 
 from workbench.errors import VideoError
-from workbench.frames import Decoder, decode
 from workbench.matroska import set_aspect
-from workbench.spill import FFV1_OPTIONS, FrameSpill
+from workbench.spill import FFV1_OPTIONS
 
 # Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
 _SAME_BITS = {
@@ -26,10 +22,10 @@ _SAME_BITS = {
 }  # fmt: skip
 
 _SUFFIXES = {"h264": (".mp4", ".m4v", ".mov", ".mkv"), "lossless": (".mkv",)}
-_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
-class _Writer:
+class Writer:
     """One output file: encodes frames one after the other, and puts the file in place only when all is well."""
 
     def __init__(self, out: str | Path, codec: str, crf: int, frame_rate: Fraction | float) -> None:
@@ -43,13 +39,13 @@ class _Writer:
         self.aspect = Fraction(1)
         self.container = self.stream = None
 
-    def __enter__(self) -> "_Writer":
+    def __enter__(self) -> "Writer":
         suffix = self.out.suffix.lower()
         options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
         try:
-            self.container = av.open(str(self.partial), "w", format=_MUXERS[suffix], options=options)
+            self.container = av.open(str(self.partial), "w", format=MUXERS[suffix], options=options)
         except (av.FFmpegError, OSError) as error:
-            raise _not_written(self.out, error) from error
+            raise not_written(self.out, error) from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
@@ -64,11 +60,11 @@ class _Writer:
                     set_aspect(self.partial, self.stream.width, self.stream.height, self.aspect)
                 self.partial.replace(self.out)
         except (av.FFmpegError, OSError) as failure:
-            raise _not_written(self.out, failure) from failure
+            raise not_written(self.out, failure) from failure
         finally:
             self.partial.unlink(missing_ok=True)
         if isinstance(error, av.FFmpegError | OSError):
-            raise _not_written(self.out, error) from error
+            raise not_written(self.out, error) from error
 
     def write(self, frame: av.VideoFrame, colors: tuple[int, int, int, int], aspect: Fraction = Fraction(1)) -> None:
         """Encode a frame that :func:`prepared` made; ``colors`` are its tags, ``aspect`` the sample aspect ratio."""
@@ -148,82 +144,6 @@ def _even(frame: av.VideoFrame) -> av.VideoFrame:
     return padded
 
 
-def write_video(
-    source: str | Path,
-    positions: Sequence[int],
-    out: str | Path,
-    codec: str = "h264",
-    crf: int = 18,
-    frame_rate: Fraction | float | None = None,
-    progress: bool = True,
-    cache_bytes: int = 512 * 2**20,
-    change: Callable[[int, np.ndarray], np.ndarray] | None = None,
-) -> Path:
-    """Write the frames of ``source`` at ``positions`` (0-based, any order) to ``out``, and return its path.
-
-    ``codec="h264"``: H.264, yuv420p, 8 bit, quality ``crf`` (0 best to 51), plays in browsers; an odd width or height
-    is padded by one repeated column or row. ``codec="lossless"``: FFV1 in ``.mkv``, every bit of the source frames.
-    Frames are upright; average frame rate (or ``frame_rate``), sample aspect ratio and colour tags are those of the
-    source. No sound.
-
-    ``change(position, frame)``, when given, makes what is written of a frame, both (H, W, 3) uint8 RGB and of one size; matrix
-    and tags are then those of :func:`write_frames`.
-
-    The source is decoded once, in order. Frames that must wait for their turn take at most about ``cache_bytes`` of
-    memory, the rest waits in a temporary file beside ``out``. ``out`` appears only when it is whole.
-
-    Raises :class:`VideoError` for a bad source, no positions, a position that is not in the video, or a bad ``out``.
-    """
-    positions = [int(position) for position in positions]
-    out = writable(out, codec)
-    if not positions:
-        raise VideoError(f"no frames to write to {out}: give at least one position")
-    if min(positions) < 0:
-        raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
-    with Decoder(source) as decoder:
-        rate = decoder.frame_rate if frame_rate is None else frame_rate
-        with _Writer(out, codec, crf, rate) as writer, FrameSpill(out.parent, cache_bytes) as spill:
-            bar = tqdm(total=len(positions), desc="write", unit="frame", disable=not progress)
-            with closing(decode(decoder)) as frames, bar:
-                seen = _reorder(frames, positions, spill, writer, decoder, bar, change)
-            if writer.count < len(positions):
-                raise VideoError(
-                    f"position {positions[writer.count]} is not in {source}, which has {seen} frames: "
-                    "give positions of this video"
-                )
-    return out
-
-
-def _reorder(
-    frames: Iterator[tuple[int, av.VideoFrame]],
-    positions: list[int],
-    spill: FrameSpill,
-    writer: "_Writer",
-    decoder: Decoder,
-    bar: tqdm,
-    change: Callable[[int, np.ndarray], np.ndarray] | None,
-) -> int:
-    """Write every frame as soon as it is its turn; return how many frames were decoded for that."""
-    uses = Counter(positions)
-    index = -1
-    for index, frame in frames:
-        if uses[index]:
-            if change is not None:
-                frame = av.VideoFrame.from_ndarray(
-                    change(index, frame.to_ndarray(format="rgb24", interpolation="BILINEAR")), format="rgb24"
-                )
-            frame, colors = prepared(frame, writer.codec)
-            spill.put(index, frame)
-        while writer.count < len(positions) and positions[writer.count] in spill:
-            position = positions[writer.count]
-            uses[position] -= 1
-            writer.write(spill.get(position, keep=uses[position] > 0), colors, decoder.aspect)
-            bar.update()
-        if writer.count == len(positions):
-            break
-    return index + 1
-
-
 def write_frames(
     frames: Iterable[np.ndarray], out: str | Path, frame_rate: Fraction | float = 25, codec: str = "h264", crf: int = 18
 ) -> None:
@@ -233,7 +153,7 @@ def write_frames(
     ``lossless`` keeps RGB as it is. Raises :class:`VideoError` for no frames, wrong arrays, or a bad ``out``.
     """
     shape: tuple[int, ...] | None = None
-    with _Writer(out, codec, crf, frame_rate) as writer:
+    with Writer(out, codec, crf, frame_rate) as writer:
         for index, array in enumerate(frames):
             array = np.asarray(array)
             shape = shape or array.shape
@@ -248,6 +168,7 @@ def write_frames(
             raise VideoError(f"no frames to write to {out}: give at least one")
 
 
-def _not_written(out: Path, error: Exception) -> VideoError:
+def not_written(out: Path, error: Exception) -> VideoError:
+    """The error for a video that FFmpeg or the disk refused."""
     reason = getattr(error, "strerror", None) or str(error)
     return VideoError(f"{out} cannot be written ({reason}): check the folder, its permissions and the disk space")

@@ -1,5 +1,6 @@
 """One scene: its frames, what is known of them, and their order with how sure each of its links is."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
 from workbench.register import UNRELATED
+from workbench.views import FineView, View
 
 STILL = 0.002  # of the image diagonal, about 1 px on the working copy
 
@@ -53,14 +55,11 @@ class OrderedScene:
     matrices: dict[str, np.ndarray]
 
 
-def scenes_of(labels: np.ndarray, embedded: np.ndarray, thumbnails: np.ndarray, fine: dict[str, np.ndarray]) -> list[Scene]:
-    """The scenes of a clip, 0 first. labels: (N,) int, -1 = outlier. embedded, thumbnails, fine: (N, N) distances."""
-    scenes = []
+def scenes_of(labels: np.ndarray, embedded: View, thumbnails: View, fine: FineView) -> Iterator[Scene]:
+    """The scenes of a clip, 0 first, one after the other: a long clip has too many to hold. labels: (N,) int, -1 = outlier."""
     for scene in range(labels.max(initial=-1) + 1):
         frames = np.flatnonzero(labels == scene)
-        own = np.ix_(frames, frames)
-        scenes.append(Scene(frames, embedded[own], thumbnails[own], {name: part[own] for name, part in fine.items()}))
-    return scenes
+        yield Scene(frames, embedded(frames, frames), thumbnails(frames, frames), fine(frames))
 
 
 def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:

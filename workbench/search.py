@@ -5,7 +5,7 @@ search begins with near neighbours in the embeddings and the thumbnails, and goe
 every link is sure and nothing new comes up, or its budget is spent.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,37 +14,54 @@ from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_ano
 from workbench.confidence import WEAK, link_confidence
 from workbench.distance import Settled
 from workbench.scenes import Scene, is_ring, known_pairs, scene_parts, settle_parts
+from workbench.views import View
 
 FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces
 RESERVE = 1  # pairs a frame kept for the end, when every link of the order is looked at
 ROUNDS = 12  # at most; most scenes need four to eight
+HELD = 2_000_000  # pairs of frames whose distances are held at once, about: 40 bytes each and more
 PATIENCE = 4  # rounds that leave the order as it was before a search with doubtful links gives up
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 Search = Generator[np.ndarray, pd.DataFrame, None]  # gives pairs of positions, is sent all rows so far
 
 
-def first_pairs(labels: np.ndarray, views: list[np.ndarray], pairs_per_frame: int) -> np.ndarray:
+def first_pairs(labels: np.ndarray, views: Sequence[View], pairs_per_frame: int) -> np.ndarray:
     """The pairs a search begins with, (P, 2) int positions, a < b, sorted: at most four a frame.
 
-    labels: (N,) int, -1 = outlier. views: (N, N) distances, of embeddings and of rank thumbnails.
+    labels: (N,) int, -1 = outlier. views: of embeddings and of rank thumbnails.
     """
     return nearest_pairs(labels, views, min(FIRST, pairs_per_frame))
 
 
-def search(scenes: Sequence[Scene], compare: Compare, pairs_per_frame: int, table: pd.DataFrame) -> pd.DataFrame:
+def search(scenes: Iterable[Scene], compare: Compare, pairs_per_frame: int, table: pd.DataFrame) -> pd.DataFrame:
     """Compare at most ``pairs_per_frame`` pairs a frame in every scene, where they tell most about its order.
 
     table: rows of :func:`workbench.transforms.register_pairs` of the pairs compared so far, those of :func:`first_pairs` among
-    them. compare: called once a round with new pairs of all scenes, sorted, each once. Returns all rows, sorted by pair.
+    them. compare: called once a round with new pairs of several scenes, sorted, each once. Returns all rows, sorted by pair.
     """
-    searches = [_search_scene(scene, pairs_per_frame, table) for scene in scenes]
-    wanted = _wanted(searches, None)
-    while wanted:
-        table = pd.concat([table, compare(sorted_pairs(wanted.values()))], ignore_index=True)
-        wanted = _wanted(list(wanted), table)
-    return table.sort_values(["a", "b"], ignore_index=True)
+    tables = [table]
+    for group in _groups(scenes):
+        own = table[table["a"].isin(np.concatenate([scene.frames for scene in group]))]
+        wanted = _wanted([_search_scene(scene, pairs_per_frame, own) for scene in group], None)
+        while wanted:
+            tables.append(compare(sorted_pairs(wanted.values())))
+            own = pd.concat([own, tables[-1]], ignore_index=True)
+            wanted = _wanted(list(wanted), own)
+    return pd.concat(tables).sort_values(["a", "b"], ignore_index=True)
+
+
+def _groups(scenes: Iterable[Scene]) -> Iterator[list[Scene]]:
+    """Scenes that are searched together: as many as fit into memory, one at least."""
+    group: list[Scene] = []
+    for scene in scenes:
+        group.append(scene)
+        if sum(len(member.frames) ** 2 for member in group) >= HELD:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _wanted(searches: list[Search], table: pd.DataFrame | None) -> dict[Search, np.ndarray]:

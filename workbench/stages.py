@@ -15,14 +15,14 @@ import pandas as pd
 
 from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
-from workbench.appearance import fine_distances, thumbnail_distances
 from workbench.confidence import weak_links
-from workbench.embed import cosine_distances, embed, network_device
+from workbench.embed import embed, network_device
 from workbench.errors import ClusterError, RunError
 from workbench.evaluate import evaluate, read_order, read_truth
 from workbench.features import extract
 from workbench.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.models import folder_digest, is_built_in, typical_eps
+from workbench.neighbours import frame_distances
 from workbench.parameters import (
     AlignParameters,
     ClusterParameters,
@@ -42,7 +42,8 @@ from workbench.run import Run
 from workbench.scenes import order_scene, scenes_of
 from workbench.stabilise import moved, steady_transforms
 from workbench.transforms import alignment_table, register_pairs, registered_points, scene_alignment
-from workbench.video import read_proxies, write_video
+from workbench.video import join_videos, read_proxies, write_parts
+from workbench.views import embedded_view, fine_view, thumbnail_view
 
 
 def read_video(run: Run, parameters: VideoParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
@@ -83,7 +84,8 @@ def find_scenes(run: Run, parameters: ClusterParameters, overwrite: bool = False
     """Scenes and outliers: ``clusters.csv`` (position, scene; -1 = outlier)."""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels, eps, sweep = cluster.cluster(cosine_distances(run.embeddings()), parameters, run_typical_eps(run))
+        distances = frame_distances(run.embeddings(), parameters.min_samples)
+        labels, eps, sweep = cluster.cluster(distances, parameters, run_typical_eps(run))
         pd.DataFrame({"position": np.arange(len(labels)), "scene": labels}).to_csv(out / "clusters.csv", index=False)
         counts = {"scenes": int(labels.max() + 1), "outliers": int((labels < 0).sum())}
         return counts | {"eps": round(eps, 6), "suggested_eps": round(sweep.suggested, 6)}
@@ -117,7 +119,7 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
 
     def compute(out: Path) -> dict[str, Any]:
         labels, features, parts = run.labels(), run.path / "features.h5", run.path / "matches.h5.parts"
-        embedded, thumbnails = cosine_distances(run.embeddings()), thumbnail_distances(run.images())
+        embedded, thumbnails = embedded_view(run.embeddings()), thumbnail_view(run.images())
         key = run.key("match", parameters, after, weights)
         rounds = Rounds(features, run.images(), parameters, key, parts, progress)
         budget = parameters.pairs_per_frame
@@ -128,7 +130,7 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
         verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
         verify.scenes_table(labels, verified).to_csv(out / "scenes.csv", index=False)
         if budget:
-            scenes = scenes_of(verified.labels, embedded, thumbnails, fine_distances(run.images()))
+            scenes = scenes_of(verified.labels, embedded, thumbnails, fine_view(run.images()))
             table = search.search(scenes, rounds.compare, budget, table)
         else:
             table = rounds.compare_more(table, candidates.all_pairs(verified.labels))
@@ -171,8 +173,8 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         labels, table = run.scenes(), run.transforms()
         (out / "distances").mkdir()
         info: dict[str, Any] = {}
-        coarse, fine = thumbnail_distances(run.images()), fine_distances(run.images())
-        for number, scene in enumerate(scenes_of(labels, cosine_distances(run.embeddings()), coarse, fine)):
+        views = embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images())
+        for number, scene in enumerate(scenes_of(labels, *views)):
             found = order_scene(scene, table, parameters)
             file = out / "distances" / f"scene{number:02d}.npz"
             np.savez(file, frames=scene.frames, order=found.order, confidence=found.confidence, **found.matrices)
@@ -238,13 +240,8 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
 
         chosen = {"codec": parameters.codec, "crf": parameters.crf, "progress": progress, "change": change}
         orders = [run.scene_order(scene) for scene in range(len(names))]
-        for name, positions in zip(names, orders, strict=True):
-            write_video(run.source, positions.tolist(), out / name, **chosen)
-        whole = out / f"reconstructed{suffix}"
-        if len(names) == 1:
-            shutil.copyfile(out / names[0], whole)
-        else:
-            write_video(run.source, np.concatenate(orders).tolist(), whole, **chosen)
+        scenes = write_parts(run.source, orders, [out / name for name in names], **chosen)
+        join_videos(scenes, out / f"reconstructed{suffix}")
 
     after = ("order", "align") if parameters.stabilise else ("order",)
     return run.stage("write", parameters, after, (*names, f"reconstructed{suffix}"), compute, overwrite)

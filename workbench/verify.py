@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from workbench.cluster import by_size
+from workbench.views import View, blocks
 
 SMALLEST = 3  # frames that make a piece of a scene; fewer are single frames
 SPLIT = 5  # frames a piece needs to be a scene of its own when DBSCAN saw none
@@ -20,6 +21,7 @@ ENOUGH = 12  # inliers of a pair that counts against DBSCAN's word
 PROBES = 3  # frames that a single frame is held against
 BRIDGES = 8  # pairs by which two pieces are compared
 NEAREST = 3  # pieces that each piece is compared with
+FACING = 1024  # frames of a piece that are looked at for that, the nearest ones
 CRUMB = 0.1  # share of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
 TEXTURED = 50  # keypoints; a frame with fewer may belong to its scene and not show it
 
@@ -66,28 +68,41 @@ def pieces_of(labels: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     return by_size(np.where((labels >= 0) & (sizes[chain] >= SMALLEST), chain, -1))
 
 
-def probing_pairs(pieces: np.ndarray, distances: np.ndarray) -> np.ndarray:
+def probing_pairs(pieces: np.ndarray, view: View) -> np.ndarray:
     """Pairs that tell what belongs together: (P, 2) int, a < b, sorted. Every single frame with the three nearest frames of
     pieces, and every piece with its three nearest pieces by the eight nearest pairs, no frame in more than two of them.
 
-    pieces: (N,) int from :func:`pieces_of`. distances: (N, N) of the embeddings.
+    pieces: (N,) int from :func:`pieces_of`. view: of the embeddings.
     """
     held, pairs = np.flatnonzero(pieces >= 0), []
-    for frame in np.flatnonzero(pieces < 0):
-        near = held[np.argsort(distances[frame, held], kind="stable")[:PROBES]]
-        pairs += [(int(frame), int(other)) for other in near]
+    for frames in blocks(np.flatnonzero(pieces < 0)):
+        near = held[np.argsort(view(frames, held), axis=1, kind="stable")[:, :PROBES]]
+        pairs += [(int(frame), int(other)) for frame, row in zip(frames, near, strict=True) for other in row]
     groups = [np.flatnonzero(pieces == piece) for piece in range(pieces.max(initial=-1) + 1)]
-    gaps = np.array([[distances[np.ix_(a, b)].min() for b in groups] for a in groups]).reshape(len(groups), len(groups))
+    gaps = _gaps(groups, view)
     for one in range(len(groups)):
         for other in [near for near in np.argsort(gaps[one], kind="stable") if near != one][:NEAREST]:
-            pairs += _bridges(groups[one], groups[other], distances)
+            pairs += _bridges(groups[one], groups[other], view)
     return np.unique(np.sort(np.array(pairs, dtype=int).reshape(-1, 2), axis=1), axis=0)
 
 
-def _bridges(one: np.ndarray, other: np.ndarray, distances: np.ndarray) -> list[tuple[int, int]]:
+def _gaps(groups: list[np.ndarray], view: View) -> np.ndarray:
+    """(groups, groups) distances between the nearest frames of any two groups."""
+    gaps = np.full((len(groups), len(groups)), np.inf)
+    starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
+    for number, group in enumerate(groups):
+        for frames in blocks(group):
+            nearest = view(frames, np.concatenate(groups)).min(axis=0)
+            gaps[number] = np.minimum(gaps[number], np.minimum.reduceat(nearest, starts))
+    return gaps
+
+
+def _bridges(one: np.ndarray, other: np.ndarray, view: View) -> list[tuple[int, int]]:
+    # Enough of the nearest frames on both sides; all pairs of two long pieces would be too many to sort.
+    one, other = _nearest_to(one, other, view), _nearest_to(other, one, view)
     used: dict[int, int] = {}
     chosen: list[tuple[int, int]] = []
-    for index in np.argsort(distances[np.ix_(one, other)], axis=None, kind="stable"):
+    for index in np.argsort(view(one, other), axis=None, kind="stable"):
         a, b = int(one[index // len(other)]), int(other[index % len(other)])
         if used.get(a, 0) < 2 and used.get(b, 0) < 2:
             used[a], used[b] = used.get(a, 0) + 1, used.get(b, 0) + 1
@@ -95,6 +110,12 @@ def _bridges(one: np.ndarray, other: np.ndarray, distances: np.ndarray) -> list[
         if len(chosen) == BRIDGES:
             break
     return chosen
+
+
+def _nearest_to(frames: np.ndarray, others: np.ndarray, view: View) -> np.ndarray:
+    """Those of ``frames`` (n,) that are nearest to any of ``others``, at most :data:`FACING`, rising."""
+    nearest = np.concatenate([view(some, others).min(axis=1) for some in blocks(frames)])
+    return np.sort(frames[np.argsort(nearest, kind="stable")[:FACING]])
 
 
 def verify(labels: np.ndarray, pieces: np.ndarray, table: pd.DataFrame, keypoints: np.ndarray) -> Verified:

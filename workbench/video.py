@@ -1,7 +1,8 @@
 """Read videos: small working copies of every frame in one pass, and random access to the full-size frames.
 
 This module is the door to everything about video files; decoding lives in ``workbench.frames``, the data classes in
-``workbench.videoinfo``, writing in ``workbench.encode``, and what others need of them is offered here too.
+``workbench.videoinfo``, writing in ``workbench.encode`` and ``workbench.reorder``; what others need of them is offered here
+too.
 """
 
 from collections import OrderedDict
@@ -15,9 +16,10 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from workbench.encode import write_frames, write_video
+from workbench.encode import write_frames
 from workbench.errors import VideoError
 from workbench.frames import Decoder, decode
+from workbench.reorder import join_videos, write_parts, write_video
 from workbench.videoinfo import NO_PTS, FrameTable, VideoInfo, fingerprint, stamp
 
 __all__ = [
@@ -27,9 +29,11 @@ __all__ = [
     "FrameTable",
     "VideoInfo",
     "decode",
+    "join_videos",
     "read_proxies",
     "rgb",
     "write_frames",
+    "write_parts",
     "write_video",
 ]
 

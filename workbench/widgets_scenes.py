@@ -138,7 +138,7 @@ class SceneTuner:
             self.curve.data[1].x = [1, len(levels)]
             self.curve.data[2].update(x=[int(np.searchsorted(levels, turn)) + 1], y=[turn], name=f"knee, {turn:.3f}")
             self.curve.layout.title.text = f"Distance to the k-th nearest frame, k = {self.min_samples.value}"
-        table = plateaus(self._sweep, self._distances)
+        table = plateaus(self._sweep, self._run.embeddings())
         self._rows = [(self._range_button(row), row.low, row.high) for row in table.itertuples()]
         cells = [ipywidgets.HTML(f"<b>{name}</b>") for name in _HEADINGS]
         for (button, _, _), row in zip(self._rows, table.itertuples(), strict=True):

@@ -1,0 +1,119 @@
+"""A long corrupted clip of any length, drawn by code: scenes under a moving camera, shuffled, with foreign frames among them.
+
+    python benchmarks/long_clip.py 10000 FOLDER [--size 1280 720] [--scene 500] [--seed 0]
+
+writes ``long10000.mp4`` and its truth into FOLDER. Frames are drawn in the order of the shuffled video, one at a time, so the
+memory it takes does not grow with their number.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from workbench.corrupt import shuffled_rows, write_case
+from workbench.evaluate import OUTLIER, TruthRow
+
+FOREIGN = 0.05  # share of frames that belong to no scene
+NOISE = 1.5  # standard deviation of the sensor's noise, grey levels
+SPEED = 2.5  # px a frame that the camera moves, at 1280 px
+MARGIN = 1.15  # a foreign picture's canvas, in widths of a frame
+
+
+def canvas(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """A (height, width, 3) uint8 wall of patches, rings and strokes in the colours of one mood, nothing twice."""
+    mood = rng.uniform(30, 225, (5, 3))
+    coarse = rng.uniform(0.6, 1.1, (6, 8, 1)).astype(np.float32)
+    wall = (
+        (mood[0] * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]).clip(0, 255).astype(np.uint8)
+    )
+    for _ in range(int(width * height / 2500)):
+        x, y = int(rng.integers(width)), int(rng.integers(height))
+        size, colour = (
+            float(rng.gamma(2, 9)) + 3,
+            tuple(int(c) for c in (mood[rng.integers(5)] * rng.uniform(0.5, 1.2)).clip(0, 255)),
+        )
+        kind = rng.integers(3)
+        if kind == 0:
+            corners = rng.normal((x, y), size, (int(rng.integers(3, 6)), 2))
+            cv2.fillPoly(wall, [cv2.convexHull(corners.astype(np.int32))], colour, cv2.LINE_AA)
+        elif kind == 1:
+            axes = (int(size), max(1, int(size * rng.uniform(0.3, 1))))
+            cv2.ellipse(
+                wall, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, colour, int(rng.integers(-1, 4)) or 1, cv2.LINE_AA
+            )
+        else:
+            end = (int(x + rng.normal(0, 3 * size)), int(y + rng.normal(0, 3 * size)))
+            cv2.line(wall, (x, y), end, colour, int(rng.integers(1, 5)), cv2.LINE_AA)
+    return wall
+
+
+class LongScene:
+    """A wall of its own, seen by a camera that wanders over it, rolls and zooms, and never stops.
+
+    seed: of the wall and of the way. frames: how many there are. size: width and height, px.
+    """
+
+    def __init__(self, seed: Sequence[int], frames: int, size: tuple[int, int]) -> None:
+        rng, self.size = np.random.default_rng(seed), size
+        time, speed = np.arange(frames), SPEED * size[0] / 1280
+        # The heading turns slowly; what the camera sees is always new.
+        turns = rng.uniform(0, 2 * np.pi) + 0.6 * np.sin(2 * np.pi * time / 700 + rng.uniform(0, 6))
+        self.way = np.cumsum(speed * np.stack([np.cos(turns), np.sin(turns)], axis=1), axis=0)
+        self.zoom = 1 + 0.12 * np.sin(2 * np.pi * time / 430 + rng.uniform(0, 6))
+        self.roll = 5 * np.sin(2 * np.pi * time / 610 + rng.uniform(0, 6))
+        reach = 0.75 * np.hypot(*size)
+        self.way += reach - self.way.min(axis=0)
+        width, height = np.ceil(self.way.max(axis=0) + reach).astype(int)
+        self.wall = canvas(rng, int(width), int(height))
+
+    def frame(self, index: int) -> np.ndarray:
+        """Frame ``index``, (H, W, 3) uint8 RGB, without noise."""
+        x, y = (float(place) for place in self.way[index])
+        matrix = cv2.getRotationMatrix2D((x, y), float(self.roll[index]), float(self.zoom[index]))
+        matrix[:, 2] += np.array(self.size) / 2 - (x, y)
+        return cv2.warpAffine(self.wall, matrix, self.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def draw(rows: Sequence[TruthRow], counts: dict[str, int], size: tuple[int, int], seed: int) -> Iterator[np.ndarray]:
+    """The frames of a shuffled clip, one after the other. counts: frames of every scene, and of the foreign ones."""
+    names = [name for name in counts if name != OUTLIER]
+    scene = lru_cache(maxsize=None)(lambda name: LongScene((seed, names.index(name)), counts[name], size))
+    noise = np.random.default_rng((seed, 1)).normal(0, NOISE, (7, size[1], size[0], 3)).round().astype(np.int16)
+    for row in tqdm(rows, "draw", unit="frame"):
+        if row.clip == OUTLIER:
+            rng = np.random.default_rng((seed, 2, row.frame))
+            picture = canvas(rng, int(MARGIN * size[0]), int(MARGIN * size[1]))[: size[1], : size[0]]
+        else:
+            picture = scene(row.clip).frame(row.frame)
+        yield np.clip(picture + noise[row.position % len(noise)], 0, 255).astype(np.uint8)
+
+
+def make_clip(frames: int, folder: Path, size: tuple[int, int] = (1280, 720), scene: int = 500, seed: int = 0) -> Path:
+    """Write a corrupted clip of ``frames`` frames, ``scene`` of them (or the rest) a scene, and its truth; gives its path."""
+    foreign = round(FOREIGN * frames)
+    whole, rest = divmod(frames - foreign, scene)
+    lengths = [scene] * whole + ([rest] if rest else [])
+    if len(lengths) > 1 and lengths[-1] < scene // 2:
+        lengths[-2:] = [sum(lengths[-2:])]
+    counts = {f"scene{k:03d}": length for k, length in enumerate(lengths)} | {OUTLIER: foreign}
+    rows = shuffled_rows(counts, seed)
+    out = folder / f"long{frames}.mp4"
+    write_case(draw(rows, counts, size, seed), rows, out)
+    return out
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("frames", type=int)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", type=int, nargs=2, default=(1280, 720), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--scene", type=int, default=500, help="frames a scene")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    print(make_clip(chosen.frames, chosen.folder, tuple(chosen.size), chosen.scene, chosen.seed))

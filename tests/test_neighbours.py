@@ -1,0 +1,76 @@
+"""The neighbour graph of a long clip against all distances: the same scenes at every eps, the same nearest frames."""
+
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import connected_components
+from sklearn.metrics import adjusted_rand_score
+
+from workbench import cluster, neighbours
+from workbench.embed import cosine_distances
+from workbench.neighbours import frame_distances, neighbour_graph
+from workbench.parameters import ClusterParameters
+
+
+def walks(seed=0, sizes=(300, 200, 60), outliers=30):
+    """Scenes as walks on a sphere in 24 dimensions, each around a place of its own, and outliers anywhere; shuffled. Ten frames
+    of the first scene are identical. Unit vectors (N, 24) float32, scene of each, -1 outlier."""
+    rng = np.random.default_rng(seed)
+    rows, truth = [], []
+    for scene, size in enumerate(sizes):
+        walk = rng.normal(size=24) * 1.5 + np.cumsum(rng.normal(0, 0.03, (size, 24)), axis=0)
+        walk[:10] = walk[0] if scene == 0 else walk[:10]
+        rows.append(walk)
+        truth += [scene] * size
+    rows = np.concatenate([*rows, rng.normal(size=(outliers, 24))])
+    truth = np.array(truth + [-1] * outliers)
+    mixed = rng.permutation(len(truth))
+    rows = rows[mixed] / np.linalg.norm(rows[mixed], axis=1, keepdims=True)
+    return rows.astype(np.float32), truth[mixed]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("nearest", [5, 16])
+def test_graph_is_connected_and_exact_where_it_is_known(seed, nearest, monkeypatch):
+    """Symmetric, one part, true distances; the nearest frames of every frame are there. In blocks of a hundred frames."""
+    monkeypatch.setattr(neighbours, "BLOCK", 100)
+    vectors, _ = walks(seed)
+    graph, distances = neighbour_graph(vectors, nearest), cosine_distances(vectors)
+    assert connected_components(graph, directed=False)[0] == 1
+    assert abs(graph - graph.T).max() == 0
+    rows, columns = graph.nonzero()
+    assert graph[rows, columns] == pytest.approx(np.maximum(distances[rows, columns], 1e-6), abs=1e-6)
+    assert cluster.k_distances(graph, nearest) == pytest.approx(cluster.k_distances(distances, nearest), abs=2e-6)
+    assert graph.nnz < len(vectors) * 3 * nearest
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clusterings_are_those_of_all_distances(seed):
+    """DBSCAN over a range of eps, from all frames alone to all in one scene, and the suggestion: alike but for the eps at which
+    two scenes merge, where the graph may know a longer way only. HDBSCAN and OPTICS too."""
+    vectors, truth = walks(seed)
+    graph, distances = neighbour_graph(vectors, 32), cosine_distances(vectors)
+    sparse, dense = (cluster.sweep_eps(some, 3, 0.02) for some in (graph, distances))
+    assert sparse.scenes.max() >= 3 and sparse.scenes[-1] == 1
+    same = sparse.scenes == dense.scenes
+    assert np.abs(sparse.outliers - dense.outliers).max() <= 1 and same.mean() > 0.9
+    assert sparse.suggested == dense.suggested
+    for eps in cluster.SWEEP[same]:
+        found, expected = (sweep.tree.labels(eps) for sweep in (sparse, dense))
+        assert adjusted_rand_score(found, expected) > 0.99
+    assert adjusted_rand_score(truth, sparse.tree.labels(sparse.suggested)) > 0.99
+    for clusterer in ("hdbscan", "optics"):
+        parameters = ClusterParameters(clusterer, min_cluster_size=20)
+        found, expected = (cluster.find_labels(some, parameters, sparse.tree) for some in (graph, distances))
+        assert adjusted_rand_score(found, expected) > 0.9
+
+
+def test_identical_frames_are_near_and_not_without_distance():
+    """Fifty frames ten times over: nobody is lost as an outlier at the least eps."""
+    vectors = np.repeat(walks(0, (50,), 0)[0], 10, axis=0)
+    tree = cluster.DbscanTree(neighbour_graph(vectors, 8), 3)
+    assert (tree.labels(0.005) >= 0).all()
+
+
+def test_short_clips_keep_all_distances():
+    vectors, _ = walks(0, (40,), 5)
+    assert np.array_equal(frame_distances(vectors), cosine_distances(vectors))

@@ -1,0 +1,74 @@
+"""Distances of a long clip kept to what is near: a graph of every frame's nearest frames in place of a matrix of all pairs.
+
+DBSCAN, HDBSCAN and OPTICS only look at near frames, and at how far one has to go until scenes join; so the graph is connected.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from workbench.embed import cosine_distances
+from workbench.views import BLOCK
+
+DENSE = 3000  # frames up to which all distances are kept
+NEAREST = 32  # frames, itself included, that a frame of a longer clip is joined to at least
+LEAST = 1e-6  # cosine distance: identical frames must not be taken for frames without a distance
+
+
+def frame_distances(embeddings: np.ndarray, least_neighbours: int = 0) -> np.ndarray | csr_array:
+    """Cosine distances of (N, D) float32 embeddings of unit length: (N, N) float32, of more than 3,000 frames sparse.
+
+    least_neighbours: how many nearest frames, itself included, every frame must have, if more than 32.
+    """
+    if len(embeddings) <= DENSE:
+        return cosine_distances(embeddings)
+    return neighbour_graph(embeddings, max(NEAREST, least_neighbours))
+
+
+def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
+    """(N, N) sparse symmetric float64 cosine distances, above 0: of every frame to its ``nearest`` frames, itself included, and
+    of parts that these do not join to the part nearest to them, until all frames are one part (Borůvka's way).
+
+    embeddings: (N, D) float32 of unit length, N >= nearest. Exact, in blocks: 10,000 frames take a second or two.
+    """
+    count = len(embeddings)
+    near = np.concatenate([_nearest(embeddings, start, nearest) for start in range(0, count, BLOCK)])
+    graph = _joined(count, np.repeat(np.arange(count), nearest), near["frame"].ravel(), near["distance"].ravel())
+    parts, part = connected_components(graph, directed=False)
+    while parts > 1:
+        links = np.concatenate([_ways_out(embeddings, start, part) for start in range(0, count, BLOCK)])
+        # The nearest way out of every part.
+        order = np.lexsort((links["distance"], part))
+        first = order[np.flatnonzero(np.diff(part[order], prepend=-1))]
+        graph = graph.maximum(_joined(count, first, links["frame"][first], links["distance"][first]))
+        parts, part = connected_components(graph, directed=False)
+    return graph
+
+
+_LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
+
+
+def _nearest(embeddings: np.ndarray, start: int, nearest: int) -> np.ndarray:
+    """The nearest frames of a block of frames, (n, nearest) links; a frame is its own nearest one."""
+    distances = cosine_distances(embeddings[start : start + BLOCK], embeddings)
+    rows = np.arange(len(distances))
+    distances[rows, start + rows] = -1
+    links = np.empty((len(distances), nearest), _LINK)
+    links["frame"] = np.argpartition(distances, nearest - 1, axis=1)[:, :nearest]
+    links["distance"] = np.take_along_axis(distances, links["frame"], axis=1)
+    return links
+
+
+def _ways_out(embeddings: np.ndarray, start: int, part: np.ndarray) -> np.ndarray:
+    """For every frame of a block the nearest frame of another part, (n,) links."""
+    distances = cosine_distances(embeddings[start : start + BLOCK], embeddings)
+    distances[part[start : start + BLOCK, None] == part[None]] = np.inf
+    links = np.empty(len(distances), _LINK)
+    links["frame"] = distances.argmin(axis=1)
+    links["distance"] = distances.min(axis=1)
+    return links
+
+
+def _joined(count: int, first: np.ndarray, second: np.ndarray, distances: np.ndarray) -> csr_array:
+    graph = csr_array((np.maximum(distances, LEAST), (first, second)), shape=(count, count))
+    return graph.maximum(graph.T)
