@@ -1,90 +1,22 @@
-"""The search for pairs, with a made-up matcher: frames on a curve, whose pairs look as matched frames do.
-
-Residuals rise and shares of inliers fall with the true distance of two frames, both with noise; beyond a gap of twelve places,
-frames have nothing in common. Embeddings and thumbnails know the curve too, but less well. Frames are shuffled.
-"""
+"""The search for pairs, with the made-up matcher of :mod:`world`."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from world import World, adjacent, fine
 
 from workbench import search as module
 from workbench.candidates import all_pairs
 from workbench.parameters import OrderParameters
 from workbench.register import UNRELATED
-from workbench.scenes import is_still, known_pairs, order_scene, scene_parts, scenes_of
+from workbench.scenes import Looks, is_still, known_pairs, order_scene, scene_parts
 from workbench.search import first_pairs, search
 from workbench.views import matrix_view
-
-GAP = 12.0
-
-
-class World:
-    """A clip of scenes of these many frames, shuffled, and a matcher that keeps account of what it is asked.
-
-    noise: of residuals and shares, relative. blur: of the views, steps. step(k): from frame k of a scene to the next one.
-    """
-
-    def __init__(self, *sizes, seed=0, noise=0.1, blur=1.0, step=lambda k: 1.0):
-        rng = np.random.default_rng(seed)
-        count = sum(sizes)
-        shuffled = rng.permutation(count)
-        self.labels = np.repeat(np.arange(len(sizes)), sizes)[shuffled]
-        self.place = np.concatenate([np.arange(size) for size in sizes])[shuffled]
-        at = np.concatenate([np.cumsum([0.0, *(step(k) for k in range(size - 1))]) for size in sizes])[shuffled]
-        apart = np.abs(at[:, None] - at)
-        self.related = (apart <= GAP) & (self.labels[:, None] == self.labels)
-        wrong = [np.triu(rng.normal(1, noise, (count, count)), 1) for _ in range(2)]
-        residual = UNRELATED * (1 - np.exp(-apart / 6)) * (wrong[0] + wrong[0].T)
-        self.residual = np.where(self.related, np.clip(residual, 0, UNRELATED), UNRELATED)
-        self.share = np.where(self.related, np.clip(np.exp(-apart / 6) * (wrong[1] + wrong[1].T), 0.02, 1), 0)
-        self.matrices = []
-        for weight in (0.02, 0.03):
-            points = np.c_[at, np.zeros((count, 2))] + rng.normal(0, blur, (count, 3))
-            self.matrices.append(weight * np.linalg.norm(points[:, None] - points[None], axis=2))
-        self.asked = []
-
-    @property
-    def views(self):
-        return [matrix_view(matrix) for matrix in self.matrices]
-
-    @property
-    def scenes(self):
-        return list(scenes_of(self.labels, *self.views, fine({})))
-
-    def table(self, pairs):
-        a, b = pairs.T
-        share = self.share[a, b]
-        model = np.where(share > 0, "similarity", "none")
-        columns = {"a": a, "b": b, "matches": np.rint(400 * share).astype(int), "inliers": np.rint(300 * share).astype(int)}
-        return pd.DataFrame(columns | {"inlier_share": share, "model": model, "residual": self.residual[a, b]})
-
-    def compare(self, pairs):
-        self.asked.append(pairs)
-        return self.table(pairs)
-
-    def searched(self, budget):
-        return search(self.scenes, self.compare, budget, self.compare(first_pairs(self.labels, self.views, budget)))
-
-    def orders(self, table):
-        """The restored scenes as true places, each in the direction of the truth."""
-        found = [self.place[scene.frames[order_scene(scene, table, OrderParameters()).order]] for scene in self.scenes]
-        return [places if places[0] < places[-1] else places[::-1] for places in found]
-
-
-def fine(parts):
-    """The fine view of (N, N) distances by name."""
-    return lambda frames: {name: part[np.ix_(frames, frames)] for name, part in parts.items()}
 
 
 def first_scene(labels, embedded, thumbnails, parts):
     """The first scene of a clip whose distances are (N, N) matrices."""
-    return next(scenes_of(labels, matrix_view(embedded), matrix_view(thumbnails), fine(parts)))
-
-
-def adjacent(places):
-    """Share of links that join true neighbours."""
-    return float((np.abs(np.diff(places)) == 1).mean())
+    return Looks(matrix_view(embedded), matrix_view(thumbnails), fine(parts)).scene(np.flatnonzero(labels == 0))
 
 
 def well_formed(world, table, budget):
@@ -343,7 +275,7 @@ def test_fine_distances_count_where_the_order_speaks_for_them():
     exact = np.abs(np.subtract.outer(world.place, world.place)).astype(float)
     known = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
     rough, fined = (
-        order_scene(next(scenes_of(world.labels, *world.views, fine(parts))), table, OrderParameters()) for parts in ({}, known)
+        order_scene(Looks(*world.views, fine(parts)).scene(np.arange(40)), table, OrderParameters()) for parts in ({}, known)
     )
     assert adjacent(world.place[rough.order]) < 0.9
     assert adjacent(world.place[fined.order]) == 1

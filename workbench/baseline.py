@@ -2,17 +2,23 @@
 
 import numpy as np
 
+from workbench.errors import RunError
 from workbench.evaluate import OrderRow
 from workbench.order import greedy_chain
 from workbench.run import Run
 
 
 def first_design(run: Run) -> list[OrderRow]:
-    """A result like ``order.csv``'s, one row a frame, from the blend matrices that the order stage left."""
+    """A result like ``order.csv``'s, one row a frame, from the blend matrices that the order stage left.
+
+    Raises :class:`~workbench.errors.RunError` when a scene is so long that there are none of all its frames.
+    """
     labels = run.scenes()
     places = np.full(len(labels), -1)
     for scene in range(labels.max(initial=-1) + 1):
         with np.load(run.path / "distances" / f"scene{scene:02d}.npz") as matrices:
+            if len(matrices["shown"]) < len(matrices["frames"]):
+                raise RunError(f"scene {scene} is too long for the first design, which needs all pairs of its frames at once")
             places[matrices["frames"][greedy_chain(matrices["blend"])]] = np.arange(len(matrices["frames"]))
     return [
         OrderRow(position, int(scene), int(place)) for position, (scene, place) in enumerate(zip(labels, places, strict=True))

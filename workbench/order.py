@@ -58,8 +58,8 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
     return np.array(chain)
 
 
-def shortest_path(distances: np.ndarray) -> np.ndarray:
-    """Order (n,) int of the frames along the shortest open path through all of them.
+def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray:
+    """Order (n,) int of the frames along the shortest open path through all of them, or through all from frame ``first`` on.
 
     The path becomes a tour through one more city at distance zero from all (a travelling-salesman problem, solved by
     fast-tsp's Lin-Kernighan search). Identical frames (distance 0) stay together, in the order of the input.
@@ -68,10 +68,12 @@ def shortest_path(distances: np.ndarray) -> np.ndarray:
         return np.zeros(0, dtype=int)
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
-    order = _open_path(distances[np.ix_(firsts, firsts)])
-    if len(order) > 1 and order[0] > order[-1]:
+    start = None if first is None else next(index for index, group in enumerate(groups) if first in group)
+    order = _open_path(distances[np.ix_(firsts, firsts)], start)
+    if len(order) > 1 and (order[0] > order[-1] if start is None else order[0] != start):
         order = order[::-1]
-    return np.concatenate([groups[index] for index in order])
+    path = np.concatenate([groups[index] for index in order])
+    return path if first is None else np.concatenate([[first], path[path != first]])
 
 
 def closes(order: np.ndarray, distances: np.ndarray) -> bool:
@@ -129,7 +131,7 @@ def turned(order: np.ndarray, start: int) -> np.ndarray:
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 
-def _open_path(distances: np.ndarray) -> np.ndarray:
+def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
@@ -137,10 +139,13 @@ def _open_path(distances: np.ndarray) -> np.ndarray:
     # on the seed that the solver takes from the clock.
     hair = np.triu(np.random.default_rng(0).uniform(0, HAIR, (count, count)), 1)
     # The solver takes whole numbers up to 65535; 1 is the least, so that only the added city is free.
-    whole = np.round(np.minimum(distances, distances.T) / distances.max() * 65_000 + hair + hair.T)
+    longest = 65_000 if start is None else 65_000 // 4
+    whole = np.round(np.minimum(distances, distances.T) / distances.max() * longest + hair + hair.T)
     tour_distances = np.zeros((count + 1, count + 1), dtype=np.int64)
     tour_distances[1:, 1:] = np.maximum(1, whole)
     np.fill_diagonal(tour_distances, 0)
+    if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
+        tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, 65_000)
     # The search takes all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second. On a busy
     # machine it may not get that much: it is done when two searches, which begin at random, find a tour of the same length.
     seconds = max(0.02, count / 4000)

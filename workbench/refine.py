@@ -15,17 +15,18 @@ WINDOW = 6  # frames that are rearranged at most
 ROUNDS = 20  # passes over the order, at most; three or four are usual
 
 
-def refine(order: np.ndarray, distances: np.ndarray) -> np.ndarray:
+def refine(order: np.ndarray, distances: np.ndarray, fixed: int = 0) -> np.ndarray:
     """The order (n,) after every rearrangement of up to six neighbouring frames that lowers the local cost.
 
-    The cost is the length of the links and a quarter of that of steps over two places. distances: (n, n).
+    The cost is the length of the links and a quarter of that of steps over two places. distances: (n, n). fixed: how many
+    frames at the start stay where they are.
     """
     order, count = order.copy(), len(order)
     for _ in range(ROUNDS):
         changed = False
         for arrangement in arrangements():
             width = len(arrangement)
-            for start in range(count - width + 1):
+            for start in range(fixed, count - width + 1):
                 # Two frames on either side stay where they are.
                 first, last = max(0, start - 2), min(count, start + width + 2)
                 before = order[first:last]

@@ -1,6 +1,5 @@
 """One scene: its frames, what is known of them, and their order with how sure each of its links is."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -44,22 +43,35 @@ class OrderedScene:
 
     order: (n,) int, indices into the frames. confidence: (n - 1,) float, 0 to 1, of the link from each frame to the next; NaN
     where the order is not the shortest path through the fused distance, for which alone it is known. closed: whether the scene
-    comes back to its start, so that where it begins was chosen by other signs than its length. weights: of every part of the
-    fused distance, by name, their sum 1. matrices: (n, n) each, by name: counts, similarity, blend, the parts (scaled), fused.
+    comes back to its start, so that where it begins was chosen by other signs than its length. shown: (m,) int, the frames,
+    rising, that ``weights`` and ``matrices`` are of: all n, but of a long scene a stretch. weights: of every part of the fused
+    distance, by name, their sum 1. matrices: (m, m) each, by name: counts, similarity, blend, the parts (scaled), fused.
     """
 
     order: np.ndarray
     confidence: np.ndarray
     closed: bool
+    shown: np.ndarray
     weights: dict[str, float]
     matrices: dict[str, np.ndarray]
 
 
-def scenes_of(labels: np.ndarray, embedded: View, thumbnails: View, fine: FineView) -> Iterator[Scene]:
-    """The scenes of a clip, 0 first, one after the other: a long clip has too many to hold. labels: (N,) int, -1 = outlier."""
-    for scene in range(labels.max(initial=-1) + 1):
-        frames = np.flatnonzero(labels == scene)
-        yield Scene(frames, embedded(frames, frames), thumbnails(frames, frames), fine(frames))
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What is known of the frames of a clip without matching, for as many of them as are asked for."""
+
+    embedded: View
+    thumbnails: View
+    fine: FineView
+
+    def scene(self, frames: np.ndarray) -> Scene:
+        """The scene of these frames, (n,) int, rising."""
+        return Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), self.fine(frames))
+
+
+def frames_of(labels: np.ndarray) -> list[np.ndarray]:
+    """The frames of every scene, (n,) int positions, rising; scene 0 first. labels: (N,) int, -1 = outlier."""
+    return [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
 
 
 def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
@@ -123,9 +135,8 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
     known = known_pairs(scene.frames, table)
     parts = scene_parts(scene, table, known)
     settled = settle_parts(parts, known)
-    counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
-    similarity = 1 - scene.embedded
-    blended = blend(counts, similarity, parameters.alpha)
+    weights, matrices = fused_matrices(scene, table, parts, settled, parameters.alpha)
+    blended = matrices["blend"]
     confidence, closed = np.full(max(0, len(scene.frames) - 1), np.nan), False
     if parameters.method == "greedy":
         order = greedy_chain(blended if parameters.distance == "blend" else -settled.fused)
@@ -141,6 +152,15 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
             order = settled.order
         order = refine(order, settled.fused)
         confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
-    matrices = {"counts": counts, "similarity": similarity, "blend": blended, **parts, "fused": settled.fused}
+    return OrderedScene(order, confidence, closed, np.arange(len(order)), weights, matrices)
+
+
+def fused_matrices(
+    scene: Scene, table: pd.DataFrame, parts: dict[str, np.ndarray], settled: Settled, alpha: float
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """The weights and the matrices of :class:`OrderedScene`. alpha: of the blend."""
+    counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
+    similarity = 1 - scene.embedded
+    matrices = {"counts": counts, "similarity": similarity, "blend": blend(counts, similarity, alpha)}
     shares = settled.weights / settled.weights.sum()
-    return OrderedScene(order, confidence, closed, dict(zip(parts, shares.tolist(), strict=True)), matrices)
+    return dict(zip(parts, shares.tolist(), strict=True)), matrices | parts | {"fused": settled.fused}

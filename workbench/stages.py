@@ -39,8 +39,9 @@ from workbench.parameters import (
 from workbench.rearrange import apply_edits, computed_order
 from workbench.rounds import Rounds
 from workbench.run import Run
-from workbench.scenes import order_scene, scenes_of
+from workbench.scenes import Looks, frames_of, order_scene
 from workbench.stabilise import moved, steady_transforms
+from workbench.stretches import LONG, order_long, search_long
 from workbench.transforms import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.video import join_videos, read_proxies, write_parts
 from workbench.views import embedded_view, fine_view, thumbnail_view
@@ -128,12 +129,18 @@ def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False,
         pieces = verify.pieces_of(labels, table)
         table = rounds.compare_more(table, verify.probing_pairs(pieces, embedded))
         verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
-        verify.scenes_table(labels, verified).to_csv(out / "scenes.csv", index=False)
+        looks, scenes = Looks(embedded, thumbnails, fine_view(run.images())), frames_of(verified.labels)
         if budget:
-            scenes = scenes_of(verified.labels, embedded, thumbnails, fine_view(run.images()))
-            table = search.search(scenes, rounds.compare, budget, table)
+            short = (looks.scene(frames) for frames in scenes if len(frames) <= LONG)
+            table = search.search(short, rounds.compare, budget, table)
         else:
             table = rounds.compare_more(table, candidates.all_pairs(verified.labels))
+        rough = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
+        for frames in scenes:
+            if len(frames) > LONG:
+                table, ordered = search_long(frames, looks, rounds.compare, budget or len(frames), table)
+                rough[ordered] = np.arange(len(ordered))
+        verify.scenes_table(labels, verified).assign(rough=rough).to_csv(out / "scenes.csv", index=False)
         pairs = table[["a", "b"]].to_numpy()
         write_pairs(out / "pairs.txt", pairs)
         rounds.join(out / "matches.h5", pairs)
@@ -173,11 +180,16 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         labels, table = run.scenes(), run.transforms()
         (out / "distances").mkdir()
         info: dict[str, Any] = {}
-        views = embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images())
-        for number, scene in enumerate(scenes_of(labels, *views)):
-            found = order_scene(scene, table, parameters)
+        looks = Looks(embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images()))
+        for number, frames in enumerate(frames_of(labels)):
+            own = table[table["a"].isin(frames)]
+            if len(frames) > LONG:
+                rough = pd.read_csv(run.path / "scenes.csv").loc[frames, "rough"]
+                found = order_long(frames[rough.argsort()], looks, own, parameters)
+            else:
+                found = order_scene(looks.scene(frames), own, parameters)
             file = out / "distances" / f"scene{number:02d}.npz"
-            np.savez(file, frames=scene.frames, order=found.order, confidence=found.confidence, **found.matrices)
+            np.savez(file, frames=frames, order=found.order, confidence=found.confidence, shown=found.shown, **found.matrices)
             info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
             info[f"scene{number:02d}_closed"] = found.closed
         rows, left_out = apply_edits(computed_order(out / "distances", len(labels)), run.edits("order"))

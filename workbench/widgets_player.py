@@ -43,7 +43,7 @@ class ScenePlayer:
         self.video.value, self.video.layout.display = content, None if content else "none"
         self.words.value = html.escape(said) + (" <b>(of the order before)</b>" if self.is_stale() else "")
         with np.load(self.run.path / "distances" / f"scene{scene:02d}.npz") as found:
-            index = {frame: number for number, frame in enumerate(found["frames"].tolist())}
+            index = {frame: number for number, frame in enumerate(found["frames"][found["shown"]].tolist())}
             distances = found["fused"]
         kept = [index[frame] for frame in ordered if frame in index]  # of frames that came by hand no distance is known
         for picture, order in zip(self.matrices, (range(len(distances)), kept), strict=True):
