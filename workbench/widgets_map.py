@@ -7,7 +7,7 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 
-from workbench.cluster import by_size, k_distances
+from workbench.cluster import Distances, by_size, k_distances
 from workbench.errors import RunError
 from workbench.evaluate import OUTLIER, find_truth, read_truth
 from workbench.run import Run
@@ -117,17 +117,17 @@ def map_browser(
     return ipywidgets.VBox([choice, legend, ipywidgets.HBox([figure, beside]), chosen])
 
 
-def views_of(run: Run, distances: np.ndarray, min_samples: int) -> dict[str, np.ndarray]:
+def views_of(run: Run, distances: Distances, min_samples: int) -> dict[str, np.ndarray]:
     """What a run knows of every frame beside its scene, for :func:`map_browser`: the true clip, if a truth lies beside the
     video; the distance to the ``min_samples``-th nearest frame, itself included; the place in the restored video, if it is
     ordered.
 
-    distances: (N, N), cosine.
+    distances: from :func:`workbench.neighbours.frame_distances`.
     """
     views = {}
     truth = find_truth(run.record["source"]["path"])  # the video itself may be gone
     if truth:
-        clips = np.array([row.clip for row in read_truth(truth, len(distances))])
+        clips = np.array([row.clip for row in read_truth(truth, distances.shape[0])])
         _, numbers = np.unique(clips, return_inverse=True)
         views["true clip"] = by_size(np.where(clips == OUTLIER, -1, numbers))
     views["k-distance"] = k_distances(distances, min_samples)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.cluster import EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
+from workbench.cluster import Distances, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
 from workbench.errors import WorkbenchError
 from workbench.kept import forget, keep, papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
@@ -24,11 +24,12 @@ _WIDE = {"layout": {"width": "520px"}, "style": {"description_width": "120px"}}
 _HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette", "")
 
 
-def scene_tuner(run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: ClusterParameters) -> ipywidgets.Widget:
+def scene_tuner(run: Run, distances: Distances, sweep: EpsSweep, parameters: ClusterParameters) -> ipywidgets.Widget:
     """Choose the clusterer and its parameters; see scenes, outliers and the frames that just came or went, and keep the choice.
 
-    distances: (N, N), cosine. sweep: from :func:`workbench.cluster.sweep_eps`. parameters: where the controls start. Keeping
-    writes ``kept.yaml`` and finds the run's scenes anew. What the workbench cannot do is said in one line. Raises
+    distances: from :func:`workbench.neighbours.frame_distances`. sweep: from :func:`workbench.cluster.sweep_eps`. parameters:
+    where the controls start. Keeping writes ``kept.yaml`` and finds the run's scenes anew. What the workbench cannot do is said
+    in one line. Raises
     :class:`~workbench.errors.MissingStageError` when the run has no map.
     """
     return SceneTuner(run, distances, sweep, parameters).widget
@@ -37,7 +38,7 @@ def scene_tuner(run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: Cl
 class SceneTuner:
     """The controls, over the k-distance curve, the map and the table of eps ranges; arguments as for :func:`scene_tuner`."""
 
-    def __init__(self, run: Run, distances: np.ndarray, sweep: EpsSweep, parameters: ClusterParameters) -> None:
+    def __init__(self, run: Run, distances: Distances, sweep: EpsSweep, parameters: ClusterParameters) -> None:
         self._run, self._distances, self._sweep, self._images = run, distances, sweep, run.images()
         start = parameters.eps or sweep.suggested
         # Whole steps below and above: the page moves a value that lies between two steps to one of them.
