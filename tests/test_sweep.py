@@ -302,7 +302,8 @@ def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
     assert (table.dtypes["crf" if "crf" in table else "write.crf"], table.dtypes["outliers"]) == ("Int64", "Int64")
     again = pd.read_csv(tmp_path / "sweep.csv")
     assert list(again.columns) == list(table.columns) and list(again["cluster.eps"]) == [0.3, 0.001, 0, 0]
-    assert list(again.columns)[:7] == ["video", "cluster.eps", "features.keypoints", "write.crf", "status", "error", "seconds"]
+    parameters = ["cluster.eps", "features.keypoints", "write.crf", *FAST, "embed.seed"]
+    assert list(again.columns)[: len(parameters) + 4] == ["video", *parameters, "status", "error", "seconds"]
 
 
 def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):

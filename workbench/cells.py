@@ -99,9 +99,10 @@ def _result_file(cell: Cell, folder: Path) -> Path:
 def write_table(sweep: Sweep, folder: Path) -> pd.DataFrame:
     """Write ``sweep.csv`` and ``sweep.parquet``, a row a cell in the order of the sweep file, and return the table.
 
-    Columns: video; the varied parameters, dotted; status and error; seconds of all stages together; the metrics, among them
-    the seconds of each stage (what it cost where it was computed, though cells share it); run and notebooks, folders below
-    ``folder``, notebooks empty when there are none. What a cell does not have is empty. All cells must have a result.
+    Columns: video; the varied parameters, dotted, then the fixed ones, so that a row says how to have it again; status and
+    error; seconds of all stages together; the metrics, among them the seconds of each stage (what it cost where it was
+    computed, though cells share it); run and notebooks, folders below ``folder``, notebooks empty when there are none. What a
+    cell does not have is empty. All cells must have a result.
     """
     rows = []
     for cell in sweep.cells:
@@ -111,7 +112,7 @@ def write_table(sweep: Sweep, folder: Path) -> pd.DataFrame:
         run = run_path(cell, folder).relative_to(folder)
         notebooks = run / "notebooks" if (folder / run / "notebooks").is_dir() else None
         rows.append(
-            {"video": cell.video, **cell.parameters, "status": result["status"], "error": result["error"]}
+            {"video": cell.video, **cell.parameters, **cell.given, "status": result["status"], "error": result["error"]}
             | {"seconds": round(seconds, 3) if metrics else None}
             | metrics
             | {"run": run.as_posix(), "notebooks": notebooks and notebooks.as_posix()}
