@@ -6,6 +6,7 @@ import logging
 import shutil
 
 import cv2
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -256,6 +257,22 @@ def test_unreachable_hub(monkeypatch, caplog):
     address = "https://huggingface.co/magic-leap-community/superglue_outdoor/resolve/main"
     assert f"put {address}/model.safetensors and {address}/config.json into a folder" in str(error.value)
     assert [(record.levelno, "non-commercial" in record.message) for record in caplog.records] == [(logging.WARNING, True)]
+
+
+def test_a_silent_hub_is_asked_once(monkeypatch):
+    """transformers alone tries six times, with pauses. The error is of the HTTP library, which is no OSError."""
+    asked = []
+
+    def silent(address: str, **_: object) -> None:
+        asked.append(address)
+        raise EOFError("Name or service\nnot known")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", silent)
+    monkeypatch.setattr(SuperGlueForKeypointMatching, "from_pretrained", lambda *_, **__: pytest.fail("it asked again"))
+    with pytest.raises(ModelError, match="the hub does not answer: Name or service not known") as error:
+        SuperGlue(parameters("magic-leap-community/superglue_outdoor"))
+    assert one_line_with_remedy(error)
+    assert asked == ["https://huggingface.co/magic-leap-community/superglue_outdoor/resolve/main/config.json"]
 
 
 def test_folders_that_are_not_the_model(tiny, tmp_path):

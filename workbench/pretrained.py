@@ -55,6 +55,8 @@ def load_pretrained(kind: str, name: str, option: str) -> Any:
     if is_non_commercial(name):
         _log.warning("%s: Magic Leap's weights are for non-commercial research only", name)
     try:
+        if not folder.is_dir():
+            _ask_hub(name)
         # float32: files in float16 are small, but a processor computes in float32.
         model, report = model_class.from_pretrained(source, use_safetensors=True, output_loading_info=True, dtype=torch.float32)
     # Every library on the way has its own errors: the hub's and httpx's are OSError or RuntimeError, a wrong shape is a
@@ -68,6 +70,22 @@ def load_pretrained(kind: str, name: str, option: str) -> Any:
     if wrong:
         raise ModelError(f"{name} does not hold the weights of {wanted} ({len(wrong)} differ, as {wrong[0]}): {by_hand}")
     return model.eval()
+
+
+def _ask_hub(name: str) -> None:
+    """Raise OSError at once when a model is neither in the hub's cache nor on the hub: ``from_pretrained`` alone would try one
+    that does not answer six times, for half a minute.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=10)
+    except OSError:
+        raise
+    except Exception as error:  # of the HTTP library, which is another one from version to version of the hub's
+        raise OSError(f"the hub does not answer: {error}") from error
 
 
 def _check_folder(folder: Path, wanted: str, by_hand: str) -> None:
