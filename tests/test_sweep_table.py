@@ -4,14 +4,39 @@
 nothing.
 """
 
+import itertools
+import shlex
+import statistics
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import papermill
 import pytest
+from papermill.cli import _resolve_type as papermill_value
+from tiny import encode
 
+from workbench import cli
 from workbench.cells import DONE, FAILED, NO_WEIGHTS
 from workbench.errors import UsageError
-from workbench.sweep_table import read_table, varied
+from workbench.headless import CHAIN, notebooks_folder
+from workbench.parameters import stage_parameters
+from workbench.run import Run
+from workbench.sweep_repeat import papermill_commands, run_command, source
+from workbench.sweep_table import (
+    best_cell,
+    best_settings,
+    is_crossed,
+    main_effect,
+    metrics,
+    pareto_front,
+    pivot,
+    read_table,
+    setting_names,
+    settings,
+    varied,
+    verdict,
+)
 
 KINDS = {"video": "string", "status": "string", "error": "string", "run": "string", "notebooks": "string"}
 
@@ -20,7 +45,7 @@ def rows(*cells: dict) -> pd.DataFrame:
     """A row a cell; what is not given is that of a cell of one video that was done in a second."""
     rest = {"video": "a.mp4", "status": DONE, "error": "", "seconds": 1.0, "run": "cells/x", "notebooks": None}
     table = pd.DataFrame([rest | cell for cell in cells])
-    return table.astype(KINDS).convert_dtypes(convert_floating=True, convert_integer=False)
+    return table.astype(KINDS).convert_dtypes()
 
 
 def written(folder: Path, table: pd.DataFrame) -> Path:
@@ -90,3 +115,183 @@ def test_what_is_no_table(tmp_path, name: str, content: str | None, words: str):
     with pytest.raises(UsageError) as caught:
         read_table(tmp_path / name)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+# --- what it says ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crossed() -> pd.DataFrame:
+    """eps 0.1, 0.2 by path, greedy on two videos with two seeds: 16 cells. adjacent is 0.9 for path and 0.5 for greedy, 0.05
+    more at eps 0.2, 0.02 less on b.mp4, 0.01 more with seed 1. greedy takes 2 s, path 4 s."""
+    cells = [
+        {
+            "video": video,
+            "cluster.eps": eps,
+            "order.method": method,
+            "embed.seed": seed,
+            "write.crf": 20,
+            "adjacent": (0.9 if method == "path" else 0.5) + (eps == 0.2) * 0.05 - (video == "b.mp4") * 0.02 + seed * 0.01,
+            "weak_links": 3 if method == "path" else 9,
+            "seconds": 4.0 if method == "path" else 2.0,
+        }
+        for video, eps, method, seed in itertools.product(("a.mp4", "b.mp4"), (0.2, 0.1), ("path", "greedy"), (0, 1))
+    ]
+    return rows(*cells)
+
+
+def test_metrics(crossed):
+    """The known ones, in their own order; what no cell has is none."""
+    assert metrics(crossed) == ["adjacent", "weak_links"]
+    assert metrics(crossed.assign(adjacent=pd.NA)) == ["weak_links"]
+    for table, metric in ((crossed, "seconds"), (crossed, "tau"), (crossed.assign(adjacent=pd.NA), "adjacent")):
+        with pytest.raises(UsageError, match=f"{metric} is no metric of this table: choose one of those it has"):
+            best_settings(table, metric)
+
+
+def test_main_effect(crossed):
+    """Means by hand: path 0.9 + 0.025 - 0.01 + 0.005; values are sorted."""
+    method = main_effect(crossed, "order.method", "adjacent")
+    assert method.index.tolist() == ["greedy", "path"]
+    assert method["mean"].tolist() == pytest.approx([0.52, 0.92])
+    assert method["min"].tolist() == pytest.approx([0.48, 0.88]) and method["max"].tolist() == pytest.approx([0.56, 0.96])
+    assert method["std"].tolist() == pytest.approx([statistics.stdev(_offsets())] * 2)
+    assert method["count"].tolist() == [8, 8]
+    eps = main_effect(crossed, "cluster.eps", "adjacent")
+    assert eps.index.tolist() == [0.1, 0.2] and eps["mean"].diff().iloc[1] == pytest.approx(0.05)
+
+
+def _offsets() -> list[float]:
+    return [sum(some) for some in itertools.product((0, 0.05), (0, -0.02), (0, 0.01))]
+
+
+def test_cells_that_are_not_done_do_not_count(crossed):
+    """Even where they have the figure: a cell may fail after it was measured."""
+    crossed.loc[crossed["order.method"] == "path", ["status", "adjacent"]] = [FAILED, 0.0]
+    assert main_effect(crossed, "order.method", "adjacent").index.tolist() == ["greedy"]
+    heat = pivot(crossed, "order.method", "cluster.eps", "adjacent")
+    assert heat.isna().to_numpy().tolist() == [[False, False], [True, True]]
+    best = best_settings(crossed, "adjacent")
+    assert best["order.method"].tolist() == ["greedy", "greedy", "path", "path"]
+    assert best["count"].tolist() == [4, 4, 0, 0] and best["cells"].tolist() == [4] * 4
+    assert pareto_front(best, "adjacent")["order.method"].tolist() == ["greedy"]
+
+
+def test_pivot(crossed):
+    heat = pivot(crossed, "order.method", "cluster.eps", "adjacent")
+    assert (heat.index.name, heat.columns.name) == ("order.method", "cluster.eps")
+    assert (heat.index.tolist(), heat.columns.tolist()) == (["greedy", "path"], [0.1, 0.2])
+    np.testing.assert_allclose(heat.to_numpy(float), [[0.495, 0.545], [0.895, 0.945]])
+
+
+def test_best_settings(crossed):
+    """Four settings of four cells (two videos, two seeds), best first; a fixed parameter is none."""
+    best = best_settings(crossed, "adjacent")
+    assert settings(best) == ["cluster.eps", "order.method"]
+    assert setting_names(best) == ["0.2, path", "0.1, path", "0.2, greedy", "0.1, greedy"]
+    assert best["mean"].tolist() == pytest.approx([0.945, 0.895, 0.545, 0.495])
+    assert best["std"][0] == pytest.approx(statistics.stdev([0.95, 0.96, 0.93, 0.94]))
+    assert (best["min"][0], best["max"][0]) == pytest.approx((0.93, 0.96))
+    assert best["count"].tolist() == best["cells"].tolist() == [4] * 4
+    assert verdict(best, "adjacent") == "The best of 4 settings is 0.2, path: adjacent 0.945, 4.0 s."
+    cell = best_cell(crossed, best)
+    assert (cell["video"], cell["cluster.eps"], cell["order.method"], cell["embed.seed"]) == ("a.mp4", 0.2, "path", 0)
+
+
+def test_less_may_be_better(crossed):
+    best = best_settings(crossed, "weak_links")
+    assert best["mean"].tolist() == [3, 3, 9, 9]
+    front = pareto_front(best, "weak_links")
+    assert front["mean"].tolist() == [9, 3] and front["seconds"].tolist() == [2, 4]
+
+
+def test_what_failed_once_comes_last(crossed):
+    """The best setting fails on one video with one seed: its mean over the rest says too much."""
+    crossed.loc[0, "status"] = FAILED
+    best = best_settings(crossed, "adjacent")
+    assert setting_names(best) == ["0.1, path", "0.2, greedy", "0.1, greedy", "0.2, path"]
+    assert best["count"].tolist() == [4, 4, 4, 3]
+    crossed["status"] = [FAILED if seed else DONE for seed in crossed["embed.seed"]]
+    best = best_settings(crossed, "adjacent")
+    assert verdict(best, "adjacent") == "No setting has a result in all its cells; the best of the others is 0.2, path."
+    assert pareto_front(best, "adjacent").empty
+
+
+def test_ties_are_told():
+    """Equal up to what rounding leaves; the fastest is named, and a slower one that is as good is not on the front."""
+    table = rows(
+        {"cluster.eps": 0.1, "adjacent": 0.1 + 0.2, "seconds": 3.0},
+        {"cluster.eps": 0.2, "adjacent": 0.3, "seconds": 2.0},
+        {"cluster.eps": 0.3, "adjacent": 0.2, "seconds": 1.0},
+    )
+    best = best_settings(table, "adjacent")
+    assert verdict(best, "adjacent") == "2 of 3 settings tie at adjacent 0.300; the fastest of them is 0.2 (2.0 s)."
+    assert verdict(best[:2], "adjacent") == "All 2 settings tie at adjacent 0.300; the fastest of them is 0.2 (2.0 s)."
+    assert pareto_front(best, "adjacent")["cluster.eps"].tolist() == [0.3, 0.2]
+
+
+def test_one_setting_on_some_videos():
+    """Nothing but the video varies: the spread is there all the same."""
+    best = best_settings(rows({"video": "a.mp4", "tau": 0.8}, {"video": "b.mp4", "tau": 1.0}), "tau")
+    assert (len(best), best["mean"][0], best["count"][0], setting_names(best)) == (1, pytest.approx(0.9), 2, ["the only one"])
+    assert best_cell(rows({"tau": 0.8}), best)["tau"] == 0.8
+
+
+def test_grids_and_lists(crossed):
+    assert is_crossed(crossed) and not is_crossed(crossed[1:])
+
+
+# --- once more ------------------------------------------------------------------------------------------------------------
+
+
+CELL = {
+    "write.crf": 20, "order.alpha": 0.3, "order.method": "greedy", "match.ratio": 1.0, "match.matcher": "superglue",
+    "write.stabilise": True, "embed.backbone": "my net",
+}  # fmt: skip
+
+
+def test_run_command():
+    """Defaults are left out, the order is that of the stages, odd names are quoted; and the command line reads the same."""
+    command = run_command(rows(CELL).iloc[0], "a b.mp4", "runs/best")
+    assert command == (
+        "workbench run 'a b.mp4' --out runs/best -p 'embed.backbone=my net' -p match.ratio=1.0 -p order.method=greedy "
+        "-p order.alpha=0.3 -p write.crf=20 -p write.stabilise=True"
+    )
+    read = cli.run_command.make_context("run", shlex.split(command)[2:]).params
+    assert (str(read["video"]), str(read["out"])) == ("a b.mp4", "runs/best")
+    values = dict(cli._pair(value) for value in read["values"])
+    assert stage_parameters(values) == stage_parameters(CELL)
+
+
+@pytest.mark.parametrize(
+    ("cell", "varied", "first"),
+    [
+        (CELL, ["order.alpha"], 1),
+        (CELL | {"embed.backbone": "resnet18-photos", "match.ratio": 0.8}, ["order.alpha"], 5),
+        ({"cluster.eps": 0.0}, ["cluster.eps"], 3),
+        ({"video.proxy_size": 300}, ["video.proxy_size"], 0),
+    ],
+)
+def test_papermill_commands(cell: dict, varied: list[str], first: int):
+    """From the first notebook that anything changes to the last; every notebook knows what it is given, and takes it."""
+    lines = [shlex.split(line) for line in papermill_commands(rows(cell).iloc[0], varied, "../a.mp4", "../runs/best")]
+    given = {}
+    for name, words in zip(CHAIN[first:], lines, strict=True):
+        assert words[:3] == ["papermill", f"{name}.ipynb", f"../runs/best/notebooks/{name}.ipynb"]
+        values = dict(zip(words[4::3], words[5::3], strict=True))
+        assert words[3::3] == ["-p"] * len(values)
+        assert (values.pop("run_path"), values.pop("overwrite"), values.pop("interactive")) == ("../runs/best", "True", "False")
+        assert values.pop("video", "") == ("../a.mp4" if name == CHAIN[0] else "")
+        assert values.keys() <= papermill.inspect_notebook(str(notebooks_folder() / f"{name}.ipynb")).keys()
+        given |= {name: papermill_value(value) for name, value in values.items()}
+    assert stage_parameters(given) == stage_parameters(cell)
+
+
+def test_source(tmp_path):
+    """The run of a cell knows where its video lies; a table that came alone knows what the sweep file said."""
+    cell = rows({"video": "../a.mp4"}).iloc[0]
+    assert source(cell, tmp_path) == "../a.mp4"
+    video = encode(tmp_path / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 2)
+    Run.create(tmp_path / "sweep" / "cells" / "x", video)
+    for table in (tmp_path / "sweep", tmp_path / "sweep" / "sweep.csv"):
+        assert source(cell, table) == str(video)

@@ -5,13 +5,30 @@ Tables in, tables out; :mod:`workbench.viz_sweep` draws them. A cell is a row: o
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from workbench.cells import DONE
 from workbench.errors import UsageError
 from workbench.parameters import defaults
 
 NAME = "sweep"  # of the table in a sweep's folder, before .parquet and .csv
 TEXT = ("video", "status", "error", "run", "notebooks")  # columns every table has
+SPREAD = ["mean", "std", "min", "max", "count"]
+# Metrics by which settings are compared, and whether more is better.
+QUALITY = {
+    "adjacent": True,
+    "tau": True,
+    "scene_f1": True,
+    "scene_ari": True,
+    "outlier_f1": True,
+    "outlier_precision": True,
+    "outlier_recall": True,
+    "coverage": True,
+    "least_confidence": True,  # from here on without a truth
+    "weak_links": False,
+    "alignment_error_px": False,
+}
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -62,3 +79,108 @@ def _typed(column: pd.Series) -> pd.Series:
 def varied(table: pd.DataFrame) -> list[str]:
     """Dotted names of the parameters that have more than one value in the table, in its order."""
     return [name for name in table if "." in name and table[name].nunique() > 1]
+
+
+def metrics(table: pd.DataFrame) -> list[str]:
+    """The metrics of :data:`QUALITY` that at least one cell has."""
+    return [name for name in QUALITY if name in table and table[name].notna().any()]
+
+
+def main_effect(table: pd.DataFrame, parameter: str, metric: str) -> pd.DataFrame:
+    """What a parameter does to a metric: mean, std, min, max and count over all cells that are done, by its value.
+
+    Over all values of the other parameters, all videos and all seeds; so it is that parameter's alone only where the same of
+    these stand behind every value, see :func:`is_crossed`. Index: the values, sorted. std is ``<NA>`` of one cell.
+    """
+    return _done(table, metric).groupby(parameter)[metric].agg(SPREAD)
+
+
+def is_crossed(table: pd.DataFrame) -> bool:
+    """Whether every combination of the varied parameters and the videos is in the table (a grid), done or not."""
+    names = ["video", *varied(table)]
+    return len(table[names].drop_duplicates()) == table[names].nunique().prod()
+
+
+def pivot(table: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataFrame:
+    """Mean of a metric over the cells that are done, for two parameters: one down, one across; both sorted.
+
+    A value of which no cell is done keeps its row or column, and a pair without one is ``<NA>``.
+    """
+    values = [table[name].drop_duplicates().sort_values() for name in (rows, columns)]
+    means = _done(table, metric).pivot_table(metric, rows, columns, "mean")
+    return means.reindex(index=pd.Index(values[0], name=rows), columns=pd.Index(values[1], name=columns))
+
+
+def best_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Every setting with its spread over videos and seeds, the best first; of equal ones the fastest.
+
+    A setting is a set of values of the varied parameters without the seeds (``seed`` and what ends in ``_seed``). Columns:
+    these parameters; mean, std, min, max and count of the metric over the cells that are done; cells, how many there are;
+    seconds, their mean. A setting with a cell that has no result comes after all that have all.
+    """
+    _done(table, metric)
+    table = table.assign(**{metric: table[metric].where(table["status"] == DONE)})
+    names = [name for name in varied(table) if not name.endswith((".seed", "_seed"))]
+    groups = table.groupby(names or (lambda _: 0), sort=False)
+    found = groups[metric].agg(SPREAD).assign(cells=groups.size())
+    found["seconds"] = table[table[metric].notna()].groupby(names or (lambda _: 0), sort=False)["seconds"].mean()
+    found = (found.reset_index() if names else found).assign(
+        _short=found["count"].to_numpy() < found["cells"].to_numpy(), _rank=found["mean"].to_numpy().round(9)
+    )
+    order = found.sort_values(["_short", "_rank", "seconds"], ascending=[True, not QUALITY[metric], True])
+    return order.drop(columns=["_short", "_rank"]).reset_index(drop=True)
+
+
+def settings(best: pd.DataFrame) -> list[str]:
+    """The names of parameters that tell apart the rows of :func:`best_settings`."""
+    return [name for name in best if "." in name]
+
+
+def setting_names(best: pd.DataFrame) -> list[str]:
+    """A short text for every row of :func:`best_settings`: its values, without the names of the parameters."""
+    return [", ".join(value_name(value) for value in row) or "the only one" for row in best[settings(best)].to_numpy(object)]
+
+
+def value_name(value: object) -> str:
+    """A value as people write it: 0.3 and not 0.30000000000000004."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def pareto_front(best: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Those rows of :func:`best_settings` than which none is both as fast and better, or faster and as good; fastest first.
+
+    Only settings of which every cell is done.
+    """
+    rest = best[best["count"] == best["cells"]].sort_values("seconds", kind="stable")
+    worth = rest["mean"].round(9) * (1 if QUALITY[metric] else -1)
+    return rest[worth > worth.cummax().shift(fill_value=-np.inf)]
+
+
+def verdict(best: pd.DataFrame, metric: str) -> str:
+    """One sentence: which setting is best, or how many tie, and which of them is the fastest."""
+    first = best.iloc[0]
+    whole = best[best["count"] == best["cells"]]
+    if whole.empty:
+        return f"No setting has a result in all its cells; the best of the others is {setting_names(best)[0]}."
+    name, value = setting_names(best)[0], f"{metric} {first['mean']:.3f}"
+    ties = int((whole["mean"].round(9) == round(first["mean"], 9)).sum())
+    if ties == 1:
+        return f"The best of {len(best)} settings is {name}: {value}, {first['seconds']:.1f} s."
+    who = f"All {ties}" if ties == len(best) else f"{ties} of {len(best)}"
+    return f"{who} settings tie at {value}; the fastest of them is {name} ({first['seconds']:.1f} s)."
+
+
+def best_cell(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series:
+    """The first cell of the best setting that is done: of the first of its videos, with the first of its seeds."""
+    cells = table[table["status"] == DONE]
+    for name in settings(best):
+        cells = cells[cells[name] == best[name][0]]
+    return cells.iloc[0]
+
+
+def _done(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The cells that have the metric. Raises :class:`~workbench.errors.UsageError` when there is none."""
+    if metric not in metrics(table):
+        known = ", ".join(metrics(table)) or "none, no cell was done"
+        raise UsageError(f"{metric} is no metric of this table: choose one of those it has ({known})")
+    return table[(table["status"] == DONE) & table[metric].notna()]

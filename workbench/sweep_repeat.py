@@ -1,0 +1,59 @@
+"""The commands that repeat one cell of a sweep, on a video or on a run that is there."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.headless import CHAIN
+from workbench.parameters import defaults
+from workbench.run import NOTEBOOKS, Run
+
+
+def source(cell: pd.Series, table: str | Path) -> str:
+    """The video of a cell: its absolute path when the run is beside the table, else as in the sweep file, relative to that."""
+    run = (Path(table) if Path(table).is_dir() else Path(table).parent) / cell["run"]
+    return str(Run.open(run).source) if (run / "run.json").is_file() else cell["video"]
+
+
+def run_command(cell: pd.Series, video: str, out: str) -> str:
+    """The command that does on ``video`` what the cell did, through all notebooks, into the run directory ``out``; for a shell.
+
+    cell: a row of :func:`workbench.sweep_table.read_table`. What is the default is left out.
+    """
+    chosen = [f"-p {shlex.quote(f'{name}={value}')}" for name, value in _chosen(cell).items()]
+    return " ".join(["workbench run", shlex.quote(video), "--out", shlex.quote(out), *chosen])
+
+
+def papermill_commands(cell: pd.Series, varied: list[str], video: str, run: str) -> list[str]:
+    """The commands, for a shell in ``notebooks/``, that give a run the cell's parameters: a line a notebook.
+
+    varied: the sweep's parameters; from the first notebook that has one of them, or one that is not the default, to the last,
+    for all after it works on its results. run: a run directory of ``video`` that has the stages before. Both are relative to
+    ``notebooks/``.
+    """
+    chosen = _chosen(cell)
+    first = min((CHAIN.index(_notebook(name)) for name in (*varied, *chosen)), default=0)
+    lines = []
+    for notebook in CHAIN[first:]:
+        values: dict[str, Any] = {"run_path": run, "overwrite": True, "interactive": False}
+        if notebook == CHAIN[0]:
+            values["video"] = video
+        values |= {name.split(".")[1]: value for name, value in chosen.items() if _notebook(name) == notebook}
+        words = ["papermill", f"{notebook}.ipynb", f"{run}/notebooks/{notebook}.ipynb"]
+        for name, value in values.items():
+            words += ["-p", name, str(value)]
+        lines.append(shlex.join(words))
+    return lines
+
+
+def _chosen(cell: pd.Series) -> dict[str, Any]:
+    """The cell's parameters that are not the default, as plain values, in the order of the stages."""
+    known = defaults()
+    values = {name: type(known[name])(cell[name]) for name in known if name in cell}
+    return {name: value for name, value in values.items() if value != known[name]}
+
+
+def _notebook(name: str) -> str:
+    return NOTEBOOKS[name.split(".")[0]]
