@@ -188,12 +188,12 @@ def test_best_settings(crossed):
     """Four settings of four cells (two videos, two seeds), best first; a fixed parameter is none."""
     best = best_settings(crossed, "adjacent")
     assert settings(best) == ["cluster.eps", "order.method"]
-    assert setting_names(best) == ["0.2, path", "0.1, path", "0.2, greedy", "0.1, greedy"]
+    assert setting_names(best) == ["eps 0.2, path", "eps 0.1, path", "eps 0.2, greedy", "eps 0.1, greedy"]
     assert best["mean"].tolist() == pytest.approx([0.945, 0.895, 0.545, 0.495])
     assert best["std"][0] == pytest.approx(statistics.stdev([0.95, 0.96, 0.93, 0.94]))
     assert (best["min"][0], best["max"][0]) == pytest.approx((0.93, 0.96))
     assert best["count"].tolist() == best["cells"].tolist() == [4] * 4
-    assert verdict(best, "adjacent") == "The best of 4 settings is 0.2, path: adjacent 0.945, 4.0 s."
+    assert verdict(best, "adjacent") == "The best of 4 settings is eps 0.2, path: adjacent 0.945, 4.0 s."
     cell = best_cell(crossed, best)
     assert (cell["video"], cell["cluster.eps"], cell["order.method"], cell["embed.seed"]) == ("a.mp4", 0.2, "path", 0)
 
@@ -209,11 +209,11 @@ def test_what_failed_once_comes_last(crossed):
     """The best setting fails on one video with one seed: its mean over the rest says too much."""
     crossed.loc[0, "status"] = FAILED
     best = best_settings(crossed, "adjacent")
-    assert setting_names(best) == ["0.1, path", "0.2, greedy", "0.1, greedy", "0.2, path"]
+    assert setting_names(best) == ["eps 0.1, path", "eps 0.2, greedy", "eps 0.1, greedy", "eps 0.2, path"]
     assert best["count"].tolist() == [4, 4, 4, 3]
     crossed["status"] = [FAILED if seed else DONE for seed in crossed["embed.seed"]]
     best = best_settings(crossed, "adjacent")
-    assert verdict(best, "adjacent") == "No setting has a result in all its cells; the best of the others is 0.2, path."
+    assert verdict(best, "adjacent") == "No setting has a result in all its cells; the best of the others is eps 0.2, path."
     assert pareto_front(best, "adjacent").empty
 
 
@@ -225,8 +225,8 @@ def test_ties_are_told():
         {"cluster.eps": 0.3, "adjacent": 0.2, "seconds": 1.0},
     )
     best = best_settings(table, "adjacent")
-    assert verdict(best, "adjacent") == "2 of 3 settings tie at adjacent 0.300; the fastest of them is 0.2 (2.0 s)."
-    assert verdict(best[:2], "adjacent") == "All 2 settings tie at adjacent 0.300; the fastest of them is 0.2 (2.0 s)."
+    assert verdict(best, "adjacent") == "2 of 3 settings tie at adjacent 0.300; the fastest of them is eps 0.2 (2.0 s)."
+    assert verdict(best[:2], "adjacent") == "All 2 settings tie at adjacent 0.300; the fastest of them is eps 0.2 (2.0 s)."
     assert pareto_front(best, "adjacent")["cluster.eps"].tolist() == [0.3, 0.2]
 
 

@@ -137,8 +137,17 @@ def settings(best: pd.DataFrame) -> list[str]:
 
 
 def setting_names(best: pd.DataFrame) -> list[str]:
-    """A short text for every row of :func:`best_settings`: its values, without the names of the parameters."""
-    return [", ".join(value_name(value) for value in row) or "the only one" for row in best[settings(best)].to_numpy(object)]
+    """A short text for every row of :func:`best_settings`: ``superglue, path, alpha 0.3``."""
+    names = [name.split(".")[1] for name in settings(best)]
+    rows = best[settings(best)].to_numpy(dtype=object)
+    return [", ".join(map(_told, names, row)) or "the only one" for row in rows]
+
+
+def _told(name: str, value: object) -> str:
+    """Words speak for themselves; a number needs its name."""
+    if isinstance(value, str):
+        return value
+    return ("" if value else "no ") + name if isinstance(value, bool | np.bool_) else f"{name} {value_name(value)}"
 
 
 def value_name(value: object) -> str:

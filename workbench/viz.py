@@ -2,7 +2,8 @@
 
 Charts are here; pictures of frames come from :mod:`workbench.viz_pictures`, those of two frames from
 :mod:`workbench.viz_pairs`, matrices from :mod:`workbench.viz_matrices`, those of alignment from
-:mod:`workbench.viz_alignment`, that of confidence from :mod:`workbench.viz_links`; all can be reached here too.
+:mod:`workbench.viz_alignment`, that of confidence from :mod:`workbench.viz_links`, those of a sweep from
+:mod:`workbench.viz_sweep`; all can be reached here too.
 
 Figures are made with ``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned
 (``fig = viz.umap_scatter(...)``), or the cell shows it twice. Functions with ``ax`` draw into it when it is given. A
@@ -35,20 +36,25 @@ from workbench.viz_pictures import (
     strips_before_after,
     thumbnail,
 )
+from workbench.viz_sweep import best_settings_plot, heat_map, main_effects_plot, pareto_plot
 
 __all__ = [
     "OUTLIER_COLOUR",
     "SCENE_COLOURS",
     "alignment_error_plot",
+    "best_settings_plot",
     "cluster_gallery",
     "eps_curve",
     "film_strip",
     "frame_change_plot",
     "frame_changes",
+    "heat_map",
     "k_distance_curve",
     "link_confidence_plot",
+    "main_effects_plot",
     "match_counts_matrix",
     "order_against_truth",
+    "pareto_plot",
     "plot_images",
     "plot_matches",
     "registered_overlay",
