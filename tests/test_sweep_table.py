@@ -24,6 +24,7 @@ from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.sweep_repeat import papermill_commands, run_command, source
 from workbench.sweep_table import (
+    axes,
     best_cell,
     best_settings,
     is_crossed,
@@ -184,6 +185,31 @@ def test_pivot(crossed):
     np.testing.assert_allclose(heat.to_numpy(float), [[0.495, 0.545], [0.895, 0.945]])
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ((), ("cluster.eps", "order.method")),
+        (("order.method",), ("order.method", "cluster.eps")),
+        (("", "cluster.eps"), ("order.method", "cluster.eps")),
+        (("embed.seed", "video"), ("embed.seed", "video")),
+    ],
+)
+def test_axes_of_the_heat_map(crossed, named: tuple[str, ...], expected: tuple[str, str]):
+    assert axes(crossed, *named) == expected
+    assert not pivot(crossed, *expected, "adjacent").isna().to_numpy().any()
+
+
+def test_axes_that_cannot_be(crossed):
+    assert axes(crossed[crossed["cluster.eps"] == 0.1].assign(**{"embed.seed": 0})) == ("order.method", "video")
+    for table, named, words in (
+        (crossed, ("write.crf",), "write.crf does not vary in this table: choose one of cluster.eps, order.method"),
+        (crossed, ("video", "video"), "video is given twice"),
+        (crossed[:1], (), "no parameter varies in this table"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            axes(table, *named)
+
+
 def test_best_settings(crossed):
     """Four settings of four cells (two videos, two seeds), best first; a fixed parameter is none."""
     best = best_settings(crossed, "adjacent")
@@ -218,9 +244,9 @@ def test_what_failed_once_comes_last(crossed):
 
 
 def test_ties_are_told():
-    """Equal up to what rounding leaves; the fastest is named, and a slower one that is as good is not on the front."""
+    """Equal to four digits; the fastest is named, and a slower one that is as good is not on the front."""
     table = rows(
-        {"cluster.eps": 0.1, "adjacent": 0.1 + 0.2, "seconds": 3.0},
+        {"cluster.eps": 0.1, "adjacent": 0.30004, "seconds": 3.0},
         {"cluster.eps": 0.2, "adjacent": 0.3, "seconds": 2.0},
         {"cluster.eps": 0.3, "adjacent": 0.2, "seconds": 1.0},
     )

@@ -20,8 +20,7 @@ from workbench.run import Run
 from workbench.shared_notebooks import execute_shared
 from workbench.stages import reconstruct, write_metrics
 from workbench.sweep import Cell, Sweep
-
-DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"
+from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS
 
 
 def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:

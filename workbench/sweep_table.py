@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.cells import DONE
 from workbench.errors import UsageError
 from workbench.parameters import defaults
 
+DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"  # what became of a cell
 NAME = "sweep"  # of the table in a sweep's folder, before .parquet and .csv
 TEXT = ("video", "status", "error", "run", "notebooks")  # columns every table has
+DIGITS = 4  # after the point, to which metrics are compared: what differs less ties
 SPREAD = ["mean", "std", "min", "max", "count"]
 # Metrics by which settings are compared, and whether more is better.
 QUALITY = {
@@ -101,6 +102,24 @@ def is_crossed(table: pd.DataFrame) -> bool:
     return len(table[names].drop_duplicates()) == table[names].nunique().prod()
 
 
+def axes(table: pd.DataFrame, rows: str = "", columns: str = "") -> tuple[str, str]:
+    """The two parameters of a heat map: those that are named, or the first that vary; the video where there is only one.
+
+    Raises :class:`~workbench.errors.UsageError` for a name that is none of these or is given twice, or when nothing varies.
+    """
+    known = [*varied(table), "video"]
+    for name in filter(None, (rows, columns)):
+        if name not in known:
+            raise UsageError(f"{name} does not vary in this table: choose one of {', '.join(known)}")
+    if len(known) == 1:
+        raise UsageError("no parameter varies in this table: compare settings with a sweep of two values at least")
+    rows = rows or next(name for name in known if name != columns)
+    columns = columns or next(name for name in known if name != rows)
+    if rows == columns:
+        raise UsageError(f"{rows} is given twice: choose another of {', '.join(known)}")
+    return rows, columns
+
+
 def pivot(table: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataFrame:
     """Mean of a metric over the cells that are done, for two parameters: one down, one across; both sorted.
 
@@ -125,7 +144,7 @@ def best_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     found = groups[metric].agg(SPREAD).assign(cells=groups.size())
     found["seconds"] = table[table[metric].notna()].groupby(names or (lambda _: 0), sort=False)["seconds"].mean()
     found = (found.reset_index() if names else found).assign(
-        _short=found["count"].to_numpy() < found["cells"].to_numpy(), _rank=found["mean"].to_numpy().round(9)
+        _short=found["count"].to_numpy() < found["cells"].to_numpy(), _rank=found["mean"].to_numpy().round(DIGITS)
     )
     order = found.sort_values(["_short", "_rank", "seconds"], ascending=[True, not QUALITY[metric], True])
     return order.drop(columns=["_short", "_rank"]).reset_index(drop=True)
@@ -161,7 +180,7 @@ def pareto_front(best: pd.DataFrame, metric: str) -> pd.DataFrame:
     Only settings of which every cell is done.
     """
     rest = best[best["count"] == best["cells"]].sort_values("seconds", kind="stable")
-    worth = rest["mean"].round(9) * (1 if QUALITY[metric] else -1)
+    worth = rest["mean"].round(DIGITS) * (1 if QUALITY[metric] else -1)
     return rest[worth > worth.cummax().shift(fill_value=-np.inf)]
 
 
@@ -172,7 +191,7 @@ def verdict(best: pd.DataFrame, metric: str) -> str:
     if whole.empty:
         return f"No setting has a result in all its cells; the best of the others is {setting_names(best)[0]}."
     name, value = setting_names(best)[0], f"{metric} {first['mean']:.3f}"
-    ties = int((whole["mean"].round(9) == round(first["mean"], 9)).sum())
+    ties = int((whole["mean"].round(DIGITS) == round(first["mean"], DIGITS)).sum())
     if ties == 1:
         return f"The best of {len(best)} settings is {name}: {value}, {first['seconds']:.1f} s."
     who = f"All {ties}" if ties == len(best) else f"{ties} of {len(best)}"

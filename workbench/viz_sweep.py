@@ -113,7 +113,7 @@ def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
     ax.set(title=f"{metric} against seconds", xlabel="seconds of all stages", ylabel=f"mean {metric}")
     ax.margins(x=0.06, y=0.2)
     ax.grid(alpha=0.3)
-    ax.legend(loc="lower right", fontsize=9)
+    ax.legend(fontsize=9)
     lines = [plt.Line2D([], [], linestyle="", label=f"{number}  {name}") for number, name in enumerate(names, start=1)]
     title = f"On the front ({_told(best)})" + (f", the best {len(names)} of {len(front)}" if len(names) < len(front) else "")
     legend = fig.legend(
@@ -138,7 +138,8 @@ def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axe
         ax.annotate(
             text, (1, row), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center", fontsize=9
         )
-    ax.set_title(f"The best {len(shown)} of {len(best)} settings: mean, ± std, least to most", fontsize=12)
+    how = "mean, ± std, least to most" if (shown["count"] > 1).any() else "one cell each"
+    ax.set_title(f"The best {len(shown)} of {len(best)} settings: {how}", fontsize=12)
     ax.set(xlabel=metric, ylabel=_told(best))
     ax.grid(alpha=0.3)
     return ax.figure
