@@ -22,7 +22,7 @@ from tiny import refused, workbench
 
 from workbench import lab, stages
 from workbench.evaluate import truth_path
-from workbench.headless import CHAIN
+from workbench.headless import BESIDE, CHAIN
 from workbench.kept import read_kept, with_kept
 from workbench.parameters import STAGES, ClusterParameters, stage_parameters
 from workbench.run import Run
@@ -131,15 +131,16 @@ def test_options_go_on(clone, started, monkeypatch):
 
 
 def test_copies_work_on_the_run(own_run, started):
-    """Without outputs, the same cells, and other values of ``run_path`` and ``video`` alone, which lead to the run. The map,
-    which ``reconstruct`` leaves out, is made, so that any notebook may be opened first.
+    """Without outputs, the same cells, and other values of ``run_path`` and ``video`` alone, which lead to the run, or of
+    ``table``, which leads to the repository. The map, which ``reconstruct`` leaves out, is made, so that any notebook may be
+    opened first.
     """
     answer = workbench("lab", own_run.path)
     assert answer.status == 0 and "laying the frames on a map" in answer.err
     Run.open(own_run.path).require("umap")
     folder = own_run.path / "lab"
-    assert sorted(path.stem for path in folder.iterdir()) == sorted(CHAIN)
-    for name in CHAIN:
+    assert sorted(path.stem for path in folder.iterdir()) == sorted((*CHAIN, *BESIDE))
+    for name in (*CHAIN, *BESIDE):
         original = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
         copy = nbformat.read(folder / f"{name}.ipynb", as_version=4)
         assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in copy.cells)
@@ -150,6 +151,10 @@ def test_copies_work_on_the_run(own_run, started):
             changed |= {after for before, after in lines if after != before}
         values: dict[str, str] = {}
         exec("\n".join(changed), values)
+        if name in BESIDE:
+            assert len(changed) == 1 and Path(values["table"]).parent == ROOT / "data" / "sweeps"
+            assert Path(values["table"]).is_file()
+            continue
         assert (folder / values["run_path"]).resolve() == own_run.path.resolve()
         assert Path(values.get("video", own_run.source)) == own_run.source
         assert len(changed) == (2 if name == CHAIN[0] else 1)

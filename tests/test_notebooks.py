@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import nbformat
 import numpy as np
+import pandas as pd
 import papermill
 import pytest
 from clean_notebooks import KERNEL, clean, clean_file
@@ -23,10 +24,12 @@ from tiny import check_result, refused, workbench
 
 from workbench import headless
 from workbench.corrupt import shuffled_rows, write_case
+from workbench.errors import NotebookError
 from workbench.evaluate import OUTLIER, truth_path
 from workbench.parameters import STAGES
 from workbench.report import SECTIONS
 from workbench.run import NOTEBOOKS, Run
+from workbench.sweep_table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -43,6 +46,17 @@ EXTRA = {
         "shake": 0.0,
     },
     "05_order_frames": {"truth": ""},
+}
+# Those beside the chain work on no run.
+ALONE = {
+    "06_compare": {
+        "table": "../data/sweeps/alpha.csv",
+        "metric": "adjacent",
+        "rows": "",
+        "columns": "",
+        "best_run": "../runs/best",
+        "interactive": True,
+    },
 }
 # Folders of one machine, and the memory addresses that unnamed objects print.
 MACHINE = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|work|mnt|opt|var|usr|private)/|\b[A-Z]:\\\\|\bat 0x[0-9a-f]{6,}")
@@ -71,9 +85,9 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, object]:
 
 
 def test_numbered_and_complete():
-    """00, 01, ... without a gap; those of the chain are there."""
+    """00, 01, ... without a gap: the chain, then those beside it."""
     assert [path.name[:3] for path in COMMITTED] == [f"{k:02d}_" for k in range(len(COMMITTED))]
-    assert {f"{name}.ipynb" for name in headless.CHAIN} <= {path.name for path in COMMITTED}
+    assert [path.stem for path in COMMITTED] == [*headless.CHAIN, *headless.BESIDE] and set(ALONE) == set(headless.BESIDE)
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.stem)
@@ -120,7 +134,7 @@ def test_parameters_cell(committed):
 def test_parameters_are_those_of_the_stages(committed):
     """Names, defaults and comments; papermill, which would only warn of a name it does not know, sees the same names."""
     path, notebook = committed
-    expected = COMMON | EXTRA.get(path.stem, {})
+    expected = ALONE.get(path.stem) or COMMON | EXTRA.get(path.stem, {})
     comments = {}
     for stage, name in NOTEBOOKS.items():
         if name == path.stem and stage in STAGES:
@@ -135,6 +149,9 @@ def test_parameters_are_those_of_the_stages(committed):
 
 def test_kept_parameters_are_taken(committed):
     """Of every stage that has any; `workbench lab` keeps what a run was made with, and the notebooks must not refuse it."""
+    if committed[0].stem in ALONE:
+        assert "Run." not in "".join(cell.source for cell in code(committed[1]))
+        return
     source = "\n".join(cell.source for cell in code(committed[1]))
     made = re.findall(r"^(\w+) = \w+Parameters\(", source.partition("\nrun = Run.")[0], re.MULTILINE)
     assert made
@@ -188,6 +205,47 @@ def test_machine_pattern():
         assert MACHINE.search(text), text
     for text in ("../runs/sample", "runs/tmp/x", "https://example.org/home/x", "src=../data/home/x.mp4", "1/var/2"):
         assert not MACHINE.search(text), text
+
+
+# --- beside the chain -----------------------------------------------------------------------------------------------------
+
+
+def compared(tmp_path: Path, table: pd.DataFrame, **values: object) -> str:
+    """What notebook 06 prints and shows as text for a table, run by papermill."""
+    table.to_csv(tmp_path / "table.csv", index=False)
+    out = headless.execute(
+        ROOT / "notebooks" / "06_compare.ipynb", tmp_path / "06.ipynb", {"table": str(tmp_path / "table.csv")} | values
+    )
+    outputs = [output for cell in code(nbformat.read(out, as_version=4)) for output in cell.outputs]
+    return "\n".join(output.get("text", "") + output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def test_compare_tells_what_failed_and_what_ties(tmp_path):
+    """The committed table with every figure the same but of two cells: one has failed, one lacks its weights."""
+    table = read_table(ROOT / "data" / "sweeps" / "alpha.csv")
+    table["adjacent"] = 1.0
+    table.loc[3, ["status", "error"]] = ["failed", "no scene was found: try <another>"]
+    table.loc[7, ["status", "error"]] = ["weights not available", "put the file there"]
+    text = compared(tmp_path, table)
+    assert "2 of 44 cells came to no result." in text
+    assert "no scene was found: try &lt;another&gt;" in text and "put the file there" in text
+    assert "42 of 44 settings tie at adjacent 1.000; the fastest of them is " in text
+    assert "workbench run ../data/sample.mp4 --out ../runs/best -p " in text
+
+
+def test_compare_one_parameter_in_a_list(tmp_path):
+    """Only alpha varies, on two videos, and one cell was not tried: the heat map takes the video, and that is said."""
+    table = read_table(ROOT / "data" / "sweeps" / "alpha.csv")
+    table = table[(table["order.method"] == "path") & (table["match.matcher"] == "superglue")]
+    table = pd.concat([table, table.assign(video="other.mp4")])[:-1]
+    text = compared(tmp_path, table, metric="tau")
+    assert "21 cells of 2 video(s); varied: order.alpha" in text and "Note: not every combination was tried" in text
+    assert "'settings': 11" in text or "11 settings" in text
+
+
+def test_compare_says_what_it_cannot_read(tmp_path):
+    with pytest.raises(NotebookError, match="adjacents is no metric of this table: choose one of those it has"):
+        compared(tmp_path, read_table(ROOT / "data" / "sweeps" / "alpha.csv"), metric="adjacents")
 
 
 # --- cleaning -------------------------------------------------------------------------------------------------------------

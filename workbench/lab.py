@@ -1,16 +1,18 @@
 """JupyterLab on the notebooks: those of the repository over the sample's run, or copies of them beside a run.
 
-A copy differs from its notebook in two lines of the parameters cell, the run and its video, and has no outputs. Copies that are
+A copy differs from its notebook in a line or two of the parameters cell (the run and its video; of a notebook that compares
+runs, where its table lies) and has no outputs. Copies that are
 there already stay as they are: what a person changed in them is theirs.
 """
 
+import ast
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
-from workbench.headless import CHAIN, notebooks_folder
+from workbench.headless import BESIDE, CHAIN, notebooks_folder
 from workbench.kept import FILE, keep_made, read_kept
 from workbench.parameters import STAGES, stage_parameters
 from workbench.run import Run
@@ -103,7 +105,7 @@ def copy_notebooks(run: Run) -> tuple[list[str], list[str]]:
     copied, there = [], []
     try:
         folder.mkdir(exist_ok=True)
-        for name in CHAIN:
+        for name in (*CHAIN, *BESIDE):
             path = folder / f"{name}.ipynb"
             if path.exists():
                 there.append(name)
@@ -128,8 +130,16 @@ def _for_run(notebook: nbformat.NotebookNode, run: Run) -> nbformat.NotebookNode
             continue
         cell.outputs, cell.execution_count = [], None
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = "\n".join(lines.get(line.partition(" = ")[0], line) for line in cell.source.splitlines())
+            source = (lines.get(line.partition(" = ")[0], line) for line in cell.source.splitlines())
+            cell.source = "\n".join(_in_place(line) if line.startswith("table = ") else line for line in source)
     return notebook
+
+
+def _in_place(line: str) -> str:
+    """The line of a parameters cell that names a file relative to the notebooks of the repository, with its whole path."""
+    name, _, value = line.partition(" = ")
+    path = (notebooks_folder() / ast.literal_eval(value)).resolve()
+    return f"{name} = {str(path)!r}  # {value.partition('  # ')[2]}"
 
 
 def start(root: Path, folder: str, options: Sequence[str], say: Callable[[str], None]) -> None:

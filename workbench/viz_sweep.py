@@ -130,7 +130,7 @@ def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axe
     """
     shown = best[best["count"] > 0][:count]
     ax = new_axes(ax, (10, 1.3 + 0.36 * max(1, len(shown))))
-    _spread(ax, shown, [broken(name) for name in setting_names(shown)])
+    _spread(ax, shown, [broken(name, 2 * LONG) for name in setting_names(shown)])
     _, mean, low, high, std = _plain(shown)
     ax.set_xlim(_limits([*low, *high, *(mean - std), *(mean + std)]))
     for row, (seconds, done, cells) in enumerate(zip(shown["seconds"], shown["count"], shown["cells"], strict=True)):
@@ -145,11 +145,12 @@ def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axe
     return ax.figure
 
 
-def broken(name: str) -> str:
-    """A long name in two lines, broken at a comma, else a slash, else between words; a short one as it is."""
+def broken(name: str, long: int = LONG) -> str:
+    """A long name in two lines, broken at a comma, else a slash, else between words; one of up to ``long`` letters as it
+    is."""
     for letters in (",", "/", "-_ "):
         places = [at + 1 for at, letter in enumerate(name[:-1]) if letter in letters and at]
-        if len(name) > LONG and places:
+        if len(name) > long and places:
             at = min(places, key=lambda place: abs(place - len(name) / 2))
             return f"{name[:at]}\n{name[at:].lstrip()}"
     return name
