@@ -152,8 +152,9 @@ def test_copies_work_on_the_run(own_run, started):
         values: dict[str, str] = {}
         exec("\n".join(changed), values)
         if name in BESIDE:
-            assert len(changed) == 1 and Path(values["table"]).parent == ROOT / "data" / "sweeps"
-            assert Path(values["table"]).is_file()
+            table = Path(values["table"])
+            assert table.is_file() and table.parent == ROOT / "data" / "sweeps"
+            assert (folder / values.get("run_path", "..")).resolve() == own_run.path.resolve()
             continue
         assert (folder / values["run_path"]).resolve() == own_run.path.resolve()
         assert Path(values.get("video", own_run.source)) == own_run.source

@@ -8,6 +8,7 @@ import pytest
 
 from workbench.errors import ParameterError
 from workbench.parameters import (
+    ONLY_WITH,
     STAGES,
     ClusterParameters,
     EmbedParameters,
@@ -128,3 +129,12 @@ def test_unknown_keys_list_the_known_ones(key):
     assert message.startswith(f"unknown parameter {key}; known: ") and "\n" not in message
     assert message.split("known: ")[1].split(", ") == list(defaults())
     assert error.value.exit_status == 2
+
+
+@pytest.mark.parametrize("name", ONLY_WITH)
+def test_what_works_only_with_some_choices_of_another(name):
+    """Both are known; some of the other's choices, but not all, are named; and the comment says one of them, or what it is."""
+    told = {f"{stage}.{item.name}": item.metadata for stage, item in FIELDS}
+    chooser, choices = ONLY_WITH[name]
+    assert set(choices) < set(told[chooser]["choices"])
+    assert any(choice in told[name]["about"].lower() for choice in choices)

@@ -37,6 +37,7 @@ from workbench.sweep_table import (
     settings,
     varied,
     verdict,
+    without_unused,
 )
 
 KINDS = {"video": "string", "status": "string", "error": "string", "run": "string", "notebooks": "string"}
@@ -261,6 +262,34 @@ def test_one_setting_on_some_videos():
     best = best_settings(rows({"video": "a.mp4", "tau": 0.8}, {"video": "b.mp4", "tau": 1.0}), "tau")
     assert (len(best), best["mean"][0], best["count"][0], setting_names(best)) == (1, pytest.approx(0.9), 2, ["the only one"])
     assert best_cell(rows({"tau": 0.8}), best)["tau"] == 0.8
+
+
+def test_what_has_no_part_in_a_cell():
+    """Two clusterers, each over its own parameter: what is said of eps is said by DBSCAN's cells, and the commands leave out
+    what does nothing. HDBSCAN's cells with another eps are one setting."""
+    table = without_unused(
+        rows(
+            {"cluster.clusterer": "dbscan", "cluster.eps": 0.1, "cluster.min_cluster_size": 10, "tau": 0.2},
+            {"cluster.clusterer": "dbscan", "cluster.eps": 0.2, "cluster.min_cluster_size": 20, "tau": 0.4},
+            {"cluster.clusterer": "hdbscan", "cluster.eps": 0.1, "cluster.min_cluster_size": 5, "tau": 0.9, "seconds": 4},
+            {"cluster.clusterer": "hdbscan", "cluster.eps": 0.2, "cluster.min_cluster_size": 5, "tau": 0.7, "seconds": 6},
+            {"cluster.clusterer": "hdbscan", "cluster.eps": 0.2, "cluster.min_cluster_size": 8, "tau": 0.1, "seconds": 1},
+        )
+    )
+    assert main_effect(table, "cluster.eps", "tau")["mean"].tolist() == [0.2, 0.4]
+    assert main_effect(table, "cluster.min_cluster_size", "tau")["count"].tolist() == [2, 1]
+    best = best_settings(table, "tau")
+    assert setting_names(best) == [
+        "hdbscan, min_cluster_size 5", "dbscan, eps 0.2", "dbscan, eps 0.1", "hdbscan, min_cluster_size 8"
+    ]  # fmt: skip
+    assert best["mean"].tolist() == pytest.approx([0.8, 0.4, 0.2, 0.1]) and best["cells"].tolist() == [2, 1, 1, 1]
+    assert best["seconds"].tolist() == [5, 1, 1, 1]
+    assert pivot(table, "cluster.clusterer", "cluster.eps", "tau").isna().to_numpy().tolist() == [[False, False], [True, True]]
+    cell = best_cell(table, best)
+    assert cell["tau"] == 0.9
+    assert run_command(cell, "a", "b").endswith("-p cluster.clusterer=hdbscan -p cluster.min_cluster_size=5")
+    fixed = without_unused(rows({"cluster.eps": 0.1}, {"cluster.xi": 0.1}))  # the clusterer is not in the table: the default's
+    assert fixed["cluster.eps"].notna().tolist() == [True, False] and fixed["cluster.xi"].isna().all()
 
 
 def test_grids_and_lists(crossed):

@@ -183,6 +183,20 @@ STAGES: dict[str, type[Parameters]] = {
     "write": WriteParameters,
 }
 
+# Parameters that change something only with some choices of another one.
+ONLY_WITH = {
+    "cluster.eps": ("cluster.clusterer", ("dbscan",)),
+    "cluster.min_cluster_size": ("cluster.clusterer", ("hdbscan", "optics")),
+    "cluster.xi": ("cluster.clusterer", ("optics",)),
+    "features.contrast_threshold": ("features.keypoints", ("sift",)),
+    "features.superpoint_model": ("features.keypoints", ("superpoint",)),
+    "match.model": ("match.matcher", ("superglue", "lightglue")),
+    "match.ratio": ("match.matcher", ("sift-flann", "sift-exact")),
+    "match.match_threshold": ("match.matcher", ("superglue", "lightglue")),
+    "match.sinkhorn_iterations": ("match.matcher", ("superglue",)),
+    "order.alpha": ("order.distance", ("blend",)),
+}
+
 
 def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
     """Dotted keys (``{"cluster.eps": 0.2}``) to one parameter object a stage; stages not named keep their defaults.

@@ -51,7 +51,7 @@ def papermill_commands(cell: pd.Series, varied: list[str], video: str, run: str)
 def _chosen(cell: pd.Series) -> dict[str, Any]:
     """The cell's parameters that are not the default, as plain values, in the order of the stages."""
     known = defaults()
-    values = {name: type(known[name])(cell[name]) for name in known if name in cell}
+    values = {name: type(known[name])(cell[name]) for name in known if name in cell and not pd.isna(cell[name])}
     return {name: value for name, value in values.items() if value != known[name]}
 
 

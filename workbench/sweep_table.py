@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
-from workbench.parameters import defaults
+from workbench.parameters import ONLY_WITH, defaults
 
 DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"  # what became of a cell
 NAME = "sweep"  # of the table in a sweep's folder, before .parquet and .csv
@@ -77,6 +77,19 @@ def _typed(column: pd.Series) -> pd.Series:
     return column
 
 
+def without_unused(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with ``<NA>`` for parameters that had no part in a cell, as eps where HDBSCAN found the scenes.
+
+    So its figures tell of eps by the cells of DBSCAN alone, and cells that differ in nothing else are of one setting.
+    """
+    table = table.copy()
+    for name, (chooser, choices) in ONLY_WITH.items():
+        if name in table:
+            chosen = table.get(chooser, pd.Series(defaults()[chooser], index=table.index))
+            table[name] = table[name].where(chosen.isin(choices))
+    return table
+
+
 def varied(table: pd.DataFrame) -> list[str]:
     """Dotted names of the parameters that have more than one value in the table, in its order."""
     return [name for name in table if "." in name and table[name].nunique() > 1]
@@ -125,7 +138,7 @@ def pivot(table: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataF
 
     A value of which no cell is done keeps its row or column, and a pair without one is ``<NA>``.
     """
-    values = [table[name].drop_duplicates().sort_values() for name in (rows, columns)]
+    values = [table[name].dropna().drop_duplicates().sort_values() for name in (rows, columns)]
     means = _done(table, metric).pivot_table(metric, rows, columns, "mean")
     return means.reindex(index=pd.Index(values[0], name=rows), columns=pd.Index(values[1], name=columns))
 
@@ -140,9 +153,9 @@ def best_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     _done(table, metric)
     table = table.assign(**{metric: table[metric].where(table["status"] == DONE)})
     names = [name for name in varied(table) if not name.endswith((".seed", "_seed"))]
-    groups = table.groupby(names or (lambda _: 0), sort=False)
+    groups = table.groupby(names or (lambda _: 0), sort=False, dropna=False)
     found = groups[metric].agg(SPREAD).assign(cells=groups.size())
-    found["seconds"] = table[table[metric].notna()].groupby(names or (lambda _: 0), sort=False)["seconds"].mean()
+    found["seconds"] = table["seconds"].where(table[metric].notna()).groupby(groups.ngroup()).mean().to_numpy()
     found = (found.reset_index() if names else found).assign(
         _short=found["count"].to_numpy() < found["cells"].to_numpy(), _rank=found["mean"].to_numpy().round(DIGITS)
     )
@@ -159,7 +172,8 @@ def setting_names(best: pd.DataFrame) -> list[str]:
     """A short text for every row of :func:`best_settings`: ``superglue, path, alpha 0.3``."""
     names = [name.split(".")[1] for name in settings(best)]
     rows = best[settings(best)].to_numpy(dtype=object)
-    return [", ".join(map(_told, names, row)) or "the only one" for row in rows]
+    used = ([_told(name, value) for name, value in zip(names, row, strict=True) if not pd.isna(value)] for row in rows)
+    return [", ".join(words) or "the only one" for words in used]
 
 
 def _told(name: str, value: object) -> str:
@@ -202,7 +216,8 @@ def best_cell(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series:
     """The first cell of the best setting that is done: of the first of its videos, with the first of its seeds."""
     cells = table[table["status"] == DONE]
     for name in settings(best):
-        cells = cells[cells[name] == best[name][0]]
+        value = best[name][0]
+        cells = cells[cells[name].isna() if pd.isna(value) else cells[name] == value]
     return cells.iloc[0]
 
 
