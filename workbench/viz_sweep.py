@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from workbench.sweep_table import QUALITY, main_effect, pareto_front, setting_names, settings, value_name
 from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes
@@ -37,6 +38,7 @@ def main_effects_plot(table: pd.DataFrame, parameters: Sequence[str], metric: st
         if _is_numeric(effect):
             _numbers(ax, effect)
             ax.set(xlabel=parameter, ylabel=metric, ylim=limits)
+            ax.xaxis.set_major_locator(MaxNLocator(6))
         else:
             _spread(ax, effect, [f"{broken(value_name(value))} ({effect['count'][value]})" for value in effect.index])
             ax.set(title=parameter, xlabel=metric, xlim=limits)
