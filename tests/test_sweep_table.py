@@ -30,6 +30,7 @@ from workbench.sweep_table import (
     is_crossed,
     main_effect,
     metrics,
+    not_done,
     pareto_front,
     pivot,
     read_table,
@@ -184,6 +185,15 @@ def test_pivot(crossed):
     assert (heat.index.name, heat.columns.name) == ("order.method", "cluster.eps")
     assert (heat.index.tolist(), heat.columns.tolist()) == (["greedy", "path"], [0.1, 0.2])
     np.testing.assert_allclose(heat.to_numpy(float), [[0.495, 0.545], [0.895, 0.945]])
+
+
+def test_not_done(crossed):
+    """What failed is named by its video and by all that varies, seeds too."""
+    assert not_done(crossed).empty
+    crossed.loc[5, ["status", "error"]] = [NO_WEIGHTS, "put it there"]
+    assert not_done(crossed).to_dict("records") == [
+        {"cell": "a.mp4: eps 0.1, path, seed 1", "status": NO_WEIGHTS, "error": "put it there"}
+    ]
 
 
 @pytest.mark.parametrize(

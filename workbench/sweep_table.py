@@ -95,6 +95,13 @@ def varied(table: pd.DataFrame) -> list[str]:
     return [name for name in table if "." in name and table[name].nunique() > 1]
 
 
+def not_done(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells that came to no result: cell (its video and its values of the varied parameters), status, error."""
+    short = table[table["status"] != DONE]
+    names = [f"{video}: {name}" for video, name in zip(short["video"], setting_names(short[varied(table)]), strict=True)]
+    return pd.DataFrame({"cell": names, "status": short["status"].tolist(), "error": short["error"].tolist()})
+
+
 def metrics(table: pd.DataFrame) -> list[str]:
     """The metrics of :data:`QUALITY` that at least one cell has."""
     return [name for name in QUALITY if name in table and table[name].notna().any()]
@@ -169,7 +176,7 @@ def settings(best: pd.DataFrame) -> list[str]:
 
 
 def setting_names(best: pd.DataFrame) -> list[str]:
-    """A short text for every row of :func:`best_settings`: ``superglue, path, alpha 0.3``."""
+    """A short text for every row of :func:`best_settings` from its parameters: ``superglue, path, alpha 0.3``."""
     names = [name.split(".")[1] for name in settings(best)]
     rows = best[settings(best)].to_numpy(dtype=object)
     used = ([_told(name, value) for name, value in zip(names, row, strict=True) if not pd.isna(value)] for row in rows)
