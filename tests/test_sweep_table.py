@@ -342,7 +342,7 @@ def test_papermill_commands(cell: dict, varied: list[str], first: int):
     lines = [shlex.split(line) for line in papermill_commands(rows(cell).iloc[0], varied, "../a.mp4", "../runs/best")]
     given = {}
     for name, words in zip(CHAIN[first:], lines, strict=True):
-        assert words[:3] == ["papermill", f"{name}.ipynb", f"../runs/best/notebooks/{name}.ipynb"]
+        assert words[:3] == ["papermill", f"{name}.ipynb", f"../runs/best/{name}.ipynb"]
         values = dict(zip(words[4::3], words[5::3], strict=True))
         assert words[3::3] == ["-p"] * len(values)
         assert (values.pop("run_path"), values.pop("overwrite"), values.pop("interactive")) == ("../runs/best", "True", "False")
