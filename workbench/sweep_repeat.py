@@ -41,11 +41,7 @@ def papermill_commands(cell: pd.Series, varied: list[str], video: str, run: str)
         if notebook == CHAIN[0]:
             values["video"] = video
         values |= {name.split(".")[1]: value for name, value in chosen.items() if _notebook(name) == notebook}
-        words = [
-            "papermill",
-            f"{notebook}.ipynb",
-            f"{run}/{notebook}.ipynb",
-        ]  # made by `workbench reconstruct` it has no other folder for it
+        words = ["papermill", f"{notebook}.ipynb", f"{run}/{notebook}.ipynb"]  # a run need not have a folder for notebooks
         for name, value in values.items():
             words += ["-p", name, str(value)]
         lines.append(shlex.join(words))
