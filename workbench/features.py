@@ -12,25 +12,29 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.spatial import KDTree
 
 from workbench.errors import VideoError
 from workbench.hloc import Entry, Features, Progress, feature_entry, write_in_blocks
 from workbench.parameters import FeatureParameters
 
-__all__ = ["Features", "SuperPoint", "detector", "extract", "sift_features"]
+__all__ = ["Features", "SuperPoint", "detector", "extract", "sift_features", "spread_out"]
 
 BLOCK = 64  # frames a block: what a killed run loses at most
 SIFT_LENGTH = 128
 OPENCV_CONTRAST_THRESHOLD = 0.04  # the first design's choice
 
 
-def sift_features(image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int]) -> Features:
+def sift_features(
+    image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int], nms_radius: int = 0
+) -> Features:
     """SIFT keypoints (Lowe, IJCV 2004) with RootSIFT descriptors (Arandjelovic and Zisserman, CVPR 2012).
 
     image: (h, w, 3) uint8 RGB working copy. original_size: width and height of the original, px; keypoints are given
     in its pixels. The ``max_keypoints`` strongest by response are kept, strongest first (ties by position, so the
     order is always the same). A place with several orientations has a keypoint for each of them, as in OpenCV. Scores
     are the absolute responses of the detector. An image without keypoints gives empty arrays of the right shapes.
+    nms_radius: px of the working copy, see :func:`spread_out`; 0 drops none.
     """
     gray = cv2.cvtColor(_checked(image), cv2.COLOR_RGB2GRAY)
     # nfeatures=0: OpenCV's own choice of the strongest keeps ties in a way that depends on its threads.
@@ -43,21 +47,39 @@ def sift_features(image: np.ndarray, max_keypoints: int, contrast_threshold: flo
     scores = np.array([point.response for point in found], dtype=np.float32)
     angles = np.array([point.angle for point in found], dtype=np.float32)
     sizes = np.array([point.size for point in found], dtype=np.float32)
-    strongest = np.lexsort((sizes, angles, points[:, 0], points[:, 1], -scores))[:max_keypoints]
+    strongest = np.lexsort((sizes, angles, points[:, 0], points[:, 1], -scores))
+    if nms_radius:
+        strongest = strongest[spread_out(points[strongest], nms_radius)]
+    strongest = strongest[:max_keypoints]
     # Square root of the L1-normalised histogram: its dot product is the Hellinger kernel, and its length is 1.
     histogram = descriptors[strongest].astype(np.float64)
     root = np.sqrt(histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1e-12))
     return _features(points[strongest], scores[strongest], root, image, original_size)
 
 
+def spread_out(points: np.ndarray, radius: float) -> np.ndarray:
+    """(K,) bool: the points that stay when each, strongest first, drops the later ones within ``radius`` of it.
+
+    points: (K, 2) float, strongest first, in the unit of ``radius``. Points at one and the same place stay or go together:
+    they are one keypoint in several orientations, none of them stronger than the others.
+    """
+    tree, stays = KDTree(points), np.ones(len(points), dtype=bool)
+    for k, point in enumerate(points):
+        if stays[k]:
+            near = np.array(tree.query_ball_point(point, radius))
+            stays[near[(near > k) & (points[near] != point).any(axis=1)]] = False
+    return stays
+
+
 class SuperPoint:
     """SuperPoint (DeTone, Malisiewicz and Rabinovich, CVPR workshop 2018) through transformers, to a fraction of a pixel.
 
-    name: bundled name, hub name or local folder of transformers' SuperPointForKeypointDetection. Raises
-    :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
+    name: bundled name, hub name or local folder of transformers' SuperPointForKeypointDetection. keypoint_threshold: the
+    probability a keypoint needs, 0 to 1; nms_radius: px of the picture; 0 leaves what the weights' configuration says.
+    Raises :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
     """
 
-    def __init__(self, name: str, max_keypoints: int) -> None:
+    def __init__(self, name: str, max_keypoints: int, keypoint_threshold: float = 0.0, nms_radius: int = 0) -> None:
         import torch
 
         from workbench.pretrained import load_pretrained
@@ -65,7 +87,10 @@ class SuperPoint:
         model = load_pretrained("SuperPointForKeypointDetection", name, "--features.superpoint_model")
         self.model = model.to(memory_format=torch.channels_last)  # the convolutions take a third less time
         # The decoder copies its settings when it is made, so the configuration alone would change nothing.
-        self.model.keypoint_decoder.max_keypoints = max_keypoints
+        decoder = self.model.keypoint_decoder
+        decoder.max_keypoints = max_keypoints
+        decoder.keypoint_threshold = keypoint_threshold or decoder.keypoint_threshold
+        decoder.nms_radius = nms_radius or decoder.nms_radius
 
     def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
         """Features of an (h, w, 3) uint8 RGB image, strongest first; scores are probabilities, 0 to 1."""
@@ -117,10 +142,11 @@ def detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, 
 
     Raises :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
     """
+    most, radius = parameters.max_keypoints, parameters.nms_radius
     if parameters.keypoints == "superpoint":
-        return SuperPoint(parameters.superpoint_model, parameters.max_keypoints)
+        return SuperPoint(parameters.superpoint_model, most, parameters.keypoint_threshold, radius)
     threshold = OPENCV_CONTRAST_THRESHOLD if parameters.keypoints == "sift-opencv" else parameters.contrast_threshold
-    return lambda image, size: sift_features(image, parameters.max_keypoints, threshold, size)
+    return lambda image, size: sift_features(image, most, threshold, size, radius)
 
 
 def _checked(image: np.ndarray) -> np.ndarray:

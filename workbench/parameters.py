@@ -109,6 +109,15 @@ class FeatureParameters(Parameters):
         0.01, "SIFT contrast threshold, 0 to 0.2, for sift only (sift-opencv takes 0.04)", 0.0, 0.2
     )
     superpoint_model: str = parameter("magic-leap-community/superpoint", "hub name or local folder, for superpoint only")
+    keypoint_threshold: float = parameter(
+        0.0, "SuperPoint keypoint threshold, 0 to 1, for superpoint only; 0: the weights' own", 0.0, 1.0
+    )
+    nms_radius: int = parameter(
+        0,
+        "radius in which only the strongest keypoint stays, px on the working copy, 0 to 100; 0: none, or superpoint's own",
+        0,
+        100,
+    )
 
 
 @dataclass(frozen=True)

@@ -346,7 +346,13 @@ def _remove(path: Path) -> None:
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:
     changed = [f"{key}={old!r} (now {values.get(key)!r})" for key, old in found["parameters"].items() if values.get(key) != old]
-    what = f"was made with {', '.join(changed)}" if changed else "was made from other inputs than there are now"
+    new = [key for key in values if key not in found["parameters"]]
+    if changed:
+        what = f"was made with {', '.join(changed)}"
+    elif new:
+        what = f"was made by an older workbench, which had no {', '.join(new)}"
+    else:
+        what = "was made from other inputs than there are now"
     return f"stage {name} {what}: pass --overwrite (in a notebook: overwrite = True) to replace it, or use another --out"
 
 

@@ -42,7 +42,7 @@ from workbench.run import Run
 from workbench.scenes import Looks, frames_of, order_scene
 from workbench.stabilise import moved, steady_transforms
 from workbench.stretches import LONG, order_long, search_long
-from workbench.transforms import alignment_table, register_pairs, registered_points, scene_alignment
+from workbench.transforms import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.video import join_videos, read_proxies, write_parts
 from workbench.views import embedded_view, fine_view, thumbnail_view
 
@@ -273,7 +273,7 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         "pairs": matched["pairs"],
         "pairs_per_frame": matched["pairs_per_frame"],
         "registered_pairs": run.info("register")["registered"],
-    }
+    } | match_figures(run.transforms())
     if run.edits("order"):
         metrics["edits"] = len(run.edits("order"))
     links, weak = int(table["confidence"].notna().sum()), weak_links(table)

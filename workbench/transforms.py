@@ -71,6 +71,22 @@ def register_pairs(
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["a", "b", "matches", "inliers"], np.int64))
 
 
+def match_figures(table: pd.DataFrame) -> dict[str, float]:
+    """How good the matches of a table from :func:`register_pairs` are, without any truth; all 0 without pairs.
+
+    ``matches_per_pair``, ``inliers_per_pair``: means over the pairs compared, those with foreign frames among them.
+    ``inlier_ratio``: share of all matches that agree with the transform of their pair, 0 to 1. ``registered_share``: of the
+    pairs, 0 to 1.
+    """
+    pairs, matches, inliers = len(table), int(table["matches"].sum()), int(table["inliers"].sum())
+    return {
+        "matches_per_pair": round(matches / max(1, pairs), 3),
+        "inliers_per_pair": round(inliers / max(1, pairs), 3),
+        "inlier_ratio": round(inliers / max(1, matches), 4),
+        "registered_share": round(int((table["model"] != "none").sum()) / max(1, pairs), 4),
+    }
+
+
 def registered_points(
     features_h5: Path, matches_h5: Path, table: pd.DataFrame, threshold: float, progress: bool = True
 ) -> PairPoints:
