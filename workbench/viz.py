@@ -3,7 +3,7 @@
 Charts are here; pictures of frames come from :mod:`workbench.viz_pictures`, those of two frames from
 :mod:`workbench.viz_pairs`, matrices from :mod:`workbench.viz_matrices`, those of alignment from
 :mod:`workbench.viz_alignment`, that of confidence from :mod:`workbench.viz_links`, those of a sweep from
-:mod:`workbench.viz_sweep`; all can be reached here too.
+:mod:`workbench.viz_sweep` and :mod:`workbench.viz_one_at_a_time`; all can be reached here too.
 
 Figures are made with ``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned
 (``fig = viz.umap_scatter(...)``), or the cell shows it twice. Functions with ``ax`` draw into it when it is given. A
@@ -22,6 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
 from workbench.viz_links import link_confidence_plot
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
+from workbench.viz_one_at_a_time import one_at_a_time_plot
 from workbench.viz_pairs import plot_matches, registered_overlay
 from workbench.viz_pictures import (
     OUTLIER_COLOUR,
@@ -53,6 +54,7 @@ __all__ = [
     "link_confidence_plot",
     "main_effects_plot",
     "match_counts_matrix",
+    "one_at_a_time_plot",
     "order_against_truth",
     "pareto_plot",
     "plot_images",
