@@ -48,6 +48,43 @@ def test_the_strongest_are_kept(photograph):
     assert np.array_equal(few.keypoints, many.keypoints[:50])
 
 
+def test_points_that_are_spread_out():
+    """Strongest first, radius 3. The place (0, 0) stays with both its points and drops both at (3, 0), which drop nothing then:
+    (5, 0) stays. A radius smaller than all distances drops nothing."""
+    points = np.array([[0, 0], [0, 0], [3, 0], [3, 0], [5, 0], [1, 0], [5, 2.5], [0, 4]])
+    assert features.spread_out(points, 3).tolist() == [True, True, False, False, True, False, False, True]
+    assert features.spread_out(points, 0.5).all()
+
+
+def test_suppression_radius(photograph):
+    """No two places are within the radius, and everything that was dropped has something stronger within it. Of a place that
+    stays all orientations stay, and the number of keypoints is filled up with weaker ones."""
+    everything = features.sift_features(photograph, 8192, 0.01, SIZE)
+    spread = features.sift_features(photograph, 8192, 0.01, SIZE, nms_radius=6)
+    places = np.unique(spread.keypoints, axis=0)
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+    assert (apart[~np.eye(len(places), dtype=bool)] > 6).all()
+    assert len(places) < 0.9 * len(spread), "some places have several orientations"
+    kept = {tuple(point) for point in spread.keypoints.tolist()}
+    stays = np.array([tuple(point) in kept for point in everything.keypoints.tolist()])
+    assert np.array_equal(everything.keypoints[stays], spread.keypoints)
+    assert np.array_equal(everything.descriptors[:, stays], spread.descriptors)
+    assert 0.2 < stays.mean() < 0.8
+    for k in np.flatnonzero(~stays):
+        near = np.linalg.norm(spread.keypoints - everything.keypoints[k], axis=1) <= 6.001
+        assert spread.scores[near].max() >= everything.scores[k]
+    few = features.detector(FeatureParameters(max_keypoints=100, nms_radius=6))(photograph, SIZE)
+    assert np.array_equal(few.keypoints, spread.keypoints[:100])
+
+
+def test_suppression_radius_is_in_pixels_of_the_copy(photograph):
+    """The same picture as the copy of an original of twice the size: the same keypoints stay."""
+    single = features.sift_features(photograph, 300, 0.01, SIZE, nms_radius=5)
+    double = features.sift_features(photograph, 300, 0.01, (1280, 854), nms_radius=5)
+    assert np.allclose((double.keypoints + 0.5) / 2 - 0.5, single.keypoints, atol=1e-3)
+    assert np.array_equal(double.descriptors, single.descriptors)
+
+
 def test_keypoints_are_in_pixels_of_the_original(photograph):
     """Keypoints of a half-size copy lie on those of the original: half pixels are counted as hloc counts them."""
     half = cv2.resize(photograph[:426], (320, 213), interpolation=cv2.INTER_AREA)

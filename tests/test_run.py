@@ -57,6 +57,20 @@ def test_create_and_open(tmp_path, source):
     assert [path.name for path in opened.path.iterdir()] == ["run.json"]
 
 
+def test_a_stage_from_before_a_parameter(run, source):
+    """A run of an older workbench, whose stage lacks a parameter of today, is refused with its name, and can be replaced."""
+    chain(run)
+    record = json.loads((run.path / "run.json").read_text())
+    del record["stages"]["cluster"]["parameters"]["xi"]
+    record["stages"]["cluster"]["fingerprint"] = "that of the others"
+    (run.path / "run.json").write_text(json.dumps(record))
+    older = Run.create(run.path, source)
+    with pytest.raises(StaleStageError, match="cluster was made by an older workbench, which had no xi: pass --overwrite"):
+        chain(older)
+    chain(older, overwrite=True)
+    older.require("order")
+
+
 def test_an_empty_folder_is_taken(tmp_path, source):
     (tmp_path / "empty").mkdir()
     assert Run.create(tmp_path / "empty", source).record["stages"] == {}

@@ -57,6 +57,7 @@ def test_quality_on_the_sample(sample_run):
     assert metrics["outlier_f1"] >= 0.98 and metrics["scene_f1"] >= 0.98
     assert metrics["tau"] >= 0.98 and metrics["adjacent"] >= 0.9 and metrics["coverage"] >= 0.98
     assert metrics["pairs_per_frame"] <= 8
+    assert metrics["registered_share"] > 0.8 and metrics["inlier_ratio"] > 0.8 and metrics["inliers_per_pair"] > 50
     table, scenes = run.transforms(), run.scenes()
     inside = (scenes[table["a"]] == scenes[table["b"]]) & (scenes[table["a"]] >= 0)
     assert (table["model"] != "none")[inside].mean() > 0.95

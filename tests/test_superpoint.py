@@ -1,12 +1,14 @@
 """Keypoints of a SuperPoint: transformers' own, with the fraction of the pixel, at seeded random weights."""
 
 # ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_sample_images
-from test_superglue import liven, tiny_detector
+from test_superglue import liven, save_tiny, tiny_detector
 
 from workbench.models import torchvision
 
@@ -14,6 +16,8 @@ torchvision()
 from transformers import SuperPointForKeypointDetection
 from transformers.models.superpoint.modeling_superpoint import simple_nms
 
+from workbench.features import detector
+from workbench.parameters import FeatureParameters
 from workbench.superpoint import find, parabola_peaks, suppressed
 
 
@@ -61,6 +65,23 @@ def test_keypoints_are_those_of_the_public_forward(grey):
     assert np.allclose(scores, public.scores[0].numpy()[same])
     assert (descriptors * public.descriptors[0].numpy()[same]).sum(axis=1).min() > 0.98
     assert np.allclose(np.linalg.norm(descriptors, axis=1), 1, atol=1e-5)
+
+
+def test_threshold_and_radius(tmp_path):
+    """0 is what the weights' configuration says (threshold 0, radius 3); other values take its place."""
+    save_tiny(tmp_path, 32)
+    picture = cv2.resize(load_sample_images().images[0], (320, 200), interpolation=cv2.INTER_AREA)
+    chosen = partial(FeatureParameters, "superpoint", 8192, superpoint_model=str(tmp_path / "superpoint"))
+    own, same, wide = (detector(chosen(nms_radius=radius))(picture, (320, 200)) for radius in (0, 3, 10))
+    assert own.keypoints.tobytes() == same.keypoints.tobytes()
+    middle = float(np.median(own.scores))
+    strong = detector(chosen(keypoint_threshold=middle))(picture, (320, 200))
+    assert np.array_equal(strong.keypoints, own.keypoints[own.scores > middle])
+    assert 0 < len(strong) < 0.6 * len(own)
+    assert 0 < len(wide) < 0.5 * len(own)
+    pixels = np.rint(wide.keypoints)
+    apart = np.abs(pixels[:, None] - pixels[None]).max(axis=2)
+    assert apart[~np.eye(len(pixels), dtype=bool)].min() >= 10
 
 
 def test_no_keypoints(grey):

@@ -1,6 +1,7 @@
 """The table of registered pairs, on frames of the sample whose true neighbours are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.errors import MissingStageError, RunError
@@ -8,7 +9,7 @@ from workbench.features import extract
 from workbench.match import match_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.register import UNRELATED
-from workbench.transforms import TRANSFORM, register_pairs
+from workbench.transforms import TRANSFORM, match_figures, register_pairs
 
 COLUMNS = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
 SIZE = (320, 240)
@@ -72,6 +73,15 @@ def test_strangers_and_blank_frames_do_not_register(table):
     assert apart["displacement"].isna().all() and (apart["residual"] == UNRELATED).all()
     assert (apart[TRANSFORM].to_numpy() == [1, 0, 0, 0, 1, 0]).all()
     assert rows(table, NOTHING)["matches"].item() == 0
+
+
+def test_figures_of_the_matches(table):
+    """As counted by hand: of four pairs two register, with 30 of their 40 matches; the other 10 matches agree with nothing."""
+    pairs = {"matches": [10, 30, 10, 0], "inliers": [8, 22, 0, 0], "model": ["similarity", "similarity", "none", "none"]}
+    found = match_figures(pd.DataFrame(pairs))
+    assert found == {"matches_per_pair": 12.5, "inliers_per_pair": 7.5, "inlier_ratio": 0.6, "registered_share": 0.5}
+    assert set(match_figures(table[:0]).values()) == {0}
+    assert match_figures(rows(table, NEAR))["registered_share"] == 1 and match_figures(rows(table, NEAR))["inlier_ratio"] > 0.7
 
 
 def test_a_stricter_threshold_has_fewer_inliers(files, images, table):
