@@ -1,9 +1,11 @@
 """The two frames of a pair: their matches, as the run has them or found anew, as figures; and the one laid on the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,11 +14,12 @@ from workbench import viz
 from workbench.features import detector
 from workbench.hloc import Features, open_h5, pair_name, read_features, read_matches
 from workbench.match import Matcher, make_matcher
-from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
 from workbench.register import Registration, in_pixels_of
 from workbench.run import Run
 from workbench.stages import run_threshold
 from workbench.transforms import TRANSFORM, register_features
+from workbench.viz_pairs import match_picture
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
@@ -85,6 +88,29 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
     return viz.registered_overlay(images[a], images[b], transform)
+
+
+def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:
+    """The matches of frames ``a`` < ``b`` under several settings, one below the other, with what each finds.
+
+    settings: names of feature and match parameters with values (``{"match_threshold": 0.5}``); the rest are defaults. Lines are
+    those of :func:`~workbench.viz_pairs.match_picture`. Raises as :class:`PairMatcher` does, and
+    :class:`~workbench.errors.ParameterError` for settings that cannot be.
+    """
+    matcher, images = PairMatcher(run), run.images()
+    height = 7.6 * images.shape[1] / (2 * images.shape[2]) + 0.3
+    fig, axes = plt.subplots(len(settings), figsize=(7.6, height * len(settings)), squeeze=False, layout="constrained")
+    for ax, values in zip(axes[:, 0], settings, strict=True):
+        chosen = stage_parameters(dict(values))
+        found = matcher.match(a, b, chosen["features"], chosen["match"])
+        ends, agree = (found.first.keypoints, found.second.keypoints), found.aligned.inliers
+        scale = images.shape[2] / matcher.size[0]
+        ax.imshow(match_picture(images[a], images[b], *ends, found.matches, found.scores, agree, scale=scale, size=(376, 376)))
+        ax.set_axis_off()
+        named = ", ".join(f"{name} {value}" for name, value in values.items())
+        registers = "registered" if found.aligned.model != "none" else "not registered"
+        ax.set_title(f"{named}: {len(agree)} matches, {agree.sum()} agree, {registers}", fontsize=10)
+    return fig
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from workbench.viz_pictures import SCENE_COLOURS, scene_marker
 
-DEFAULT_COLOUR = "#ddd5b8"
+DEFAULT_COLOUR = "#e9e2cc"
 
 
 def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], title: str = "One parameter at a time") -> Figure:
@@ -29,7 +29,7 @@ def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], tit
             for number, figure in enumerate(figures):
                 style = {"color": SCENE_COLOURS[number], "marker": scene_marker(number), "markersize": 4, "linewidth": 1.2}
                 ax.plot(places, cells[figure], label=figure, **style)
-            ax.axvspan(*(places[cells["default"]][0] + [-0.4, 0.4]), color=DEFAULT_COLOUR, alpha=0.7, linewidth=0, zorder=0)
+            ax.axvspan(*(places[cells["default"]][0] + [-0.4, 0.4]), color=DEFAULT_COLOUR, linewidth=0, zorder=0)
             ax.set_xticks(places, [f"{value:g}" if not isinstance(value, str) else value for value in cells["value"]])
             ax.set_xlim(-0.5, len(cells) - 0.5)
             ax.yaxis.set_major_locator(MaxNLocator(4))
@@ -40,7 +40,10 @@ def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], tit
         ax.set_title(", ".join(figures) if figures != ["seconds"] else "seconds, features and match", fontsize=9)
         if len(figures) > 1:
             ax.legend(fontsize=7, loc="best", frameon=True, framealpha=0.8)
-    for ax in axes[:, -1]:
-        ax.set_ylim(bottom=0)
+    for ax, figures in zip(axes[0, :-1], columns[:-1], strict=True):
+        low, high = found[figures].min(axis=None), found[figures].max(axis=None)
+        if high <= 1:  # shares: a hair below 1 is not to look like a fall
+            ax.set_ylim(min(low, 0.9) - 0.02, 1.02)
+    axes[0, -1].set_ylim(bottom=0)
     fig.suptitle(f"{title} (the default is shaded)", fontsize=11)
     return fig
