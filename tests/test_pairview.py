@@ -1,5 +1,7 @@
 """The figures and the table of notebook 04, on the run of the short sample: 26 frames, two scenes and 4 foreign frames."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -81,3 +83,18 @@ def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
     monkeypatch.setattr("workbench.pairview.read_features", None)
     after = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.9, sinkhorn_iterations=5))
     assert after.first is before.first and (after.matches >= 0).sum() < (before.matches >= 0).sum()
+
+
+def test_settings_side_by_side(short_run, pairs):
+    """A picture a setting, whose title says what was found: a higher threshold leaves fewer matches, and the default is the
+    run's own."""
+    run, pair = short_run[0], tuple(pairs[len(pairs) // 2].tolist())
+    fig = pairview.settings_figure(run, *pair, [{"match_threshold": value} for value in (0.0, 0.25, 0.9)])
+    titles = [ax.get_title() for ax in fig.axes]
+    found = [re.fullmatch(r"match_threshold (\S+): (\d+) matches, (\d+) agree, registered", title) for title in titles]
+    assert [match[1] for match in found] == ["0.0", "0.25", "0.9"]
+    counts = [int(match[2]) for match in found]
+    assert counts[0] > counts[1] > counts[2] > 0
+    own = run.transforms().set_index(["a", "b"]).loc[pair]
+    assert [int(found[1][2]), int(found[1][3])] == own[["matches", "inliers"]].tolist()
+    assert all(ax.images[0].get_array().shape == fig.axes[0].images[0].get_array().shape for ax in fig.axes)

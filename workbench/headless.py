@@ -13,7 +13,7 @@ from workbench.parameters import Parameters
 from workbench.run import NOTEBOOKS, Run
 
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
-BESIDE = ("06_compare",)  # these read the tables of sweeps, and are no part of a run
+BESIDE = ("06_compare", "07_tune_superglue")  # these read the tables of sweeps, and are no part of a run
 
 
 def notebooks_folder() -> Path:

@@ -29,6 +29,9 @@ QUALITY = {
     "least_confidence": True,  # from here on without a truth
     "weak_links": False,
     "alignment_error_px": False,
+    "registered_share": True,
+    "inlier_ratio": True,
+    "inliers_per_pair": True,
 }
 
 
