@@ -83,9 +83,9 @@ def test_better_values_are_preferred(tmp_path, seconds, value):
     ("cells", "figures", "words"),
     [
         (CELLS, ["tau", "beauty"], "the table has no beauty"),
-        (CELLS[1:3], ["tau"], "no cell of the table is beside one with the defaults"),
-        (CELLS[:1], ["tau"], "no cell of the table is beside one with the defaults"),
-        ([CELLS[7], CELLS[1]], ["tau"], "no cell of the table is beside one with the defaults"),
+        (CELLS[1:3], ["tau"], "no cell that is done has the defaults, beside others"),
+        (CELLS[:1], ["tau"], "no cell that is done has the defaults, beside others"),
+        ([CELLS[7], CELLS[1]], ["tau"], "no cell that is done has the defaults, beside others"),
     ],
 )
 def test_tables_of_something_else(tmp_path, cells, figures, words):

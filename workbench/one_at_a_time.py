@@ -25,11 +25,11 @@ def effects(table: pd.DataFrame, figures: Sequence[str]) -> pd.DataFrame:
     """
     missing = [name for name in (*figures, *COST) if name not in table]
     if missing:
-        raise UsageError(f"the table has no {', '.join(missing)}: give that of a sweep whose videos have a truth")
+        raise UsageError(f"the table has no {', '.join(missing)}: give one of videos with a truth, with cells that are done")
     names, done = varied(table), table[table["status"] == DONE]
     off = pd.DataFrame({name: done[name] != defaults()[name] for name in names}, index=done.index)
     if not names or off.any(axis=1).all():
-        raise UsageError("no cell of the table is beside one with the defaults: vary a parameter, and add {} to the list")
+        raise UsageError("no cell that is done has the defaults, beside others: vary a parameter, and add {} to the list")
     measured = done[list(figures)].assign(seconds=done[list(COST)].sum(axis=1)).astype("Float64").astype(float)
     base = measured[~off.any(axis=1)].groupby(done["video"]).mean()
     rows = []
