@@ -199,6 +199,7 @@ ONLY_WITH = {
     "cluster.xi": ("cluster.clusterer", ("optics",)),
     "features.contrast_threshold": ("features.keypoints", ("sift",)),
     "features.superpoint_model": ("features.keypoints", ("superpoint",)),
+    "features.keypoint_threshold": ("features.keypoints", ("superpoint",)),
     "match.model": ("match.matcher", ("superglue", "lightglue")),
     "match.ratio": ("match.matcher", ("sift-flann", "sift-exact")),
     "match.match_threshold": ("match.matcher", ("superglue", "lightglue")),
