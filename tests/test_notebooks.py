@@ -97,12 +97,12 @@ def committed(request) -> tuple[Path, nbformat.NotebookNode]:
 
 
 def test_valid_and_short(committed):
-    """At most 15 code cells of at most 15 lines; nothing is defined, that is the package's part."""
+    """At most 15 code cells of at most 15 lines (of parameters: 20, one a line); nothing is defined, that is the package's part."""
     _, notebook = committed
     nbformat.validate(notebook)
     assert len(code(notebook)) <= 15
     for cell in code(notebook):
-        assert len(cell.source.splitlines()) <= 15, cell.source
+        assert len(cell.source.splitlines()) <= (20 if "parameters" in tags(cell) else 15), cell.source
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, kinds)], cell.source
 
