@@ -101,7 +101,7 @@ def test_sample_is_begun(clone, started, monkeypatch):
 def test_sample_that_somebody_works_on_is_left_alone(clone, started):
     """After an edit later results are out of date, and some are missing: the notebooks say how to go on, JupyterLab starts."""
     path = clone / "runs" / "sample"
-    Run.create(path, clone / "data" / "sample.mp4").set_edits("embed", ["by hand"], {})
+    Run.create(path, clone / "data" / "sample.mp4").set_edits("embed", [{"by": "hand"}], {})
     before = (path / "run.json").read_bytes()
     assert workbench("lab").err.startswith("starting JupyterLab")
     assert (path / "run.json").read_bytes() == before

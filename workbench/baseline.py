@@ -5,6 +5,7 @@ import numpy as np
 from workbench.errors import RunError
 from workbench.evaluate import OrderRow
 from workbench.order import greedy_chain
+from workbench.results import read_arrays
 from workbench.run import Run
 
 
@@ -16,10 +17,11 @@ def first_design(run: Run) -> list[OrderRow]:
     labels = run.scenes()
     places = np.full(len(labels), -1)
     for scene in range(labels.max(initial=-1) + 1):
-        with np.load(run.path / "distances" / f"scene{scene:02d}.npz") as matrices:
-            if len(matrices["shown"]) < len(matrices["frames"]):
-                raise RunError(f"scene {scene} is too long for the first design, which needs all pairs of its frames at once")
-            places[matrices["frames"][greedy_chain(matrices["blend"])]] = np.arange(len(matrices["frames"]))
+        file = run.path / "distances" / f"scene{scene:02d}.npz"
+        frames, shown, blend = read_arrays(file, len(labels), "frames", "shown", "blend")
+        if len(shown) < len(frames):
+            raise RunError(f"scene {scene} is too long for the first design, which needs all pairs of its frames at once")
+        places[frames[greedy_chain(blend)]] = np.arange(len(frames))
     return [
         OrderRow(position, int(scene), int(place)) for position, (scene, place) in enumerate(zip(labels, places, strict=True))
     ]

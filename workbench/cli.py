@@ -84,7 +84,8 @@ def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, all_
     from workbench import stages
 
     run, known, chosen = _begin(video, out, truth, given, overwrite)
-    metrics = stages.reconstruct(run, chosen, known, overwrite, progress=_watched())
+    with run.held():
+        metrics = stages.reconstruct(run, chosen, known, overwrite, progress=_watched())
     _finish(run, metrics, [])
 
 
@@ -193,7 +194,8 @@ def flip(run_path: Path, scene: int | None) -> None:
     from workbench.run import Run
 
     run = Run.open(run_path)
-    flipped = flip_scenes(run, scene, progress=_watched())
+    with run.held():
+        flipped = flip_scenes(run, scene, progress=_watched())
     click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.path / 'order.csv'}; the videos are written again")
     if (run.path / "report.html").exists():
         click.echo(f"note: report.html still shows the order before; `workbench run VIDEO --out {run.path}` draws it again")
@@ -260,9 +262,7 @@ def _begin(
     given = full_names(given)
     stage_parameters(given)
     from workbench.evaluate import find_truth, read_truth
-    from workbench.kept import FILE, let_go, read_kept
     from workbench.run import Run
-    from workbench.stages import read_video
     from workbench.video import decode
 
     with closing(decode(video)) as frames:  # no run directory for what has no frame
@@ -271,6 +271,16 @@ def _begin(
     if known:
         read_truth(known)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)
+    with run.held():
+        return run, known, _chosen(run, known, given, overwrite)
+
+
+def _chosen(run: "Run", known: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
+    """The parameters for a run that nobody else works in; its video is read with them."""
+    from workbench.evaluate import read_truth
+    from workbench.kept import FILE, let_go, read_kept
+    from workbench.stages import read_video
+
     if overwrite:  # what is replaced by something else on purpose is not what is kept
         let_go(run, given)
     kept = {name: value for name, value in read_kept(run).items() if name not in given and value != defaults()[name]}
@@ -280,7 +290,7 @@ def _begin(
     chosen = stage_parameters(kept | given)
     if known:
         read_truth(known, read_video(run, chosen["video"], overwrite, progress=_watched())["info"]["frames"])
-    return run, known, chosen
+    return chosen
 
 
 def _watched() -> bool:

@@ -8,7 +8,6 @@ import base64
 import html
 import io
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluate import OrderRow, kendall, read_order
+from workbench.folder import read_json
 from workbench.report import SCORES, html_page, html_table, summary_rows
 from workbench.run import Run
 
@@ -167,7 +167,7 @@ def _open(name: str, path: Path) -> ComparedRun:
     if not file.is_file():
         raise MissingStageError(f"{path} is not measured yet: finish it first, with `workbench reconstruct VIDEO --out {path}`")
     try:
-        metrics = json.loads(file.read_text(encoding="utf-8"))
+        metrics = read_json(file)
         summary_rows(metrics)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged: call the command that made the run again, it measures it anew") from error

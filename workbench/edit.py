@@ -93,5 +93,5 @@ def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _keep(run: Run, first: pd.DataFrame, edits: list[Edit]) -> None:
     table, left_out = apply_edits(first, edits)
-    run.set_edits("order", edits, {"edits_left_out": left_out})
-    run.write_text("order.csv", table.to_csv(index=False, lineterminator="\n"))
+    text = table.to_csv(index=False, lineterminator="\n")
+    run.set_edits("order", edits, {"edits_left_out": left_out}, "order.csv", text)

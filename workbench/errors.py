@@ -43,6 +43,10 @@ class StaleStageError(RunError):
     """A stage was finished with other parameters or inputs; it is only replaced when asked to."""
 
 
+class BusyError(RunError):
+    """Another process works in the run directory."""
+
+
 class NotebookError(WorkbenchError):
     """A notebook of the chain failed."""
 

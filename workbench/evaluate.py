@@ -19,6 +19,7 @@ from sklearn.metrics.cluster import pair_confusion_matrix
 from workbench.errors import RunError, TruthError, WorkbenchError
 
 OUTLIER = "outlier"
+TABLE_BYTES = 2**28  # far more than a row for every frame of any video
 
 
 class TruthRow(NamedTuple):
@@ -74,6 +75,9 @@ def read_order(path: str | Path) -> list[OrderRow]:
             raise RunError(f"{path} line {line}: place {order} of scene {scene} is taken twice, write the order again")
         taken.add((scene, order))
         rows.append(OrderRow(position, max(scene, -1), order))
+    beyond = [row for row in rows if max(row.scene, row.order) >= len(rows)]
+    if beyond:
+        raise RunError(f"{path}: scene {beyond[0].scene}, place {beyond[0].order} is beyond {len(rows)} frames, write it again")
     return _by_position(path, rows, RunError)
 
 
@@ -193,6 +197,8 @@ def _scenes(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[int, 
 def _records(path: str | Path, columns: tuple[str, ...], error: type[WorkbenchError]) -> list[tuple[int, dict[str, str]]]:
     """(line number, record) of a CSV file that must have ``columns``; raises ``error`` with the remedy."""
     try:
+        if Path(path).stat().st_size > TABLE_BYTES:
+            raise error(f"{path} is far too large: give a CSV file with {','.join(columns)}")
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             records = [(reader.line_num, record) for record in reader]
@@ -214,7 +220,7 @@ def _number(path: str | Path, line: int, name: str, text: str, error: type[Workb
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value.is_integer():
+    if not value.is_integer() or abs(value) > 2**53:
         raise error(f"{path} line {line}: {name} is {text!r}, give a whole number")
     return int(value)
 

@@ -31,8 +31,16 @@ _ORIENTATIONS = {
     (0, -1, -1, 0): (270, "transpose=clock_flip"),
 }
 
-# FFmpeg also "demuxes" these: text drawn as pictures, and lists that point to other files or to the network.
-_NOT_VIDEO = {"tty", "hls", "dash", "concat", "ffconcat", "sdp", "rtsp", "rtp", "imf"}
+# What FFmpeg may take a file for. It also "demuxes" text, drawn as pictures, and lists that point to other files or to the
+# network; none of them is looked into.
+_FORMATS = (
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,gxf,rm,dv,wtv,gif,apng,"
+    "mjpeg,yuv4mpegpipe,vc1,h261,h263,dirac,cavsvideo,aac,mp3,flac,wav"  # sound: to say that there are no pictures
+)
+# Pixels of a frame: more than 8K has. A decoder holds some twenty frames, and a file can claim any size.
+MOST_PIXELS = 8192 * 4352
+_LIMITS = {"max_pixels": str(MOST_PIXELS)}
+_STREAMS = 64  # limits are set for so many streams of a file; the video is among them
 
 
 def local_file(path: str | Path) -> Path:
@@ -64,10 +72,16 @@ class Decoder:
     def __init__(self, path: str | Path) -> None:
         self.path = local_file(path)
         try:
-            # The whitelist keeps a playlist from reaching out to the network while FFmpeg probes it.
             self.container = av.open(
-                str(self.path.resolve()), options={"protocol_whitelist": "file"}, metadata_errors="replace"
+                str(self.path.resolve()),
+                options={"protocol_whitelist": "file", "format_whitelist": _FORMATS},
+                stream_options=[_LIMITS] * _STREAMS,
+                metadata_errors="replace",
             )
+        except av.ArgumentError as error:
+            raise VideoError(
+                f"{path} is not a video, but perhaps a text, a playlist or a picture: give the path of a video file"
+            ) from error
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise VideoError(
@@ -79,6 +93,7 @@ class Decoder:
         except VideoError:
             self.container.close()
             raise
+        self.stream.codec_context.options = _LIMITS
         self.stream.thread_type = "NONE"
         self.table = TableBuilder()
         self.damaged_packets = self.corrupt_frames = self.resized_frames = 0
@@ -97,14 +112,15 @@ class Decoder:
         self.container.close()
 
     def _video_stream(self) -> av.VideoStream:
-        if set(self.container.format.name.split(",")) & _NOT_VIDEO:
-            raise VideoError(f"{self.path} is a text file or a playlist, not a video: give the path of a video file")
         # A cover picture in a music file is a video stream to FFmpeg, not to a person.
         streams = [stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not streams:
             raise VideoError(f"{self.path} has no video stream: give a file that has pictures")
         if streams[0].codec_context is None:
             raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
+        width, height = streams[0].codec_context.width, streams[0].codec_context.height
+        if width * height > MOST_PIXELS:
+            raise VideoError(f"{self.path} has frames of {width} x {height} px, or says so: scale it down to 8K first")
         return streams[0]
 
     @property

@@ -24,6 +24,9 @@ from tqdm import tqdm
 from workbench.errors import MissingStageError, RunError
 
 FORMAT_VERSION = 1
+LARGEST = 2**26  # entries of a dataset; beyond it memory is not taken, no frame has so much
+LONGEST_SIDE = 2**16  # px
+H5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py raises for damaged files
 
 Entry = tuple[str, dict[str, np.ndarray]]  # group name, datasets of the group
 Progress = Callable[[int, int], None]  # called with (items done, items in all) after every block
@@ -98,41 +101,76 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
         raise MissingStageError(f"{path} is missing: run the stage that writes it first")
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+        version = file.attrs.get("format_version")
+    except H5_ERRORS as error:
         raise RunError(f"{path} is damaged: delete it and run its stage again") from error
     with file:
-        if file.attrs.get("format_version") != FORMAT_VERSION:
+        if not np.isscalar(version) or version != FORMAT_VERSION:
             raise RunError(f"{path} is not of format version {FORMAT_VERSION}: delete it and run its stage again")
         yield file
 
 
 def read_features(file: h5py.File, frame: int) -> Features:
     """Features of one frame from an open ``features.h5``; raises :class:`RunError` when the frame is not in it."""
-    group = _frame_group(file, frame)
+    keypoints, image_size = read_keypoints(file, frame)
+    name, count = frame_name(frame), len(keypoints)
     return Features(
-        keypoints=group["keypoints"][()],
-        scores=group["scores"][()],
-        descriptors=group["descriptors"][()].astype(np.float32),
-        image_size=group["image_size"][()],
+        keypoints=keypoints,
+        scores=_read(file, name, "scores", "f", (count,)),
+        descriptors=_read(file, name, "descriptors", "f", (None, count)).astype(np.float32),
+        image_size=image_size,
     )
 
 
 def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (K, 2) float32 and image size (2,) int64 of one frame, without its descriptors; raises as above."""
-    group = _frame_group(file, frame)
-    return group["keypoints"][()], group["image_size"][()]
+    name = frame_name(frame)
+    image_size = _read(file, name, "image_size", "iu", (2,))
+    if not ((image_size > 0) & (image_size <= LONGEST_SIDE)).all():
+        raise _damaged(file, name, "image_size")
+    return _read(file, name, "keypoints", "f", (None, 2)), image_size
 
 
 def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
     """(N,) int: how many keypoints each of the first ``frames`` frames of a features file has; raises as above."""
     with open_h5(features_h5) as file:
-        return np.array([len(_frame_group(file, frame)["keypoints"]) for frame in range(frames)], dtype=int)
+        return np.array([len(_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
 
 
-def _frame_group(file: h5py.File, frame: int) -> h5py.Group:
-    if frame_name(frame) not in file:
-        raise RunError(f"{frame_name(frame)} is not in {file.filename}: run the features stage again")
-    return file[frame_name(frame)]
+def _dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
+    """A dataset of an open file. Links that lead to other files, and data that lie in them, are refused: a file may come from a
+    stranger. Raises :class:`RunError`.
+    """
+    place: h5py.Group | h5py.Dataset = file
+    try:
+        for part in (*group.split("/"), name):
+            if not isinstance(place, h5py.Group) or not isinstance(place.get(part, getlink=True), h5py.HardLink):
+                raise _damaged(file, group, name)
+            place = place[part]
+        if not isinstance(place, h5py.Dataset) or place.external or place.is_virtual:
+            raise _damaged(file, group, name)
+    except H5_ERRORS as error:
+        raise _damaged(file, group, name) from error
+    return place
+
+
+def _read(file: h5py.File, group: str, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """A dataset in memory, of one of these kinds ("f", "iu") and this shape; floats are finite. Raises :class:`RunError`."""
+    try:
+        found = _dataset(file, group, name)
+        fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
+        if found.dtype.kind not in kinds or not fits or found.size > LARGEST:
+            raise _damaged(file, group, name)
+        values = found[()]
+    except H5_ERRORS as error:
+        raise _damaged(file, group, name) from error
+    if kinds == "f" and not np.isfinite(values).all():
+        raise _damaged(file, group, name)
+    return values
+
+
+def _damaged(file: h5py.File, group: str, name: str) -> RunError:
+    return RunError(f"{name} of {group} in {file.filename} is damaged: delete the file and run its stage again")
 
 
 def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,10 +178,11 @@ def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarra
 
     Returns (K_A,) int32 indices into the keypoints of b, -1 for none, and (K_A,) float32 scores, 0 for none.
     """
-    if pair_name(a, b) not in file:
-        raise RunError(f"pair {pair_name(a, b)} is not in {file.filename}: run the match stage again")
-    group = file[pair_name(a, b)]
-    return group["matches0"][()], group["matching_scores0"][()]
+    name = pair_name(a, b)
+    if name not in file:
+        raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
+    matches = _read(file, name, "matches0", "iu", (None,))
+    return matches, _read(file, name, "matching_scores0", "f", (len(matches),))
 
 
 def feature_entry(frame: int, features: Features) -> Entry:
@@ -228,7 +267,7 @@ def is_made_from(path: Path, parameters: dict[str, Any], key: str, **block: int)
     try:
         with h5py.File(path, "r") as file:
             return dict(file.attrs) == _attributes(parameters, key, **block)
-    except OSError:
+    except H5_ERRORS:
         return False
 
 
@@ -246,6 +285,7 @@ def _leaf_groups(group: h5py.Group, prefix: str = "") -> Iterator[str]:
 def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
     """A file to fill, under a temporary name until it is whole; its bytes depend on the contents alone (no times)."""
     partial = path.with_name(path.name + ".tmp")
+    partial.unlink(missing_ok=True)  # opened as it is, it might share its content with another file
     with h5py.File(partial, "w", libver="earliest") as file:
         for name, value in attributes.items():
             file.attrs[name] = value

@@ -17,6 +17,7 @@ from workbench.parameters import STAGES, Parameters, defaults, full_names, stage
 from workbench.run import NOTEBOOKS, Run
 
 FILE = "kept.yaml"
+KEPT_BYTES = 2**20  # far more than all parameters together
 
 
 def read_kept(run: Run) -> dict[str, Any]:
@@ -28,11 +29,15 @@ def read_kept(run: Run) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
+        if file.stat().st_size > KEPT_BYTES:
+            raise ValueError("it is far too large")
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        if not all(isinstance(value, str | int | float) for value in values.values()):  # lists of lists have no end when shown
+            raise ValueError("every value must be a text, a number, true or false")
         values = full_names(values)
         stage_parameters(values)
-    except (ParameterError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (ParameterError, yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise ParameterError(f"{file} cannot be used ({reason}): mend it, or delete it to go without") from error
     return values
 

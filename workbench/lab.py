@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.folder import write_whole
 from workbench.headless import BESIDE, CHAIN, notebooks_folder
 from workbench.kept import FILE, keep_made, read_kept
 from workbench.parameters import STAGES, stage_parameters
@@ -110,7 +111,7 @@ def copy_notebooks(run: Run) -> tuple[list[str], list[str]]:
             if path.exists():
                 there.append(name)
                 continue
-            nbformat.write(_for_run(nbformat.read(source / path.name, as_version=4), run), path)
+            write_whole(path, nbformat.writes(_for_run(nbformat.read(source / path.name, as_version=4), run)) + "\n")
             copied.append(name)
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error.strerror}): copy the run to where it can be") from error

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
+from workbench.results import read_arrays
 
 Edit = dict[str, Any]
 
@@ -30,11 +31,11 @@ def computed_order(distances: Path, frames: int) -> pd.DataFrame:
     distances: the folder with ``scene00.npz`` and so on. frames: how many the video has.
     """
     scenes, links = [], {}
-    for file in sorted(distances.glob("scene*.npz"), key=lambda path: int(path.stem.removeprefix("scene"))):
-        with np.load(file) as found:
-            ordered = found["frames"][found["order"]].tolist()
-            scenes.append(ordered)
-            links |= dict(zip(map(_pair, pairwise(ordered)), found["confidence"].round(4).tolist(), strict=True))
+    for file in sorted(distances.glob("scene[0-9]*.npz"), key=lambda path: (len(path.name), path.name)):
+        numbers, order, confidence = read_arrays(file, frames, "frames", "order", "confidence")
+        ordered = numbers[order].tolist()
+        scenes.append(ordered)
+        links |= dict(zip(map(_pair, pairwise(ordered)), confidence.round(4).tolist(), strict=True))
     return _table(scenes, links, frames)
 
 

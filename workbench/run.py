@@ -2,51 +2,44 @@
 
 A stage's fingerprint covers its parameters and the fingerprints of the stages it builds on, down to the SHA-256 of the
 video. A stage that was finished with the same fingerprint is reused; with another one it is refused until ``overwrite``.
+
+A process may be killed at any moment. Until a new result is decided, the old one stands; from then on :mod:`workbench.journal`
+says what is left to do, and whoever opens the run next does it.
 """
 
 import hashlib
 import json
 import os
 import platform
-import shutil
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from workbench import journal
+from workbench.contents import NOTEBOOKS, Contents, written_at
 from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.folder import check_folder, remove, write_whole
+from workbench.lock import RunLock
 from workbench.parameters import Parameters
-from workbench.registry import chosen_models
+from workbench.record import FORMAT, read_record
 from workbench.store import find_entry
 
-FORMAT = 1
-# What makes each stage, for the error that a missing one gives.
-NOTEBOOKS = {
-    "video": "00_make_corrupted_clip",
-    "embed": "01_embed",
-    "umap": "02_visualise_clusters",
-    "cluster": "03_tune_eps",
-    "features": "04_inspect_matches",
-    "match": "04_inspect_matches",
-    "register": "04_inspect_matches",
-    "order": "05_order_frames",
-    "align": "05_order_frames",
-    "write": "05_order_frames",
-}
+__all__ = ["NOTEBOOKS", "Run"]
+
+BEGUN = {".record.lock", ".run.json.partial"}  # what a process leaves that was killed while it made a run
 _PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
 
 
-class Run:
+class Run(Contents):
     """A run directory that exists. Make one with :meth:`create`, open one with :meth:`open`."""
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
-        self.path, self._record, self._seen = path, record, _version(path / "run.json")
+        super().__init__(path, record)
+        self._lock = RunLock(path)
 
     @classmethod
     def create(cls, path: str | Path, source: str | Path, store: Path | None = None) -> "Run":
@@ -63,10 +56,10 @@ class Run:
                 other = Path(run.record["source"]["path"]).name
                 raise RunError(f"{path} is the run of another video ({other}): choose another folder with --out")
             if run.record["source"]["path"] != str(source.resolve()):  # the same video, moved
-                run.record["source"]["path"] = str(source.resolve())
-                run._save()
+                with run._changed() as record:
+                    record["source"]["path"] = str(source.resolve())
             return run
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - BEGUN):
             raise RunError(f"{path} is there already and is no run: choose another folder with --out")
         record = {
             "format": FORMAT,
@@ -79,82 +72,34 @@ class Run:
             record["store"] = os.path.relpath(store.resolve(), path.resolve())
         try:
             path.mkdir(parents=True, exist_ok=True)
+            check_folder(path)
             run = cls(path, record)
-            run._save()
+            with run._lock.record():
+                if not (path / "run.json").exists():
+                    run._save()
+                    return run
         except OSError as error:
             raise RunError(f"{path} cannot be written ({error.strerror}): choose another folder with --out") from error
-        return run
+        return cls.create(path, source, store)  # another process has just made it
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """The run at ``path``. Raises :class:`RunError` when there is none, or its ``run.json`` is damaged."""
+        """The run at ``path``; what a killed process left half moved is put in place first.
+
+        Raises :class:`RunError` when there is none, its ``run.json`` is damaged, or something in it leads out of it.
+        """
         path = Path(path)
-        file = path / "run.json"
-        if not file.is_file():
+        if not (path / "run.json").is_file():
             raise MissingStageError(
                 f"{path} is no run directory yet: run notebooks/00_make_corrupted_clip.ipynb first, "
                 "or `workbench reconstruct VIDEO`"
             )
-        try:
-            record = json.loads(file.read_text())
-            if record["format"] != FORMAT:
-                raise RunError(f"{file} has format {record['format']}, this workbench reads {FORMAT}: start a new run")
-            record["source"]["sha256"], record["source"]["path"], record["stages"].items()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{file} is damaged: start a new run in another folder") from error
-        return cls(path, record)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The content of ``run.json``, also what others wrote since it was opened: several notebooks may be open on one run."""
-        if _version(self.path / "run.json") != self._seen:
-            found = Run.open(self.path)
-            self._record, self._seen = found._record, found._seen
-        return self._record
-
-    @property
-    def models(self) -> dict[str, str]:
-        """What did the work, by kind: embedding, keypoints, matcher."""
-        return chosen_models({name: stage["parameters"] for name, stage in self.record["stages"].items()})
-
-    @property
-    def source(self) -> Path:
-        """The video. Raises :class:`RunError` when it is no longer where it was."""
-        source = Path(self.record["source"]["path"])
-        if not source.is_file():
-            raise RunError(f"the video of this run is gone ({source}): put it back, or start a new run with its new place")
-        return source
-
-    def fingerprint(self, stage: str) -> str:
-        """Fingerprint of a finished stage, edits included. Raises as :meth:`require` does."""
-        self.require(stage)
-        return self._fingerprint(stage)
-
-    def require(self, *stages: str) -> None:
-        """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished, and
-        :class:`StaleStageError` when one was made from a result that was replaced since.
-        """
-        for stage in stages:
-            found = self.record["stages"].get(stage)
-            if found is None or not all((self.path / name).exists() for name in found["outputs"]):
-                raise MissingStageError(
-                    f"stage {stage} of {self.path} is missing: run notebooks/{NOTEBOOKS[stage]}.ipynb first, "
-                    "or `workbench reconstruct VIDEO`"
-                )
-            if self._is_stale(stage):
-                notebook, flag = (" with overwrite = True", " --overwrite") if not found.get("released") else ("", "")
-                raise StaleStageError(
-                    f"stage {stage} of {self.path} was made from other inputs than there are now: run notebooks/"
-                    f"{NOTEBOOKS[stage]}.ipynb{notebook} first, or `workbench reconstruct VIDEO{flag}`"
-                )
-
-    def _is_stale(self, stage: str) -> bool:
-        """Whether a stage this one builds on, directly or not, was replaced, edited or lost since."""
-        stages = self.record["stages"]
-        made_from = {name: given for name, given in stages[stage]["inputs"].items() if name != "source"}
-        return any(
-            name not in stages or self._fingerprint(name) != given or self._is_stale(name) for name, given in made_from.items()
-        )
+        check_folder(path)
+        run = cls(path, read_record(path / "run.json"))
+        if journal.unfinished(path):
+            with run._changed():
+                pass
+        return run
 
     def key(self, stage: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> str:
         """The fingerprint a stage would have: of its parameters, its weights, the video, and the stages it builds on."""
@@ -182,166 +127,116 @@ class Run:
         Raises :class:`StaleStageError` when the stage is finished with other parameters or inputs and not ``overwrite``.
         """
         key, inputs = self.key(name, parameters, after, weights), self._inputs(after)
-        found = self.record["stages"].get(name)
-        if found and found["fingerprint"] == key and all((self.path / output).exists() for output in found["outputs"]):
-            if found.pop("released", False):
-                self._save()
-            return found
-        if found and found["fingerprint"] != key and not (overwrite or found.get("released")):
-            raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
+        finished = self._finished(name, key, parameters, overwrite)
+        if finished:
+            return finished
         shared = find_entry(self.path, self.record, name, parameters.as_dict(), after, weights)
-        with shared.lock() if shared else nullcontext():
+        with self.held(), shared.lock() if shared else nullcontext():
+            finished = self._finished(name, key, parameters, overwrite)
+            if finished:  # by another process, just before
+                return finished
             known, start = None, time.perf_counter()
             scratch = self._scratch(name)
             try:
                 known = shared.fetch(scratch) if shared else None
                 info = known["info"] if known else compute(scratch)
-                if found:  # from here on the old outputs are not vouched for; the new ones may have other names
-                    self.record["stages"].pop(name, None)
-                    self._save()
-                    for output in found["outputs"]:
-                        _remove(self.path / output)
-                for item in sorted(scratch.iterdir()):
-                    _remove(self.path / item.name)
-                    item.replace(self.path / item.name)
+                made = {
+                    "parameters": parameters.as_dict(),
+                    "fingerprint": key,
+                    "inputs": inputs,
+                    "outputs": list(outputs),
+                    "seconds": known["seconds"] if known else round(time.perf_counter() - start, 3),
+                    "finished": known["finished"] if known else datetime.now(UTC).isoformat(timespec="seconds"),
+                    "info": info or {},
+                } | ({"shared": shared.key} if shared else {})
+                with self._changed() as record:
+                    journal.decide(scratch, record, name, made)
+                    journal.finish(self.path, record, self._save)
             finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-            self.record["stages"][name] = {
-                "parameters": parameters.as_dict(),
-                "fingerprint": key,
-                "inputs": inputs,
-                "outputs": list(outputs),
-                "seconds": known["seconds"] if known else round(time.perf_counter() - start, 3),
-                "finished": known["finished"] if known else datetime.now(UTC).isoformat(timespec="seconds"),
-                "info": info or {},
-            } | ({"shared": shared.key} if shared else {})
-            self._save()
+                remove(scratch)
             if shared and not known:
-                shared.put(self.path, self.record["stages"][name])
+                shared.put(self.path, made)
         return self.record["stages"][name]
+
+    def _finished(self, name: str, key: str, parameters: Parameters, overwrite: bool) -> dict[str, Any] | None:
+        """The record of a stage that is finished with this key, None when there is none; it is not released any more."""
+        found = self.record["stages"].get(name)
+        if found is None:
+            return None
+        if found["fingerprint"] != key:
+            if overwrite or found.get("released"):
+                return None
+            raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
+        if not all((self.path / output).exists() for output in found["outputs"]):
+            return None
+        if found.get("released"):
+            with self._changed() as record:
+                record["stages"][name].pop("released", None)
+        return self.record["stages"][name]
+
+    def held(self) -> AbstractContextManager[None]:
+        """While this is held, other processes and threads that want to compute a stage of the run are refused.
+
+        Raises :class:`~workbench.errors.BusyError`, which names who holds it, when another does.
+        """
+        return self._lock.work()
 
     def _scratch(self, stage: str) -> Path:
         """An empty folder for a stage to write into."""
-        scratch = self.path / f".{stage}.partial"
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch = journal.scratch(self.path, stage)
         try:
+            remove(scratch)
             scratch.mkdir()
         except OSError as error:
             raise RunError(f"{self.path} cannot be written ({error.strerror}): choose another folder with --out") from error
         return scratch
 
-    def edits(self, stage: str) -> list[Any]:
-        """The changes made by hand to a stage's result, in their order. They outlive it: a stage that is computed anew makes
-        them again."""
-        return list(self.record.get("edits", {}).get(stage, []))
-
-    def set_edits(self, stage: str, edits: list[Any], info: dict[str, Any]) -> None:
+    def set_edits(self, stage: str, edits: list[Any], info: dict[str, Any], name: str = "", text: str = "") -> None:
         """Record the changes made by hand to a finished stage's result, all of them, and what the stage says of them: what
-        builds on it becomes stale, and is released; the stage itself not."""
+        builds on it becomes stale, and is released; the stage itself not. name, text: its output after the changes, which takes
+        the place of the one before in the same step.
+        """
         self.require(stage)
-        self.record.setdefault("edits", {})[stage] = edits
-        self.record["stages"][stage]["info"] |= info
-        self.release(*(name for name, found in self.record["stages"].items() if stage in found["inputs"]))
+        with self._changed() as record:
+            found = record["stages"][stage]
+            for other in record["stages"]:
+                if other != stage and self._builds_on(other, (stage,)):
+                    record["stages"][other]["released"] = True
+            scratch = self._scratch(f"{stage}.edits")
+            if name:
+                write_whole(scratch / name, text)
+            journal.decide(scratch, record, stage, found | {"info": found["info"] | info}, edits)
+            journal.finish(self.path, record, self._save)
 
     def release(self, *stages: str) -> None:
         """Let finished stages, and what builds on them, be replaced the next time they run, as with ``overwrite``. Until then
         they stay as they are, and one that turns out to be up to date is not released any more.
         """
-        for name, found in self.record["stages"].items():
-            if self._builds_on(name, stages):
-                found["released"] = True
-        self._save()
-
-    def _builds_on(self, stage: str, others: tuple[str, ...]) -> bool:
-        """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
-        found = self.record["stages"].get(stage)
-        return stage in others or (found is not None and any(self._builds_on(name, others) for name in found["inputs"]))
-
-    def info(self, stage: str) -> dict[str, Any]:
-        """What a finished stage recorded about itself."""
-        self.require(stage)
-        return self.record["stages"][stage]["info"]
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds of every finished stage, in the order in which they were finished."""
-        return {name: found["seconds"] for name, found in self.record["stages"].items()}
+        with self._changed() as record:
+            for name, found in record["stages"].items():
+                if self._builds_on(name, stages):
+                    found["released"] = True
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of the run directory in one step, so that it is there whole or as it was before; returns its path."""
-        partial = (self.path / name).with_name(f".{Path(name).name}.partial")
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        return partial.replace(self.path / name)
+        return write_whole(self.path / name, text)
 
-    def images(self) -> np.ndarray:
-        """(N, h, w, 3) uint8 RGB working copies, memory-mapped."""
-        self.require("video")
-        return np.load(self.path / "proxies" / "frames.npy", mmap_mode="r")
-
-    def embeddings(self) -> np.ndarray:
-        """(N, D) float32, unit length."""
-        self.require("embed")
-        return np.load(self.path / "embeddings.npy")
-
-    def map_points(self) -> np.ndarray:
-        """(N, 2) float32 UMAP coordinates, for looking only."""
-        self.require("umap")
-        return np.load(self.path / "umap.npy")
-
-    def labels(self) -> np.ndarray:
-        """(N,) int scene of every frame by DBSCAN, -1 = outlier; :meth:`scenes` are held against the matches."""
-        self.require("cluster")
-        return pd.read_csv(self.path / "clusters.csv")["scene"].to_numpy()
-
-    def scenes(self) -> np.ndarray:
-        """(N,) int scene of every frame, verified by the matches, -1 = outlier."""
-        self.require("match")
-        return pd.read_csv(self.path / "scenes.csv")["scene"].to_numpy()
-
-    def transforms(self) -> pd.DataFrame:
-        """The table of registered pairs; see :func:`workbench.transforms.register_pairs`."""
-        self.require("register")
-        return pd.read_csv(self.path / "transforms.csv").astype({"a": np.int64, "b": np.int64})
-
-    def order(self) -> pd.DataFrame:
-        """The result: columns position, scene, order (empty for outliers), a row a frame."""
-        self.require("order")
-        return pd.read_csv(self.path / "order.csv").astype({"order": "Int64"})
-
-    def scene_order(self, scene: int) -> np.ndarray:
-        """(n,) int positions of the frames of a scene, in the restored order."""
-        table = self.order()
-        return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
-
-    def alignment(self) -> pd.DataFrame:
-        """Where every frame lies on its scene's reference frame; see :func:`workbench.transforms.alignment_table`."""
-        self.require("align")
-        return pd.read_csv(self.path / "alignment.csv").astype({"reference": "Int64"})
-
-    def _fingerprint(self, stage: str) -> str:
-        """Edits by hand give a stage's result another fingerprint, and what builds on it is stale."""
-        key, edits = self.record["stages"][stage]["fingerprint"], self.edits(stage)
-        return hashlib.sha256(json.dumps([key, edits]).encode()).hexdigest() if edits else key
+    @contextmanager
+    def _changed(self) -> Iterator[dict[str, Any]]:
+        """``run.json`` as it is now, to be changed; it is written at the end. Nobody else changes it meanwhile."""
+        with self._lock.record():
+            try:
+                journal.finish(self.path, self.record, self._save)
+                yield self.record
+                self._save()
+            except BaseException:
+                self._seen = None  # what was not written does not count
+                raise
 
     def _save(self) -> None:
         self._seen = None  # what could not be written does not count
         self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")
-        self._seen = _version(self.path / "run.json")
-
-
-def _version(file: Path) -> tuple[int, int] | None:
-    """What changes with every writing of a file; None when it is not there."""
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        self._seen = written_at(self.path / "run.json")
 
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:

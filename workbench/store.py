@@ -15,6 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from workbench.folder import check_folder
+
 RECORD = "record.json"
 # Stages of which the later ones, and the notebooks after, read the files and nothing else. Twenty values of eps often find the
 # same scenes: what is built on these is then the same too, and is made once.
@@ -35,6 +37,7 @@ class Entry:
         """Put the stage's files into the folder ``out`` and return its record; None when nobody has computed it yet."""
         record = self.record()
         if record:
+            check_folder(self.folder)
             shutil.copytree(self.folder, out, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
         return record
 

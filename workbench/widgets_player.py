@@ -8,6 +8,7 @@ import ipywidgets
 import numpy as np
 
 from workbench.errors import MissingStageError, StaleStageError
+from workbench.results import read_arrays
 from workbench.run import Run
 
 LARGEST = 64 * 2**20  # bytes of a video that is put into the notebook
@@ -42,9 +43,9 @@ class ScenePlayer:
         said, content = self._video(scene)
         self.video.value, self.video.layout.display = content, None if content else "none"
         self.words.value = html.escape(said) + (" <b>(of the order before)</b>" if self.is_stale() else "")
-        with np.load(self.run.path / "distances" / f"scene{scene:02d}.npz") as found:
-            index = {frame: number for number, frame in enumerate(found["frames"][found["shown"]].tolist())}
-            distances = found["fused"]
+        file = self.run.path / "distances" / f"scene{scene:02d}.npz"
+        frames, shown, distances = read_arrays(file, self.run.info("video")["frames"], "frames", "shown", "fused")
+        index = {frame: number for number, frame in enumerate(frames[shown].tolist())}
         kept = [index[frame] for frame in ordered if frame in index]  # of frames that came by hand no distance is known
         for picture, order in zip(self.matrices, (range(len(distances)), kept), strict=True):
             picture.value = matrix_png(distances[np.ix_(order, order)], distances.max()) if len(order) else b""

@@ -1,0 +1,288 @@
+"""Hand broken and hostile files to the real commands, and see that each ends in one line or in a whole result.
+
+    python tests/fuzz.py --count 500            500 inputs, a table at the end; exit status 1 when one was handled wrongly
+    python tests/fuzz.py --only 137 --keep DIR  one input again, by its number
+
+Every input is made of a seed and its number alone. The command runs in a process of its own, forked from one that has
+imported everything. It has 60 s and 4 GiB; it must not write, nor leave anything changed, outside its run directory; must open
+no socket, start no program and load no pickle; must print no traceback. What it must not touch lies beside it as canaries, and
+whoever calls the port that the inputs name is heard.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import stat
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+import numpy as np
+from fuzz_runs import RUNS, truths
+from fuzz_videos import VIDEOS, Bench, sound_videos
+from tiny import encode, pan
+
+from workbench import cli, compare, edit, evaluate, stages  # noqa: F401 (imported once, before all forks)
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample.mp4"
+SECONDS, BYTES = 60, 4 * 2**30
+# No network, hence fast: these inputs are about reading, not about how well a matcher works.
+FAST = ("--embed.backbone", "thumbnail", "--match.matcher", "sift-exact")
+COMMANDS = (
+    "evaluate RUN --truth TRUTH", "flip RUN", "flip RUN --scene 0", "compare RUN OTHER", "compare RUN OTHER --html OUT.html",
+    "reconstruct VIDEO --out RUN FAST", "reconstruct VIDEO --out RUN FAST --overwrite --order.method greedy",
+    "reconstruct VIDEO --out RUN FAST --overwrite --cluster.eps 0.3",
+    "reconstruct VIDEO --out RUN FAST --overwrite --register.threshold 4",
+    "reconstruct VIDEO --out RUN FAST --overwrite --stabilise",
+    "reconstruct VIDEO --out RUN FAST --overwrite --match.ratio 0.7",
+)  # fmt: skip
+FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.system", "os.posix_spawn", "os.fork", "pickle.find_class")
+
+
+@dataclass
+class Case:
+    """An input that was handled. status: exit status, or minus the signal. faults: what was wrong, a line each."""
+
+    number: int
+    kind: str
+    words: list[str] = field(default_factory=list)
+    status: int = 0
+    said: str = ""
+    seconds: float = 0.0
+    bytes: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def prepare(folder: Path, port: int) -> Bench:
+    """What all inputs start from."""
+    videos = sound_videos(folder / "videos", SAMPLE)
+    (folder / "secret").mkdir()
+    secret = encode(folder / "secret" / "secret.mp4", pan(9, 5))
+    video = encode(folder / "clip.mp4", pan(1, 7) + pan(2, 6) + pan(100, 1))
+    truth = folder / "clip.csv"
+    rows = [f"{k},{'a' if k < 7 else 'b' if k < 13 else 'outlier'},{k if k < 7 else k - 7 if k < 13 else 0}" for k in range(14)]
+    truth.write_text("position,clip,frame\n" + "\n".join(rows) + "\n")
+    status, _ = in_child(folder, ["reconstruct", str(video), "--out", str(folder / "run"), *FAST], [])
+    assert status == 0, (folder / "err").read_text()
+    return Bench(videos, secret, port, folder / "run", video, truth)
+
+
+def make(number: int, seed: int, box: Path, bench: Bench) -> Case:
+    """Input ``number`` in the folder ``box``, and the words of the command that is to read it."""
+    rng = np.random.default_rng([seed, number])
+    names = [*VIDEOS, *RUNS, "truths"]
+    kind = names[number % len(names)]
+    (box / "canary" / "folder").mkdir(parents=True)
+    for name in ("victim.txt", "folder/victim.txt"):
+        (box / "canary" / name).write_text("stay as you are\n")
+    (box / "in").mkdir()
+    if kind in VIDEOS:
+        video = VIDEOS[kind](rng, box / "in", bench)
+        return Case(number, kind, ["reconstruct", str(video), "--out", str(box / "run"), *FAST])
+    shutil.copytree(bench.run, box / "run")
+    truth, command = shutil.copy(bench.truth, box / "in" / "truth.csv"), COMMANDS[rng.integers(len(COMMANDS))]
+    if kind == "truths":
+        truths(rng, Path(truth))
+        command = COMMANDS[0]
+    else:
+        RUNS[kind](rng, box / "run", bench)
+    places = {"RUN": [box / "run"], "OTHER": [bench.run], "TRUTH": [truth], "VIDEO": [bench.video], "FAST": FAST}
+    places["OUT.html"] = [box / "run.html"]
+    return Case(number, kind, [str(part) for word in command.split() for part in places.get(word, [word])])
+
+
+def in_child(box: Path, words: list[str], watched: list[Path]) -> tuple[int, int]:
+    """Run the command in a child whose output goes to ``box``; returns its wait status and its process id, when it is over."""
+    pid = os.fork()
+    if pid == 0:
+        _child(box, words)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), pid
+
+
+def _child(box: Path, words: list[str]) -> None:
+    """Never returns. Output is taken at the file descriptors: libraries in C are heard too."""
+    status = 99
+    try:
+        os.chdir(box)
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, "w"), write_through=True) for number in (1, 2))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        heard = os.open("heard", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        inside = (str(box / "run"), "run", os.devnull)
+
+        def hear(event: str, details: tuple[Any, ...]) -> None:
+            if event.startswith(FORBIDDEN):
+                os.write(heard, f"{event} {details!r:.200}\n".encode(errors="replace"))
+            elif event == "open" and isinstance(details[0], str | bytes) and (details[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+                path = os.fsdecode(details[0])
+                if not path.startswith(inside):
+                    os.write(heard, f"opened to write: {path!r:.200}\n".encode(errors="replace"))
+
+        sys.argv = ["workbench", *words]
+        sys.addaudithook(hear)
+        cli.main()
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status or 0)
+
+
+def state(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """All that must not change in a folder: kinds, sizes, times and content of everything in it; nothing is followed."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for path in sorted(folder.rglob("*")):
+        seen = path.lstat()
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(seen.st_mode) and seen.st_size < 2**26 else ""
+        found[str(path.relative_to(folder))] = (seen.st_mode, seen.st_size, seen.st_mtime_ns, content)
+    return {name: value if not stat.S_ISDIR(value[0]) else value[:1] for name, value in found.items()}
+
+
+def judge(case: Case, box: Path, before: dict[str, Any]) -> None:
+    """What the command did, held against what it may do."""
+    err = (box / "err").read_text(errors="replace")
+    lines = [line for line in err.splitlines() if not line.startswith("note: ")]
+    case.said = " / ".join(lines)[-400:]
+    if "Traceback" in err:
+        case.faults.append("traceback: " + err.strip().splitlines()[-1][:200])
+    elif case.status not in (0, 1, 2):
+        case.faults.append(f"ended with {case.status}")
+    elif case.status and (len(lines) != 1 or not lines[0].startswith("workbench: ")):
+        case.faults.append(f"{len(lines)} lines of error")
+    elif not case.status and lines:
+        case.faults.append(f"succeeded, and said: {lines[0][:200]}")
+    case.faults += sorted(set((box / "heard").read_text().splitlines()))[:3] if (box / "heard").exists() else []
+    after = {name: state(box / name) for name in before}
+    case.faults += [f"{name} has changed" for name in before if after[name] != before[name]]
+    known = {"in", "canary", "run", "out", "err", "heard", "run.html"}
+    case.faults += [f"{path.name} was made" for path in box.iterdir() if path.name not in known]
+    if case.status == 0 and case.words[0] in ("reconstruct", "flip") and not case.faults:
+        frames = json.loads((box / "run" / "run.json").read_text())["stages"]["video"]["info"]["frames"]
+        if len(evaluate.read_order(box / "run" / "order.csv")) != frames:
+            case.faults.append("order.csv does not have every frame")
+
+
+def start(number: int, seed: int, folder: Path, bench: Bench) -> tuple[int, Case, Path, dict[str, Any], float]:
+    """Make an input and start its command; returns the process, the case, its box, what must not change, and the time."""
+    box = folder / f"{number:06d}"
+    box.mkdir()
+    case = make(number, seed, box, bench)
+    before = {name: state(box / name) for name in ("in", "canary")}
+    pid = os.fork()
+    if pid == 0:
+        _child(box, case.words)
+    return pid, case, box, before, time.monotonic()
+
+
+def watch(running: list[tuple]) -> tuple | None:
+    """The first that has ended, taken out of ``running``; those that take too long or too much are killed. None: all go on."""
+    for item in running:
+        pid, case, _, _, begun = item
+        case.bytes = max(case.bytes, resident(pid))
+        for limit, reason in ((case.bytes > BYTES, "over 4 GiB"), (time.monotonic() - begun > SECONDS, f"over {SECONDS} s")):
+            if limit and reason not in case.faults:
+                case.faults.append(reason)
+                os.kill(pid, signal.SIGKILL)
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            case.status, case.seconds = os.waitstatus_to_exitcode(status), time.monotonic() - begun
+            running.remove(item)
+            return item
+    return None
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
+
+
+def fuzz(numbers: list[int], seed: int, jobs: int, folder: Path) -> list[Case]:
+    """Run the inputs, some side by side; boxes of those that were handled well are removed."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    bench = prepare(folder, listening.getsockname()[1])
+    shared = state(folder)
+    cases, waiting, running = [], list(reversed(numbers)), []
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            running.append(start(waiting.pop(), seed, folder, bench))
+        ended = watch(running)
+        if ended is None:
+            time.sleep(0.02)
+            continue
+        _, case, box, before, _ = ended
+        judge(case, box, before)
+        if select.select([listening], [], [], 0)[0]:
+            listening.accept()[0].close()
+            case.faults.append("the network was touched")
+        cases.append(case)
+        if case.faults:
+            print(f"{case.number}: {case.kind}: {'; '.join(case.faults)}\n  {case.words}\n  {case.said[:300]}", flush=True)
+        else:
+            shutil.rmtree(box)
+    now = {name: value for name, value in state(folder).items() if not name[:6].isdigit()}
+    if now != shared:
+        raise SystemExit(f"what all inputs share has changed: {[name for name in shared if now.get(name) != shared[name]]}")
+    return cases
+
+
+def table(cases: list[Case]) -> str:
+    """A line a kind: inputs, how they ended, the longest time and the most memory."""
+    kinds: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        kinds[case.kind].append(case)
+        kinds["all"].append(case)
+    kinds["all"] = kinds.pop("all")
+    lines = [f"{'kind':18} inputs  refused  result  faults   s most  MiB most"]
+    for kind, some in kinds.items():
+        ends = Counter("fault" if case.faults else "result" if case.status == 0 else "refused" for case in some)
+        most = max(case.seconds for case in some), max(case.bytes for case in some) / 2**20
+        counts = f"{len(some):6}  {ends['refused']:7}  {ends['result']:6}  {ends['fault']:6}"
+        lines.append(f"{kind:18} {counts}  {most[0]:7.1f}  {most[1]:8.0f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
+    parser.add_argument("--only", type=int, help="one input, by its number")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--keep", type=Path, help="folder for the inputs that were handled wrongly; default a temporary one")
+    options = parser.parse_args()
+    numbers = [options.only] if options.only is not None else list(range(options.first, options.first + options.count))
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    cases = fuzz(numbers, options.seed, options.jobs, folder.resolve())
+    print(table(cases))
+    faulty = [case.number for case in cases if case.faults]
+    print(f"{len(cases)} inputs in {time.monotonic() - begun:.0f} s, seed {options.seed}; handled wrongly: {faulty or 'none'}")
+    if faulty:
+        print(f"left in {folder}")
+        sys.exit(1)
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

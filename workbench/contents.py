@@ -1,0 +1,186 @@
+"""What a run directory holds: its record, which stages are finished and up to date, and the results, checked and read.
+
+Nothing here changes a run; that is :class:`workbench.run.Run`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.record import check_info, read_record
+from workbench.registry import chosen_models
+from workbench.results import read_array, read_table
+
+# What makes each stage, for the error that a missing one gives.
+NOTEBOOKS = {
+    "video": "00_make_corrupted_clip",
+    "embed": "01_embed",
+    "umap": "02_visualise_clusters",
+    "cluster": "03_tune_eps",
+    "features": "04_inspect_matches",
+    "match": "04_inspect_matches",
+    "register": "04_inspect_matches",
+    "order": "05_order_frames",
+    "align": "05_order_frames",
+    "write": "05_order_frames",
+}
+
+
+class Contents:
+    """The contents of the run directory ``path``. record: the content of its ``run.json``."""
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        self.path, self._record, self._seen = path, record, written_at(path / "run.json")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The content of ``run.json``, also what others wrote since it was opened: several notebooks may be open on one run."""
+        if written_at(self.path / "run.json") != self._seen:
+            self._seen = written_at(self.path / "run.json")
+            self._record = read_record(self.path / "run.json")
+        return self._record
+
+    @property
+    def models(self) -> dict[str, str]:
+        """What did the work, by kind: embedding, keypoints, matcher."""
+        return chosen_models({name: stage["parameters"] for name, stage in self.record["stages"].items()})
+
+    @property
+    def source(self) -> Path:
+        """The video. Raises :class:`RunError` when it is no longer where it was."""
+        source = Path(self.record["source"]["path"])
+        if not source.is_file():
+            raise RunError(f"the video of this run is gone ({source}): put it back, or start a new run with its new place")
+        return source
+
+    def fingerprint(self, stage: str) -> str:
+        """Fingerprint of a finished stage, edits included. Raises as :meth:`require` does."""
+        self.require(stage)
+        return self._fingerprint(stage)
+
+    def require(self, *stages: str) -> None:
+        """Raises :class:`MissingStageError`, naming the notebook to run first, unless all ``stages`` are finished, and
+        :class:`StaleStageError` when one was made from a result that was replaced since.
+        """
+        for stage in stages:
+            found = self.record["stages"].get(stage)
+            if found is None or not all((self.path / name).exists() for name in found["outputs"]):
+                raise MissingStageError(
+                    f"stage {stage} of {self.path} is missing: run notebooks/{NOTEBOOKS[stage]}.ipynb first, "
+                    "or `workbench reconstruct VIDEO`"
+                )
+            if self._is_stale(stage):
+                notebook, flag = (" with overwrite = True", " --overwrite") if not found.get("released") else ("", "")
+                raise StaleStageError(
+                    f"stage {stage} of {self.path} was made from other inputs than there are now: run notebooks/"
+                    f"{NOTEBOOKS[stage]}.ipynb{notebook} first, or `workbench reconstruct VIDEO{flag}`"
+                )
+
+    def _is_stale(self, stage: str) -> bool:
+        """Whether a stage this one builds on, directly or not, was replaced, edited or lost since."""
+        stages = self.record["stages"]
+        made_from = {name: given for name, given in stages[stage]["inputs"].items() if name != "source"}
+        return any(
+            name not in stages or self._fingerprint(name) != given or self._is_stale(name) for name, given in made_from.items()
+        )
+
+    def _builds_on(self, stage: str, others: tuple[str, ...]) -> bool:
+        """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
+        found = self.record["stages"].get(stage)
+        return stage in others or (found is not None and any(self._builds_on(name, others) for name in found["inputs"]))
+
+    def edits(self, stage: str) -> list[Any]:
+        """The changes made by hand to a stage's result, in their order. They outlive it: a stage that is computed anew makes
+        them again."""
+        return list(self.record.get("edits", {}).get(stage, []))
+
+    def info(self, stage: str) -> dict[str, Any]:
+        """What a finished stage recorded about itself."""
+        self.require(stage)
+        found = self.record["stages"][stage]["info"]
+        check_info(self.path / "run.json", stage, found)
+        return found
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of every finished stage, in the order in which they were finished."""
+        return {name: found["seconds"] for name, found in self.record["stages"].items()}
+
+    def _fingerprint(self, stage: str) -> str:
+        """Edits by hand give a stage's result another fingerprint, and what builds on it is stale."""
+        key, edits = self.record["stages"][stage]["fingerprint"], self.edits(stage)
+        return hashlib.sha256(json.dumps([key, edits]).encode()).hexdigest() if edits else key
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames the video has; None when it was not read."""
+        found = self.record["stages"].get("video")
+        if found is None:
+            return None
+        check_info(self.path / "run.json", "video", found["info"])
+        return found["info"]["frames"]
+
+    def images(self) -> np.ndarray:
+        """(N, h, w, 3) uint8 RGB working copies, memory-mapped."""
+        self.require("video")
+        return read_array(self.path / "proxies" / "frames.npy", np.uint8, (self.frames, None, None, 3))
+
+    def embeddings(self) -> np.ndarray:
+        """(N, D) float32, unit length."""
+        self.require("embed")
+        return np.array(read_array(self.path / "embeddings.npy", np.float32, (self.frames, None)))
+
+    def map_points(self) -> np.ndarray:
+        """(N, 2) float32 UMAP coordinates, for looking only."""
+        self.require("umap")
+        return np.array(read_array(self.path / "umap.npy", np.float32, (self.frames, 2)))
+
+    def labels(self) -> np.ndarray:
+        """(N,) int scene of every frame by DBSCAN, -1 = outlier; :meth:`scenes` are held against the matches."""
+        self.require("cluster")
+        return self._table("clusters.csv", "scene")["scene"].to_numpy()
+
+    def scenes(self) -> np.ndarray:
+        """(N,) int scene of every frame, verified by the matches, -1 = outlier."""
+        self.require("match")
+        return self._table("scenes.csv", "scene")["scene"].to_numpy()
+
+    def transforms(self) -> pd.DataFrame:
+        """The table of registered pairs; see :func:`workbench.transforms.register_pairs`."""
+        self.require("register")
+        last = (self.frames or 2**53) - 1
+        return read_table(self.path / "transforms.csv", {"a": (0, last), "b": (0, last)})
+
+    def order(self) -> pd.DataFrame:
+        """The result: columns position, scene, order (empty for outliers), a row a frame."""
+        self.require("order")
+        return self._table("order.csv", "scene", "order")
+
+    def _table(self, name: str, *columns: str) -> pd.DataFrame:
+        """A table with a row a frame. columns: with numbers of frames, places or scenes; only "scene" is never empty."""
+        count = self.frames
+        limits = {"position": (0, 2**53)} | dict.fromkeys(columns, (-1, (count or 2**53) - 1))
+        return read_table(self.path / name, limits, empty=set(columns) - {"scene"}, rows=count)
+
+    def scene_order(self, scene: int) -> np.ndarray:
+        """(n,) int positions of the frames of a scene, in the restored order."""
+        table = self.order()
+        return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
+
+    def alignment(self) -> pd.DataFrame:
+        """Where every frame lies on its scene's reference frame; see :func:`workbench.transforms.alignment_table`."""
+        self.require("align")
+        return self._table("alignment.csv", "scene", "reference")
+
+
+def written_at(file: Path) -> tuple[int, int] | None:
+    """What changes with every writing of a file; None when it is not there."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns

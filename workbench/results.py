@@ -1,0 +1,118 @@
+"""Read what stages left in a run directory: arrays and tables, each checked before anything is computed with it.
+
+A file may have been damaged, or come from a stranger. Whatever is wrong with it is a :class:`~workbench.errors.RunError` of one
+line; sizes are checked against the file before memory is taken, and no pickle is ever loaded.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import RunError
+
+TABLE_BYTES = 2**30  # far more than the table of any run
+# What NumPy, pandas and zipfile raise for files that are not what their names say.
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, MemoryError, NotImplementedError, zipfile.BadZipFile)
+Shape = tuple[int | None, ...]  # None: any length
+Limits = dict[str, tuple[float, float]]  # least and greatest value of a column
+
+
+def damaged(file: Path, reason: object) -> RunError:
+    """The error for a file of a run that is not what it should be."""
+    text = " ".join(str(reason).split())[:200]
+    return RunError(f"{file} is damaged ({text}): delete it, and run `workbench reconstruct VIDEO` again")
+
+
+def read_array(file: Path, kind: type[np.generic], shape: Shape) -> np.ndarray:
+    """A ``.npy`` of this kind and shape, memory-mapped. Floats are finite. Raises :class:`~workbench.errors.RunError`."""
+    try:
+        found = np.lib.format.open_memmap(file, mode="r")  # knows no pickles, and holds the shape against the file's size
+    except UNREADABLE as error:
+        raise damaged(file, error) from error
+    fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
+    if found.dtype != kind or not fits:
+        wanted = ", ".join("any" if side is None else str(side) for side in shape)
+        raise damaged(file, f"{found.dtype} {found.shape} where {np.dtype(kind)} ({wanted}) should be")
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        raise damaged(file, "not all of it are finite numbers")
+    return found
+
+
+def read_table(
+    file: Path, whole: Limits, real: Sequence[str] = (), empty: Sequence[str] = (), rows: int | None = None
+) -> pd.DataFrame:
+    """A CSV table. whole: columns of whole numbers, with their limits. real: columns of numbers. empty: those of both that may
+    be empty. rows: how many there are, with a column ``position`` that counts them, when known.
+
+    Whole columns become int64, or Int64 where they may be empty. Raises :class:`~workbench.errors.RunError`.
+    """
+    try:
+        if file.stat().st_size > TABLE_BYTES:
+            raise ValueError("it is far too large")
+        table = pd.read_csv(file)
+    except UNREADABLE as error:
+        raise damaged(file, error) from error
+    missing = [name for name in (*whole, *real) if name not in table]
+    if missing:
+        raise damaged(file, f"it has no column {', '.join(missing)}")
+    for name in (*whole, *real):
+        values = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
+        if (values.isna() & ~(table[name].isna() & (name in empty))).any():
+            raise damaged(file, f"not all of column {name} are numbers")
+        if name in whole:
+            low, high = whole[name]
+            if not (values.isna() | ((values >= low) & (values <= high) & (values % 1 == 0))).all():
+                raise damaged(file, f"not all of column {name} are whole numbers from {low:.0f} to {high:.0f}")
+            values = values.astype("Int64" if name in empty else np.int64)
+        elif np.isinf(values).any():
+            raise damaged(file, f"not all of column {name} are finite numbers")
+        table[name] = values
+    if rows is not None and not np.array_equal(table["position"], np.arange(rows)):
+        raise damaged(file, f"it does not have a row for each of the {rows} frames")
+    return table
+
+
+def read_arrays(file: Path, frames: int, *names: str) -> list[np.ndarray]:
+    """Arrays of the matrices of a scene, ``distances/sceneNN.npz``, as they are asked for by name.
+
+    frames: how many the video has. ``frames`` (n,) are positions, ``order`` (n,) the places of all of them, ``confidence``
+    (n - 1,) or NaN where it is not known, ``shown`` (m,) places in frames, every other an (m, m)
+    matrix of finite numbers.
+    Raises :class:`~workbench.errors.RunError`.
+    """
+    try:
+        with zipfile.ZipFile(file) as packed:
+            if any(item.compress_type != zipfile.ZIP_STORED for item in packed.infolist()):
+                raise ValueError("it is compressed")  # and might unpack to any size
+        with np.load(file, allow_pickle=False) as content:
+            found = {name: content[name] for name in dict.fromkeys(("frames", "shown", *names))}
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        OverflowError,
+        MemoryError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:
+        raise damaged(file, error) from error
+    count, side = found["frames"].size, found["shown"].size
+    one_dimensional = {"frames": (count,), "order": (count,), "confidence": (max(0, count - 1),), "shown": (side,)}
+    for name, values in found.items():
+        shape = one_dimensional.get(name, (side, side))
+        if values.shape != shape or values.dtype.kind not in ("iu" if name in ("frames", "order", "shown") else "f"):
+            raise damaged(file, f"{name} is {values.dtype} {values.shape}")
+        if name != "confidence" and not np.isfinite(values).all():
+            raise damaged(file, f"not all of {name} are finite numbers")
+    if not np.isin(found["shown"], np.arange(count)).all():
+        raise damaged(file, "shown are not places of frames")
+    places = found.get("order", np.arange(count))
+    if not np.isin(found["frames"], np.arange(frames)).all() or len(set(found["frames"].tolist())) < count:
+        raise damaged(file, "frames are not frames of the video, each once")
+    if not np.array_equal(np.sort(places), np.arange(count)):
+        raise damaged(file, "order does not have every frame once")
+    return [found[name] for name in names]
