@@ -1,4 +1,4 @@
-"""Broken and hostile things in place of a video, for ``tests/fuzz.py``. Each maker is given a seeded generator, a folder to write
+"""Broken and hostile things in place of a video, for ``tests/fuzz.py``. Each maker has a seeded generator, a folder to write
 into and the bench (real small videos, a port that nobody may call), and returns what to hand to the command line.
 """
 
@@ -240,7 +240,7 @@ def playlists(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def no_videos(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """Nothing, noise, texts, pictures (also such as name a sequence), sound, folders, archives that unpack to gigabytes, holes."""
+    """Nothing, noise, texts, pictures (named as a sequence too), sound, folders, archives that unpack to much, holes."""
     picture = pan(int(rng.integers(100)), 1)[0]
     match rng.integers(12):
         case 0:
