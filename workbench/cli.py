@@ -336,10 +336,14 @@ def _table(rows: list[tuple[str, str]]) -> None:
 def main() -> None:
     """Entry point: errors a person can mend are one line; 2 for wrong usage, 1 for data, 130 when interrupted."""
     try:
-        sys.exit(cli(standalone_mode=False))
+        with cli.make_context("workbench", sys.argv[1:]) as context:  # click's own main takes an EOFError for an interruption
+            cli.invoke(context)
+        sys.exit(0)
+    except click.exceptions.Exit as stop:  # --help and --version
+        sys.exit(stop.exit_code)
     except WorkbenchError as error:
         _fail(str(error), error.exit_status)
-    except click.Abort:
+    except KeyboardInterrupt:
         _fail("interrupted; the same command goes on from here", 130)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)

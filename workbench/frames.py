@@ -59,6 +59,16 @@ def local_file(path: str | Path) -> Path:
     return path
 
 
+def _opened(path: str) -> av.container.InputContainer:
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+    try:
+        return av.open(path, options=options, stream_options=[_LIMITS] * _STREAMS, metadata_errors="replace")
+    except av.FFmpegError:
+        raise
+    except ValueError:  # the streams of some formats, as MPEG, are only found by decoding: no limits can be set before
+        return av.open(path, options=options, metadata_errors="replace")
+
+
 class Decoder:
     """A video file opened for decoding. Use it as a context manager.
 
@@ -72,12 +82,7 @@ class Decoder:
     def __init__(self, path: str | Path) -> None:
         self.path = local_file(path)
         try:
-            self.container = av.open(
-                str(self.path.resolve()),
-                options={"protocol_whitelist": "file", "format_whitelist": _FORMATS},
-                stream_options=[_LIMITS] * _STREAMS,
-                metadata_errors="replace",
-            )
+            self.container = _opened(str(self.path.resolve()))
         except av.ArgumentError as error:
             raise VideoError(
                 f"{path} is not a video, but perhaps a text, a playlist or a picture: give the path of a video file"
