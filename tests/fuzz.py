@@ -76,8 +76,8 @@ def prepare(folder: Path, port: int) -> Bench:
     truth = folder / "clip.csv"
     rows = [f"{k},{'a' if k < 7 else 'b' if k < 13 else 'outlier'},{k if k < 7 else k - 7 if k < 13 else 0}" for k in range(14)]
     truth.write_text("position,clip,frame\n" + "\n".join(rows) + "\n")
-    status, _ = in_child(folder, ["reconstruct", str(video), "--out", str(folder / "run"), *FAST], [])
-    assert status == 0, (folder / "err").read_text()
+    pid = launch(folder, ["reconstruct", str(video), "--out", str(folder / "run"), *FAST])
+    assert os.waitpid(pid, 0)[1] == 0, (folder / "err").read_text()
     return Bench(videos, secret, port, folder / "run", video, truth)
 
 
@@ -105,23 +105,25 @@ def make(number: int, seed: int, box: Path, bench: Bench) -> Case:
     return Case(number, kind, [str(part) for word in command.split() for part in places.get(word, [word])])
 
 
-def in_child(box: Path, words: list[str], watched: list[Path]) -> tuple[int, int]:
-    """Run the command in a child whose output goes to ``box``; returns its wait status and its process id, when it is over."""
+def launch(box: Path, words: list[str]) -> int:
+    """Start the command in a child, forked from this process, in the folder ``box``, its output there; its process id."""
     pid = os.fork()
     if pid == 0:
         _child(box, words)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), pid
+    return pid
 
 
 def _child(box: Path, words: list[str]) -> None:
-    """Never returns. Output is taken at the file descriptors: libraries in C are heard too."""
+    """Run the command and end. Output is taken at the file descriptors: libraries in C are heard too."""
     status = 99
     try:
         os.chdir(box)
         for number, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, "w"), write_through=True) for number in (1, 2))
+        sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.FileIO(number, "w"), errors="backslashreplace", write_through=True) for number in (1, 2)
+        )
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         heard = os.open("heard", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         inside = (str(box / "run"), "run", os.devnull)
@@ -185,10 +187,7 @@ def start(number: int, seed: int, folder: Path, bench: Bench) -> tuple[int, Case
     box.mkdir()
     case = make(number, seed, box, bench)
     before = {name: state(box / name) for name in ("in", "canary")}
-    pid = os.fork()
-    if pid == 0:
-        _child(box, case.words)
-    return pid, case, box, before, time.monotonic()
+    return launch(box, case.words), case, box, before, time.monotonic()
 
 
 def watch(running: list[tuple]) -> tuple | None:

@@ -1,0 +1,155 @@
+"""Kill the real command at random moments, continue it, and see that it ends with the same bytes as if nothing had been.
+
+    python tests/kill_runs.py --count 50    50 runs, a line for each that ended otherwise; exit status 1 when there was one
+
+Every run has a seed and a number. It is killed one to three times, by SIGKILL or, less often, SIGINT, at a moment drawn evenly
+from the time that an undisturbed one takes. Every second run replaces the finished result of other parameters: what a stage
+says of itself must be true after each kill. Every tenth begins in an interpreter of its own, killed while it imports, too.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from fuzz import FAST, launch
+from tiny import encode, pan
+
+from workbench.errors import RunError
+from workbench.run import Run
+from workbench.video import decode
+
+# Byte for byte the same; H.264 is only held to have the same frames, its bytes depend on how threads were scheduled.
+SAME = ("order.csv", "matches.h5", "features.h5", "pairs.txt", "clusters.csv", "scenes.csv", "transforms.csv", "alignment.csv")
+INTERRUPTED = "workbench: interrupted; the same command goes on from here\n"
+OTHER = ("--cluster.min_cluster_size", "3", "--features.max_keypoints", "300", "--write.codec", "lossless")
+
+
+def words(video: Path, run: Path, replace: bool) -> list[str]:
+    """The command: of a new run, or of one that replaces what was made with :data:`OTHER`."""
+    return ["reconstruct", str(video), "--out", str(run), *FAST, *(["--overwrite"] if replace else [])]
+
+
+def content(run: Path) -> dict[str, str | int]:
+    """Digests of the results, and the frames of every video."""
+    found: dict[str, str | int] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in SAME}
+    return found | {path.name: sum(1 for _ in decode(path)) for path in run.glob("*.m[pk][4v]")}
+
+
+def finish(box: Path, command: list[str], imports: bool = False, after: float | None = None, by: int = 0) -> tuple[int, str]:
+    """Run the command to its end, or stop it ``after`` seconds; exit status, minus the signal that ended it, and its errors."""
+    if imports:
+        with (box / "err").open("w") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workbench", *command], cwd=box, stdout=subprocess.DEVNULL, stderr=err
+            )
+        pid = process.pid
+    else:
+        pid = launch(box, command)
+    begun = time.monotonic()
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status), (box / "err").read_text()
+        if after is not None and time.monotonic() - begun > after:
+            os.kill(pid, by)
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), (box / "err").read_text()
+        time.sleep(0.002)
+
+
+def unsound(run: Path) -> list[str]:
+    """What a killed run says of itself and is not so."""
+    if not (run / "run.json").exists():
+        return []
+    opened, faults = Run.open(run), []
+    for stage, found in opened.record["stages"].items():
+        missing = [name for name in found["outputs"] if not (run / name).exists()]
+        faults += [f"{stage} is recorded, {missing} are not there"] if missing else []
+    for read in (opened.images, opened.embeddings, opened.labels, opened.scenes, opened.transforms, opened.order):
+        try:
+            read()
+        except RunError as error:  # not there yet, or of the parameters before: never damaged
+            faults += [str(error)] if "damaged" in str(error) else []
+    videos = opened.record["stages"].get("write")
+    for name in videos["outputs"] if videos else []:
+        if videos["inputs"]["order"] == opened.record["stages"].get("order", {}).get("fingerprint"):
+            kept = int((opened.order()["scene"] >= 0).sum())
+            frames = sum(1 for _ in decode(run / name))
+            faults += [f"{name} has {frames} frames of {kept}"] if name.startswith("reconstructed") and frames != kept else []
+    return faults
+
+
+def disturbed(
+    number: int, seed: int, folder: Path, video: Path, other: Path, wanted: dict, seconds: float
+) -> tuple[list[str], Counter]:
+    """One run, killed and continued: what was wrong with it, and how its processes ended."""
+    rng = np.random.default_rng([seed, number])
+    box, replace, imports = folder / f"{number:04d}", bool(number % 2), number % 10 == 4
+    box.mkdir()
+    if replace:
+        shutil.copytree(other, box / "run")
+    command, faults, ends = words(video, box / "run", replace), [], Counter()
+    for _ in range(rng.integers(1, 4)):
+        by = signal.SIGINT if rng.integers(4) == 0 else signal.SIGKILL
+        after = rng.uniform(0, 6 if imports else seconds)
+        status, said = finish(box, command, imports, after, by)
+        ends[{0: "finished", 130: "SIGINT", -9: "SIGKILL"}.get(status, str(status))] += 1
+        if status not in ((0, 130) if by == signal.SIGINT else (0, -9)) or (status == 130 and said != INTERRUPTED):
+            faults.append(f"after {after:.2f} s and signal {by}: {status}, {said[-300:]!r}")
+        faults += unsound(box / "run")
+    status, said = finish(box, command)
+    if status:
+        faults.append(f"continued, it ended with {status}: {said[-300:]!r}")
+    elif content(box / "run") != wanted:
+        found = content(box / "run")
+        faults.append(f"other results: {[name for name in wanted.keys() | found if wanted.get(name) != found.get(name)]}")
+    waste = [path.name for path in (box / "run").iterdir() if path.suffix in (".partial", ".done", ".parts", ".tmp")]
+    faults += [f"left behind: {waste}"] if waste else []
+    if not faults:
+        shutil.rmtree(box)
+    return faults, ends
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--first", type=int, default=0, help="number of the first run")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    folder, begun = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
+    video = encode(folder / "clip.mp4", [pan(1, 20)[k] for k in np.random.default_rng(1).permutation(20)] + pan(2, 12))
+    times = []
+    for name, more in (("other", OTHER), ("plain", ())):
+        (folder / name).mkdir()
+        start = time.monotonic()
+        status, said = finish(folder / name, words(video, folder / name / "run", False) + list(more))
+        times.append(time.monotonic() - start)
+        assert status == 0, said
+    wanted, ends, wrong = content(folder / "plain" / "run"), Counter(), []
+    for number in range(options.first, options.first + options.count):
+        faults, ended = disturbed(number, options.seed, folder, video, folder / "other" / "run", wanted, times[1])
+        ends += ended
+        if faults:
+            wrong.append(number)
+            print(f"{number}: {'; '.join(faults)}", flush=True)
+    print(
+        f"{options.count} runs in {time.monotonic() - begun:.0f} s, seed {options.seed}; one undisturbed takes {times[1]:.1f} s"
+    )
+    print(f"processes: {json.dumps(dict(ends))}; runs that ended otherwise: {wrong or 'none'}")
+    if wrong:
+        print(f"left in {folder}")
+        sys.exit(1)
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
