@@ -25,6 +25,7 @@ from fuzz import FAST, launch
 from tiny import encode, pan
 
 from workbench.errors import RunError
+from workbench.evaluate import read_order
 from workbench.run import Run
 from workbench.video import decode
 
@@ -82,7 +83,7 @@ def unsound(run: Path) -> list[str]:
     videos = opened.record["stages"].get("write")
     for name in videos["outputs"] if videos else []:
         if videos["inputs"]["order"] == opened.record["stages"].get("order", {}).get("fingerprint"):
-            kept = int((opened.order()["scene"] >= 0).sum())
+            kept = sum(row.scene >= 0 for row in read_order(run / "order.csv"))  # perhaps of the parameters before
             frames = sum(1 for _ in decode(run / name))
             faults += [f"{name} has {frames} frames of {kept}"] if name.startswith("reconstructed") and frames != kept else []
     return faults

@@ -173,15 +173,18 @@ def _damaged(file: h5py.File, group: str, name: str) -> RunError:
     return RunError(f"{name} of {group} in {file.filename} is damaged: delete the file and run its stage again")
 
 
-def read_matches(file: h5py.File, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Matches of a pair (a < b) from an open ``matches.h5``.
+def read_matches(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Matches of a pair (a < b) from an open ``matches.h5``. counts: how many keypoints a and b have, when known.
 
-    Returns (K_A,) int32 indices into the keypoints of b, -1 for none, and (K_A,) float32 scores, 0 for none.
+    Returns (K_A,) int32 indices into the keypoints of b, -1 for none, and (K_A,) float32 scores, 0 for none. Raises
+    :class:`RunError` when the pair is not in the file, or what is there are no matches between so many keypoints.
     """
     name = pair_name(a, b)
     if name not in file:
         raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
-    matches = _read(file, name, "matches0", "iu", (None,))
+    matches = _read(file, name, "matches0", "iu", (counts[0] if counts else None,))
+    if counts and len(matches) and not -1 <= matches.min() <= matches.max() < counts[1]:
+        raise _damaged(file, name, "matches0")
     return matches, _read(file, name, "matching_scores0", "f", (len(matches),))
 
 

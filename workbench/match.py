@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from workbench.errors import ParameterError
+from workbench.errors import ParameterError, RunError
 from workbench.hloc import (
     Entry,
     Features,
@@ -165,6 +165,8 @@ def match_pairs(
             for first in range(start, stop, BATCH):
                 batch = pairs[first : min(first + BATCH, stop)].tolist()
                 left, right = [read(a) for a, _ in batch], [read(b) for _, b in batch]
+                if len({len(some.descriptors) for some in (*left, *right)}) > 1:
+                    raise RunError(f"{features_h5} has descriptors of different lengths: delete it and run its stage again")
                 for (a, b), (matches, scores) in zip(batch, used.match(left, right), strict=True):
                     yield match_entry(a, b, matches, scores)
 

@@ -37,7 +37,7 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     ((first, second),) = _features(run, [(a, b)])
     if other is None:
         with open_h5(run.path / "matches.h5") as file:
-            matches, scores = read_matches(file, a, b)
+            matches, scores = read_matches(file, a, b, (len(first), len(second)))
         name = run.record["stages"]["match"]["parameters"]["matcher"]
     else:
         matches, scores = make_matcher(other).match([first], [second])[0]

@@ -49,7 +49,7 @@ def register_pairs(
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
         features = lru_cache(maxsize=256)(lambda frame: read_features(features_file, frame))
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
-            matches, _ = read_matches(matches_file, a, b)
+            matches, _ = read_matches(matches_file, a, b, (len(features(a)), len(features(b))))
             size = tuple(int(side) for side in features(a).image_size)
             aligned = register_features(features(a), features(b), matches, threshold / max(images[a].shape[:2]))
             left = residual(rank(a), rank(b), aligned.transform, size) if aligned.model != "none" else np.nan
@@ -103,7 +103,7 @@ def registered_points(
         keypoints = lru_cache(maxsize=1024)(lambda frame: read_keypoints(features_file, frame))
         bar = tqdm(pairs.tolist(), "align", unit="pair", disable=not progress)
         for (a, b), transform in zip(bar, transforms, strict=True):
-            matches, _ = read_matches(matches_file, a, b)
+            matches, _ = read_matches(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))
             matched = np.flatnonzero(matches >= 0)
             both = np.hstack([keypoints(a)[0][matched], keypoints(b)[0][matches[matched]]])
             off = np.linalg.norm(both[:, :2] @ transform[:, :2].T + transform[:, 2] - both[:, 2:], axis=1)
