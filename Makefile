@@ -1,5 +1,6 @@
 # make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab on the sample.
 # make browser-test: the notebooks in JupyterLab in a real browser; installs Debian's chromium when there is none.
+# make fuzz: 500 broken and hostile inputs. make kill-test: 50 runs killed at random moments. Both say how to repeat one.
 # Each creates .venv with the pinned packages when it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +8,7 @@ READY := .venv/ready
 
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: demo test browser-test lab notebooks clean
+.PHONY: demo test browser-test fuzz kill-test lab notebooks clean
 
 demo: $(READY)
 	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
@@ -25,6 +26,12 @@ browser-test: $(READY)
 	@command -v chromium >/dev/null || { $(APT) update -q && $(APT) install -q -y --no-install-recommends chromium; } || \
 		{ echo "the browser tests need chromium on PATH: install it (on Debian: apt-get install chromium)" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
+
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz.py --count 500
+
+kill-test: $(READY)
+	$(BIN)/python tests/kill_runs.py --count 50
 
 lab: $(READY)
 	$(BIN)/workbench lab

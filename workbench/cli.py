@@ -356,5 +356,6 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    click.echo(f"workbench: {message}", err=True)
+    in_one_line = message.replace("\n", "\\n").replace("\r", "\\r")  # a path may hold anything
+    click.echo(f"workbench: {in_one_line}", err=True)
     sys.exit(status)

@@ -48,6 +48,10 @@ def local_file(path: str | Path) -> Path:
     if "://" in str(path):
         raise VideoError(f"{path} is a network address: download the video and give the path of the file")
     path = Path(path)
+    try:
+        path.exists()
+    except OSError as error:
+        raise VideoError(f"{str(path)[:200]} ... cannot be read ({error.strerror}): check the path") from error
     if path.is_dir():
         raise VideoError(f"{path} is a folder: give the path of one video file")
     if not path.exists():

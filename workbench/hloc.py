@@ -125,6 +125,8 @@ def read_features(file: h5py.File, frame: int) -> Features:
 def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (K, 2) float32 and image size (2,) int64 of one frame, without its descriptors; raises as above."""
     name = frame_name(frame)
+    if name not in file:
+        raise RunError(f"{name} is not in {file.filename}: run the features stage again")
     image_size = _read(file, name, "image_size", "iu", (2,))
     if not ((image_size > 0) & (image_size <= LONGEST_SIDE)).all():
         raise _damaged(file, name, "image_size")

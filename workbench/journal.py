@@ -57,18 +57,25 @@ def finish(run: Path, record: dict[str, Any], save: Callable[[], None]) -> None:
 def _finish(run: Path, folder: Path, record: dict[str, Any], save: Callable[[], None]) -> None:
     stage, made, gone, edits = _read(folder / CHANGES)
     items = sorted(item for item in folder.iterdir() if item.name != CHANGES)
-    if items and edits is None and record["stages"].pop(stage, None):
-        save()  # while files are moved, nobody vouches for them
+    try:
+        if edits is not None:
+            record["stages"][stage] = made
+            record.setdefault("edits", {})[stage] = edits
+            save()
+        elif items and record["stages"].pop(stage, None):
+            save()  # while files are moved, nobody vouches for them
+    except OSError:  # a full disk, say: nothing was changed yet, so what was decided is taken back
+        remove(folder)
+        raise
     for name in gone:
         remove(run / name)
     for item in items:
         if item.is_dir() or (run / item.name).is_dir():  # a file takes the place of another in one step
             remove(run / item.name)
         item.replace(run / item.name)
-    record["stages"][stage] = made
-    if edits is not None:
-        record.setdefault("edits", {})[stage] = edits
-    save()
+    if edits is None:
+        record["stages"][stage] = made
+        save()
 
 
 def _read(file: Path) -> tuple[str, dict[str, Any], list[str], list[Any] | None]:
