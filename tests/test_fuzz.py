@@ -1,4 +1,4 @@
-"""The short form of ``make fuzz``: broken and hostile files in place of a video, a run or a truth, one of every kind and more."""
+"""The short form of ``make fuzz``: broken and hostile files in place of a video, a run or a truth."""
 
 import os
 import subprocess
