@@ -105,7 +105,7 @@ def test_a_record_without_end(run):
 
 def test_info_that_lacks_what_is_taken_from_it(run):
     run.stage("cluster", ClusterParameters(), ("embed",), ("b.txt",), lambda folder: (folder / "b.txt").touch() or {"eps": "x"})
-    with pytest.raises(RunError, match="damaged .stage cluster has no eps"):
+    with pytest.raises(RunError, match=r"damaged .stage cluster has no eps"):
         run.info("cluster")
 
 
@@ -175,7 +175,7 @@ def test_absurd_numbers_in_a_table(tmp_path, cell: str):
 def test_absurd_scenes_and_places(tmp_path, row: str):
     """A scene of this number would have a matrix of its size made."""
     (tmp_path / "order.csv").write_text(f"position,scene,order\n{row}\n")
-    with pytest.raises(RunError, match="beyond 1 frames|give a whole number"):
+    with pytest.raises(RunError, match=r"beyond 1 frames|give a whole number"):
         read_order(tmp_path / "order.csv")
 
 
@@ -222,7 +222,7 @@ def test_matches_of_keypoints_that_are_not_there(tmp_path):
     with hloc.open_h5(out) as file:
         hloc.read_matches(file, 0, 1, (2, 6))
         for counts in (2, 5), (3, 6):
-            with pytest.raises(RunError, match="matches0 of .* is damaged"):
+            with pytest.raises(RunError, match=r"matches0 of .* is damaged"):
                 hloc.read_matches(file, 0, 1, counts)
 
 

@@ -18,7 +18,7 @@ from workbench.run import Run
 
 OLD = {"0.txt": "old", "1.txt": "old", "folder/2.txt": "old"}
 NEW = {"0.txt": "new", "folder/2.txt": "new", "folder/3.txt": "new"}
-OWN = {"run.json", ".holder.json", ".work.lock", ".record.lock"}
+OWN = {"run.json", ".run.json.partial", ".holder.json", ".work.lock", ".record.lock"}
 
 
 class KilledError(BaseException):
