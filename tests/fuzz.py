@@ -4,10 +4,9 @@
     python tests/fuzz.py --only 137 --keep DIR  one input again, by its number
 
 Every input is made of a seed and its number alone. The command runs in a process of its own, forked from one that has
-imported everything. It has 60 s (more when others want the
-processor) and 4 GiB; it must not write, nor leave anything changed, outside its run directory; must open
-no socket, start no program and load no pickle; must print no traceback. What it must not touch lies beside it as canaries, and
-whoever calls the port that the inputs name is heard.
+imported everything. It has 4 GiB and 60 s, or more when others want the processor; it must not write, nor leave anything
+changed, outside its run directory; must open no socket, start no program and load no pickle; must print no traceback. What it
+must not touch lies beside it as canaries, and whoever calls the port that the inputs name is heard.
 """
 
 import argparse

@@ -4,8 +4,6 @@
 all of one size and pixel format. What could not be decoded is counted, never skipped in silence.
 """
 
-import queue
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
@@ -16,6 +14,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from workbench.ahead import ahead
 from workbench.errors import VideoError
 from workbench.videoinfo import TableBuilder, VideoInfo, varies
 
@@ -265,45 +264,9 @@ def decode(path: str | Path | Decoder) -> Iterator[tuple[int, av.VideoFrame]]:
             yield from decode(decoder)
         return
     index = -1
-    with closing(_ahead(path.frames())) as frames:
+    with closing(ahead(path.frames())) as frames:
         for index, frame in enumerate(frames):
             path.table.add(frame, path.frame_rate)
             yield index, frame
     if index < 0:
         path.info()  # raises, with the reason
-
-
-def _ahead(items: Generator[Any, None, None], count: int = 4) -> Iterator[Any]:
-    """``items``, produced by a thread up to ``count`` ahead; an error in the thread is raised here."""
-    done = object()
-    stop = threading.Event()
-    room = threading.Semaphore(count)
-    box: queue.Queue = queue.Queue()
-
-    def work() -> None:
-        try:
-            with closing(items):
-                for item in items:
-                    box.put((item, None))
-                    room.acquire()
-                    if stop.is_set():
-                        return
-            box.put((done, None))
-        except BaseException as error:
-            box.put((done, error))
-
-    thread = threading.Thread(target=work, name="decode", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = box.get()
-            room.release()
-            if error is not None:
-                raise error
-            if item is done:
-                return
-            yield item
-    finally:
-        stop.set()
-        room.release()
-        thread.join()
