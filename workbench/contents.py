@@ -89,11 +89,6 @@ class Contents:
             name not in stages or self._fingerprint(name) != given or self._is_stale(name) for name, given in made_from.items()
         )
 
-    def _builds_on(self, stage: str, others: tuple[str, ...]) -> bool:
-        """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
-        found = self.record["stages"].get(stage)
-        return stage in others or (found is not None and any(self._builds_on(name, others) for name in found["inputs"]))
-
     def edits(self, stage: str) -> list[Any]:
         """The changes made by hand to a stage's result, in their order. They outlive it: a stage that is computed anew makes
         them again."""

@@ -13,7 +13,7 @@ from typing import Any
 from workbench.errors import RunError
 from workbench.folder import is_inside, read_json, remove
 from workbench.parameters import STAGES
-from workbench.record import check_stage
+from workbench.record import check_stage, release
 
 CHANGES = ".changes.json"
 
@@ -26,7 +26,8 @@ def scratch(run: Path, name: str) -> Path:
 def decide(folder: Path, record: dict[str, Any], stage: str, made: dict[str, Any], edits: list[Any] | None = None) -> None:
     """From here on the files in ``folder`` (from :func:`scratch`) are the stage's, and ``made`` is its record.
 
-    record: of the run, as it is. edits: those made by hand to the stage's result, all of them; None leaves them as they are.
+    record: of the run, as it is. edits: those made by hand to the stage's result, all of them, after which what builds on it is
+    released; None leaves them as they are.
     """
     new = {item.name for item in folder.iterdir()}
     old = record["stages"].get(stage, {"outputs": []})["outputs"]
@@ -61,6 +62,7 @@ def _finish(run: Path, folder: Path, record: dict[str, Any], save: Callable[[], 
         if edits is not None:
             record["stages"][stage] = made
             record.setdefault("edits", {})[stage] = edits
+            release(record, tuple(name for name, found in record["stages"].items() if stage in found["inputs"]))
             save()
         elif items and record["stages"].pop(stage, None):
             save()  # while files are moved, nobody vouches for them

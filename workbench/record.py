@@ -47,6 +47,19 @@ def check_info(file: Path, stage: str, info: dict[str, Any]) -> None:
             raise RunError(f"{file} is damaged (stage {stage} has no {name}): start a new run in another folder")
 
 
+def release(record: dict[str, Any], stages: tuple[str, ...]) -> None:
+    """Mark stages, and those that build on them, as ones that may be replaced unasked."""
+    for name, found in record["stages"].items():
+        if _builds_on(record["stages"], name, stages):
+            found["released"] = True
+
+
+def _builds_on(stages: dict[str, Any], stage: str, others: tuple[str, ...]) -> bool:
+    """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
+    made_from = stages[stage]["inputs"] if stage in stages else {}
+    return stage in others or any(_builds_on(stages, name, others) for name in made_from)
+
+
 def _check(record: dict[str, Any]) -> None:
     """Raises ValueError, KeyError, TypeError or AttributeError unless everything in the record is of the kind it should be."""
     source = record["source"]

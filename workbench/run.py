@@ -25,7 +25,7 @@ from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.folder import check_folder, remove, write_whole
 from workbench.lock import RunLock
 from workbench.parameters import Parameters
-from workbench.record import FORMAT, read_record
+from workbench.record import FORMAT, read_record, release
 from workbench.store import find_entry
 
 __all__ = ["NOTEBOOKS", "Run"]
@@ -199,9 +199,6 @@ class Run(Contents):
         self.require(stage)
         with self._changed() as record:
             found = record["stages"][stage]
-            for other in record["stages"]:
-                if other != stage and self._builds_on(other, (stage,)):
-                    record["stages"][other]["released"] = True
             scratch = self._scratch(f"{stage}.edits")
             if name:
                 write_whole(scratch / name, text)
@@ -213,9 +210,7 @@ class Run(Contents):
         they stay as they are, and one that turns out to be up to date is not released any more.
         """
         with self._changed() as record:
-            for name, found in record["stages"].items():
-                if self._builds_on(name, stages):
-                    found["released"] = True
+            release(record, stages)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of the run directory in one step, so that it is there whole or as it was before; returns its path."""
