@@ -149,7 +149,8 @@ def test_an_array_that_says_it_is_huge_takes_no_memory(tmp_path):
 def test_matrices(tmp_path):
     """Compressed, they might unpack to any size; frames are frames of the video; no pickles."""
     file = tmp_path / "scene00.npz"
-    good = {"frames": np.array([2, 0]), "order": np.array([1, 0]), "confidence": np.array([np.nan]), "fused": np.eye(2)}
+    whole = {"frames": np.array([2, 0]), "order": np.array([1, 0]), "shown": np.array([0, 1])}
+    good = whole | {"confidence": np.array([np.nan]), "fused": np.eye(2)}
     np.savez(file, **good)
     assert [values.tolist() for values in read_arrays(file, 3, "frames", "order")] == [[2, 0], [1, 0]]
     np.savez_compressed(file, **good)

@@ -79,9 +79,8 @@ def read_arrays(file: Path, frames: int, *names: str) -> list[np.ndarray]:
     """Arrays of the matrices of a scene, ``distances/sceneNN.npz``, as they are asked for by name.
 
     frames: how many the video has. ``frames`` (n,) are positions, ``order`` (n,) the places of all of them, ``confidence``
-    (n - 1,) or NaN where it is not known, ``shown`` (m,) places in frames, every other an (m, m)
-    matrix of finite numbers.
-    Raises :class:`~workbench.errors.RunError`.
+    (n - 1,) or NaN where it is not known, ``shown`` (m,) places in frames, every other an (m, m) matrix of
+    finite numbers. Raises :class:`~workbench.errors.RunError`.
     """
     try:
         with zipfile.ZipFile(file) as packed:
@@ -89,16 +88,7 @@ def read_arrays(file: Path, frames: int, *names: str) -> list[np.ndarray]:
                 raise ValueError("it is compressed")  # and might unpack to any size
         with np.load(file, allow_pickle=False) as content:
             found = {name: content[name] for name in dict.fromkeys(("frames", "shown", *names))}
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        OverflowError,
-        MemoryError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-    ) as error:
+    except UNREADABLE as error:
         raise damaged(file, error) from error
     count, side = found["frames"].size, found["shown"].size
     one_dimensional = {"frames": (count,), "order": (count,), "confidence": (max(0, count - 1),), "shown": (side,)}
