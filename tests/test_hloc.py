@@ -15,9 +15,9 @@ class Killed(Exception):
 def compute(calls):
     """Blocks of one small seeded dataset an item; ``calls`` notes which blocks were computed."""
 
-    def block(start, stop):
-        calls.append((start, stop))
-        for item in range(start, stop):
+    def block(items):
+        calls.append((items.start, items.stop))
+        for item in items:
             rng = np.random.default_rng(item)
             yield hloc.pair_name(item // 3, item // 3 + 1 + item % 3), {"matches0": rng.integers(0, 9, item % 4)}
 
@@ -34,7 +34,7 @@ def kill_at(stop):
 
 
 def write(out, calls, key="inputs", progress=False, parameters=None):
-    return hloc.write_in_blocks(out, 23, 5, compute(calls), parameters or {"ratio": 0.8}, key, progress)
+    return hloc.write_in_blocks(out, range(23), 5, compute(calls), parameters or {"ratio": 0.8}, key, progress)
 
 
 def test_names():
@@ -86,10 +86,8 @@ def test_a_damaged_block_is_made_again(tmp_path):
 
 def test_files_are_joined_in_their_order(tmp_path):
     """Items 0 to 11 and 12 to 22 in two files: joined, each is there once, and the file says what it was made from."""
-    first = hloc.write_in_blocks(tmp_path / "first.h5", 12, 5, compute([]), {"ratio": 0.8}, "one", False)
-    second = hloc.write_in_blocks(
-        tmp_path / "second.h5", 11, 5, lambda start, stop: compute([])(start + 12, stop + 12), {"ratio": 0.8}, "two", False
-    )
+    first = hloc.write_in_blocks(tmp_path / "first.h5", range(12), 5, compute([]), {"ratio": 0.8}, "one", False)
+    second = hloc.write_in_blocks(tmp_path / "second.h5", range(12, 23), 5, compute([]), {"ratio": 0.8}, "two", False)
     whole = write(tmp_path / "whole.h5", [])
     out = hloc.join_files(tmp_path / "joined.h5", [first, second], {"ratio": 0.8}, "inputs")
     assert out == tmp_path / "joined.h5" and hloc.is_made_from(out, {"ratio": 0.8}, "inputs")
@@ -122,19 +120,19 @@ def test_what_a_file_was_made_from(tmp_path):
 def test_keypoint_counts(tmp_path):
     """Frames with 0, 3 and 7 keypoints; the counts of the first two can be asked for alone."""
 
-    def entries(start, stop):
-        for frame in range(start, stop):
+    def entries(frames):
+        for frame in frames:
             count = (0, 3, 7)[frame]
             points, scores, descriptors = np.zeros((count, 2)), np.zeros(count), np.zeros((128, count))
             yield hloc.feature_entry(frame, hloc.Features(points, scores, descriptors, np.array([64, 48])))
 
-    out = hloc.write_in_blocks(tmp_path / "features.h5", 3, 2, entries, {}, "inputs", False)
+    out = hloc.write_in_blocks(tmp_path / "features.h5", range(3), 2, entries, {}, "inputs", False)
     assert hloc.keypoint_counts(out, 3).tolist() == [0, 3, 7] and hloc.keypoint_counts(out, 2).tolist() == [0, 3]
     assert hloc.keypoint_counts(out, 0).dtype.kind == "i"
 
 
 def test_no_items_give_a_file_without_groups(tmp_path):
-    out = hloc.write_in_blocks(tmp_path / "matches.h5", 0, 5, compute([]), {}, "inputs", False)
+    out = hloc.write_in_blocks(tmp_path / "matches.h5", range(0), 5, compute([]), {}, "inputs", False)
     with hloc.open_h5(out) as file:
         assert len(file) == 0
 
@@ -148,7 +146,7 @@ def test_features_round_trip(tmp_path):
         np.array([4000, 3000]),
     )
     out = hloc.write_in_blocks(
-        tmp_path / "features.h5", 1, 4, lambda *_: [hloc.feature_entry(0, features)], {}, "inputs", False
+        tmp_path / "features.h5", range(1), 4, lambda _: [hloc.feature_entry(0, features)], {}, "inputs", False
     )
     with hloc.open_h5(out) as file:
         stored = file["000000.png"]

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from workbench import __version__
+from workbench.blocks import Each
 from workbench.errors import DISK, ParameterError, UsageError, WorkbenchError
 from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
 from workbench.sweep_command import sweep
@@ -74,8 +75,16 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
     is_flag=True,
     help="Compare all pairs inside scenes, as --match.pairs_per_frame 0: slow, shows what the budget costs.",
 )
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Dask scheduler whose workers find keypoints and matches, block by block, as tcp://127.0.0.1:8786; default none.",
+)
 @stage_options
-def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, **options: Any) -> None:
+def reconstruct(
+    video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, scheduler: str, **options: Any
+) -> None:
     """Restore VIDEO: the fast path, without notebooks."""
     source = click.get_current_context().get_parameter_source
     given = {name.replace("__", "."): value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
@@ -84,8 +93,8 @@ def reconstruct(video: Path, out: Path | None, truth: str, overwrite: bool, all_
     from workbench import stages
 
     run, known, chosen = _begin(video, out, truth, given, overwrite)
-    with run.held():
-        metrics = stages.reconstruct(run, chosen, known, overwrite, progress=_watched())
+    with run.held(), _workers(scheduler) as each:
+        metrics = stages.reconstruct(run, chosen, known, overwrite, _watched(), each)
     _finish(run, metrics, [])
 
 
@@ -291,6 +300,15 @@ def _chosen(run: "Run", known: Path | None, given: dict[str, Any], overwrite: bo
     if known:
         read_truth(known, read_video(run, chosen["video"], overwrite, progress=_watched())["info"]["frames"])
     return chosen
+
+
+def _workers(scheduler: str) -> AbstractContextManager[Each]:
+    """What goes through blocks of work: ``map``, or the workers of a scheduler."""
+    if not scheduler:
+        return nullcontext(map)
+    from workbench.spread import block_workers
+
+    return block_workers(scheduler)
 
 
 def _watched() -> bool:

@@ -5,8 +5,9 @@ The first design found keypoints anew for every pair of frames; here each frame 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
+from workbench.blocks import Each, Loaded
 from workbench.errors import VideoError
 from workbench.hloc import Entry, Features, Progress, feature_entry, write_in_blocks
 from workbench.parameters import FeatureParameters
@@ -23,6 +25,8 @@ __all__ = ["Features", "SuperPoint", "detector", "extract", "sift_features", "sp
 BLOCK = 64  # frames a block: what a killed run loses at most
 SIFT_LENGTH = 128
 OPENCV_CONTRAST_THRESHOLD = 0.04  # the first design's choice
+
+Detector = Callable[[np.ndarray, tuple[int, int]], Features]
 
 
 def sift_features(
@@ -108,36 +112,50 @@ def superpoint_features(model: Any, image: np.ndarray, original_size: tuple[int,
 
 
 def extract(
-    images: Any,
+    images: np.ndarray | Path,
     original_size: tuple[int, int],
     parameters: FeatureParameters,
     out: Path,
     key: str,
     progress: bool | Progress = True,
     parts: Path | None = None,
+    each: Each = map,
 ) -> Path:
     """Features of every image, written to ``out`` in hloc's layout; returns ``out``.
 
-    images: (N, h, w, 3) uint8 RGB, an array or a memory map; read one at a time. original_size: width and height of
-    the original frames, px. key: fingerprint of the images. A killed call goes on from its last finished block of 64
-    frames, kept in ``parts``, when ``parameters`` and ``key`` are the same, and ends with the same bytes. Raises
-    :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
+    images: (N, h, w, 3) uint8 RGB, an array, or the file in which numpy saved it; read one at a time. original_size: width
+    and height of the original frames, px. key: fingerprint of the images. A killed call goes on from its last finished block
+    of 64 frames, kept in ``parts``, when ``parameters`` and ``key`` are the same, and ends with the same bytes. each: goes
+    through the blocks as ``map`` does, perhaps in other processes; then all paths are absolute, and ``images`` is a file.
+    Raises :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
     """
-    detect = detector(parameters)
+    detect = Loaded(detector, parameters, key)
+    compute = partial(_block_features, images, original_size, parameters, detect)
+    return write_in_blocks(out, range(len(_opened(images))), BLOCK, compute, parameters.as_dict(), key, progress, parts, each)
+
+
+def _block_features(
+    images: np.ndarray | Path,
+    original_size: tuple[int, int],
+    parameters: FeatureParameters,
+    detect: Loaded[Detector],
+    frames: Sequence[int],
+) -> Iterator[Entry]:
+    opened = _opened(images)
 
     def found(frame: int) -> Entry:
-        return feature_entry(frame, detect(np.asarray(images[frame]), original_size))
+        return feature_entry(frame, detect.value(np.asarray(opened[frame]), original_size))
 
     # A frame a thread: OpenCV's own threads, inside a frame, leave half of two cores idle. Networks bring theirs.
     with ThreadPoolExecutor(1 if parameters.keypoints == "superpoint" else os.cpu_count()) as pool:
-
-        def compute(start: int, stop: int) -> Iterator[Entry]:
-            return pool.map(found, range(start, stop))
-
-        return write_in_blocks(out, len(images), BLOCK, compute, parameters.as_dict(), key, progress, parts)
+        yield from pool.map(found, frames)
 
 
-def detector(parameters: FeatureParameters) -> Callable[[np.ndarray, tuple[int, int]], Features]:
+def _opened(images: np.ndarray | Path) -> np.ndarray:
+    return np.load(images, mmap_mode="r") if isinstance(images, Path) else images
+
+
+def detector(parameters: FeatureParameters) -> Detector:
     """What finds features as these parameters say, from an (h, w, 3) uint8 RGB working copy and the original's size.
 
     Raises :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.

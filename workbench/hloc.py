@@ -11,16 +11,21 @@ on where a killed run stopped, so a continued run ends with the same bytes as an
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
+from workbench.blocks import Each
 from workbench.errors import MissingStageError, RunError
 
 FORMAT_VERSION = 1
@@ -208,44 +213,66 @@ def match_entry(a: int, b: int, matches: np.ndarray, scores: np.ndarray) -> Entr
     }
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some of the items of a file: where they are kept until it is joined, and what says that they were made from this."""
+
+    part: Path
+    items: Sequence[Any]
+    attributes: dict[str, Any]
+
+
 def write_in_blocks(
     out: Path,
-    count: int,
+    items: Sequence[Any],
     block_size: int,
-    compute: Callable[[int, int], Iterable[Entry]],
+    compute: Callable[[Sequence[Any]], Iterable[Entry]],
     parameters: dict[str, Any],
     key: str,
     progress: bool | Progress = True,
     parts: Path | None = None,
+    each: Each = map,
 ) -> Path:
-    """Write items 0 to ``count`` - 1 to ``out``, keeping finished blocks when the process is killed.
+    """Write the entries of ``items`` to ``out``, keeping finished blocks when the process is killed.
 
-    ``compute(start, stop)`` yields the entries of a block. Blocks left by an earlier call are reused only if they
+    ``compute(items)`` yields the entries of a block of items. Blocks left by an earlier call are reused only if they
     were made with the same ``parameters``, ``key`` (fingerprint of the inputs) and range; others are made again.
     ``out`` is replaced at the end, in one step. ``parts`` is the folder for the blocks, default ``OUT.parts`` beside
     ``out``; it is removed at the end. ``progress`` draws a bar when true; a function is called with (done,
-    count) after every block.
+    count) after every block. ``each`` goes through the blocks as ``map`` does, perhaps in other processes: they get
+    ``compute`` and must see ``parts`` under the same path.
     """
     parts = parts or out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
-    files = []
-    with tqdm(total=count, desc=out.stem, disable=progress is not True) as bar:
-        for start in range(0, count, block_size):
-            stop = min(start + block_size, count)
-            part, block = parts / f"{start // block_size:06d}.h5", {"start": start, "stop": stop}
-            if not is_made_from(part, parameters, key, **block):
-                with _new_file(part, _attributes(parameters, key, **block)) as file:
-                    for name, datasets in compute(start, stop):
-                        group = file.require_group(name)
-                        for dataset in sorted(datasets):
-                            group.create_dataset(dataset, data=datasets[dataset], track_times=False)
-            files.append(part)
-            bar.update(stop - start)
+    blocks = []
+    for number, start in enumerate(range(0, len(items), block_size)):
+        some = items[start : start + block_size]
+        attributes = _attributes(parameters, key, start=start, stop=start + len(some))
+        blocks.append(Block(parts / f"{number:06d}.h5", some, attributes))
+    found, missing, done = [], [], 0
+    for block in blocks:
+        (found if _has_attributes(block.part, block.attributes) else missing).append(block)
+    with tqdm(total=len(items), desc=out.stem, disable=progress is not True) as bar:
+        for size in chain((len(block.items) for block in found), each(partial(_write_block, compute), missing)):
+            done += size
+            bar.update(size)
             if callable(progress):
-                progress(stop, count)
-    join_files(out, files, parameters, key)
+                progress(done, len(items))
+    join_files(out, [block.part for block in blocks], parameters, key)
     shutil.rmtree(parts)
     return out
+
+
+def _write_block(compute: Callable[[Sequence[Any]], Iterable[Entry]], block: Block) -> int:
+    """Write the part of a block; returns how many items it has."""
+    if not block.part.parent.is_dir():
+        raise RunError(f"{block.part.parent} is not there on {gethostname()}: every worker must see it under this path")
+    with _new_file(block.part, block.attributes) as file:
+        for name, datasets in compute(block.items):
+            group = file.require_group(name)
+            for dataset in sorted(datasets):
+                group.create_dataset(dataset, data=datasets[dataset], track_times=False)
+    return len(block.items)
 
 
 def join_files(out: Path, files: Sequence[Path], parameters: dict[str, Any], key: str) -> Path:
@@ -264,14 +291,15 @@ def _attributes(parameters: dict[str, Any], key: str, **block: int) -> dict[str,
     return made_from | block
 
 
-def is_made_from(path: Path, parameters: dict[str, Any], key: str, **block: int) -> bool:
-    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again.
+def is_made_from(path: Path, parameters: dict[str, Any], key: str) -> bool:
+    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again."""
+    return _has_attributes(path, _attributes(parameters, key))
 
-    block: start and stop of the items in it, when it is one block of a file.
-    """
+
+def _has_attributes(path: Path, attributes: dict[str, Any]) -> bool:
     try:
         with h5py.File(path, "r") as file:
-            return dict(file.attrs) == _attributes(parameters, key, **block)
+            return dict(file.attrs) == attributes
     except H5_ERRORS:
         return False
 
@@ -288,11 +316,16 @@ def _leaf_groups(group: h5py.Group, prefix: str = "") -> Iterator[str]:
 
 @contextmanager
 def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
-    """A file to fill, under a temporary name until it is whole; its bytes depend on the contents alone (no times)."""
-    partial = path.with_name(path.name + ".tmp")
-    partial.unlink(missing_ok=True)  # opened as it is, it might share its content with another file
-    with h5py.File(partial, "w", libver="earliest") as file:
-        for name, value in attributes.items():
-            file.attrs[name] = value
-        yield file
-    partial.replace(path)
+    """A file to fill, under a temporary name until it is whole; its bytes depend on the contents alone (no times).
+
+    The name is its own: a worker that was given up may still write the same file when another begins.
+    """
+    new = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with h5py.File(new, "w", libver="earliest") as file:
+            for name, value in attributes.items():
+                file.attrs[name] = value
+            yield file
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from workbench.blocks import Each, Loaded
 from workbench.errors import ParameterError, RunError
 from workbench.hloc import (
     Entry,
@@ -144,33 +145,37 @@ def match_pairs(
     out: Path,
     key: str,
     progress: bool | Progress = True,
-    matcher: Matcher | None = None,
+    matcher: Loaded[Matcher] | None = None,
     parts: Path | None = None,
+    each: Each = map,
 ) -> Path:
     """Match pairs of frames and write ``out`` in hloc's layout; returns ``out``.
 
     features_h5: from :func:`workbench.features.extract`. pairs: (P, 2) int frame positions with a < b, each pair once, in
-    any order; no pairs give a file without groups. key: fingerprint of the features. matcher: default, the one of
-    ``parameters``. A killed call goes on from its last finished block of 512 pairs, kept in ``parts``, when
-    ``parameters``, ``key`` and ``pairs`` are the same, and ends with the same bytes.
+    any order; no pairs give a file without groups. key: fingerprint of the features and the weights. matcher: default, the one
+    of ``parameters``. A killed call goes on from its last finished block of 512 pairs, kept in ``parts``, when
+    ``parameters``, ``key`` and ``pairs`` are the same, and ends with the same bytes. each: goes through the blocks as ``map``
+    does, perhaps in other processes; then all paths are absolute.
     Raises :class:`~workbench.errors.RunError` for a bad pair or a frame that is not in the file, and
     :class:`~workbench.errors.ModelError` when weights cannot be loaded or do not fit the descriptors.
     """
     pairs = checked_pairs(pairs)
+    if matcher is None and len(pairs):
+        matcher = Loaded(make_matcher, parameters, key)
+    compute = partial(_block_matches, features_h5, matcher)
+    return write_in_blocks(out, pairs, BLOCK, compute, parameters.as_dict(), pairs_key(key, pairs), progress, parts, each)
+
+
+def _block_matches(features_h5: Path, matcher: Loaded[Matcher], pairs: np.ndarray) -> Iterator[Entry]:
     with open_h5(features_h5) as file:
         read = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_features(file, frame))
-        used = matcher if matcher is not None else make_matcher(parameters) if len(pairs) else None
-
-        def compute(start: int, stop: int) -> Iterator[Entry]:
-            for first in range(start, stop, BATCH):
-                batch = pairs[first : min(first + BATCH, stop)].tolist()
-                left, right = [read(a) for a, _ in batch], [read(b) for _, b in batch]
-                if len({len(some.descriptors) for some in (*left, *right)}) > 1:
-                    raise RunError(f"{features_h5} has descriptors of different lengths: delete it and run its stage again")
-                for (a, b), (matches, scores) in zip(batch, used.match(left, right), strict=True):
-                    yield match_entry(a, b, matches, scores)
-
-        return write_in_blocks(out, len(pairs), BLOCK, compute, parameters.as_dict(), pairs_key(key, pairs), progress, parts)
+        for first in range(0, len(pairs), BATCH):
+            batch = pairs[first : first + BATCH].tolist()
+            left, right = [read(a) for a, _ in batch], [read(b) for _, b in batch]
+            if len({len(some.descriptors) for some in (*left, *right)}) > 1:
+                raise RunError(f"{features_h5} has descriptors of different lengths: delete it and run its stage again")
+            for (a, b), (matches, scores) in zip(batch, matcher.value.match(left, right), strict=True):
+                yield match_entry(a, b, matches, scores)
 
 
 def pairs_key(key: str, pairs: np.ndarray) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workbench.blocks import Each, Loaded
 from workbench.hloc import is_made_from, join_files
 from workbench.match import make_matcher, match_pairs, pairs_key
 from workbench.parameters import MatchParameters, RegisterParameters
@@ -17,7 +18,8 @@ class Rounds:
 
     A killed run that asks for the same pairs again finds finished rounds as they were.
     features_h5: from :func:`workbench.features.extract`. images: (N, h, w, 3) uint8 RGB working copies. key: fingerprint of the
-    features. parts: folder for the rounds. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded.
+    features and the weights. parts: folder for the rounds. each: goes through blocks of pairs as ``map`` does, perhaps in other
+    processes; then all paths are absolute. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded.
     """
 
     def __init__(
@@ -28,10 +30,11 @@ class Rounds:
         key: str,
         parts: Path,
         progress: bool = True,
+        each: Each = map,
     ) -> None:
         self.features_h5, self.images, self.parameters, self.key = features_h5, images, parameters, key
-        self.parts, self.progress = parts, progress
-        self.matcher = make_matcher(parameters)
+        self.parts, self.progress, self.each = parts, progress, each
+        self.matcher = Loaded(make_matcher, parameters, key)
         self.files: list[Path] = []
         self.parts.mkdir(parents=True, exist_ok=True)
 
@@ -39,7 +42,8 @@ class Rounds:
         """Match and register pairs, (P, 2) int, a < b: the rows of :func:`workbench.transforms.register_pairs`."""
         file = self.parts / f"matches-round{len(self.files) + 1}.h5"
         if not is_made_from(file, self.parameters.as_dict(), pairs_key(self.key, pairs)):
-            match_pairs(self.features_h5, pairs, self.parameters, file, self.key, self.progress, self.matcher)
+            given = self.features_h5, pairs, self.parameters, file, self.key, self.progress, self.matcher
+            match_pairs(*given, each=self.each)
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may look with another one.
         return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)

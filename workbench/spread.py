@@ -1,21 +1,27 @@
-"""The cells of a sweep, side by side on Dask: on this machine, or on the workers of a scheduler."""
+"""Work side by side on Dask: the cells of a sweep, or the blocks of one long clip; here, or on the workers of a scheduler."""
 
 import logging
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.comm import CommClosedError
+from tqdm import tqdm
 
+from workbench.blocks import Each
 from workbench.cells import FAILED, run_cell, write_result
 from workbench.errors import RunError, UsageError
 from workbench.sweep import Cell
 
 TIMEOUT = 10  # seconds a scheduler has to answer
+PATIENCE = 10  # seconds without any news until it is looked whether there are workers at all
 
 
 def run_cells(
@@ -29,40 +35,89 @@ def run_cells(
     Raises :class:`~workbench.errors.UsageError` when the scheduler does not answer or its workers cannot be used,
     :class:`~workbench.errors.RunError` when it is lost on the way, and OSError for a full disk. Finished cells always stay.
     """
-    with _client(scheduler, len(cells)) as client:
-        keys = {cell.name: f"{folder.resolve()}/{cell.name}" for cell in cells}
-        futures = {client.submit(work, cell, folder.resolve(), key=keys[cell.name], pure=False): cell for cell in cells}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], _result(future, futures[future], folder)
-        except (CancelledError, CommClosedError) as error:
-            raise RunError(
-                f"the scheduler {scheduler or 'of this machine'} was lost: finished cells are kept, start it again and the "
-                "same command goes on from here"
-            ) from error
+    folder = folder.resolve()
+    with _client(scheduler) if scheduler else _cluster(len(cells)) as client:
+        keys = {cell.name: f"{folder}/{cell.name}" for cell in cells}
+        futures = {client.submit(_seen, work, cell, folder, key=keys[cell.name], pure=False): cell for cell in cells}
+        for future in _finished(client, futures, scheduler):
+            cell = futures[future]
+            try:
+                yield cell, future.result()
+            except KilledWorker as error:
+                yield cell, write_result(cell, folder, FAILED, _killed(error))
 
 
-def _result(future: Future, cell: Cell, folder: Path) -> dict[str, Any]:
-    try:
-        return future.result()
-    except KilledWorker as error:
-        told = f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other "
-        return write_result(cell, folder, FAILED, told + "programs, or lower video.proxy_size")
+def _seen(work: Callable[[Cell, Path], dict[str, Any]], cell: Cell, folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not there on {gethostname()}: every worker must see it under this path")
+    return work(cell, folder)
 
 
 @contextmanager
-def _client(scheduler: str, cells: int) -> Iterator[Client]:
-    """A client of a scheduler whose workers run one cell at a time."""
-    if not scheduler:
-        # One thread a process, for papermill's sake; Dask gives each worker OMP_NUM_THREADS=1, so N workers fit N cores.
-        # What a cell may take of the memory is for the system to say: kernels are processes of their own.
-        size = {"n_workers": min(CPU_COUNT, cells), "threads_per_worker": 1, "processes": True, "memory_limit": None}
-        with (
-            LocalCluster(**size, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-        return
+def block_workers(scheduler: str) -> Iterator[Each]:
+    """A function that goes through blocks of work as ``map`` does, on the workers of a Dask scheduler.
+
+    The workers see the same files under the same paths. A block whose worker died is done again.
+    Raises :class:`~workbench.errors.UsageError` when the scheduler does not answer or its workers cannot be used; the function
+    raises :class:`~workbench.errors.RunError` when the scheduler is lost on the way or no worker survives a block, and
+    whatever the work raises.
+    """
+    with _client(scheduler) as client:
+
+        def each(work: Callable[..., Any], blocks: Iterable[Any]) -> Iterator[Any]:
+            for future in _finished(client, client.map(work, list(blocks), pure=False), scheduler):
+                try:
+                    yield future.result()
+                except KilledWorker as error:
+                    raise RunError(f"{_killed(error)}; what is finished is kept") from error
+
+        yield each
+
+
+def _killed(error: KilledWorker) -> str:
+    told = f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other "
+    return told + "programs, or lower video.proxy_size"
+
+
+def _finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iterator[Future]:
+    """Futures as they are finished. When all workers are gone, it is said, and they are waited for."""
+    waiting, news, told = as_completed(futures), time.monotonic(), False
+    try:
+        while not waiting.is_empty():
+            ready = waiting.next_batch(block=False)
+            yield from ready
+            if ready:
+                news, told = time.monotonic(), False
+            elif time.monotonic() - news > PATIENCE:
+                news, gone = time.monotonic(), not client.nthreads()
+                if gone and not told:
+                    tqdm.write(f"no workers at {scheduler}: waiting; {_start(scheduler)}", file=sys.stderr)
+                told = gone
+            else:
+                time.sleep(0.05)
+    except (CancelledError, CommClosedError) as error:
+        raise RunError(
+            f"the scheduler {scheduler or 'of this machine'} was lost: what is finished is kept, start it again and the "
+            "same command goes on from here"
+        ) from error
+
+
+@contextmanager
+def _cluster(most: int) -> Iterator[Client]:
+    """A client of workers on this machine, as many as cores, ``most`` at most."""
+    # One thread a process, for papermill's sake; Dask gives each worker OMP_NUM_THREADS=1, so N workers fit N cores.
+    # What a cell may take of the memory is for the system to say: kernels are processes of their own.
+    size = {"n_workers": min(CPU_COUNT, most), "threads_per_worker": 1, "processes": True, "memory_limit": None}
+    with (
+        LocalCluster(**size, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _client(scheduler: str) -> Iterator[Client]:
+    """A client of a scheduler whose workers do one thing at a time."""
     try:
         client = Client(scheduler, timeout=TIMEOUT)
     except (OSError, ValueError, TypeError) as error:
@@ -72,9 +127,14 @@ def _client(scheduler: str, cells: int) -> Iterator[Client]:
         ) from error
     with client:
         threads = client.nthreads()
-        start = f"`dask worker {scheduler} --nthreads 1`"
         if not threads:
-            raise UsageError(f"the scheduler {scheduler} has no workers: start some with {start}")
+            raise UsageError(f"the scheduler {scheduler} has no workers: {_start(scheduler)}")
         if max(threads.values()) > 1:
-            raise UsageError(f"workers of {scheduler} have more than one thread, which papermill does not bear: use {start}")
+            raise UsageError(
+                f"workers of {scheduler} have more than one thread, which papermill does not bear: {_start(scheduler)}"
+            )
         yield client
+
+
+def _start(scheduler: str) -> str:
+    return f"start some with `dask worker {scheduler} --nthreads 1`"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
+from workbench.blocks import Each
 from workbench.confidence import weak_links
 from workbench.embed import embed, network_device
 from workbench.errors import ClusterError, RunError
@@ -100,29 +101,37 @@ def run_typical_eps(run: Run) -> float:
     return typical_eps(run.record["stages"]["embed"]["parameters"]["backbone"])
 
 
-def extract_features(run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """Keypoints of every frame, once: ``features.h5``. Killed half way, it goes on from there."""
+def extract_features(
+    run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True, each: Each = map
+) -> dict[str, Any]:
+    """Keypoints of every frame, once: ``features.h5``. Killed half way, it goes on from there. each: goes through blocks of
+    frames as ``map`` does."""
 
     weights = folder_digest(parameters.superpoint_model) if parameters.keypoints == "superpoint" else ""
 
     def compute(out: Path) -> None:
         size = run.info("video")["width"], run.info("video")["height"]
-        key = run.key("features", parameters, ("video",), weights)
-        extract(run.images(), size, parameters, out / "features.h5", key, progress, run.path / "features.h5.parts")
+        key, path = run.key("features", parameters, ("video",), weights), run.path.resolve()
+        images, parts = path / "proxies" / "frames.npy", path / "features.h5.parts"
+        extract(images, size, parameters, out / "features.h5", key, progress, parts, each)
 
     return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite, weights)
 
 
-def match_frames(run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed."""
+def match_frames(
+    run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True, each: Each = map
+) -> dict[str, Any]:
+    """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed. each: goes
+    through blocks of pairs as ``map`` does."""
     after = ("features", "embed", "cluster")
     weights = folder_digest(parameters.model) if parameters.matcher in ("superglue", "lightglue") else ""
 
     def compute(out: Path) -> dict[str, Any]:
-        labels, features, parts = run.labels(), run.path / "features.h5", run.path / "matches.h5.parts"
+        path = run.path.resolve()
+        labels, features, parts = run.labels(), path / "features.h5", path / "matches.h5.parts"
         embedded, thumbnails = embedded_view(run.embeddings()), thumbnail_view(run.images())
         key = run.key("match", parameters, after, weights)
-        rounds = Rounds(features, run.images(), parameters, key, parts, progress)
+        rounds = Rounds(features, run.images(), parameters, key, parts, progress, each)
         budget = parameters.pairs_per_frame
         first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else candidates.all_pairs(labels)
         table = rounds.compare(first)
@@ -310,13 +319,15 @@ def reconstruct(
     truth: Path | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    each: Each = map,
 ) -> dict[str, Any]:
-    """All stages in order, without notebooks, and the metrics. parameters: from ``stage_parameters``."""
+    """All stages in order, without notebooks, and the metrics. parameters: from ``stage_parameters``. each: goes through blocks
+    of frames and of pairs as ``map`` does."""
     read_video(run, parameters["video"], overwrite, progress)
     embed_frames(run, parameters["embed"], overwrite, progress)
     find_scenes(run, parameters["cluster"], overwrite)
-    extract_features(run, parameters["features"], overwrite, progress)
-    match_frames(run, parameters["match"], overwrite, progress)
+    extract_features(run, parameters["features"], overwrite, progress, each)
+    match_frames(run, parameters["match"], overwrite, progress, each)
     register_frames(run, parameters["register"], overwrite, progress)
     order_frames(run, parameters["order"], overwrite)
     align_frames(run, parameters["align"], overwrite, progress)
