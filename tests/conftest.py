@@ -6,6 +6,9 @@ Every frame is rendered by the project's own code and ``sample.truth.csv`` says 
 
 import logging
 import os
+import socket
+import subprocess
+from collections.abc import Iterator
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -14,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
+from tiny import start_dask, start_worker
 
 from workbench.corrupt import truth_path, write_case
 from workbench.embed import embed
@@ -33,6 +38,23 @@ def no_logged_error(caplog):
     records = [record for when in ("setup", "call") for record in caplog.get_records(when)]
     errors = [record.getMessage() for record in records if record.levelno >= logging.ERROR]
     assert not errors, f"logged: {errors}"
+
+
+@pytest.fixture
+def scheduler(tmp_path) -> Iterator[tuple[str, list[subprocess.Popen]]]:
+    """A Dask scheduler on loopback and two workers with a thread each, as a user starts them: address and processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    quiet = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--no-show"]
+    processes = [start_dask(tmp_path, "scheduler", *quiet), *(start_worker(tmp_path, address) for _ in range(2))]
+    with Client(address, timeout=60) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield address, processes
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

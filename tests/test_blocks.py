@@ -1,24 +1,140 @@
 """Keypoints and matches of one clip, spread over the workers of a Dask scheduler by blocks.
 
-The video is :func:`tiny.mixture`, 27 frames; blocks are made as small as 4 frames and 9 pairs, so that there are several.
-Workers are processes on loopback, a thread each.
+The video is :func:`tiny.mixture`, 27 frames. Blocks are made as small as four frames and nine pairs, so that there are several.
 """
 
-import os
 import pickle
-import signal
-import subprocess
-import time
-from collections import Counter
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
-from conftest import FAST, dask_processes
-from distributed import LocalCluster
-from tiny import encode, mixture, refused, workbench
+from tiny import encode, mixture, refused, start_worker, workbench
 
 from workbench import features, hloc, match, spread
 from workbench.blocks import Loaded
 from workbench.errors import RunError
-from workbench.parameters import MatchParameters
+from workbench.match import make_matcher
+from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.spread import block_workers
+
+FAST = ["--embed.backbone", "rank-vlad", "--match.matcher", "sift-flann", "--cluster.eps", "0.3"]
+RESULTS = ["features.h5", "matches.h5", "pairs.txt", "scenes.csv", "transforms.csv", "order.csv"]
+SIZE = (96, 72)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(features, "BLOCK", 4)
+    monkeypatch.setattr(match, "BLOCK", 9)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """The file of the 27 frames, and ``features.h5`` made of it at once."""
+    file = tmp_path / "frames.npy"
+    np.save(file, np.stack(mixture()))
+    return file, features.extract(file, SIZE, FeatureParameters(), tmp_path / "whole.h5", "key", False)
+
+
+def test_workers_give_the_bytes_of_one_machine(tmp_path, scheduler, small_blocks, monkeypatch):
+    """A whole reconstruction; with a scheduler, nothing is found or matched in this process."""
+    clip = encode(tmp_path / "clip.mp4", mixture())
+    assert workbench("reconstruct", clip, "--out", tmp_path / "here", *FAST).status == 0
+
+    def never(*_: object) -> None:
+        raise AssertionError("this is for workers to do")
+
+    monkeypatch.setattr(features, "sift_features", never)
+    monkeypatch.setattr(match.SiftFlann, "match", never)
+    monkeypatch.chdir(tmp_path)  # paths below the current folder are made absolute for the workers
+    answer = workbench("reconstruct", clip, "--out", "there", *FAST, "--scheduler", scheduler[0])
+    assert answer.status == 0, answer
+    for name in RESULTS:
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes(), name
+    assert not list((tmp_path / "there").glob("*.parts"))
+
+
+def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, images):
+    """One of two is killed after the first block: the other does the rest, and the bytes are the same."""
+    address, (_, victim, survivor) = scheduler
+    done = []
+
+    def kill(count: int, _: int) -> None:
+        done.append(count)
+        victim.kill()
+
+    with block_workers(address) as each:
+        file = features.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
+    assert len(done) == 7 and done[-1] == 27 and survivor.poll() is None
+    assert file.read_bytes() == images[1].read_bytes()
+
+
+def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, capsys):
+    """When all are gone it is said, once; when one comes, the work goes on."""
+    address, processes = scheduler
+    monkeypatch.setattr(spread, "PATIENCE", 0.2)
+    nthreads, looked = spread.Client.nthreads, []
+
+    def look(client: object) -> dict:
+        looked.append(nthreads(client))
+        if len([found for found in looked if not found]) == 3:
+            processes.append(start_worker(tmp_path, address))
+        return looked[-1]
+
+    def kill(*_: int) -> None:
+        if len(processes) == 3:
+            for process in processes[1:]:
+                process.kill()
+
+    with block_workers(address) as each:
+        monkeypatch.setattr(spread.Client, "nthreads", look)
+        file = features.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
+    assert file.read_bytes() == images[1].read_bytes()
+    said = capsys.readouterr().err
+    assert said.count(f"no workers at {address}: waiting; start some with `dask worker {address} --nthreads 1`") == 1
+
+
+def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
+    """One line; finished blocks are kept, and the next call, here without a scheduler, ends with the same bytes."""
+    address, (master, *_) = scheduler
+    out, again = tmp_path / "features.h5", []
+    with (
+        block_workers(address) as each,
+        pytest.raises(RunError, match=f"the scheduler {address} was lost: what is finished is kept"),
+    ):
+        features.extract(images[0], SIZE, FeatureParameters(), out, "key", lambda *_: master.kill(), each=each)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features.h5.parts").glob("*.h5")}
+    assert kept and not out.exists()
+
+    def count(*_: int) -> None:
+        again.append(all(path.stat().st_mtime_ns == made for path, made in kept.items()))
+
+    features.extract(images[0], SIZE, FeatureParameters(), out, "key", count)
+    assert all(again) and out.read_bytes() == images[1].read_bytes()
+
+
+def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(spread, "TIMEOUT", 1)
+    clip = encode(tmp_path / "clip.mp4", mixture())
+    answer = workbench("reconstruct", clip, "--out", tmp_path / "out", *FAST, "--scheduler", "tcp://127.0.0.1:9")
+    refused(answer, 2, "the scheduler tcp://127.0.0.1:9 does not answer", "dask scheduler")
+
+
+def test_a_worker_that_does_not_see_the_files(tmp_path):
+    """It says so, in place of writing where nobody looks."""
+    parts = tmp_path / "out.h5.parts"
+
+    def elsewhere(work, blocks):
+        shutil.rmtree(parts)
+        return map(work, blocks)
+
+    with pytest.raises(RunError, match=r"out.h5.parts is not there on \S+: every worker must see it under this path"):
+        hloc.write_in_blocks(tmp_path / "out.h5", range(3), 2, lambda _: [], {}, "key", False, each=elsewhere)
+
+
+def test_a_process_loads_once():
+    """What is loaded goes to another process as the way to load it; other weights, by their key, are loaded anew."""
+    first, second, other = (Loaded(make_matcher, MatchParameters(matcher="sift-flann"), key) for key in ("a", "a", "b"))
+    received = [pickle.loads(pickle.dumps(matcher)) for matcher in (first, second, other)]
+    assert received[0].value is received[1].value is not received[2].value
+    assert received[0].value is not first.value and received[0].value.ratio == 0.8

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 from filelock import FileLock
 from tiny import check_result, encode, mixture, refused, workbench
 
@@ -419,29 +418,6 @@ def wait_for(happened, process: subprocess.Popen, seconds: float = 120) -> None:
         assert process.poll() is None, "it ended too early"
         assert time.monotonic() < end, "it takes too long"
         time.sleep(0.02)
-
-
-@pytest.fixture
-def scheduler(tmp_path):
-    """A Dask scheduler on loopback and two worker processes with a thread each, as a user starts them: address and workers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
-    port = address.rsplit(":", 1)[1]
-    dask = [sys.executable, "-m", "dask"]
-    words = ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", "--no-show"]
-    processes = [subprocess.Popen([*dask, *words], **common)]
-    for _ in range(2):
-        words = ["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path)]
-        processes.append(subprocess.Popen([*dask, *words], **common))
-    with Client(address, timeout=60) as client:
-        client.wait_for_workers(2, timeout=60)
-    yield address, processes
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 def test_a_worker_that_dies(whole, scheduler, tmp_path):

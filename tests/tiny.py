@@ -5,7 +5,9 @@ that neighbours of a scene overlap; two textures have nothing in common, so that
 """
 
 import io
+import os
 import struct
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -169,3 +171,16 @@ def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderR
             apart = np.abs(picture[:height, :width].astype(int) - source[row.position])
             assert apart.max() == 0 if exact else apart.mean() < 6, (name, row)
     return rows
+
+
+def start_dask(folder: Path, *words: str) -> subprocess.Popen:
+    """``dask WORDS`` as a process of its own that works in ``folder`` and says nothing."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": folder}
+    return subprocess.Popen([sys.executable, "-m", "dask", *words], **common)
+
+
+def start_worker(folder: Path, scheduler: str) -> subprocess.Popen:
+    """A Dask worker with one thread, and without a nanny that would start it again."""
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
+    return start_dask(folder, "worker", scheduler, *options)

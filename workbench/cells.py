@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from workbench.errors import DISK, ModelError
-from workbench.evaluate import find_truth
+from workbench.evaluate import find_truth, read_truth
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.shared_notebooks import execute_shared
-from workbench.stages import reconstruct, write_metrics
+from workbench.stages import read_video, reconstruct, write_metrics
 from workbench.sweep import Cell, Sweep
 from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS
 
@@ -30,22 +31,28 @@ def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
     OSError: then nothing more can be written, and what was computed is there for the next call. Not safe in threads: papermill
     changes the current folder.
     """
-    found = read_result(cell, folder)
-    if found and found["status"] == DONE:  # its worker may have died before anybody heard of it
-        return found
-    try:
-        _reconstruct(cell, folder)
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK:
-            raise
-        return write_result(cell, folder, *_told(error))
-    return write_result(cell, folder, DONE)
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    # The worker of a sweep that was killed, or that was given up for lost, may still be at it.
+    with FileLock(folder / "cells" / f"{cell.name}.lock"):
+        found = read_result(cell, folder)
+        if found and found["status"] == DONE:  # its worker may have died before anybody heard of it
+            return found
+        try:
+            _reconstruct(cell, folder)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK:
+                raise
+            return write_result(cell, folder, *_told(error))
+        return write_result(cell, folder, DONE)
 
 
 def _reconstruct(cell: Cell, folder: Path) -> None:
-    (folder / "store").mkdir(parents=True, exist_ok=True)
+    (folder / "store").mkdir(exist_ok=True)
     run = Run.create(run_path(cell, folder), cell.source, store=folder / "store")
     chosen, truth = stage_parameters(cell.given), find_truth(cell.source)
+    frames = read_video(run, chosen["video"], progress=False)["info"]["frames"]
+    if truth:
+        read_truth(truth, frames)  # one that does not fit is refused before anything costly is done
     if cell.runner == "stages":
         reconstruct(run, chosen, truth, progress=False)
         return

@@ -27,6 +27,11 @@ def notebooks_folder() -> Path:
     raise NotebookError("the notebooks are not here: call this in a clone of the repository, or use `workbench reconstruct`")
 
 
+def notebook_files() -> list[Path]:
+    """The notebooks of the chain, in order. Raises as :func:`notebooks_folder`."""
+    return [notebooks_folder() / f"{name}.ipynb" for name in CHAIN]
+
+
 def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
     """Execute a notebook with papermill, with ``values`` in place of its parameters; returns ``out``, the executed one.
 
@@ -78,11 +83,11 @@ def run_notebooks(
     Executed notebooks go to ``notebooks/`` in the run directory; one that fails stays there half executed.
     Raises :class:`NotebookError` when a notebook fails, or lacks a parameter that it is to be given.
     """
-    folder, executed = notebooks_folder(), run.path.resolve() / "notebooks"
+    executed = run.path.resolve() / "notebooks"
     executed.mkdir(exist_ok=True)
     common = {"run_path": str(run.path.resolve()), "overwrite": overwrite, "interactive": False}
-    for name in CHAIN:
-        values = dict(common)
+    for notebook in notebook_files():
+        name, values = notebook.stem, dict(common)
         for stage, kind in parameters.items():
             if NOTEBOOKS[stage] == name:
                 values |= kind.as_dict()
@@ -90,7 +95,7 @@ def run_notebooks(
             values |= {"video": str(run.source)}
         if name == CHAIN[-1]:
             values |= {"truth": str(truth.resolve()) if truth else ""}
-        yield name, execute(folder / f"{name}.ipynb", executed / f"{name}.ipynb", values)
+        yield name, execute(notebook, executed / notebook.name, values)
 
 
 @contextmanager

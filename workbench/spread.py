@@ -18,6 +18,7 @@ from tqdm import tqdm
 from workbench.blocks import Each
 from workbench.cells import FAILED, run_cell, write_result
 from workbench.errors import RunError, UsageError
+from workbench.store import code_digest
 from workbench.sweep import Cell
 
 TIMEOUT = 10  # seconds a scheduler has to answer
@@ -39,12 +40,11 @@ def run_cells(
     with _client(scheduler) if scheduler else _cluster(len(cells)) as client:
         keys = {cell.name: f"{folder}/{cell.name}" for cell in cells}
         futures = {client.submit(_seen, work, cell, folder, key=keys[cell.name], pure=False): cell for cell in cells}
-        for future in _finished(client, futures, scheduler):
+        for future, result in _finished(client, futures, scheduler):
             cell = futures[future]
-            try:
-                yield cell, future.result()
-            except KilledWorker as error:
-                yield cell, write_result(cell, folder, FAILED, _killed(error))
+            if isinstance(result, KilledWorker):
+                result = write_result(cell, folder, FAILED, _killed(result))
+            yield cell, result
 
 
 def _seen(work: Callable[[Cell, Path], dict[str, Any]], cell: Cell, folder: Path) -> dict[str, Any]:
@@ -65,11 +65,10 @@ def block_workers(scheduler: str) -> Iterator[Each]:
     with _client(scheduler) as client:
 
         def each(work: Callable[..., Any], blocks: Iterable[Any]) -> Iterator[Any]:
-            for future in _finished(client, client.map(work, list(blocks), pure=False), scheduler):
-                try:
-                    yield future.result()
-                except KilledWorker as error:
-                    raise RunError(f"{_killed(error)}; what is finished is kept") from error
+            for _, result in _finished(client, client.map(work, list(blocks), pure=False), scheduler):
+                if isinstance(result, KilledWorker):
+                    raise RunError(f"{_killed(result)}; what is finished is kept")
+                yield result
 
         yield each
 
@@ -79,13 +78,21 @@ def _killed(error: KilledWorker) -> str:
     return told + "programs, or lower video.proxy_size"
 
 
-def _finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iterator[Future]:
-    """Futures as they are finished. When all workers are gone, it is said, and they are waited for."""
-    waiting, news, told = as_completed(futures), time.monotonic(), False
+def _finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iterator[tuple[Future, Any]]:
+    """Futures as they are finished, with what the work returned, or with KilledWorker where no worker survived it.
+
+    Raises what the work raises. When all workers are gone, it is said, and they are waited for.
+    """
+    # With results: one that is fetched later may be gone with its worker, and to fetch it would be to wait for another.
+    waiting, news, told = as_completed(futures, with_results=True), time.monotonic(), False
     try:
         while not waiting.is_empty():
             ready = waiting.next_batch(block=False)
-            yield from ready
+            for future, result in ready:
+                error = result[1] if future.status == "error" else result
+                if isinstance(error, Exception) and not isinstance(error, KilledWorker):
+                    raise error
+                yield future, error
             if ready:
                 news, told = time.monotonic(), False
             elif time.monotonic() - news > PATIENCE:
@@ -133,6 +140,10 @@ def _client(scheduler: str) -> Iterator[Client]:
             raise UsageError(
                 f"workers of {scheduler} have more than one thread, which papermill does not bear: {_start(scheduler)}"
             )
+        code = client.run(code_digest)
+        others = [worker for worker, digest in code.items() if digest != code_digest()]
+        if others:
+            raise UsageError(f"{', '.join(others)} of {scheduler} have another version of this package: install the same there")
         yield client
 
 

@@ -1,8 +1,9 @@
 """Results of stages, shared between the runs of a sweep: what several runs need is computed once.
 
 A result lies in ``STAGE-KEY/``: the stage's files, and ``record.json`` with its record. The key covers the parameters, the
-weights and what the stage was made from, down to the SHA-256 of the video. Files are hard links where the file system has
-them, so that a shared result takes its room once. Entries appear whole, by a rename; a reader needs no lock.
+weights, the workbench's own code, and what the stage was made from, down to the SHA-256 of the video. Large files are hard
+links where the file system has them, so that a shared result takes its room once. Entries appear whole, by a rename; a reader
+needs no lock.
 """
 
 import hashlib
@@ -10,17 +11,21 @@ import json
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from workbench.folder import check_folder
+from workbench.registry import file_sha256
 
 RECORD = "record.json"
 # Stages of which the later ones, and the notebooks after, read the files and nothing else. Twenty values of eps often find the
 # same scenes: what is built on these is then the same too, and is made once.
 BY_FILES = ("cluster",)
+# Text and notebooks are copied: editors write into the file that is there, and with a link into that of all others.
+LINKED = (".npy", ".npz", ".h5", ".mp4", ".mkv")
 
 
 class Entry:
@@ -77,7 +82,7 @@ def find_entry(
     if not name or record.get("edits") or not (run / name).is_dir():
         return None
     made_from = {other: identity(run, record["stages"], other) for other in after} or {"source": record["source"]["sha256"]}
-    return Entry(run / name, stage, digest([stage, parameters, made_from, weights]))
+    return Entry(run / name, stage, digest([stage, parameters, made_from, weights, code_digest()]))
 
 
 def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
@@ -89,13 +94,23 @@ def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
     return digest([stage, files, [identity(run, stages, other) for other in found["inputs"]]])
 
 
+@cache
+def code_digest() -> str:
+    """SHA-256 of the package's code: what another version computed is not mixed with what this one does."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return digest([[file.name, file_sha256(file)] for file in files])
+
+
 def digest(described: list[Any]) -> str:
     """SHA-256 of what can be written as JSON."""
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _link(source: str | Path, target: str | Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links, or no more of them for this file
-        shutil.copyfile(source, target)
+    if Path(source).suffix in LINKED:
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # a file system without hard links, or no more of them for this file
+            pass
+    shutil.copyfile(source, target)

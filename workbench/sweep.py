@@ -26,22 +26,26 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluate import find_truth, read_truth
+from workbench.headless import notebook_files
 from workbench.models import folder_digest
 from workbench.parameters import defaults, full_names, stage_parameters
 from workbench.registry import file_sha256
+from workbench.store import code_digest
 from workbench.video import decode
 
 KEYS = ("question", "videos", "runner", "fixed", "parameters")
 RUNNERS = ("notebooks", "stages")
 FORMS = ("grid", "list", "sample")
 MANY = 1000  # cells; more have to be asked for
+LARGEST = 2**20  # bytes of a sweep file
 
 
 @dataclass(frozen=True)
 class Cell:
     """One reconstruction of a sweep.
 
-    name: digest of all that decides its result; the same cell has the same name in every sweep. video: as the sweep file has
+    name: digest of all that decides its result, the workbench's own code too; the same cell has the same name in every sweep.
+    video: as the sweep file has
     it. source: the video's path. parameters: those that differ between cells, dotted, in the order of the file. given: these
     and the fixed ones.
     """
@@ -92,21 +96,33 @@ def read_sweep(path: str | Path, many: bool = False) -> Sweep:
     sets = [{name: values.get(name, rest[name]) for name in varied} for values in sets]
     for values in sets:
         _check(path, fixed | values)
-    cells, weights = [], functools.cache(folder_digest)
+    cells, weights, code = {}, functools.cache(folder_digest), _code(runner)
     for video in videos:
         source, digests = _source(path, video)
         for values in sets:
             given = fixed | values
-            cells.append(Cell(_name([*digests, runner], given, weights), video, source, values, given, runner))
-    return Sweep(path, str(content.get("question", "")), varied, cells)
+            cell = Cell(_name([*digests, runner, code], given, weights), video, source, values, given, runner)
+            if cell.name in cells and form != "sample":  # which may draw the same again
+                told = ", ".join(f"{name} {value}" for name, value in values.items())
+                raise UsageError(f"{path}: {video} with {told} is there twice: give every video and every set of values once")
+            cells.setdefault(cell.name, cell)
+    return Sweep(path, str(content.get("question", "")), varied, list(cells.values()))
 
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file: give the path of a sweep file")
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path} has more than {LARGEST >> 20} MiB: give the path of a sweep file")
+        text = path.read_text(encoding="utf-8")
+        # A few lines of references to references can stand for more values than there is memory.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise UsageError(f"{path} has references (*NAME), which a sweep file may not: write the values out")
+        content = yaml.safe_load(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the path of a sweep file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date that there is not
         raise UsageError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it there") from error
     content = _dictionary(path, "a sweep file", content)
     unknown = [str(key) for key in content if key not in KEYS]
@@ -138,7 +154,10 @@ def _form(path: Path, parameters: Any) -> tuple[str, Any]:
         raise UsageError(f"{path}: {form} names no parameter: give a list of values for each that is to vary")
     for name, values in choices.items():
         _list(path, str(name), values, object)
-    full_names(choices)
+    for name, values in full_names(choices).items():
+        if form == "sample" and _is_range(type(defaults()[name]), values):
+            for end in values:  # from an end that is out of range, infinity say, nothing can be drawn
+                _check(path, {name: end})
     return form, wanted
 
 
@@ -162,11 +181,13 @@ def _sample(wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _draw(rng: np.random.Generator, kind: type, values: list[Any]) -> Any:
     """Two numbers are the ends of a range: whole numbers are drawn with both ends, others evenly, with six digits."""
-    if kind is int and len(values) == 2 and all(type(value) is int for value in values):
-        return int(rng.integers(min(values), max(values) + 1))
-    if kind is float and len(values) == 2 and all(type(value) in (int, float) for value in values):
-        return float(f"{rng.uniform(*values):.6g}")
-    return values[int(rng.integers(len(values)))]
+    if not _is_range(kind, values):
+        return values[int(rng.integers(len(values)))]
+    return int(rng.integers(min(values), max(values) + 1)) if kind is int else float(f"{rng.uniform(*values):.6g}")
+
+
+def _is_range(kind: type, values: list[Any]) -> bool:
+    return len(values) == 2 and kind in (int, float) and all(type(value) in (int, kind) for value in values)
 
 
 _SETS = {"grid": _grid, "list": iter, "sample": _sample}
@@ -190,6 +211,11 @@ def _source(path: Path, video: str) -> tuple[Path, list[str]]:
     if truth:
         read_truth(truth)
     return source.resolve(), [file_sha256(source), file_sha256(truth) if truth else ""]
+
+
+def _code(runner: str) -> list[str]:
+    """Digests of what computes a cell: the package, and the notebooks where they are used."""
+    return [code_digest(), *(file_sha256(file) for file in (notebook_files() if runner == "notebooks" else ()))]
 
 
 def _name(described: list[Any], given: dict[str, Any], weights: Callable[[str], str]) -> str:

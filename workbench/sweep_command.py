@@ -29,10 +29,14 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
 
     plan = read_sweep(file, many=yes)
     folder = out or Path("runs") / "sweeps" / file.stem
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "cells").mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{folder} is no folder, or lies in none: choose another --out") from error
     try:
         with FileLock(folder / ".lock", timeout=0):
-            shutil.copyfile(file, folder / "sweep.yaml")
+            if file.resolve() != (folder / "sweep.yaml").resolve():
+                shutil.copyfile(file, folder / "sweep.yaml")
             wanted = {cell.name: cell for cell in plan.cells}
             results = {name: read_result(cell, folder) for name, cell in wanted.items()}
             to_do = [cell for name, cell in wanted.items() if not results[name] or results[name]["status"] != DONE]
