@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dask
@@ -150,6 +151,12 @@ def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
             ["sample has count, from: give count, seed and from"],
         ),
         ({"parameters": {"sample": {"count": 0, "seed": 1, "from": {"eps": [0, 1]}}}}, ["count is 0: give a whole number"]),
+        ({"parameters": {"sample": {"count": 3, "seed": 1, "from": {"eps": [0, float("inf")]}}}}, ["eps=inf is out of range"]),
+        ({"parameters": {"sample": {"count": 3, "seed": 1, "from": {"crf": [0, 10**30]}}}}, ["is out of range: H.264"]),
+        ({"parameters": {"grid": {"eps": [[0.1, 0.2]]}}}, ["eps=[0.1, 0.2] must be of type float"]),
+        ({"parameters": {"grid": {"eps": [0.1, 0.3, 0.1]}}}, ["clip.mp4 with cluster.eps 0.1 is there twice"]),
+        ({"parameters": {"list": [{"eps": 0.1}, {"cluster.eps": 0.1, "crf": 18}]}}, ["is there twice: give every video"]),
+        ({"videos": ["clip.mp4", "./clip.mp4"]}, ["./clip.mp4 with cluster.eps 0.1 is there twice: give every video"]),
         ({"fixed": {"min_samples": "few"}}, ["min_samples='few' must be of type int"]),
         ({"fixed": ["eps"]}, ["fixed has to be names with values"]),
         ({"video": "clip.mp4"}, ["video is not known; known: question, videos, runner, fixed, parameters"]),
@@ -171,11 +178,38 @@ def test_bad_files(clip, tmp_path, change, words):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", [b"", b"- a list", b"videos: [clip.mp4", b"\xff\xfe", b"videos: [clip.mp4]"], ids=repr)
-def test_files_that_are_no_sweep(tmp_path, text):
+# Nine lists, each of nine times the one before: 387 million values in a few lines.
+BOMB = b"a0: &a0 [1]\n" + b"".join(b"a%d: &a%d [%s]\n" % (k, k, b", ".join([b"*a%d" % (k - 1)] * 9)) for k in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "a sweep file has to be names with values"),
+        (b"- a list", "a sweep file has to be names with values"),
+        (b"videos: [clip.mp4", "is no YAML"),
+        (b"\xff\xfe", "is no YAML"),
+        (b"videos: [clip.mp4]", "lacks parameters"),
+        (b"question: 2026-02-30", "is no YAML"),
+        (b"question: " + b"1" * 5000, "is no YAML"),
+        (b"videos: " + b"[" * 50_000, "or lists in lists in lists"),
+        (b"question: '" + b"?" * 2**20 + b"'", "has more than 1 MiB"),
+        (BOMB, "has references (*NAME)"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
+)
+def test_files_that_are_no_sweep(tmp_path, text, words):
     (tmp_path / "sweep.yaml").write_bytes(text)
-    refused(workbench("sweep", tmp_path / "sweep.yaml"), 2, "sweep.yaml")
+    refused(workbench("sweep", tmp_path / "sweep.yaml"), 2, "sweep.yaml", words)
+
+
+def test_places_that_cannot_be_used(clip, tmp_path):
+    """No sweep file, and no folder for the results."""
     refused(workbench("sweep", tmp_path / "gone.yaml"), 2, "gone.yaml cannot be read", "give the path of a sweep file")
+    refused(workbench("sweep", tmp_path), 2, "is no file: give the path of a sweep file")
+    file = sweep_file(clip, {"grid": {"eps": [0.1]}})
+    for out in (clip, clip / "below"):
+        refused(workbench("sweep", file, "--out", out), 2, f"{out} is no folder, or lies in none: choose another --out")
 
 
 def test_a_million_cells_are_counted_not_made(clip):
@@ -261,6 +295,59 @@ def test_a_shared_result_is_never_changed_by_a_cell(clip, tmp_path):
     assert orders[0].read_bytes() != before == orders[1].read_bytes()
     run_cell(third, tmp_path)
     assert orders[2].read_bytes() == before
+
+
+def test_what_an_editor_writes_stays_in_its_cell(clip, tmp_path):
+    """Many editors, JupyterLab's among them, write into the file that is there. Text is no link, so nobody else sees it."""
+    first, second = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31]}})).cells
+    for cell in (first, second):
+        run_cell(cell, tmp_path)
+    folder = tmp_path / "cells" / first.name
+    links = {path.name: path.stat().st_nlink for path in folder.iterdir() if path.is_file()}
+    texts = [name for name in links if name.endswith((".csv", ".txt"))]
+    assert len(texts) >= 7 and {links[name] for name in texts} == {1}
+    assert links["features.h5"] == links["matches.h5"] == links["embeddings.npy"] == 3  # two cells and the store
+    before = (tmp_path / "cells" / second.name / "order.csv").read_bytes()
+    with (folder / "order.csv").open("a") as file:
+        file.write("by hand\n")
+    kept = [path.read_bytes() for path in tmp_path.glob("**/order.csv") if path.parent != folder]
+    assert kept == [before, before]
+
+
+def test_another_version_of_the_code_shares_nothing(clip, tmp_path, monkeypatch):
+    """What older code computed would stand in one table with what newer code does."""
+    file = sweep_file(clip, {"grid": {"eps": [0.3]}})
+    (old,) = read_sweep(file).cells
+    run_cell(old, tmp_path)
+    for module in ("sweep", "store"):
+        monkeypatch.setattr(f"workbench.{module}.code_digest", lambda: "newer")
+    (new,) = read_sweep(file).cells
+    calls = count_calls(monkeypatch, "embed")
+    assert new.name != old.name and run_cell(new, tmp_path)["status"] == DONE and calls["embed"] == 1
+
+
+def test_a_cell_is_run_by_one_worker_at_a_time(clip, tmp_path, monkeypatch):
+    """The worker of a sweep that was killed may go on with its cell; that of the next one waits, and takes what it made."""
+    (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
+    (tmp_path / "cells").mkdir()
+    monkeypatch.setattr("workbench.cells._reconstruct", lambda *_: pytest.fail("the other worker did it"))
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / "cells" / f"{cell.name}.lock"):
+            result = pool.submit(run_cell, cell, tmp_path)
+            time.sleep(0.2)
+            assert not result.done()
+            write_result(cell, tmp_path, DONE)
+        assert result.result(timeout=20)["status"] == DONE
+
+
+def test_a_truth_that_does_not_fit(clip, tmp_path, monkeypatch):
+    """Of 27 frames the truth knows 26: the cell has failed before anything but the video was looked at."""
+    truth = clip.with_name("clip.truth.csv")
+    truth.write_text("".join(truth.read_text().splitlines(keepends=True)[:-1]))
+    (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
+    calls = count_calls(monkeypatch, "embed")
+    result = run_cell(cell, tmp_path)
+    assert result["status"] == FAILED and "26" in result["error"] and "27" in result["error"] and not calls
 
 
 def test_a_stage_that_reads_more_than_files_is_not_taken_for_another(clip, tmp_path):
@@ -444,7 +531,7 @@ def test_a_scheduler_that_dies(whole, scheduler, tmp_path):
     master.send_signal(signal.SIGKILL)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "was lost: finished cells are kept" in said.splitlines()[-1]
+    assert "was lost: what is finished is kept" in said.splitlines()[-1] and "Traceback" not in said
     assert list(out.glob("cells/[0-9a-f]*.json"))
 
 

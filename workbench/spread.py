@@ -89,10 +89,10 @@ def _finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iter
         while not waiting.is_empty():
             ready = waiting.next_batch(block=False)
             for future, result in ready:
-                error = result[1] if future.status == "error" else result
-                if isinstance(error, Exception) and not isinstance(error, KilledWorker):
-                    raise error
-                yield future, error
+                found = result[1] if future.status == "error" else result
+                if isinstance(found, Exception) and not isinstance(found, KilledWorker):
+                    raise found
+                yield future, found
             if ready:
                 news, told = time.monotonic(), False
             elif time.monotonic() - news > PATIENCE:
@@ -125,6 +125,7 @@ def _cluster(most: int) -> Iterator[Client]:
 @contextmanager
 def _client(scheduler: str) -> Iterator[Client]:
     """A client of a scheduler whose workers do one thing at a time."""
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is an error of ours, in one line
     try:
         client = Client(scheduler, timeout=TIMEOUT)
     except (OSError, ValueError, TypeError) as error:

@@ -37,7 +37,7 @@ KEYS = ("question", "videos", "runner", "fixed", "parameters")
 RUNNERS = ("notebooks", "stages")
 FORMS = ("grid", "list", "sample")
 MANY = 1000  # cells; more have to be asked for
-LARGEST = 2**20  # bytes of a sweep file
+LARGEST, DEEPEST = 2**20, 10  # of a sweep file: bytes, and levels of lists and dictionaries
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,11 @@ def _content(path: Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} has more than {LARGEST >> 20} MiB: give the path of a sweep file")
         text = path.read_text(encoding="utf-8")
-        # A few lines of references to references can stand for more values than there is memory.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise UsageError(f"{path} has references (*NAME), which a sweep file may not: write the values out")
+        _plain(path, text)
         content = yaml.safe_load(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the path of a sweep file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date that there is not
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that there is not
         raise UsageError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it there") from error
     content = _dictionary(path, "a sweep file", content)
     unknown = [str(key) for key in content if key not in KEYS]
@@ -132,6 +130,17 @@ def _content(path: Path) -> dict[str, Any]:
     if missing:
         raise UsageError(f"{path} lacks {' and '.join(missing)}: see sweeps/README.md")
     return content
+
+
+def _plain(path: Path, text: str) -> None:
+    """Refuse what would stand for more values than there is memory, or take longer to read than anybody waits."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+            raise UsageError(
+                f"{path} has references (*NAME) or lists in lists in lists, as no sweep file has: write values out"
+            )
 
 
 def _form(path: Path, parameters: Any) -> tuple[str, Any]:
