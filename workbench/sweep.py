@@ -138,9 +138,7 @@ def _plain(path: Path, text: str) -> None:
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
-            raise UsageError(
-                f"{path} has references (*NAME) or lists in lists in lists, as no sweep file has: write values out"
-            )
+            raise UsageError(f"{path} has references (*NAME) or lists in lists in lists: write plain values")
 
 
 def _form(path: Path, parameters: Any) -> tuple[str, Any]:
