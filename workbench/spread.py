@@ -141,7 +141,7 @@ def _client(scheduler: str) -> Iterator[Client]:
             raise UsageError(
                 f"workers of {scheduler} have more than one thread, which papermill does not bear: {_start(scheduler)}"
             )
-        code = client.run(code_digest)
+        code = client.run(code_digest, on_error="return")  # an error, where it is not there at all
         others = [worker for worker, digest in code.items() if digest != code_digest()]
         if others:
             raise UsageError(f"{', '.join(others)} of {scheduler} have another version of this package: install the same there")
