@@ -1,11 +1,13 @@
 """hloc's layout, and files written in blocks: a killed run that goes on must end with the same bytes."""
 
+import resource
+
 import h5py
 import numpy as np
 import pytest
 
 from workbench import hloc
-from workbench.errors import MissingStageError, RunError
+from workbench.errors import DISK, MissingStageError, RunError
 
 
 class Killed(Exception):
@@ -82,6 +84,24 @@ def test_a_damaged_block_is_made_again(tmp_path):
     calls = []
     write(tmp_path / "matches.h5", calls)
     assert calls == [(0, 5), (10, 15), (15, 20), (20, 23)]
+
+
+def test_full_disk_keeps_finished_blocks(tmp_path):
+    """No file may grow beyond 200 kB; the third block would. The error is what the command line takes for a full disk."""
+
+    def growing(items):
+        for item in items:
+            yield hloc.pair_name(0, item + 1), {"matches0": np.zeros(10 ** (2 * item + 2), np.int32)}
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            hloc.write_in_blocks(tmp_path / "out.h5", range(3), 1, growing, {}, "key", False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno in DISK and caught.value.filename.endswith("000002.h5")
+    assert sorted(path.name for path in (tmp_path / "out.h5.parts").iterdir()) == ["000000.h5", "000001.h5"]
 
 
 def test_files_are_joined_in_their_order(tmp_path):

@@ -10,6 +10,8 @@ on where a killed run stopped, so a continued run ends with the same bytes as an
 """
 
 import json
+import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -327,5 +329,10 @@ def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
                 file.attrs[name] = value
             yield file
         new.replace(path)
+    except (RuntimeError, OSError) as error:
+        refused = re.search(r"errno = (\d+)", str(error))  # only in words does HDF5 say what the disk refused
+        if refused is None:
+            raise
+        raise OSError(int(refused[1]), os.strerror(int(refused[1])), str(path)) from error
     finally:
         new.unlink(missing_ok=True)
