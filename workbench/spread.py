@@ -125,7 +125,8 @@ def _cluster(most: int) -> Iterator[Client]:
 @contextmanager
 def _client(scheduler: str) -> Iterator[Client]:
     """A client of a scheduler whose workers do one thing at a time."""
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is an error of ours, in one line
+    for name in ("distributed", "distributed.client"):  # a lost scheduler is an error of ours, in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=TIMEOUT)
     except (OSError, ValueError, TypeError) as error:
