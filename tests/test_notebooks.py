@@ -97,7 +97,7 @@ def committed(request) -> tuple[Path, nbformat.NotebookNode]:
 
 
 def test_valid_and_short(committed):
-    """At most 15 code cells of at most 15 lines (parameters: 20, one a line); nothing is defined, that is the package's part."""
+    """At most 15 code cells of at most 15 lines (parameters: 20, one a line); what is defined is the package's part."""
     _, notebook = committed
     nbformat.validate(notebook)
     assert len(code(notebook)) <= 15
