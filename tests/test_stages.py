@@ -55,6 +55,7 @@ def test_quality_on_the_sample(sample_run):
     run, metrics = sample_run
     assert metrics["frames"] == 200 and metrics["scenes"] == 3 and metrics["outliers"] == 20
     assert metrics["outlier_f1"] >= 0.98 and metrics["scene_f1"] >= 0.98
+    assert metrics["clustered_outlier_f1"] == metrics["clustered_scene_f1"] == 1  # DBSCAN alone is right, too
     assert metrics["tau"] >= 0.98 and metrics["adjacent"] >= 0.9 and metrics["coverage"] >= 0.98
     assert metrics["pairs_per_frame"] <= 8
     assert metrics["registered_share"] > 0.8 and metrics["inlier_ratio"] > 0.8 and metrics["inliers_per_pair"] > 50

@@ -19,7 +19,7 @@ from workbench.blocks import Each
 from workbench.confidence import weak_links
 from workbench.embed import embed, network_device
 from workbench.errors import ClusterError, RunError
-from workbench.evaluate import evaluate, read_order, read_truth
+from workbench.evaluate import OrderRow, evaluate, read_order, read_truth
 from workbench.features import extract
 from workbench.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.models import folder_digest, is_built_in, typical_eps
@@ -271,6 +271,8 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
 def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
     """What the run found and, with a truth, how right it is: ``metrics.json``, flat; always written anew.
 
+    ``clustered_...``: how right the scenes and outliers of the clusterer were, before they were held against the matches.
+
     Raises :class:`~workbench.errors.TruthError` when the truth does not belong to the video.
     """
     table, matched = run.order(), run.info("match")
@@ -293,7 +295,10 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
     with suppress(RunError):  # none, or of an order that was replaced since
         metrics |= run.info("align")
     if truth is not None:
-        metrics |= evaluate(read_truth(truth, len(table)), read_order(run.path / "order.csv"))
+        true = read_truth(truth, len(table))
+        metrics |= evaluate(true, read_order(run.path / "order.csv"))
+        clustered = evaluate(true, [OrderRow(k, int(scene), k) for k, scene in enumerate(run.labels())])
+        metrics |= {f"clustered_{name}": clustered[name] for name in ("outlier_f1", "scene_f1")}
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
     run.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
     return metrics

@@ -26,6 +26,8 @@ QUALITY = {
     "outlier_precision": True,
     "outlier_recall": True,
     "coverage": True,
+    "clustered_outlier_f1": True,
+    "clustered_scene_f1": True,
     "least_confidence": True,  # from here on without a truth
     "weak_links": False,
     "alignment_error_px": False,
