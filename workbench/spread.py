@@ -125,7 +125,7 @@ def _cluster(most: int) -> Iterator[Client]:
 @contextmanager
 def _client(scheduler: str) -> Iterator[Client]:
     """A client of a scheduler whose workers do one thing at a time."""
-    for name in ("distributed", "distributed.client", "tornado.application"):  # a lost scheduler is an error of ours, in one line
+    for name in ("distributed", "distributed.client", "tornado.application"):  # a lost scheduler is our error
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=TIMEOUT)
