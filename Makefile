@@ -1,5 +1,6 @@
 # make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab on the sample.
 # make browser-test: the notebooks in JupyterLab in a real browser; installs Debian's chromium when there is none.
+# make scaling: time and memory of clips of 500 to 10,000 frames, beside the baselines (an hour or two).
 # make fuzz: 500 broken and hostile inputs. make kill-test: 50 runs killed at random moments. Both say how to repeat one.
 # Each creates .venv with the pinned packages when it is missing.
 PYTHON ?= python3
@@ -8,7 +9,7 @@ READY := .venv/ready
 
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: demo test browser-test fuzz kill-test lab notebooks clean
+.PHONY: demo test browser-test fuzz kill-test scaling lab notebooks clean
 
 demo: $(READY)
 	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
@@ -32,6 +33,9 @@ fuzz: $(READY)
 
 kill-test: $(READY)
 	$(BIN)/python tests/kill_runs.py --count 50
+
+scaling: $(READY)
+	$(BIN)/python benchmarks/scaling.py build/scaling --out build/scaling/table.csv
 
 lab: $(READY)
 	$(BIN)/workbench lab

@@ -21,34 +21,30 @@ from workbench.evaluate import OUTLIER, TruthRow
 FOREIGN = 0.05  # share of frames that belong to no scene
 NOISE = 1.5  # standard deviation of the sensor's noise, grey levels
 SPEED = 2.5  # px a frame that the camera moves, at 1280 px
-MARGIN = 1.15  # a foreign picture's canvas, in widths of a frame
 
 
-def canvas(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A (height, width, 3) uint8 wall of patches, rings and strokes in the colours of one mood, nothing twice."""
+def canvas(rng: np.random.Generator, width: int, height: int, grain: float) -> np.ndarray:
+    """A (height, width, 3) uint8 wall of patches, rings and strokes in the colours of one mood, nothing twice.
+
+    grain: size of what is on it; 1 for frames of 1280 px.
+    """
     mood = rng.uniform(30, 225, (5, 3))
-    coarse = rng.uniform(0.6, 1.1, (6, 8, 1)).astype(np.float32)
-    wall = (
-        (mood[0] * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]).clip(0, 255).astype(np.uint8)
-    )
-    for _ in range(int(width * height / 2500)):
-        x, y = int(rng.integers(width)), int(rng.integers(height))
-        size, colour = (
-            float(rng.gamma(2, 9)) + 3,
-            tuple(int(c) for c in (mood[rng.integers(5)] * rng.uniform(0.5, 1.2)).clip(0, 255)),
-        )
-        kind = rng.integers(3)
-        if kind == 0:
+    light = cv2.resize(rng.uniform(0.6, 1.1, (6, 8)), (width, height), interpolation=cv2.INTER_CUBIC)
+    wall = (mood[0] * light[..., None]).clip(0, 255).astype(np.uint8)
+    for _ in range(int(width * height / (50 * grain) ** 2)):
+        x, y, size = int(rng.integers(width)), int(rng.integers(height)), grain * (rng.gamma(2, 9) + 3)
+        colour = tuple(int(value) for value in (mood[rng.integers(5)] * rng.uniform(0.5, 1.2)).clip(0, 255))
+        thickness = max(1, round(grain * rng.integers(1, 5)))
+        kind = rng.choice(("patch", "ring", "stroke"))
+        if kind == "patch":
             corners = rng.normal((x, y), size, (int(rng.integers(3, 6)), 2))
             cv2.fillPoly(wall, [cv2.convexHull(corners.astype(np.int32))], colour, cv2.LINE_AA)
-        elif kind == 1:
-            axes = (int(size), max(1, int(size * rng.uniform(0.3, 1))))
-            cv2.ellipse(
-                wall, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, colour, int(rng.integers(-1, 4)) or 1, cv2.LINE_AA
-            )
+        elif kind == "ring":
+            axes, tilt = (max(1, int(size)), max(1, int(size * rng.uniform(0.3, 1)))), float(rng.uniform(0, 180))
+            cv2.ellipse(wall, (x, y), axes, tilt, 0, 360, colour, thickness, cv2.LINE_AA)
         else:
             end = (int(x + rng.normal(0, 3 * size)), int(y + rng.normal(0, 3 * size)))
-            cv2.line(wall, (x, y), end, colour, int(rng.integers(1, 5)), cv2.LINE_AA)
+            cv2.line(wall, (x, y), end, colour, thickness, cv2.LINE_AA)
     return wall
 
 
@@ -69,7 +65,7 @@ class LongScene:
         reach = 0.75 * np.hypot(*size)
         self.way += reach - self.way.min(axis=0)
         width, height = np.ceil(self.way.max(axis=0) + reach).astype(int)
-        self.wall = canvas(rng, int(width), int(height))
+        self.wall = canvas(rng, int(width), int(height), size[0] / 1280)
 
     def frame(self, index: int) -> np.ndarray:
         """Frame ``index``, (H, W, 3) uint8 RGB, without noise."""
@@ -87,7 +83,7 @@ def draw(rows: Sequence[TruthRow], counts: dict[str, int], size: tuple[int, int]
     for row in tqdm(rows, "draw", unit="frame"):
         if row.clip == OUTLIER:
             rng = np.random.default_rng((seed, 2, row.frame))
-            picture = canvas(rng, int(MARGIN * size[0]), int(MARGIN * size[1]))[: size[1], : size[0]]
+            picture = canvas(rng, *size, size[0] / 1280)
         else:
             picture = scene(row.clip).frame(row.frame)
         yield np.clip(picture + noise[row.position % len(noise)], 0, 255).astype(np.uint8)

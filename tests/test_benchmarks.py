@@ -28,7 +28,7 @@ def modules() -> Iterator[dict[str, ModuleType]]:
     """The benchmark's modules; their folder stays on the path while the tests run, because ``cases`` imports late."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab")}
+        yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab", "long_clip", "scaling")}
     finally:
         sys.path.remove(str(BENCHMARKS))
 
@@ -176,3 +176,25 @@ def test_lab_times_every_change(modules: dict[str, ModuleType], short_run: tuple
     times = modules["lab"].pair_times(short_run[0], 3)
     assert len(times) == 5 and min(times.values()) > 0
     assert times["number of keypoints moved"] > times["matching alone"]
+
+
+def test_long_clip_is_restored_in_little_memory(modules: dict[str, ModuleType], tmp_path: Path) -> None:
+    """The scaling benchmark in short: 150 frames in three scenes and seven foreign ones, at 256 x 144 px."""
+    video = modules["scaling"].clip(150, tmp_path, (256, 144), 50)
+    assert modules["scaling"].clip(150, tmp_path, (256, 144), 50) == video  # drawn once
+    row = modules["cases"].measure_alone("workbench", video)
+    assert row["error"] == "" and row["frames"] == 150
+    assert row["scene_f1"] == row["outlier_f1"] == 1 and row["tau"] > 0.99
+    assert row["peak_mb"] < 2048
+    lines = modules["scaling"].growth([row, row | {"frames": 300, "seconds_per_frame": 2 * row["seconds_per_frame"]}])
+    assert "all" in lines[0] and "(1.00)" in lines[0] and "(2.00)" in lines[1]
+
+
+def test_beside_the_baselines(modules: dict[str, ModuleType]) -> None:
+    """Made-up rows: twice as long as raw pixels, and the first design's 45 pairs of ten frames at 2 s are 18 times 5 s."""
+    row = {"frames": 10, "error": "", "peak_mb": 100, "tau": 0.5}
+    rows = [row | {"method": "workbench", "seconds": 5.0}, row | {"method": "raw pixels", "seconds": 2.5}]
+    lines = modules["scaling"].beside(rows, 2.0)
+    assert "workbench / raw pixels: seconds 2.00" in lines[0]
+    assert "first design / workbench: 18 times" in lines[1]
+    assert len(modules["scaling"].beside(rows, 0.0)) == 1
