@@ -181,11 +181,12 @@ def _pairs_of_same_video(runs: Sequence[ComparedRun]) -> list[tuple[ComparedRun,
 def _matched(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> list[list[int]]:
     """For every pair of matched scenes, places in ``two`` of the frames in both, in the order of ``one``; none is empty."""
     both = sorted((a.order, b.order, a.scene, b.scene) for a, b in zip(one, two, strict=True) if min(a.scene, b.scene) >= 0)
-    shared = np.zeros([1 + max((row.scene for row in rows), default=-1) for rows in (one, two)], dtype=int)
+    scenes, others = sorted({row[2] for row in both}), sorted({row[3] for row in both})
+    shared = np.zeros((len(scenes), len(others)), dtype=int)
     for _, _, scene, other in both:
-        shared[scene, other] += 1
+        shared[scenes.index(scene), others.index(other)] += 1
     pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
-    parts = [[place for _, place, *scenes in both if scenes == [int(scene), int(other)]] for scene, other in pairs]
+    parts = [[place for _, place, *found in both if found == [scenes[one], others[two]]] for one, two in pairs]
     return [part for part in parts if part]
 
 

@@ -20,6 +20,7 @@ from workbench.errors import RunError, TruthError, WorkbenchError
 
 OUTLIER = "outlier"
 TABLE_BYTES = 2**28  # far more than a row for every frame of any video
+LARGEST = 10_000_000  # number of a scene or of a place; work that grows with it must end
 
 
 class TruthRow(NamedTuple):
@@ -75,9 +76,9 @@ def read_order(path: str | Path) -> list[OrderRow]:
             raise RunError(f"{path} line {line}: place {order} of scene {scene} is taken twice, write the order again")
         taken.add((scene, order))
         rows.append(OrderRow(position, max(scene, -1), order))
-    beyond = [row for row in rows if max(row.scene, row.order) >= len(rows)]
+    beyond = [row for row in rows if max(row.scene, row.order) > LARGEST]
     if beyond:
-        raise RunError(f"{path}: scene {beyond[0].scene}, place {beyond[0].order} is beyond {len(rows)} frames, write it again")
+        raise RunError(f"{path}: scene {beyond[0].scene}, place {beyond[0].order} is beyond {LARGEST:,}, write it again")
     return _by_position(path, rows, RunError)
 
 
