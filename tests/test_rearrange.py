@@ -137,10 +137,12 @@ def test_any_edits_keep_every_frame_once(seed):
 
 def test_computed_order_reads_what_stands_beside_the_matrices(tmp_path):
     """A file a scene, 101 scenes: scene 100 comes after scene 99, not after scene 10. Frames are counted backwards."""
-    np.savez(tmp_path / "scene00.npz", frames=np.array([1, 3, 4]), order=np.array([2, 0, 1]), confidence=np.array([0.12345, 1]))
+    three = {"frames": np.array([1, 3, 4]), "shown": np.arange(3)}
+    np.savez(tmp_path / "scene00.npz", **three, order=np.array([2, 0, 1]), confidence=np.array([0.12345, 1]))
     for number in range(1, 101):
         file = tmp_path / f"scene{number:02d}.npz"
-        np.savez(file, frames=np.array([105 - number]), order=np.array([0]), confidence=np.zeros(0))
+        one = {"frames": np.array([105 - number]), "shown": np.array([0])}
+        np.savez(file, **one, order=np.array([0]), confidence=np.zeros(0))
     table = computed_order(tmp_path, 106)
     assert frame_lists(table) == [[4, 1, 3], *([105 - number] for number in range(1, 101))]
     assert table["scene"][[0, 2, 4, 5, 6]].tolist() == [-1, -1, 0, 100, 99]

