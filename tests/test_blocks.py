@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny import encode, mixture, refused, start_worker, workbench
 
-from workbench import features, hloc, match, spread
+from workbench import features, h5file, match, spread
 from workbench.blocks import Loaded
 from workbench.errors import RunError
 from workbench.match import make_matcher
@@ -129,7 +129,7 @@ def test_a_worker_that_does_not_see_the_files(tmp_path):
         return map(work, blocks)
 
     with pytest.raises(RunError, match=r"out.h5.parts is not there on \S+: every worker must see it under this path"):
-        hloc.write_in_blocks(tmp_path / "out.h5", range(3), 2, lambda _: [], {}, "key", False, each=elsewhere)
+        h5file.write_in_blocks(tmp_path / "out.h5", range(3), 2, lambda _: [], {}, "key", False, each=elsewhere)
 
 
 def test_a_process_loads_once():

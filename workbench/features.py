@@ -17,7 +17,8 @@ from scipy.spatial import KDTree
 
 from workbench.blocks import Each, Loaded
 from workbench.errors import VideoError
-from workbench.hloc import Entry, Features, Progress, feature_entry, write_in_blocks
+from workbench.h5file import Entry, Progress, write_in_blocks
+from workbench.hloc import Features, feature_entry
 from workbench.parameters import FeatureParameters
 
 __all__ = ["Features", "SuperPoint", "detector", "extract", "sift_features", "spread_out"]

@@ -1,42 +1,24 @@
-"""Features, pairs and matches in the file layout of hloc (github.com/cvg/Hierarchical-Localization), written in blocks.
+"""Features, pairs and matches in the file layout of hloc (github.com/cvg/Hierarchical-Localization).
 
 ``features.h5`` has a group a frame, ``matches.h5`` a group ``A/B`` a pair, ``pairs.txt`` a line ``nameA nameB`` a
 pair; names are ``%06d.png`` and A < B, so hloc, COLMAP tools and glue-factory read a run. The file attributes
 ``format_version``, ``parameters`` (JSON) and ``key`` say what made a file: hloc itself reuses stale features
-silently.
-
-A file is made block by block in ``<file>.parts/`` and put together at the end. Nothing in it depends on the clock or
-on where a killed run stopped, so a continued run ends with the same bytes as an uninterrupted one.
+silently. :mod:`workbench.h5file` writes them.
 """
 
-import json
-import os
-import re
-import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
-from socket import gethostname
-from typing import Any
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
-from workbench.blocks import Each
 from workbench.errors import MissingStageError, RunError
+from workbench.h5file import FORMAT_VERSION, H5_ERRORS, Entry
 
-FORMAT_VERSION = 1
 LARGEST = 2**26  # entries of a dataset; beyond it memory is not taken, no frame has so much
 LONGEST_SIDE = 2**16  # px
-H5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py raises for damaged files
-
-Entry = tuple[str, dict[str, np.ndarray]]  # group name, datasets of the group
-Progress = Callable[[int, int], None]  # called with (items done, items in all) after every block
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,126 +195,3 @@ def match_entry(a: int, b: int, matches: np.ndarray, scores: np.ndarray) -> Entr
         "matches0": matches.astype(np.int32),
         "matching_scores0": scores.astype(np.float32),
     }
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some of the items of a file: where they are kept until it is joined, and what says that they were made from this."""
-
-    part: Path
-    items: Sequence[Any]
-    attributes: dict[str, Any]
-
-
-def write_in_blocks(
-    out: Path,
-    items: Sequence[Any],
-    block_size: int,
-    compute: Callable[[Sequence[Any]], Iterable[Entry]],
-    parameters: dict[str, Any],
-    key: str,
-    progress: bool | Progress = True,
-    parts: Path | None = None,
-    each: Each = map,
-) -> Path:
-    """Write the entries of ``items`` to ``out``, keeping finished blocks when the process is killed.
-
-    ``compute(items)`` yields the entries of a block of items. Blocks left by an earlier call are reused only if they
-    were made with the same ``parameters``, ``key`` (fingerprint of the inputs) and range; others are made again.
-    ``out`` is replaced at the end, in one step. ``parts`` is the folder for the blocks, default ``OUT.parts`` beside
-    ``out``; it is removed at the end. ``progress`` draws a bar when true; a function is called with (done,
-    count) after every block. ``each`` goes through the blocks as ``map`` does, perhaps in other processes: they get
-    ``compute`` and must see ``parts`` under the same path.
-    """
-    parts = parts or out.with_name(out.name + ".parts")
-    parts.mkdir(parents=True, exist_ok=True)
-    blocks = []
-    for number, start in enumerate(range(0, len(items), block_size)):
-        some = items[start : start + block_size]
-        attributes = _attributes(parameters, key, start=start, stop=start + len(some))
-        blocks.append(Block(parts / f"{number:06d}.h5", some, attributes))
-    found, missing, done = [], [], 0
-    for block in blocks:
-        (found if _has_attributes(block.part, block.attributes) else missing).append(block)
-    with tqdm(total=len(items), desc=out.stem, disable=progress is not True) as bar:
-        for size in chain((len(block.items) for block in found), each(partial(_write_block, compute), missing)):
-            done += size
-            bar.update(size)
-            if callable(progress):
-                progress(done, len(items))
-    join_files(out, [block.part for block in blocks], parameters, key)
-    shutil.rmtree(parts)
-    return out
-
-
-def _write_block(compute: Callable[[Sequence[Any]], Iterable[Entry]], block: Block) -> int:
-    """Write the part of a block; returns how many items it has."""
-    if not block.part.parent.is_dir():
-        raise RunError(f"{block.part.parent} is not there on {gethostname()}: every worker must see it under this path")
-    with _new_file(block.part, block.attributes) as file:
-        for name, datasets in compute(block.items):
-            group = file.require_group(name)
-            for dataset in sorted(datasets):
-                group.create_dataset(dataset, data=datasets[dataset], track_times=False)
-    return len(block.items)
-
-
-def join_files(out: Path, files: Sequence[Path], parameters: dict[str, Any], key: str) -> Path:
-    """Write the entries of several files into one, ``out``, in their order; each entry is in one of them only."""
-    with _new_file(out, _attributes(parameters, key)) as file:
-        for part in files:
-            with h5py.File(part, "r") as block:
-                for name in _leaf_groups(block):
-                    parent, _, last = name.rpartition("/")
-                    block.copy(name, file.require_group(parent or "/"), last)
-    return out
-
-
-def _attributes(parameters: dict[str, Any], key: str, **block: int) -> dict[str, Any]:
-    made_from = {"format_version": FORMAT_VERSION, "parameters": json.dumps(parameters, sort_keys=True), "key": key}
-    return made_from | block
-
-
-def is_made_from(path: Path, parameters: dict[str, Any], key: str) -> bool:
-    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again."""
-    return _has_attributes(path, _attributes(parameters, key))
-
-
-def _has_attributes(path: Path, attributes: dict[str, Any]) -> bool:
-    try:
-        with h5py.File(path, "r") as file:
-            return dict(file.attrs) == attributes
-    except H5_ERRORS:
-        return False
-
-
-def _leaf_groups(group: h5py.Group, prefix: str = "") -> Iterator[str]:
-    """Names of the groups that hold datasets, sorted: frames of a features file, ``A/B`` of a matches file."""
-    for name in group:  # h5py iterates in the order of the names
-        below = group[name]
-        if any(below.get(child, getclass=True) is h5py.Dataset for child in below):
-            yield prefix + name
-        else:
-            yield from _leaf_groups(below, f"{prefix}{name}/")
-
-
-@contextmanager
-def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
-    """A file to fill, under a temporary name until it is whole; its bytes depend on the contents alone (no times).
-
-    The name is its own: a worker that was given up may still write the same file when another begins.
-    """
-    new = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with h5py.File(new, "w", libver="earliest") as file:
-            for name, value in attributes.items():
-                file.attrs[name] = value
-            yield file
-        new.replace(path)
-    except (RuntimeError, OSError) as error:
-        refused = re.search(r"errno = (\d+)", str(error))  # only in words does HDF5 say what the disk refused
-        if refused is None:
-            raise
-        raise OSError(int(refused[1]), os.strerror(int(refused[1])), str(path)) from error
-    finally:
-        new.unlink(missing_ok=True)

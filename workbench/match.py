@@ -12,16 +12,8 @@ from threadpoolctl import ThreadpoolController
 
 from workbench.blocks import Each, Loaded
 from workbench.errors import ParameterError, RunError
-from workbench.hloc import (
-    Entry,
-    Features,
-    Progress,
-    checked_pairs,
-    match_entry,
-    open_h5,
-    read_features,
-    write_in_blocks,
-)
+from workbench.h5file import Entry, Progress, write_in_blocks
+from workbench.hloc import Features, checked_pairs, match_entry, open_h5, read_features
 from workbench.parameters import MATCHERS, MatchParameters
 
 BLOCK = 512  # pairs a block: what a killed run loses at most

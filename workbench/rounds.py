@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.blocks import Each, Loaded
-from workbench.hloc import is_made_from, join_files
+from workbench.h5file import is_made_from, join_files
 from workbench.match import make_matcher, match_pairs, pairs_key
 from workbench.parameters import MatchParameters, RegisterParameters
 from workbench.transforms import register_pairs
