@@ -120,3 +120,14 @@ def short_run(short, tmp_path_factory) -> tuple[Run, dict]:
     """The short video reconstructed with the defaults, and its metrics against its truth. Tests only read it."""
     run = Run.create(tmp_path_factory.mktemp("runs") / "short", short)
     return run, reconstruct(run, stage_parameters({}), truth_path(short), progress=False)
+
+
+@pytest.fixture
+def drawable() -> Iterator[None]:
+    """Every figure a test makes can be drawn, without a warning; all are closed afterwards."""
+    import matplotlib.pyplot as plt
+
+    yield
+    for number in plt.get_fignums():
+        plt.figure(number).canvas.draw()
+    plt.close("all")

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
-from workbench import cluster, neighbours
+from workbench import cluster, views
 from workbench.embed import cosine_distances
 from workbench.neighbours import frame_distances, neighbour_graph
 from workbench.parameters import ClusterParameters
@@ -32,7 +32,7 @@ def walks(seed=0, sizes=(300, 200, 60), outliers=30):
 @pytest.mark.parametrize("nearest", [5, 16])
 def test_graph_is_connected_and_exact_where_it_is_known(seed, nearest, monkeypatch):
     """Symmetric, one part, true distances; the nearest frames of every frame are there. In blocks of a hundred frames."""
-    monkeypatch.setattr(neighbours, "BLOCK", 100)
+    monkeypatch.setattr(views, "BLOCK", 100)
     vectors, _ = walks(seed)
     graph, distances = neighbour_graph(vectors, nearest), cosine_distances(vectors)
     assert connected_components(graph, directed=False)[0] == 1

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from test_superglue import save_tiny
 
-from workbench import features, match, rounds, stages
+from workbench import features, match, rounds, stages, stretches
 from workbench.corrupt import truth_path, write_case
-from workbench.errors import ClusterError, StaleStageError, TruthError
-from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, read_truth
+from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
+from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth
 from workbench.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.match import SiftFlann
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
@@ -478,3 +478,25 @@ def test_every_frame_twice(sample_clips, tmp_path):
     quiet(run, matcher="sift-flann")
     restored = places[run.scene_order(0)]
     assert np.abs(np.diff(restored)).tolist() == [0, 1] * 11 + [0]
+
+
+def test_long_scenes_are_restored_too(sample_run, sample, tmp_path, monkeypatch):
+    """The sample with limits so low that its scenes are long ones: found, ordered in stretches and written as well. Where the
+    camera moves the whole order is right; the static scene, so coarsely seen, may be begun elsewhere.
+    """
+    for place in (stages, stretches):
+        monkeypatch.setattr(place, "LONG", 50)
+    monkeypatch.setattr(stretches, "STRETCH", 40)
+    monkeypatch.setattr(stretches, "OVERLAP", 12)
+    run = copy_of(sample_run[0], tmp_path / "run")
+    metrics = quiet(run, truth_path(sample), overwrite=True, matcher="sift-flann")
+    assert metrics["scene_f1"] == metrics["outlier_f1"] == 1 and metrics["adjacent"] > 0.95
+    rows = evaluate_clips(read_truth(truth_path(sample)), read_order(run.path / "order.csv"))
+    assert all(row["tau"] > 0.99 for row in rows if row["clip"] in ("pagoda", "dahlia"))
+    for scene, size in enumerate((66, 60, 54)):
+        frames = np.flatnonzero(run.scenes() == scene)
+        assert sorted(run.rough_order(scene).tolist()) == frames.tolist() and len(frames) == size
+        with np.load(run.path / "distances" / f"scene{scene:02d}.npz") as found:
+            assert 20 < len(found["shown"]) < 50 and found["fused"].shape == (len(found["shown"]),) * 2
+    with pytest.raises(ParameterError, match="above 50 frames only"):
+        order_frames(run, OrderParameters(method="greedy"), overwrite=True)

@@ -10,14 +10,7 @@ from sklearn.datasets import load_sample_images
 
 from workbench import viz, viz_matrices, viz_pairs, viz_pictures
 
-
-@pytest.fixture(autouse=True)
-def drawable():
-    """Every figure a test makes can be drawn, without a warning; all are closed afterwards."""
-    yield
-    for number in plt.get_fignums():
-        plt.figure(number).canvas.draw()
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawable")
 
 
 @pytest.fixture(scope="module")

@@ -35,13 +35,7 @@ def grid() -> pd.DataFrame:
     return table
 
 
-@pytest.fixture(autouse=True)
-def drawable():
-    """Every figure a test makes can be drawn, without a warning; all are closed afterwards."""
-    yield
-    for number in plt.get_fignums():
-        plt.figure(number).canvas.draw()
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawable")
 
 
 def words(ax):

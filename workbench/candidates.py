@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from workbench.views import View, blocks
 
@@ -79,6 +80,12 @@ def pairs_by_way_of_another(distances: np.ndarray, known: np.ndarray, most: int)
     best = np.argsort(relative, axis=None, kind="stable")[: max(0, most)]
     best = best[relative.flat[best] < FAR]
     return np.stack(np.unravel_index(best, relative.shape), axis=1)
+
+
+def not_among(pairs: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+    """Those of ``pairs`` (P, 2) int that are no row of ``table``, by its columns ``a`` and ``b``."""
+    known = set(zip(table["a"], table["b"], strict=True))
+    return np.array([pair for pair in pairs.tolist() if tuple(pair) not in known], dtype=int).reshape(-1, 2)
 
 
 def sorted_pairs(groups: Iterable[np.ndarray]) -> np.ndarray:

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from workbench.errors import DISK, ModelError
 from workbench.evaluate import find_truth, read_truth
+from workbench.folder import write_whole
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.run import Run
@@ -80,10 +81,8 @@ def write_result(cell: Cell, folder: Path, status: str, error: str = "") -> dict
         metrics = {f"seconds_{stage}": seconds for stage, seconds in Run.open(run).seconds().items()}
     result = {"status": status, "error": error, "metrics": metrics}
     out = _result_file(cell, folder)
-    new = out.with_name(f".{out.name}.partial")
-    new.parent.mkdir(parents=True, exist_ok=True)
-    new.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    new.replace(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, json.dumps(result, indent=1) + "\n")
     return result
 
 

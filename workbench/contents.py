@@ -166,6 +166,12 @@ class Contents:
         table = self.order()
         return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
 
+    def rough_order(self, scene: int) -> np.ndarray:
+        """(n,) int positions of the frames of a long scene, roughly in order; see :mod:`workbench.stretches`."""
+        self.require("match")
+        table = self._table("scenes.csv", "scene", "rough")
+        return table[table["scene"] == scene].sort_values("rough")["position"].to_numpy()
+
     def alignment(self) -> pd.DataFrame:
         """Where every frame lies on its scene's reference frame; see :func:`workbench.transforms.alignment_table`."""
         self.require("align")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from workbench.errors import VideoError
@@ -22,7 +23,7 @@ _SAME_BITS = {
 }  # fmt: skip
 
 _SUFFIXES = {"h264": (".mp4", ".m4v", ".mov", ".mkv"), "lossless": (".mkv",)}
-MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
 class Writer:
@@ -40,10 +41,8 @@ class Writer:
         self.container = self.stream = None
 
     def __enter__(self) -> "Writer":
-        suffix = self.out.suffix.lower()
-        options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
         try:
-            self.container = av.open(str(self.partial), "w", format=MUXERS[suffix], options=options)
+            self.container = open_output(self.partial)
         except (av.FFmpegError, OSError) as error:
             raise not_written(self.out, error) from error
         return self
@@ -84,6 +83,12 @@ class Writer:
         context.time_base = 1 / self.rate
         context.sample_aspect_ratio = self.aspect = aspect
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = colors
+
+
+def open_output(path: Path) -> OutputContainer:
+    """A video file to write, of the kind that its suffix names; players can begin before they have all of it."""
+    suffix = path.suffix.lower()
+    return av.open(str(path), "w", format=_MUXERS[suffix], options={} if suffix == ".mkv" else {"movflags": "+faststart"})
 
 
 def writable(out: str | Path, codec: str) -> Path:

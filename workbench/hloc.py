@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from workbench.errors import MissingStageError, RunError
+from workbench.folder import write_whole
 from workbench.h5file import FORMAT_VERSION, H5_ERRORS, Entry
 
 LARGEST = 2**26  # entries of a dataset; beyond it memory is not taken, no frame has so much
@@ -64,10 +65,7 @@ def checked_pairs(pairs: np.ndarray) -> np.ndarray:
 def write_pairs(path: Path, pairs: np.ndarray) -> Path:
     """Write ``pairs.txt`` from (P, 2) int frame positions with a < b; lines are sorted."""
     lines = [f"{frame_name(a)} {frame_name(b)}\n" for a, b in checked_pairs(pairs)]
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text("".join(lines), encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_whole(path, "".join(lines))
 
 
 def read_pairs(path: Path) -> np.ndarray:

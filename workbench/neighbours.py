@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from workbench.embed import cosine_distances
-from workbench.views import BLOCK
+from workbench.views import blocks
 
 DENSE = 3000  # frames up to which all distances are kept
 NEAREST = 32  # frames, itself included, that a frame of a longer clip is joined to at least
@@ -32,11 +32,11 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
     embeddings: (N, D) float32 of unit length, N >= nearest. Exact, in blocks: 10,000 frames take a second or two.
     """
     count = len(embeddings)
-    near = np.concatenate([_nearest(embeddings, start, nearest) for start in range(0, count, BLOCK)])
+    near = np.concatenate([_nearest(embeddings, frames, nearest) for frames in blocks(np.arange(count))])
     graph = _joined(count, np.repeat(np.arange(count), nearest), near["frame"].ravel(), near["distance"].ravel())
     parts, part = connected_components(graph, directed=False)
     while parts > 1:
-        links = np.concatenate([_ways_out(embeddings, start, part) for start in range(0, count, BLOCK)])
+        links = np.concatenate([_ways_out(embeddings, frames, part) for frames in blocks(np.arange(count))])
         # The nearest way out of every part.
         order = np.lexsort((links["distance"], part))
         first = order[np.flatnonzero(np.diff(part[order], prepend=-1))]
@@ -48,21 +48,20 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
 _LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
 
 
-def _nearest(embeddings: np.ndarray, start: int, nearest: int) -> np.ndarray:
-    """The nearest frames of a block of frames, (n, nearest) links; a frame is its own nearest one."""
-    distances = cosine_distances(embeddings[start : start + BLOCK], embeddings)
-    rows = np.arange(len(distances))
-    distances[rows, start + rows] = -1
+def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.ndarray:
+    """The nearest frames of some frames, (n, nearest) links; a frame is its own nearest one."""
+    distances = cosine_distances(embeddings[frames], embeddings)
+    distances[np.arange(len(frames)), frames] = -1
     links = np.empty((len(distances), nearest), _LINK)
     links["frame"] = np.argpartition(distances, nearest - 1, axis=1)[:, :nearest]
     links["distance"] = np.take_along_axis(distances, links["frame"], axis=1)
     return links
 
 
-def _ways_out(embeddings: np.ndarray, start: int, part: np.ndarray) -> np.ndarray:
-    """For every frame of a block the nearest frame of another part, (n,) links."""
-    distances = cosine_distances(embeddings[start : start + BLOCK], embeddings)
-    distances[part[start : start + BLOCK, None] == part[None]] = np.inf
+def _ways_out(embeddings: np.ndarray, frames: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """For each of some frames the nearest frame of another part, (n,) links."""
+    distances = cosine_distances(embeddings[frames], embeddings)
+    distances[part[frames, None] == part[None]] = np.inf
     links = np.empty(len(distances), _LINK)
     links["frame"] = distances.argmin(axis=1)
     links["distance"] = distances.min(axis=1)

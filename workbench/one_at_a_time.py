@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workbench.cells import DONE
 from workbench.errors import UsageError
 from workbench.parameters import defaults
-from workbench.sweep_table import varied
+from workbench.sweep_table import DONE, varied
 
 COST = ("seconds_features", "seconds_match")  # the stages that these parameters make dear or cheap
 AS_GOOD = 0.01  # how much below the best a figure may lie and still be as good

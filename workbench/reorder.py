@@ -11,7 +11,7 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from workbench.encode import MUXERS, Writer, not_written, prepared, writable
+from workbench.encode import Writer, not_written, open_output, prepared, writable
 from workbench.errors import VideoError
 from workbench.frames import Decoder, decode
 from workbench.matroska import set_aspect
@@ -118,9 +118,8 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
     Raises :class:`VideoError` when a file cannot be read or ``out`` cannot be written.
     """
     partial = out.with_name(f".{out.stem}.partial{out.suffix}")
-    options = {} if out.suffix == ".mkv" else {"movflags": "+faststart"}
     try:
-        with av.open(str(partial), "w", format=MUXERS[out.suffix], options=options) as container:
+        with open_output(partial) as container:
             stream, start = None, Fraction(0)
             for file in files:
                 with av.open(str(file)) as source:

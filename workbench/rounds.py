@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.blocks import Each, Loaded
+from workbench.candidates import not_among
 from workbench.h5file import is_made_from, join_files
 from workbench.match import make_matcher, match_pairs, pairs_key
 from workbench.parameters import MatchParameters, RegisterParameters
@@ -50,9 +51,8 @@ class Rounds:
 
     def compare_more(self, table: pd.DataFrame, pairs: np.ndarray) -> pd.DataFrame:
         """The rows of ``table`` and those of ``pairs`` that are not among them, sorted by pair."""
-        known = set(zip(table["a"], table["b"], strict=True))
-        new = [pair for pair in pairs.tolist() if tuple(pair) not in known]
-        rows = self.compare(np.array(new, dtype=int).reshape(-1, 2)) if new else table[:0]
+        new = not_among(pairs, table)
+        rows = self.compare(new) if len(new) else table[:0]
         return pd.concat([table, rows], ignore_index=True).sort_values(["a", "b"], ignore_index=True)
 
     def join(self, out: Path, pairs: np.ndarray) -> Path:

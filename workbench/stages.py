@@ -193,8 +193,7 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         for number, frames in enumerate(frames_of(labels)):
             own = table[table["a"].isin(frames)]
             if len(frames) > LONG:
-                rough = pd.read_csv(run.path / "scenes.csv").loc[frames, "rough"]
-                found = order_long(frames[rough.argsort()], looks, own, parameters)
+                found = order_long(run.rough_order(number), looks, own, parameters)
             else:
                 found = order_scene(looks.scene(frames), own, parameters)
             file = out / "distances" / f"scene{number:02d}.npz"

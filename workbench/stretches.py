@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from workbench.candidates import nearest_pairs
+from workbench.candidates import nearest_pairs, not_among
 from workbench.confidence import link_confidence
 from workbench.errors import ParameterError
 from workbench.order import places_of, shortest_path
@@ -37,11 +37,12 @@ def search_long(
     frames: (n,) int positions, rising. compare, pairs_per_frame, table: as for :func:`workbench.search.search`.
     """
     heads, head = _heads(frames, table)
-    if len(heads) > LONG and len(heads) < len(frames):
+    if len(heads) <= LONG:
+        scene = looks.scene(heads)
+        table = search([scene], compare, pairs_per_frame, _more(table, heads, looks, compare))
+        ordered = heads[order_scene(scene, table, OrderParameters()).order]
+    elif len(heads) < len(frames):
         table, ordered = search_long(heads, looks, compare, pairs_per_frame, _more(table, heads, looks, compare))
-    elif len(heads) <= LONG:
-        table = search([looks.scene(heads)], compare, pairs_per_frame, _more(table, heads, looks, compare))
-        ordered = heads[order_scene(looks.scene(heads), table, OrderParameters()).order]
     else:  # hardly any frame registers to another one: there is nothing to go by but how they look
         ordered = heads
     rough = _along(frames, head, ordered, table)
@@ -85,9 +86,7 @@ def _more(table: pd.DataFrame, frames: np.ndarray, looks: Looks, compare: Compar
     """``table`` with the nearest pairs among ``frames``, which were chosen to have none so far."""
     labels = np.full(frames.max() + 1, -1)
     labels[frames] = 0
-    pairs = nearest_pairs(labels, [looks.embedded, looks.thumbnails], FIRST)
-    known = set(zip(table["a"], table["b"], strict=True))
-    new = np.array([pair for pair in pairs.tolist() if tuple(pair) not in known], dtype=int).reshape(-1, 2)
+    new = not_among(nearest_pairs(labels, [looks.embedded, looks.thumbnails], FIRST), table)
     return pd.concat([table, compare(new)], ignore_index=True) if len(new) else table
 
 

@@ -89,10 +89,11 @@ def probing_pairs(pieces: np.ndarray, view: View) -> np.ndarray:
 def _gaps(groups: list[np.ndarray], view: View) -> np.ndarray:
     """(groups, groups) distances between the nearest frames of any two groups."""
     gaps = np.full((len(groups), len(groups)), np.inf)
+    held = np.concatenate([*groups, np.zeros(0, dtype=int)])
     starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
     for number, group in enumerate(groups):
         for frames in blocks(group):
-            nearest = view(frames, np.concatenate(groups)).min(axis=0)
+            nearest = view(frames, held).min(axis=0)
             gaps[number] = np.minimum(gaps[number], np.minimum.reduceat(nearest, starts))
     return gaps
 
@@ -113,7 +114,9 @@ def _bridges(one: np.ndarray, other: np.ndarray, view: View) -> list[tuple[int, 
 
 
 def _nearest_to(frames: np.ndarray, others: np.ndarray, view: View) -> np.ndarray:
-    """Those of ``frames`` (n,) that are nearest to any of ``others``, at most :data:`FACING`, rising."""
+    """Those of ``frames`` (n,) that are nearest to any of ``others``, at most :data:`FACING`, rising as they are."""
+    if len(frames) <= FACING:
+        return frames
     nearest = np.concatenate([view(some, others).min(axis=1) for some in blocks(frames)])
     return np.sort(frames[np.argsort(nearest, kind="stable")[:FACING]])
 
