@@ -208,3 +208,20 @@ def test_errors_say_what_to_do(tmp_path):
         file.attrs["format_version"] = 99
     with pytest.raises(RunError, match="format version"), hloc.open_h5(tmp_path / "features.h5"):
         pass
+
+
+def test_a_damaged_index(tmp_path):
+    """In every heap that holds the names of a group, the place of the first free byte is wrong: HDF5 finds no name any more."""
+    path = tmp_path / "matches.h5"
+    write(path, [])
+    content = bytearray(path.read_bytes())
+    heaps = [place for place in range(len(content)) if content[place : place + 4] == b"HEAP"]
+    for place in heaps:
+        content[place + 16 : place + 24] = b"\x77" * 8
+    path.write_bytes(content)
+    assert heaps
+    for read in (hloc.has_pair, hloc.read_matches):
+        with hloc.open_h5(path) as file, pytest.raises(RunError, match="damaged: delete the file and run its stage again"):
+            read(file, 0, 1)
+    with hloc.open_h5(path) as file, pytest.raises(RunError, match="damaged: delete the file and run its stage again"):
+        hloc.read_features(file, 0)

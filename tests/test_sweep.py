@@ -34,6 +34,7 @@ from workbench.edit import flip_scenes
 from workbench.errors import UsageError
 from workbench.evaluate import OUTLIER, TruthRow, truth_path
 from workbench.headless import CHAIN
+from workbench.match import SiftFlann
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.spread import run_cells
@@ -283,6 +284,28 @@ def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
     assert {k: v for k, v in mine.items() if "seconds" not in k} == {k: v for k, v in other.items() if "seconds" not in k}
 
 
+def test_pairs_are_matched_once(clip, tmp_path, monkeypatch):
+    """Cells with other budgets compare other pairs, many of them the same: those are matched by the first cell alone, unless
+    the matcher is another one. What the second cell ends with is what it would have found by itself."""
+    matched, true = [], SiftFlann._match
+    monkeypatch.setattr(SiftFlann, "_match", lambda self, a, b: matched.append(1) or true(self, a, b))
+    values = [{"match.pairs_per_frame": 8}, {"match.pairs_per_frame": 0}, {"match.ratio": 0.7}]
+    counts = []
+    for cell in read_sweep(sweep_file(clip, {"list": values})).cells:
+        run_cell(cell, tmp_path)
+        counts.append((len(matched), Run.open(tmp_path / "cells" / cell.name).info("match")["pairs"]))
+        matched.clear()
+        alone = Run.create(tmp_path / f"alone{len(counts)}", clip)
+        stages.reconstruct(alone, stage_parameters(cell.given), progress=False)
+        assert len(matched) == counts[-1][1]
+        for name in ("matches.h5", "order.csv"):
+            assert (alone.path / name).read_bytes() == (tmp_path / "cells" / cell.name / name).read_bytes(), name
+        matched.clear()
+    (first, budget), (second, all_pairs), (third, other) = counts
+    assert first == budget and third == other
+    assert second == all_pairs - budget
+
+
 def test_a_shared_result_is_never_changed_by_a_cell(clip, tmp_path):
     """An edit by hand in one cell's run stays there: the others, and the store, keep the computed order."""
     sweep = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31, 0.32]}}))
@@ -306,7 +329,8 @@ def test_what_an_editor_writes_stays_in_its_cell(clip, tmp_path):
     links = {path.name: path.stat().st_nlink for path in folder.iterdir() if path.is_file()}
     texts = [name for name in links if name.endswith((".csv", ".txt"))]
     assert len(texts) >= 7 and {links[name] for name in texts} == {1}
-    assert links["features.h5"] == links["matches.h5"] == links["embeddings.npy"] == 3  # two cells and the store
+    assert links["features.h5"] == links["embeddings.npy"] == 3  # two cells and the store
+    assert links["matches.h5"] == 4  # there as a whole, and for its pairs
     before = (tmp_path / "cells" / second.name / "order.csv").read_bytes()
     with (folder / "order.csv").open("a") as file:
         file.write("by hand\n")

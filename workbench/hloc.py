@@ -112,7 +112,7 @@ def read_features(file: h5py.File, frame: int) -> Features:
 def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (K, 2) float32 and image size (2,) int64 of one frame, without its descriptors; raises as above."""
     name = frame_name(frame)
-    if name not in file:
+    if not _holds(file, name):
         raise RunError(f"{name} is not in {file.filename}: run the features stage again")
     image_size = _read(file, name, "image_size", "iu", (2,))
     if not ((image_size > 0) & (image_size <= LONGEST_SIDE)).all():
@@ -124,6 +124,18 @@ def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
     """(N,) int: how many keypoints each of the first ``frames`` frames of a features file has; raises as above."""
     with open_h5(features_h5) as file:
         return np.array([len(_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
+
+
+def has_pair(file: h5py.File, a: int, b: int) -> bool:
+    """Whether an open ``matches.h5`` has matches of a pair (a < b); raises :class:`RunError` when it is damaged."""
+    return _holds(file, pair_name(a, b))
+
+
+def _holds(file: h5py.File, group: str) -> bool:
+    try:
+        return group in file
+    except H5_ERRORS as error:
+        raise _damaged(file, group, "index") from error
 
 
 def _dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
@@ -169,7 +181,7 @@ def read_matches(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None
     :class:`RunError` when the pair is not in the file, or what is there are no matches between so many keypoints.
     """
     name = pair_name(a, b)
-    if name not in file:
+    if not _holds(file, name):
         raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
     matches = _read(file, name, "matches0", "iu", (counts[0] if counts else None,))
     if counts and len(matches) and not -1 <= matches.min() <= matches.max() < counts[1]:

@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 from workbench.blocks import Each, Loaded
 from workbench.errors import ParameterError, RunError
 from workbench.h5file import Entry, Progress, write_in_blocks
-from workbench.hloc import Features, checked_pairs, match_entry, open_h5, read_features
+from workbench.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
 from workbench.parameters import MATCHERS, MatchParameters
 
 BLOCK = 512  # pairs a block: what a killed run loses at most
@@ -140,6 +140,7 @@ def match_pairs(
     matcher: Loaded[Matcher] | None = None,
     parts: Path | None = None,
     each: Each = map,
+    known: Sequence[Path] = (),
 ) -> Path:
     """Match pairs of frames and write ``out`` in hloc's layout; returns ``out``.
 
@@ -147,18 +148,27 @@ def match_pairs(
     any order; no pairs give a file without groups. key: fingerprint of the features and the weights. matcher: default, the one
     of ``parameters``. A killed call goes on from its last finished block of 512 pairs, kept in ``parts``, when
     ``parameters``, ``key`` and ``pairs`` are the same, and ends with the same bytes. each: goes through the blocks as ``map``
-    does, perhaps in other processes; then all paths are absolute.
+    does, perhaps in other processes; then all paths are absolute. known: files with matches of the same features by the same
+    matcher; pairs that are in them are taken from there.
     Raises :class:`~workbench.errors.RunError` for a bad pair or a frame that is not in the file, and
     :class:`~workbench.errors.ModelError` when weights cannot be loaded or do not fit the descriptors.
     """
     pairs = checked_pairs(pairs)
     if matcher is None and len(pairs):
         matcher = Loaded(make_matcher, parameters, key)
-    compute = partial(_block_matches, features_h5, matcher)
+    compute = partial(_block_matches, features_h5, matcher, known)
     return write_in_blocks(out, pairs, BLOCK, compute, parameters.as_dict(), pairs_key(key, pairs), progress, parts, each)
 
 
-def _block_matches(features_h5: Path, matcher: Loaded[Matcher], pairs: np.ndarray) -> Iterator[Entry]:
+def _block_matches(features_h5: Path, matcher: Loaded[Matcher], known: Sequence[Path], pairs: np.ndarray) -> Iterator[Entry]:
+    for path in known:
+        with open_h5(path) as file:
+            found = np.array([has_pair(file, a, b) for a, b in pairs.tolist()], dtype=bool)
+            for a, b in pairs[found].tolist():
+                yield match_entry(a, b, *read_matches(file, a, b))
+        pairs = pairs[~found]
+        if not len(pairs):
+            return
     with open_h5(features_h5) as file:
         read = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_features(file, frame))
         for first in range(0, len(pairs), BATCH):

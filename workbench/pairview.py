@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from workbench import viz
 from workbench.features import detector
-from workbench.hloc import Features, open_h5, pair_name, read_features, read_matches
+from workbench.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.match import Matcher, make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
 from workbench.register import Registration, in_pixels_of
@@ -167,4 +167,4 @@ class PairMatcher:
     def _own_matches(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray] | None:
         """What the run has for this pair, None when it was not compared."""
         with open_h5(self.run.path / "matches.h5") as file:
-            return read_matches(file, a, b) if pair_name(a, b) in file else None
+            return read_matches(file, a, b) if has_pair(file, a, b) else None

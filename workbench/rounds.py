@@ -20,7 +20,8 @@ class Rounds:
     A killed run that asks for the same pairs again finds finished rounds as they were.
     features_h5: from :func:`workbench.features.extract`. images: (N, h, w, 3) uint8 RGB working copies. key: fingerprint of the
     features and the weights. parts: folder for the rounds. each: goes through blocks of pairs as ``map`` does, perhaps in other
-    processes; then all paths are absolute. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded.
+    processes; then all paths are absolute. known: files with matches of the same features by the same matcher, which are not
+    looked for again. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Rounds:
         parts: Path,
         progress: bool = True,
         each: Each = map,
+        known: Sequence[Path] = (),
     ) -> None:
         self.features_h5, self.images, self.parameters, self.key = features_h5, images, parameters, key
-        self.parts, self.progress, self.each = parts, progress, each
+        self.parts, self.progress, self.each, self.known = parts, progress, each, known
         self.matcher = Loaded(make_matcher, parameters, key)
         self.files: list[Path] = []
         self.parts.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,7 @@ class Rounds:
         file = self.parts / f"matches-round{len(self.files) + 1}.h5"
         if not is_made_from(file, self.parameters.as_dict(), pairs_key(self.key, pairs)):
             given = self.features_h5, pairs, self.parameters, file, self.key, self.progress, self.matcher
-            match_pairs(*given, each=self.each)
+            match_pairs(*given, each=self.each, known=self.known)
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may look with another one.
         return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)

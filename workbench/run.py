@@ -26,7 +26,7 @@ from workbench.folder import check_folder, remove, write_whole
 from workbench.lock import RunLock
 from workbench.parameters import Parameters
 from workbench.record import FORMAT, read_record, release
-from workbench.store import find_entry
+from workbench.store import Pool, find_entry, find_pool
 
 __all__ = ["NOTEBOOKS", "Run"]
 
@@ -173,6 +173,11 @@ class Run(Contents):
             with self._changed() as record:
                 record["stages"][name].pop("released", None)
         return self.record["stages"][name]
+
+    def pool(self, name: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str = "") -> Pool | None:
+        """Where the parts of results are shared that depend on these parameters, stages and weights alone; None without a
+        store."""
+        return find_pool(self.path, self.record, name, parameters, after, weights)
 
     def held(self) -> AbstractContextManager[None]:
         """While this is held, other processes and threads that want to compute a stage of the run are refused.

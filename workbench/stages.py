@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,9 @@ def match_frames(
         labels, features, parts = run.labels(), path / "features.h5", path / "matches.h5.parts"
         embedded, thumbnails = embedded_view(run.embeddings()), thumbnail_view(run.images())
         key = run.key("match", parameters, after, weights)
-        rounds = Rounds(features, run.images(), parameters, key, parts, progress, each)
+        # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
+        pool = run.pool("pairs", replace(parameters, pairs_per_frame=0).as_dict(), ("features",), weights)
+        rounds = Rounds(features, run.images(), parameters, key, parts, progress, each, pool.files() if pool else ())
         budget = parameters.pairs_per_frame
         first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else candidates.all_pairs(labels)
         table = rounds.compare(first)
@@ -153,6 +156,8 @@ def match_frames(
         pairs = table[["a", "b"]].to_numpy()
         write_pairs(out / "pairs.txt", pairs)
         rounds.join(out / "matches.h5", pairs)
+        if pool:
+            pool.add(out / "matches.h5")
         shutil.rmtree(parts)
         per_frame = round(len(pairs) / max(1, int((verified.labels >= 0).sum())), 3)
         return {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)} | verified.counts()

@@ -3,7 +3,7 @@
 A result lies in ``STAGE-KEY/``: the stage's files, and ``record.json`` with its record. The key covers the parameters, the
 weights, the workbench's own code, and what the stage was made from, down to the SHA-256 of the video. Large files are hard
 links where the file system has them, so that a shared result takes its room once. Entries appear whole, by a rename; a reader
-needs no lock.
+needs no lock. What can be taken in parts, pair by pair, lies in ``NAME-KEY/`` as well; see :class:`Pool`.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,25 @@ class Entry:
             shutil.rmtree(partial, ignore_errors=True)
 
 
+class Pool:
+    """HDF5 files of a store whose groups do not depend on each other, as the matches of a pair do not on other pairs: who needs
+    some of the groups that are in one of them need not compute these again."""
+
+    def __init__(self, store: Path, name: str, key: str) -> None:
+        self.folder = store / f"{name}-{key}"
+
+    def files(self) -> list[Path]:
+        """Paths of the files that are there now, absolute."""
+        return sorted(self.folder.resolve().glob("*.h5"))
+
+    def add(self, file: Path) -> None:
+        """Add a finished file. The same content is there once."""
+        self.folder.mkdir(exist_ok=True)
+        partial = self.folder / f".{uuid.uuid4().hex}.partial"
+        _link(file, partial)
+        partial.replace(self.folder / f"{file_sha256(file)}.h5")
+
+
 def find_entry(
     run: Path, record: dict[str, Any], stage: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str
 ) -> Entry | None:
@@ -78,11 +98,26 @@ def find_entry(
 
     A run that was edited by hand shares nothing any more, and one that was moved away from its store neither.
     """
-    name = record.get("store")
-    if not name or record.get("edits") or not (run / name).is_dir():
+    key = _key(run, record, stage, parameters, after, weights)
+    return Entry(run / record["store"], stage, key) if key else None
+
+
+def find_pool(
+    run: Path, record: dict[str, Any], name: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str
+) -> Pool | None:
+    """The pool of what these parameters, stages and weights make; None as for :func:`find_entry`."""
+    key = _key(run, record, name, parameters, after, weights)
+    return Pool(run / record["store"], name, key) if key else None
+
+
+def _key(
+    run: Path, record: dict[str, Any], name: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str
+) -> str | None:
+    store = record.get("store")
+    if not store or record.get("edits") or not (run / store).is_dir():
         return None
     made_from = {other: identity(run, record["stages"], other) for other in after} or {"source": record["source"]["sha256"]}
-    return Entry(run / name, stage, digest([stage, parameters, made_from, weights, code_digest()]))
+    return digest([name, parameters, made_from, weights, code_digest()])
 
 
 def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
