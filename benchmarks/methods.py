@@ -32,7 +32,7 @@ def restore(method: str, video: Path, folder: Path) -> Result:
         stages.find_scenes(run, parameters["cluster"])
         result = first_design(run.images(), run.labels(), similarity_matrix(run.embeddings()))
     else:
-        result = raw_pixels(run.images())
+        result = raw_pixels(np.asarray(run.images()))
     chosen = parameters["write"]
     out = folder / "reconstructed.mp4"
     result.timed("write", write_video, video, result.positions().tolist(), out, chosen.codec, chosen.crf, None, False)

@@ -16,6 +16,7 @@ from workbench.errors import RunError
 from workbench.match import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.spread import block_workers
+from workbench.working_copies import WorkingCopies
 
 FAST = ["--embed.backbone", "rank-vlad", "--match.matcher", "sift-flann", "--cluster.eps", "0.3"]
 RESULTS = ["features.h5", "matches.h5", "pairs.txt", "scenes.csv", "transforms.csv", "order.csv"]
@@ -30,10 +31,11 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture
 def images(tmp_path):
-    """The file of the 27 frames, and ``features.h5`` made of it at once."""
+    """The 27 frames on disk, and ``features.h5`` made of it at once."""
     file = tmp_path / "frames.npy"
     np.save(file, np.stack(mixture()))
-    return file, features.extract(file, SIZE, FeatureParameters(), tmp_path / "whole.h5", "key", False)
+    copies = WorkingCopies(file)
+    return copies, features.extract(copies, SIZE, FeatureParameters(), tmp_path / "whole.h5", "key", False)
 
 
 def test_workers_give_the_bytes_of_one_machine(tmp_path, scheduler, small_blocks, monkeypatch):

@@ -15,6 +15,7 @@ from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.record import check_info, read_record
 from workbench.registry import chosen_models
 from workbench.results import read_array, read_table
+from workbench.working_copies import WorkingCopies
 
 # What makes each stage, for the error that a missing one gives.
 NOTEBOOKS = {
@@ -119,10 +120,12 @@ class Contents:
         check_info(self.path / "run.json", "video", found["info"])
         return found["info"]["frames"]
 
-    def images(self) -> np.ndarray:
-        """(N, h, w, 3) uint8 RGB working copies, memory-mapped."""
+    def images(self) -> WorkingCopies:
+        """(N, h, w, 3) uint8 RGB, read from the disk when frames are asked for: ``images()[3]``, ``images()[5:9]``."""
         self.require("video")
-        return read_array(self.path / "proxies" / "frames.npy", np.uint8, (self.frames, None, None, 3))
+        file = self.path / "proxies" / "frames.npy"
+        read_array(file, np.uint8, (self.frames, None, None, 3))  # raises for what is no such file
+        return WorkingCopies(file.resolve())
 
     def embeddings(self) -> np.ndarray:
         """(N, D) float32, unit length."""

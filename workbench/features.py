@@ -113,7 +113,7 @@ def superpoint_features(model: Any, image: np.ndarray, original_size: tuple[int,
 
 
 def extract(
-    images: np.ndarray | Path,
+    images: Sequence[np.ndarray],
     original_size: tuple[int, int],
     parameters: FeatureParameters,
     out: Path,
@@ -124,36 +124,31 @@ def extract(
 ) -> Path:
     """Features of every image, written to ``out`` in hloc's layout; returns ``out``.
 
-    images: (N, h, w, 3) uint8 RGB, an array, or the file in which numpy saved it; read one at a time. original_size: width
-    and height of the original frames, px. key: fingerprint of the images. A killed call goes on from its last finished block
-    of 64 frames, kept in ``parts``, when ``parameters`` and ``key`` are the same, and ends with the same bytes. each: goes
-    through the blocks as ``map`` does, perhaps in other processes; then all paths are absolute, and ``images`` is a file.
+    images: (N, h, w, 3) uint8 RGB, read one at a time. original_size: width and height of the original frames, px. key:
+    fingerprint of the images. A killed call goes on from its last finished block of 64 frames, kept in ``parts``, when
+    ``parameters`` and ``key`` are the same, and ends with the same bytes. each: goes through the blocks as ``map`` does,
+    perhaps in other processes; then all paths are absolute, and ``images`` lie on disk
+    (:class:`workbench.working_copies.WorkingCopies`).
     Raises :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
     """
     detect = Loaded(detector, parameters, key)
     compute = partial(_block_features, images, original_size, parameters, detect)
-    return write_in_blocks(out, range(len(_opened(images))), BLOCK, compute, parameters.as_dict(), key, progress, parts, each)
+    return write_in_blocks(out, range(len(images)), BLOCK, compute, parameters.as_dict(), key, progress, parts, each)
 
 
 def _block_features(
-    images: np.ndarray | Path,
+    images: Sequence[np.ndarray],
     original_size: tuple[int, int],
     parameters: FeatureParameters,
     detect: Loaded[Detector],
     frames: Sequence[int],
 ) -> Iterator[Entry]:
-    opened = _opened(images)
-
     def found(frame: int) -> Entry:
-        return feature_entry(frame, detect.value(np.asarray(opened[frame]), original_size))
+        return feature_entry(frame, detect.value(np.asarray(images[frame]), original_size))
 
     # A frame a thread: OpenCV's own threads, inside a frame, leave half of two cores idle. Networks bring theirs.
     with ThreadPoolExecutor(1 if parameters.keypoints == "superpoint" else os.cpu_count()) as pool:
         yield from pool.map(found, frames)
-
-
-def _opened(images: np.ndarray | Path) -> np.ndarray:
-    return np.load(images, mmap_mode="r") if isinstance(images, Path) else images
 
 
 def detector(parameters: FeatureParameters) -> Detector:

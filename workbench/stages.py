@@ -113,8 +113,7 @@ def extract_features(
     def compute(out: Path) -> None:
         size = run.info("video")["width"], run.info("video")["height"]
         key, path = run.key("features", parameters, ("video",), weights), run.path.resolve()
-        images, parts = path / "proxies" / "frames.npy", path / "features.h5.parts"
-        extract(images, size, parameters, out / "features.h5", key, progress, parts, each)
+        extract(run.images(), size, parameters, out / "features.h5", key, progress, path / "features.h5.parts", each)
 
     return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite, weights)
 

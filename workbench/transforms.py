@@ -45,13 +45,14 @@ def register_pairs(
     unrelated frames for "none" or hardly any overlap); the transform ``t00`` to ``t12``.
     """
     rows = []
+    long_side = max(np.shape(images)[1:3])
     rank = lru_cache(maxsize=1024)(lambda frame: rank_thumbnail(images[frame]))
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
         features = lru_cache(maxsize=256)(lambda frame: read_features(features_file, frame))
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
             matches, _ = read_matches(matches_file, a, b, (len(features(a)), len(features(b))))
             size = tuple(int(side) for side in features(a).image_size)
-            aligned = register_features(features(a), features(b), matches, threshold / max(images[a].shape[:2]))
+            aligned = register_features(features(a), features(b), matches, threshold / long_side)
             left = residual(rank(a), rank(b), aligned.transform, size) if aligned.model != "none" else np.nan
             rows.append(
                 {

@@ -176,7 +176,7 @@ def _plain_log_ticks(ax: Axes) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def frame_changes(images: np.ndarray, order: Sequence[int] | np.ndarray | None = None, width: int = 96) -> np.ndarray:
+def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarray | None = None, width: int = 96) -> np.ndarray:
     """Mean absolute change from each frame of a sequence to the next, grey levels (0 to 255); (M - 1,) float64.
 
     images: (N, h, w, 3) uint8, compared as thumbnails of ``width`` px. order: (M,) int positions, default input order.

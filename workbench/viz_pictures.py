@@ -90,7 +90,7 @@ class _Strip:
 
 
 def film_strip(
-    images: np.ndarray,
+    images: Sequence[np.ndarray],
     indices: Sequence[int] | np.ndarray | None = None,
     labels: np.ndarray | None = None,
     count: int = 24,
@@ -110,7 +110,7 @@ def film_strip(
 
 
 def strips_before_after(
-    images: np.ndarray,
+    images: Sequence[np.ndarray],
     before: Sequence[int] | np.ndarray,
     after: Sequence[Sequence[int] | np.ndarray],
     outliers: Sequence[int] | np.ndarray = (),
@@ -140,7 +140,7 @@ def strips_before_after(
 
 
 def cluster_gallery(
-    images: np.ndarray, labels: np.ndarray, per_scene: int = 8, max_rows: int = 8, title: str = "Scenes and outliers"
+    images: Sequence[np.ndarray], labels: np.ndarray, per_scene: int = 8, max_rows: int = 8, title: str = "Scenes and outliers"
 ) -> Figure:
     """A row of pictures for every scene and one for the outliers, evenly sampled in input order.
 
@@ -172,7 +172,7 @@ def _scenes_of(labels: np.ndarray | None, positions: np.ndarray) -> np.ndarray |
     return None if labels is None else np.asarray(labels)[positions]
 
 
-def _draw(strips: Sequence[_Strip], images: np.ndarray, title: str, columns: int, ax: Axes | None) -> Figure:
+def _draw(strips: Sequence[_Strip], images: Sequence[np.ndarray], title: str, columns: int, ax: Axes | None) -> Figure:
     """All strips on one sheet ``WIDTH`` px wide: one picture for matplotlib, whatever the number of thumbnails."""
     widest = max((len(strip.positions) for strip in strips), default=0)
     columns = max(8, min(columns, widest))

@@ -20,7 +20,7 @@ def is_interactive(interactive: bool) -> bool:
 
 
 def frame_browser(
-    images: np.ndarray,
+    images: Sequence[np.ndarray],
     indices: Sequence[int] | np.ndarray | None = None,
     labels: np.ndarray | None = None,
     width: int = 480,
@@ -53,7 +53,7 @@ def frame_browser(
     return browser
 
 
-def gallery(images: np.ndarray, frames: Sequence[int] | np.ndarray, labels: np.ndarray, most: int = 24) -> str:
+def gallery(images: Sequence[np.ndarray], frames: Sequence[int] | np.ndarray, labels: np.ndarray, most: int = 24) -> str:
     """HTML: frames side by side, at most ``most``, evenly picked; ``#position`` under each, framed in its scene's colour.
 
     images: (N, h, w, 3) uint8. frames: (M,) int positions. labels: (N,) int scene of every frame, -1 outlier.

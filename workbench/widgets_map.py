@@ -1,6 +1,6 @@
 """The map of the embeddings as a figure to point at: coloured by scene, truth, distance or order; frames on hover and lasso."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import ipywidgets
@@ -72,7 +72,7 @@ def paint_values(figure: go.Figure, values: np.ndarray, name: str) -> None:
 
 
 def map_browser(
-    images: np.ndarray, points: np.ndarray, labels: np.ndarray, views: Mapping[str, np.ndarray] | None = None
+    images: Sequence[np.ndarray], points: np.ndarray, labels: np.ndarray, views: Mapping[str, np.ndarray] | None = None
 ) -> ipywidgets.Widget:
     """The map with a choice of colours: by scene, and by every one of ``views``. Pointing at a frame shows it; a lasso around
     frames shows them as a gallery.

@@ -1,6 +1,6 @@
 """A matrix of frames by frames that one can click: the two frames of the cell are shown, or handed on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ipywidgets
 import numpy as np
@@ -93,7 +93,9 @@ def largest_of_blocks(values: np.ndarray, most: int) -> tuple[np.ndarray, np.nda
     return np.where(np.isneginf(largest), np.nan, largest), rows, columns
 
 
-def similarity_browser(images: np.ndarray, similarity: np.ndarray, frames: np.ndarray | None = None) -> ipywidgets.Widget:
+def similarity_browser(
+    images: Sequence[np.ndarray], similarity: np.ndarray, frames: np.ndarray | None = None
+) -> ipywidgets.Widget:
     """The similarity matrix, and beside it the two frames of the cell that was clicked last.
 
     images: (N, h, w, 3) uint8. similarity: (N, N) float, cosine. frames: (N,) int, the order of rows and columns, default that

@@ -33,7 +33,7 @@ class FilmStrip:
     images: (N, h, w, 3) uint8. ``widget`` is what is shown, and needs :data:`STYLE` somewhere on the page.
     """
 
-    def __init__(self, images: np.ndarray, choose: Callable[[int], None], count: int = 10) -> None:
+    def __init__(self, images: Sequence[np.ndarray], choose: Callable[[int], None], count: int = 10) -> None:
         self.images, self.choose, self.frames = images, choose, [-1] * count
         self.pictures = [ipywidgets.Image(format="jpeg") for _ in range(count)]
         self.buttons = [ipywidgets.Button() for _ in range(count)]

@@ -1,0 +1,66 @@
+"""Working copies on disk: they are read as arrays, and never count as memory of the process for longer than they are used."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from workbench.working_copies import WorkingCopies
+
+READ_ALL = """
+import resource, sys
+from pathlib import Path
+from workbench.working_copies import WorkingCopies
+copies = WorkingCopies(Path(sys.argv[1]))
+copies[0]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+total = sum(int(copy.sum()) for copy in copies)
+print(total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Seven frames of seeded noise, in memory and on disk."""
+    frames = np.random.default_rng(0).integers(0, 256, (7, 4, 6, 3), dtype=np.uint8)
+    np.save(tmp_path / "frames.npy", frames)
+    return frames, WorkingCopies(tmp_path / "frames.npy")
+
+
+def test_as_an_array(saved):
+    frames, copies = saved
+    assert copies.shape == frames.shape and len(copies) == 7
+    for key in (0, -1, slice(1, 6, 2), slice(9, 12), [4, 1], np.array([2, 2]), (3, slice(1, 3)), frames[:, 0, 0, 0] > 100):
+        assert type(copies[key]) is np.ndarray and copies[key].dtype == np.uint8
+        np.testing.assert_array_equal(copies[key], frames[key])
+    np.testing.assert_array_equal(np.stack(list(copies)), frames)
+    np.testing.assert_array_equal(np.asarray(copies, dtype=float), frames.astype(float))
+    with pytest.raises(IndexError):
+        copies[7]
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(copies, copy=False)
+
+
+def test_what_is_read_can_be_changed_and_the_file_stays(saved):
+    frames, copies = saved
+    copies[2][:] = 0
+    np.testing.assert_array_equal(copies[2], frames[2])
+
+
+def test_to_another_process_goes_the_path(saved):
+    frames, copies = saved
+    packed = pickle.dumps(copies)
+    assert len(packed) < 1000
+    np.testing.assert_array_equal(pickle.loads(packed)[3], frames[3])
+
+
+def test_memory_does_not_grow_with_the_frames_that_were_read(tmp_path):
+    """40 MiB of frames, each read once by a process of its own: its peak grows by a few frames of 1 MiB."""
+    frames = np.random.default_rng(0).integers(0, 256, (40, 512, 682, 3), dtype=np.uint8)
+    np.save(tmp_path / "frames.npy", frames)
+    out = subprocess.run([sys.executable, "-c", READ_ALL, tmp_path / "frames.npy"], capture_output=True, text=True, check=True)
+    total, grown = (int(word) for word in out.stdout.split())
+    assert total == frames.sum(dtype=np.int64)
+    assert grown < 10 * 1024, "KiB"
