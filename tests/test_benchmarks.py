@@ -28,7 +28,7 @@ def modules() -> Iterator[dict[str, ModuleType]]:
     """The benchmark's modules; their folder stays on the path while the tests run, because ``cases`` imports late."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab", "long_clip", "scaling")}
+        yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab", "long_clip", "scaling", "gpu")}
     finally:
         sys.path.remove(str(BENCHMARKS))
 
@@ -198,3 +198,15 @@ def test_beside_the_baselines(modules: dict[str, ModuleType]) -> None:
     assert "workbench / raw pixels: seconds 2.00" in lines[0]
     assert "first design / workbench: 18 times" in lines[1]
     assert len(modules["scaling"].beside(rows, 0.0)) == 1
+
+
+def test_gpu_beside_the_processor(modules, monkeypatch, capsys):
+    """Without a GPU there is nothing to measure; the processor beside itself finds the same."""
+    monkeypatch.setattr(modules["gpu"], "network_device", lambda: "cpu")
+    modules["gpu"].main([])
+    assert "no GPU" in capsys.readouterr().out
+    modules["gpu"].main(["--device", "cpu", "--count", "3", "--repeats", "1"])
+    embedding, superglue = capsys.readouterr().out.splitlines()
+    assert float(re.search(r"at most (\S+)", embedding)[1]) < 1e-5
+    same, matches = (int(number) for number in re.search(r"(\d+) of (\d+) matches differ", superglue).groups())
+    assert same == 0 and matches > 100

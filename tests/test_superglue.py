@@ -25,7 +25,7 @@ from workbench.features import SuperPoint, extract, sift_features
 from workbench.hloc import Features, open_h5, read_matches
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.pretrained import load_pretrained
-from workbench.superglue import SuperGlue
+from workbench.superglue import Network, SuperGlue
 
 SIZE = (320, 200)
 
@@ -413,3 +413,11 @@ def test_a_model_of_the_published_size(views, tmp_path):
     assert a.descriptors.shape == (256, 60)
     ((matches, scores),) = SuperGlue(parameters(tmp_path / "superglue", match_threshold=0.0)).match([a], [b])
     assert matches.shape == scores.shape == (60,) and np.isfinite(scores).all()
+
+
+def test_the_network_runs_where_it_is_put(tiny, views):
+    """Tensors without values, as on a GPU that is not there: one that were left on the processor would be refused."""
+    a, b = (SuperPoint(str(tiny / "superpoint"), 100)(view, SIZE) for view in views)
+    network = Network(load_pretrained("SuperGlueForKeypointMatching", str(tiny / "superglue"), "--match.model"), "meta")
+    scores = network(a, b)
+    assert scores.device.type == "meta" and scores.shape == (len(a), len(b))

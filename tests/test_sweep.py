@@ -286,14 +286,18 @@ def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
 
 def test_pairs_are_matched_once(clip, tmp_path, monkeypatch):
     """Cells with other budgets compare other pairs, many of them the same: those are matched by the first cell alone, unless
-    the matcher is another one. What the second cell ends with is what it would have found by itself."""
+    the matcher is another one, and count among its seconds. What the second cell ends with is what it would have found by
+    itself."""
     matched, true = [], SiftFlann._match
     monkeypatch.setattr(SiftFlann, "_match", lambda self, a, b: matched.append(1) or true(self, a, b))
     values = [{"match.pairs_per_frame": 8}, {"match.pairs_per_frame": 0}, {"match.ratio": 0.7}]
     counts = []
     for cell in read_sweep(sweep_file(clip, {"list": values})).cells:
         run_cell(cell, tmp_path)
-        counts.append((len(matched), Run.open(tmp_path / "cells" / cell.name).info("match")["pairs"]))
+        found = Run.open(tmp_path / "cells" / cell.name)
+        counts.append((len(matched), found.info("match")["pairs"]))
+        assert found.info("match")["shared_pairs"] == counts[-1][1] - len(matched)
+        assert (found.seconds()["match"] > found.info("match")["shared_seconds"] > 0) == (len(matched) < counts[-1][1])
         matched.clear()
         alone = Run.create(tmp_path / f"alone{len(counts)}", clip)
         stages.reconstruct(alone, stage_parameters(cell.given), progress=False)

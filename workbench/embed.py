@@ -27,15 +27,18 @@ def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: b
     return network_embeddings(images, load_backbone(parameters.backbone), parameters.batch_size, progress)
 
 
-def network_embeddings(images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: bool = True) -> np.ndarray:
+def network_embeddings(
+    images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: bool = True, device: str | None = None
+) -> np.ndarray:
     """(N, h, w, 3) uint8 RGB -> (N, D) float32, unit length: the network's pooled features of the whole, squeezed frame.
 
     Frames are resized to the backbone's square without cropping: what stands at the border counts too. On a CPU with
-    bfloat16 instructions the network runs in bfloat16, on a GPU in float16, else in float32.
+    bfloat16 instructions the network runs in bfloat16, on a GPU in float16, else in float32. device: PyTorch's name, default a
+    GPU if there is one.
     """
     import torch
 
-    device = network_device()
+    device = device or network_device()
     network = backbone.network.to(device, memory_format=torch.channels_last)
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (backbone.mean, backbone.std))
     rows = []

@@ -139,15 +139,16 @@ class Run(Contents):
             scratch = self._scratch(name)
             try:
                 known = shared.fetch(scratch) if shared else None
-                info = known["info"] if known else compute(scratch)
+                info = (known["info"] if known else compute(scratch)) or {}
+                spent = info.get("shared_seconds", 0.0)  # by other runs, on what this one took from them
                 made = {
                     "parameters": parameters.as_dict(),
                     "fingerprint": key,
                     "inputs": inputs,
                     "outputs": list(outputs),
-                    "seconds": known["seconds"] if known else round(time.perf_counter() - start, 3),
+                    "seconds": known["seconds"] if known else round(time.perf_counter() - start + spent, 3),
                     "finished": known["finished"] if known else datetime.now(UTC).isoformat(timespec="seconds"),
-                    "info": info or {},
+                    "info": info,
                 } | ({"shared": shared.key} if shared else {})
                 with self._changed() as record:
                     journal.decide(scratch, record, name, made)

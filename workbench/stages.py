@@ -155,11 +155,13 @@ def match_frames(
         pairs = table[["a", "b"]].to_numpy()
         write_pairs(out / "pairs.txt", pairs)
         rounds.join(out / "matches.h5", pairs)
-        if pool:
-            pool.add(out / "matches.h5")
         shutil.rmtree(parts)
         per_frame = round(len(pairs) / max(1, int((verified.labels >= 0).sum())), 3)
-        return {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)} | verified.counts()
+        info = {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)} | verified.counts()
+        if pool:
+            info |= {"shared_pairs": rounds.taken, "shared_seconds": round(rounds.taken * pool.seconds_each(), 3)}
+            pool.add(out / "matches.h5", rounds.seconds, rounds.matched)
+        return info
 
     return run.stage("match", parameters, after, ("pairs.txt", "matches.h5", "scenes.csv"), compute, overwrite, weights)
 

@@ -11,17 +11,17 @@ import json
 import os
 import shutil
 import tempfile
-import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from workbench.folder import check_folder
+from workbench.folder import check_folder, remove, write_whole
 from workbench.registry import file_sha256
 
 RECORD = "record.json"
+RATE = "seconds_each.json"
 # Stages of which the later ones, and the notebooks after, read the files and nothing else. Twenty values of eps often find the
 # same scenes: what is built on these is then the same too, and is made once.
 BY_FILES = ("cluster",)
@@ -81,14 +81,25 @@ class Pool:
 
     def files(self) -> list[Path]:
         """Paths of the files that are there now, absolute."""
+        check_folder(self.folder)
         return sorted(self.folder.resolve().glob("*.h5"))
 
-    def add(self, file: Path) -> None:
-        """Add a finished file. The same content is there once."""
+    def seconds_each(self) -> float:
+        """What a group cost that is taken from here, s; 0 when that is not known."""
+        return json.loads((self.folder / RATE).read_text(encoding="utf-8")) if (self.folder / RATE).exists() else 0.0
+
+    def add(self, file: Path, seconds: float, computed: int) -> None:
+        """Add a finished file; ``computed`` of its groups were not taken from here, and took so many seconds."""
         self.folder.mkdir(exist_ok=True)
-        partial = self.folder / f".{uuid.uuid4().hex}.partial"
-        _link(file, partial)
-        partial.replace(self.folder / f"{file_sha256(file)}.h5")
+        check_folder(self.folder)
+        with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
+            if computed and not (self.folder / RATE).exists():
+                write_whole(self.folder / RATE, json.dumps(seconds / computed))
+            target, partial = self.folder / f"{file_sha256(file)}.h5", self.folder / ".partial"
+            if not target.exists():
+                remove(partial)
+                _link(file, partial)
+                partial.replace(target)
 
 
 def find_entry(

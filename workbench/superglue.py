@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from workbench.embed import network_device
 from workbench.hloc import Features
 from workbench.match import Matches, as_matches
 from workbench.network_matcher import NetworkMatcher
@@ -25,12 +26,14 @@ from workbench.sinkhorn import transport
 class SuperGlue(NetworkMatcher):
     """SuperGlue (Sarlin, DeTone, Malisiewicz and Rabinovich, CVPR 2020) as a :class:`workbench.match.Matcher`.
 
-    Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. Raises
+    Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. device: PyTorch's
+    name, default a GPU if there is one; confidences then differ by rounding. Raises
     :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
     """
 
-    def __init__(self, parameters: MatchParameters) -> None:
-        self.network = Network(load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model"))
+    def __init__(self, parameters: MatchParameters, device: str | None = None) -> None:
+        model = load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model")
+        self.network = Network(model, device or network_device())
         super().__init__(parameters, self.network.length)
         # A pair's products are too small to share: threads that each take a whole pair never wait for each other, and
         # a result cannot depend on their number.
@@ -41,7 +44,7 @@ class SuperGlue(NetworkMatcher):
         """Matches of one pair."""
         padded = max(len(a), len(b))  # the transport's masses are those of the padded frames of training
         iterations = self.parameters.sinkhorn_iterations
-        confidence = transport(self.network(a, b), self.network.dustbin, padded, iterations).numpy()
+        confidence = transport(self.network(a, b), self.network.dustbin, padded, iterations).cpu().numpy()
         rows, nearest = np.arange(len(a)), confidence.argmax(axis=1)
         best = confidence[rows, nearest]
         good = (confidence.argmax(axis=0)[nearest] == rows) & (best > self.parameters.match_threshold)
@@ -66,15 +69,16 @@ class Layer(NamedTuple):
 
 
 class Network:
-    """Similarities of the keypoints of two frames by a transformers SuperGlue in evaluation mode.
+    """Similarities of the keypoints of two frames by a transformers SuperGlue in evaluation mode, which goes to ``device``.
 
     length: D, of the descriptors. dustbin: similarity of a keypoint to having no match.
     """
 
     @torch.no_grad()
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, device: str = "cpu") -> None:
         self.length, self.heads = model.config.hidden_size, model.config.num_attention_heads
-        self.dustbin = model.bin_score.item()
+        self.dustbin, self.device = model.bin_score.item(), device
+        model.to(device)
         self._encoder = [_linear(block) for block in model.keypoint_encoder.encoder]
         kinds = zip(model.gnn.layers, model.config.gnn_layers_types, strict=True)
         self._layers = [_layer(layer, kind == "cross") for layer, kind in kinds]
@@ -89,10 +93,11 @@ class Network:
         centred = [(frame.keypoints - size / 2) / np.float32(0.7 * size.max()) for frame in frames]
         strengths = [frame.scores for frame in frames]
         described = np.concatenate([frame.descriptors.T for frame in frames], dtype=np.float32)
-        states = torch.from_numpy(np.column_stack([np.concatenate(centred), np.concatenate(strengths)]).astype(np.float32))
+        placed = np.column_stack([np.concatenate(centred), np.concatenate(strengths)]).astype(np.float32)
+        states = torch.from_numpy(placed).to(self.device)
         for weight, bias in self._encoder[:-1]:
             states = linear(states, weight, bias).relu_()
-        states = linear(states, *self._encoder[-1]).add_(torch.from_numpy(described))
+        states = linear(states, *self._encoder[-1]).add_(torch.from_numpy(described).to(self.device))
         for layer in self._layers:
             message = self._attend(linear(states, layer.attend, layer.attend_bias), count, layer.across)
             hidden = linear(states, layer.from_own, layer.first_bias).addmm_(message, layer.from_others.T).relu_()

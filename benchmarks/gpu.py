@@ -1,0 +1,76 @@
+"""The networks on a GPU beside the processor, in one run: how many times faster, and how far apart the results are.
+
+    python benchmarks/gpu.py [--count 64] [--repeats 5]
+
+Embeddings of working copies, and SuperGlue on pairs of frames, by the bundled models. Without a GPU it says so, and measures
+nothing.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from sklearn.datasets import load_sample_images
+from superglue import photograph_frames
+
+from workbench.embed import network_device, network_embeddings
+from workbench.models import load_backbone
+from workbench.parameters import EmbedParameters, MatchParameters
+from workbench.superglue import SuperGlue
+
+
+def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    """Median time of ``work``, which was done once before, and its result."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = work()
+        times.append(time.perf_counter() - start)
+    return median(times), result
+
+
+def windows(count: int) -> np.ndarray:
+    """(count, 225, 400, 3) uint8 RGB, the size of working copies: a window that moves 1 px a frame over a photograph."""
+    picture = cv2.resize(load_sample_images().images[0], (400 + count, 300))
+    return np.stack([picture[:225, place : place + 400] for place in range(count)])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line for each kind of network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=64, help="frames, and pairs")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", help="what is held against the processor, by PyTorch's name; default the GPU")
+    chosen = parser.parse_args(arguments)
+    if not chosen.device and network_device() == "cpu":
+        print("no GPU here that PyTorch can use: nothing to compare")
+        return
+    chosen.device = chosen.device or network_device()
+    images, backbone = windows(chosen.count), load_backbone(EmbedParameters().backbone)
+    embed = [partial(network_embeddings, images, backbone, 32, False, device) for device in ("cpu", chosen.device)]
+    (cpu, theirs), (other, ours) = (seconds(work, chosen.repeats) for work in embed)
+    apart = float((1 - (theirs * ours).sum(axis=1)).max())
+    _tell("embedding", "frame", cpu, other, chosen, f"cosine distance of the same frame at most {apart:.1e}")
+    frames, parameters = photograph_frames(chosen.count + 1, 256), MatchParameters(matcher="superglue")
+    match = [partial(SuperGlue(parameters, device).match, frames[:-1], frames[1:]) for device in ("cpu", chosen.device)]
+    (cpu, theirs), (other, ours) = (seconds(work, chosen.repeats) for work in match)
+    differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(theirs, ours, strict=True))
+    matches = sum(int((a[0] >= 0).sum()) for a in theirs)
+    _tell("SuperGlue", "pair", cpu, other, chosen, f"{differ} of {matches} matches differ")
+
+
+def _tell(name: str, unit: str, cpu: float, other: float, chosen: argparse.Namespace, about: str) -> None:
+    before, after = (1e3 * value / chosen.count for value in (cpu, other))
+    print(
+        f"{name}: {before:.2f} ms a {unit} on the processor, {after:.2f} on {chosen.device}: {cpu / other:.2f} times; {about}"
+    )
+
+
+if __name__ == "__main__":
+    main()
