@@ -10,11 +10,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.align import Alignment, PairPoints
-from workbench.hloc import Features, open_h5, read_features, read_keypoints, read_matches
+from workbench.hloc import Features, open_h5, read_keypoints, read_matches
 from workbench.register import UNRELATED, Registration, rank_thumbnail, register_pair, residual
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
 TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]
+CACHED_FRAMES = 4096  # whose keypoints stay in memory
 MAX_POINTS = 60  # correspondences of a pair that whole-scene alignment uses: bounds its memory
 
 
@@ -23,9 +24,13 @@ def register_features(a: Features, b: Features, matches0: np.ndarray, threshold:
 
     matches0: (K_A,) int, index into b or -1. threshold: how far an inlier may lie off, as a share of the long side.
     """
+    return _register(a.keypoints, b.keypoints, a.image_size, matches0, threshold)
+
+
+def _register(a: np.ndarray, b: np.ndarray, image_size: np.ndarray, matches0: np.ndarray, threshold: float) -> Registration:
     found = np.flatnonzero(matches0 >= 0)
-    size = tuple(int(side) for side in a.image_size)
-    return register_pair(a.keypoints[found], b.keypoints[matches0[found]], min(len(a), len(b)), size, threshold)
+    size = tuple(int(side) for side in image_size)
+    return register_pair(a[found], b[matches0[found]], min(len(a), len(b)), size, threshold)
 
 
 def register_pairs(
@@ -48,12 +53,12 @@ def register_pairs(
     long_side = max(np.shape(images)[1:3])
     rank = lru_cache(maxsize=1024)(lambda frame: rank_thumbnail(images[frame]))
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
-        features = lru_cache(maxsize=256)(lambda frame: read_features(features_file, frame))
+        keypoints = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_keypoints(features_file, frame))
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
-            matches, _ = read_matches(matches_file, a, b, (len(features(a)), len(features(b))))
-            size = tuple(int(side) for side in features(a).image_size)
-            aligned = register_features(features(a), features(b), matches, threshold / long_side)
-            left = residual(rank(a), rank(b), aligned.transform, size) if aligned.model != "none" else np.nan
+            (points_a, size), (points_b, _) = keypoints(a), keypoints(b)
+            matches, _ = read_matches(matches_file, a, b, (len(points_a), len(points_b)))
+            aligned = _register(points_a, points_b, size, matches, threshold / long_side)
+            left = residual(rank(a), rank(b), aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
             rows.append(
                 {
                     "a": a,
@@ -101,7 +106,7 @@ def registered_points(
     transforms = found[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
     pairs, points = found[["a", "b"]].to_numpy(dtype=np.int64), [np.zeros((0, 4), np.float32)]
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
-        keypoints = lru_cache(maxsize=1024)(lambda frame: read_keypoints(features_file, frame))
+        keypoints = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_keypoints(features_file, frame))
         bar = tqdm(pairs.tolist(), "align", unit="pair", disable=not progress)
         for (a, b), transform in zip(bar, transforms, strict=True):
             matches, _ = read_matches(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))
