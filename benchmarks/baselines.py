@@ -4,7 +4,7 @@ Arrays in, labels and order out. Both are given what makes them faster or better
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ def far_off(distances: np.ndarray) -> np.ndarray:
 
 
 def first_design(
-    images: np.ndarray,
+    images: Sequence[np.ndarray],
     labels: np.ndarray,
     similarity: np.ndarray,
     alpha: float = 0.5,

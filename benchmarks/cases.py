@@ -66,7 +66,7 @@ def measure(method: str, video: Path) -> Row:
 
     ``seconds``: from the file to the written video, without the start of Python and its imports; ``cpu_seconds``, of all
     cores together, depend less on what else the machine does. ``peak_mb``: the largest resident memory until then, with
-    Python, libraries and what is mapped from disk. A case that fails gets no points.
+    Python and libraries. A case that fails gets no points.
     """
     from methods import restore, scores  # heavy: not before, and not on the clock
 

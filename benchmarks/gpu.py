@@ -44,32 +44,32 @@ def windows(count: int) -> np.ndarray:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each kind of network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=64, help="frames, and pairs")
+    parser.add_argument("--count", type=int, default=64, help="frames, and pairs; at most 80, all that the photograph gives")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", help="what is held against the processor, by PyTorch's name; default the GPU")
     chosen = parser.parse_args(arguments)
-    if not chosen.device and network_device() == "cpu":
+    if not 1 <= chosen.count <= 80:
+        parser.error("--count must be 1 to 80")
+    device = chosen.device or network_device()
+    if not chosen.device and device == "cpu":
         print("no GPU here that PyTorch can use: nothing to compare")
         return
-    chosen.device = chosen.device or network_device()
+
+    def tell(name: str, unit: str, cpu: float, other: float, about: str) -> None:
+        before, after = (1e3 * value / chosen.count for value in (cpu, other))
+        print(f"{name}: {before:.2f} ms a {unit} on the processor, {after:.2f} on {device}: {cpu / other:.2f} times; {about}")
+
     images, backbone = windows(chosen.count), load_backbone(EmbedParameters().backbone)
-    embed = [partial(network_embeddings, images, backbone, 32, False, device) for device in ("cpu", chosen.device)]
-    (cpu, theirs), (other, ours) = (seconds(work, chosen.repeats) for work in embed)
-    apart = float((1 - (theirs * ours).sum(axis=1)).max())
-    _tell("embedding", "frame", cpu, other, chosen, f"cosine distance of the same frame at most {apart:.1e}")
+    work = [partial(network_embeddings, images, backbone, 32, False, where) for where in ("cpu", device)]
+    (cpu, on_cpu), (other, on_other) = (seconds(embed, chosen.repeats) for embed in work)
+    apart = float((1 - (on_cpu * on_other).sum(axis=1)).max())
+    tell("embedding", "frame", cpu, other, f"cosine distance of the same frame at most {apart:.1e}")
     frames, parameters = photograph_frames(chosen.count + 1, 256), MatchParameters(matcher="superglue")
-    match = [partial(SuperGlue(parameters, device).match, frames[:-1], frames[1:]) for device in ("cpu", chosen.device)]
-    (cpu, theirs), (other, ours) = (seconds(work, chosen.repeats) for work in match)
-    differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(theirs, ours, strict=True))
-    matches = sum(int((a[0] >= 0).sum()) for a in theirs)
-    _tell("SuperGlue", "pair", cpu, other, chosen, f"{differ} of {matches} matches differ")
-
-
-def _tell(name: str, unit: str, cpu: float, other: float, chosen: argparse.Namespace, about: str) -> None:
-    before, after = (1e3 * value / chosen.count for value in (cpu, other))
-    print(
-        f"{name}: {before:.2f} ms a {unit} on the processor, {after:.2f} on {chosen.device}: {cpu / other:.2f} times; {about}"
-    )
+    work = [partial(SuperGlue(parameters, where).match, frames[:-1], frames[1:]) for where in ("cpu", device)]
+    (cpu, on_cpu), (other, on_other) = (seconds(match, chosen.repeats) for match in work)
+    differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(on_cpu, on_other, strict=True))
+    matches = sum(int((a[0] >= 0).sum()) for a in on_cpu)
+    tell("SuperGlue", "pair", cpu, other, f"{differ} of {matches} matches differ")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def main() -> None:
     chosen = options.parse_args()
     frames = photograph_frames(chosen.pairs + 1, chosen.keypoints)
     left, right, parameters = frames[:-1], frames[1:], MatchParameters(matcher="superglue")
-    theirs, ours = transformers_own(parameters), SuperGlue(parameters).match
+    theirs, ours = transformers_own(parameters), SuperGlue(parameters, "cpu").match
     # Once before the clock runs, to see that both give the same.
     differ = sum(int((a != b[0]).sum()) for a, b in zip(theirs(left, right), ours(left, right), strict=True))
     times: dict[str, list[tuple[float, float]]] = {"transformers": [], "workbench": []}

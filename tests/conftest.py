@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # results are held against each other to the last bit, which a GPU rounds otherwise
 
 from pathlib import Path
 

@@ -208,5 +208,5 @@ def test_gpu_beside_the_processor(modules, monkeypatch, capsys):
     modules["gpu"].main(["--device", "cpu", "--count", "3", "--repeats", "1"])
     embedding, superglue = capsys.readouterr().out.splitlines()
     assert float(re.search(r"at most (\S+)", embedding)[1]) < 1e-5
-    same, matches = (int(number) for number in re.search(r"(\d+) of (\d+) matches differ", superglue).groups())
-    assert same == 0 and matches > 100
+    differ, matches = (int(number) for number in re.search(r"(\d+) of (\d+) matches differ", superglue).groups())
+    assert differ == 0 and matches > 100

@@ -12,6 +12,7 @@ from workbench.embed import cosine_distances, embed, network_embeddings, similar
 from workbench.errors import ModelError
 from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, load_backbone, save_backbone
 from workbench.parameters import EmbedParameters
+from workbench.working_copies import WorkingCopies
 
 LENGTHS = {"resnet18": 512, "vgg11_bn": 512, "efficientnet_b0": 1280}
 # Least cosine between a vector in bfloat16 and in float32; EfficientNet's 16 blocks in a row add up what random weights lose.
@@ -99,10 +100,12 @@ def test_frames_are_squeezed_not_cropped(resnet, frames, precision):
 
 
 def test_read_only_frames(resnet, frames, tmp_path):
-    """Working copies are a read-only memory map; PyTorch warns about those, and warnings of ours are errors."""
+    """PyTorch warns about arrays that are read-only, as a memory map's, and warnings of ours are errors; from the disk, frame
+    after frame, the result is the same."""
     np.save(tmp_path / "frames.npy", frames)
     mapped = np.load(tmp_path / "frames.npy", mmap_mode="r")
-    assert np.array_equal(network_embeddings(mapped, resnet, 9, False), network_embeddings(frames, resnet, 9, False))
+    for read in (mapped, WorkingCopies(tmp_path / "frames.npy")):
+        assert np.array_equal(network_embeddings(read, resnet, 9, False), network_embeddings(frames, resnet, 9, False))
 
 
 def test_names(frames):

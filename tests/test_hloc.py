@@ -210,12 +210,6 @@ def test_errors_say_what_to_do(tmp_path):
         pass
 
 
-def test_matched_pairs(tmp_path):
-    write(tmp_path / "matches.h5", [])
-    expected = [[k // 3, k // 3 + 1 + k % 3] for k in range(23)]
-    np.testing.assert_array_equal(hloc.matched_pairs(tmp_path / "matches.h5"), expected)
-
-
 def test_a_damaged_index(tmp_path):
     """In every heap that holds the names of a group, the place of the first free byte is wrong: HDF5 finds no name any more."""
     path = tmp_path / "matches.h5"

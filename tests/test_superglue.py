@@ -416,7 +416,7 @@ def test_a_model_of_the_published_size(views, tmp_path):
 
 
 def test_the_network_runs_where_it_is_put(tiny, views):
-    """Tensors without values, as on a GPU that is not there: one that were left on the processor would be refused."""
+    """Tensors without values, as on a GPU that is not there: one left on the processor would be refused."""
     a, b = (SuperPoint(str(tiny / "superpoint"), 100)(view, SIZE) for view in views)
     network = Network(load_pretrained("SuperGlueForKeypointMatching", str(tiny / "superglue"), "--match.model"), "meta")
     scores = network(a, b)

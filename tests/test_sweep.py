@@ -286,10 +286,8 @@ def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
 
 def test_pairs_are_matched_once(clip, tmp_path, monkeypatch):
     """Cells with other budgets compare other pairs, many of them the same: those are matched by the first cell alone, unless
-    the matcher is another one, and count among its seconds. What the second cell ends with is what it would have found by
-    itself."""
-    matched, true = [], SiftFlann._match
-    monkeypatch.setattr(SiftFlann, "_match", lambda self, a, b: matched.append(1) or true(self, a, b))
+    the matcher is another one. What the second cell ends with is what it would have found by itself."""
+    matched = count_matched(monkeypatch)
     values = [{"match.pairs_per_frame": 8}, {"match.pairs_per_frame": 0}, {"match.ratio": 0.7}]
     counts = []
     for cell in read_sweep(sweep_file(clip, {"list": values})).cells:
@@ -297,17 +295,78 @@ def test_pairs_are_matched_once(clip, tmp_path, monkeypatch):
         found = Run.open(tmp_path / "cells" / cell.name)
         counts.append((len(matched), found.info("match")["pairs"]))
         assert found.info("match")["shared_pairs"] == counts[-1][1] - len(matched)
-        assert (found.seconds()["match"] > found.info("match")["shared_seconds"] > 0) == (len(matched) < counts[-1][1])
         matched.clear()
         alone = Run.create(tmp_path / f"alone{len(counts)}", clip)
         stages.reconstruct(alone, stage_parameters(cell.given), progress=False)
         assert len(matched) == counts[-1][1]
         for name in ("matches.h5", "order.csv"):
-            assert (alone.path / name).read_bytes() == (tmp_path / "cells" / cell.name / name).read_bytes(), name
+            assert (alone.path / name).read_bytes() == (found.path / name).read_bytes(), name
         matched.clear()
     (first, budget), (second, all_pairs), (third, other) = counts
     assert first == budget and third == other
     assert second == all_pairs - budget
+
+
+def count_matched(monkeypatch, seconds: float = 0.0) -> list[int]:
+    """Has an item for every pair that is matched from now on; each takes so much longer."""
+    matched, true = [], SiftFlann._match
+
+    def slow(self, a, b):
+        matched.append(1)
+        time.sleep(seconds)
+        return true(self, a, b)
+
+    monkeypatch.setattr(SiftFlann, "_match", slow)
+    return matched
+
+
+@pytest.mark.parametrize("rate", [None, "100.0", "", "NaN", '"a"', "-1.0", "{}"])
+def test_what_shared_pairs_cost_counts(clip, tmp_path, monkeypatch, rate):
+    """A pair takes 20 ms and more in the first cell, or 100 s, says its store: so they do in the second, which takes them from
+    there. What is no number of seconds counts as nothing, and stops nobody."""
+    count_matched(monkeypatch, 0.02)
+    first, second = read_sweep(sweep_file(clip, {"grid": {"match.pairs_per_frame": [8, 6]}})).cells
+    run_cell(first, tmp_path)
+    (file,) = tmp_path.glob("store/pairs-*/seconds_each.json")
+    assert 0.02 < float(file.read_text()) < 0.1
+    if rate is not None:
+        file.write_text(rate)
+    assert run_cell(second, tmp_path)["status"] == DONE
+    found = Run.open(tmp_path / "cells" / second.name)
+    info, seconds = found.info("match"), found.seconds()["match"]
+    each = {None: info["shared_seconds"] / info["shared_pairs"], "100.0": 100}.get(rate, 0)
+    assert info["shared_seconds"] == pytest.approx(each * info["shared_pairs"], rel=1e-3)
+    assert info["shared_pairs"] > 50 and seconds > info["shared_seconds"] and (rate is not None or each > 0.02)
+
+
+def test_matches_outlast_a_full_disk(clip, tmp_path, monkeypatch):
+    """The store has no room for them: with room again, no pair is matched a second time."""
+    matched = count_matched(monkeypatch)
+    (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.store.Pool.add", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            run_cell(cell, tmp_path)
+    assert matched
+    matched.clear()
+    assert run_cell(cell, tmp_path)["status"] == DONE and not matched
+
+
+def test_a_link_in_place_of_shared_matches(clip, tmp_path):
+    """Nothing is written where it leads."""
+    first, second = read_sweep(sweep_file(clip, {"grid": {"match.pairs_per_frame": [8, 6]}})).cells
+    run_cell(first, tmp_path)
+    (pool,) = (path for path in tmp_path.glob("store/pairs-*") if path.is_dir())
+    pool.rename(tmp_path / "mine")
+    pool.symlink_to(tmp_path / "mine")
+    before = sorted(path.name for path in (tmp_path / "mine").iterdir())
+    result = run_cell(second, tmp_path)
+    assert result["status"] == FAILED and "is a link" in result["error"]
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == before
 
 
 def test_a_shared_result_is_never_changed_by_a_cell(clip, tmp_path):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from workbench.errors import RunError
 from workbench.working_copies import WorkingCopies
 
 READ_ALL = """
@@ -41,6 +42,17 @@ def test_as_an_array(saved):
         copies[7]
     with pytest.raises(ValueError, match="without a copy"):
         np.asarray(copies, copy=False)
+
+
+def test_a_file_that_was_replaced(saved, tmp_path):
+    """By one of other frames, or by none: nobody gets pictures of another size than ``shape`` says."""
+    _, copies = saved
+    np.save(tmp_path / "frames.npy", np.zeros((7, 2, 3, 3), np.uint8))
+    with pytest.raises(RunError, match="other frames than before: the video was read again"):
+        copies[0]
+    (tmp_path / "frames.npy").unlink()
+    with pytest.raises(RunError, match="run all cells again"):
+        copies[0]
 
 
 def test_what_is_read_can_be_changed_and_the_file_stays(saved):

@@ -44,7 +44,7 @@ def network_embeddings(
     rows = []
     with torch.inference_mode(), _autocast(device), tqdm(total=len(images), desc="embed", disable=not progress) as bar:
         for start in range(0, len(images), batch_size):
-            batch = np.array(images[start : start + batch_size])  # a copy: the working copies on disk are read-only
+            batch = np.array(images[start : start + batch_size])  # a copy: PyTorch warns of arrays that are read-only
             pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
             pixels = torch.nn.functional.interpolate(
                 pixels, size=(backbone.size, backbone.size), mode="bilinear", antialias=True, align_corners=False
@@ -83,7 +83,7 @@ def cosine_distances(embeddings: np.ndarray, others: np.ndarray | None = None) -
 def _autocast(device: str) -> "torch.autocast":
     import torch
 
-    if device == "cuda":
+    if torch.device(device).type == "cuda":
         return torch.autocast("cuda", torch.float16)
     able = torch.cpu.get_capabilities()
     return torch.autocast("cpu", torch.bfloat16, enabled=any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")))

@@ -126,13 +126,6 @@ def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
         return np.array([len(_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
 
 
-def matched_pairs(path: Path) -> np.ndarray:
-    """Frame positions (P, 2) int64 of the pairs in a ``matches.h5``; raises as :func:`open_h5`."""
-    with open_h5(path) as file:
-        pairs = [[int(name[: -len(".png")]) for name in (a, b)] for a in file for b in file[a]]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
 def has_pair(file: h5py.File, a: int, b: int) -> bool:
     """Whether an open ``matches.h5`` has matches of a pair (a < b); raises :class:`RunError` when it is damaged."""
     return _holds(file, pair_name(a, b))

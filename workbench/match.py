@@ -161,14 +161,11 @@ def match_pairs(
 
 
 def _block_matches(features_h5: Path, matcher: Loaded[Matcher], known: Sequence[Path], pairs: np.ndarray) -> Iterator[Entry]:
-    for path in known:
+    there, pairs = split_known(known, pairs)
+    for path, some in there:
         with open_h5(path) as file:
-            found = np.array([has_pair(file, a, b) for a, b in pairs.tolist()], dtype=bool)
-            for a, b in pairs[found].tolist():
+            for a, b in some.tolist():
                 yield match_entry(a, b, *read_matches(file, a, b))
-        pairs = pairs[~found]
-        if not len(pairs):
-            return
     with open_h5(features_h5) as file:
         read = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_features(file, frame))
         for first in range(0, len(pairs), BATCH):
@@ -178,6 +175,17 @@ def _block_matches(features_h5: Path, matcher: Loaded[Matcher], known: Sequence[
                 raise RunError(f"{features_h5} has descriptors of different lengths: delete it and run its stage again")
             for (a, b), (matches, scores) in zip(batch, matcher.value.match(left, right), strict=True):
                 yield match_entry(a, b, matches, scores)
+
+
+def split_known(known: Sequence[Path], pairs: np.ndarray) -> tuple[list[tuple[Path, np.ndarray]], np.ndarray]:
+    """The pairs (P, 2) that are in files with matches, each with the first file that has it, and the rest."""
+    there = []
+    for path in known:
+        with open_h5(path) as file:
+            found = np.array([has_pair(file, a, b) for a, b in pairs.tolist()], dtype=bool)
+        there.append((path, pairs[found]))
+        pairs = pairs[~found]
+    return there, pairs
 
 
 def pairs_key(key: str, pairs: np.ndarray) -> str:

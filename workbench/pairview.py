@@ -160,7 +160,7 @@ class PairMatcher:
         if parameters.as_dict() == self._own[0]:
             with open_h5(self.run.path / "features.h5") as file:
                 return read_features(file, frame)
-        found = self._detector(parameters)(np.asarray(self.images[frame]), self.size)
+        found = self._detector(parameters)(self.images[frame], self.size)
         # As precise as in the file, so that a run with these settings finds the same.
         return replace(found, descriptors=found.descriptors.astype(np.float16).astype(np.float32))
 

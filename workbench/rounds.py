@@ -10,8 +10,7 @@ import pandas as pd
 from workbench.blocks import Each, Loaded
 from workbench.candidates import not_among
 from workbench.h5file import is_made_from, join_files
-from workbench.hloc import matched_pairs
-from workbench.match import make_matcher, match_pairs, pairs_key
+from workbench.match import make_matcher, match_pairs, pairs_key, split_known
 from workbench.parameters import MatchParameters, RegisterParameters
 from workbench.transforms import register_pairs
 
@@ -23,8 +22,8 @@ class Rounds:
     features_h5: from :func:`workbench.features.extract`. images: (N, h, w, 3) uint8 RGB working copies. key: fingerprint of the
     features and the weights. parts: folder for the rounds. each: goes through blocks of pairs as ``map`` does, perhaps in other
     processes; then all paths are absolute. known: files with matches of the same features by the same matcher, which are not
-    looked for again. Of all pairs, ``taken`` were found there; ``matched`` were not, and took ``seconds``. Raises
-    :class:`~workbench.errors.ModelError` when weights cannot be loaded.
+    looked for again; ``taken`` counts the pairs found there. Raises :class:`~workbench.errors.ModelError` when weights cannot
+    be loaded.
     """
 
     def __init__(
@@ -42,22 +41,27 @@ class Rounds:
         self.parts, self.progress, self.each, self.known = parts, progress, each, known
         self.matcher = Loaded(make_matcher, parameters, key)
         self.files: list[Path] = []
-        self._known = {pair for path in known for pair in map(tuple, matched_pairs(path).tolist())}
-        self.taken, self.matched, self.seconds = 0, 0, 0.0
         self.parts.mkdir(parents=True, exist_ok=True)
+        self._continued = any(self.parts.iterdir())
+        self.taken, self._matched, self._seconds = 0, 0, 0.0
 
     def compare(self, pairs: np.ndarray) -> pd.DataFrame:
         """Match and register pairs, (P, 2) int, a < b: the rows of :func:`workbench.transforms.register_pairs`."""
         file = self.parts / f"matches-round{len(self.files) + 1}.h5"
         if not is_made_from(file, self.parameters.as_dict(), pairs_key(self.key, pairs)):
             given = self.features_h5, pairs, self.parameters, file, self.key, self.progress, self.matcher
-            taken, start = sum(pair in self._known for pair in map(tuple, pairs.tolist())), time.perf_counter()
+            new, start = len(split_known(self.known, pairs)[1]), time.perf_counter()
             match_pairs(*given, each=self.each, known=self.known)
-            self.taken, self.matched = self.taken + taken, self.matched + len(pairs) - taken
-            self.seconds += time.perf_counter() - start
+            self.taken, self._matched = self.taken + len(pairs) - new, self._matched + new
+            self._seconds += time.perf_counter() - start
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may look with another one.
         return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)
+
+    @property
+    def seconds_each(self) -> float | None:
+        """What a pair took to match, s; None when some were known, or matched before a kill, and it cannot be told."""
+        return self._seconds / self._matched if self._matched and not self.taken and not self._continued else None
 
     def compare_more(self, table: pd.DataFrame, pairs: np.ndarray) -> pd.DataFrame:
         """The rows of ``table`` and those of ``pairs`` that are not among them, sorted by pair."""

@@ -122,8 +122,9 @@ class Run(Contents):
         """Run a stage unless it is finished, and return its record (parameters, seconds, info, outputs).
 
         compute: writes ``outputs`` into the folder it is given, and returns what is worth recording; the files are put in
-        place only when all are there, so a stage that fails leaves what was there before. weights: digest of a model in a
-        local folder, which its name alone does not tell.
+        place only when all are there, so a stage that fails leaves what was there before. ``shared_seconds`` in it, what
+        other runs spent on what was taken from them, counts among the stage's seconds. weights: digest of a model in a local
+        folder, which its name alone does not tell.
         Raises :class:`StaleStageError` when the stage is finished with other parameters or inputs and not ``overwrite``.
         """
         key, inputs = self.key(name, parameters, after, weights), self._inputs(after)
@@ -140,7 +141,7 @@ class Run(Contents):
             try:
                 known = shared.fetch(scratch) if shared else None
                 info = (known["info"] if known else compute(scratch)) or {}
-                spent = info.get("shared_seconds", 0.0)  # by other runs, on what this one took from them
+                spent = info.get("shared_seconds", 0.0)
                 made = {
                     "parameters": parameters.as_dict(),
                     "fingerprint": key,
@@ -175,10 +176,10 @@ class Run(Contents):
                 record["stages"][name].pop("released", None)
         return self.record["stages"][name]
 
-    def pool(self, name: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str = "") -> Pool | None:
+    def pool(self, name: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> Pool | None:
         """Where the parts of results are shared that depend on these parameters, stages and weights alone; None without a
         store."""
-        return find_pool(self.path, self.record, name, parameters, after, weights)
+        return find_pool(self.path, self.record, name, parameters.as_dict(), after, weights)
 
     def held(self) -> AbstractContextManager[None]:
         """While this is held, other processes and threads that want to compute a stage of the run are refused.

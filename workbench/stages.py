@@ -132,7 +132,7 @@ def match_frames(
         embedded, thumbnails = embedded_view(run.embeddings()), thumbnail_view(run.images())
         key = run.key("match", parameters, after, weights)
         # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
-        pool = run.pool("pairs", replace(parameters, pairs_per_frame=0).as_dict(), ("features",), weights)
+        pool = run.pool("pairs", replace(parameters, pairs_per_frame=0), ("features",), weights)
         rounds = Rounds(features, run.images(), parameters, key, parts, progress, each, pool.files() if pool else ())
         budget = parameters.pairs_per_frame
         first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else candidates.all_pairs(labels)
@@ -155,12 +155,13 @@ def match_frames(
         pairs = table[["a", "b"]].to_numpy()
         write_pairs(out / "pairs.txt", pairs)
         rounds.join(out / "matches.h5", pairs)
-        shutil.rmtree(parts)
         per_frame = round(len(pairs) / max(1, int((verified.labels >= 0).sum())), 3)
         info = {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)} | verified.counts()
+        info["device"] = network_device() if parameters.matcher == "superglue" else "cpu"
         if pool:
             info |= {"shared_pairs": rounds.taken, "shared_seconds": round(rounds.taken * pool.seconds_each(), 3)}
-            pool.add(out / "matches.h5", rounds.seconds, rounds.matched)
+            pool.add(key, out / "matches.h5", rounds.seconds_each)
+        shutil.rmtree(parts)  # last: until then a fault costs nothing that was matched
         return info
 
     return run.stage("match", parameters, after, ("pairs.txt", "matches.h5", "scenes.csv"), compute, overwrite, weights)

@@ -8,6 +8,7 @@ needs no lock. What can be taken in parts, pair by pair, lies in ``NAME-KEY/`` a
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -17,7 +18,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from workbench.folder import check_folder, remove, write_whole
+from workbench.errors import RunError
+from workbench.folder import check_folder, read_json, remove, write_whole
 from workbench.registry import file_sha256
 
 RECORD = "record.json"
@@ -81,25 +83,38 @@ class Pool:
 
     def files(self) -> list[Path]:
         """Paths of the files that are there now, absolute."""
-        check_folder(self.folder)
+        self._check()
         return sorted(self.folder.resolve().glob("*.h5"))
 
     def seconds_each(self) -> float:
-        """What a group cost that is taken from here, s; 0 when that is not known."""
-        return json.loads((self.folder / RATE).read_text(encoding="utf-8")) if (self.folder / RATE).exists() else 0.0
+        """What a group took to compute, s, on the average of the first file; 0 when that is not known."""
+        try:
+            found = read_json(self.folder / RATE)
+        except (OSError, ValueError):  # none yet, or one that nobody can read
+            return 0.0
+        return found if isinstance(found, float) and 0 <= found < math.inf else 0.0
 
-    def add(self, file: Path, seconds: float, computed: int) -> None:
-        """Add a finished file; ``computed`` of its groups were not taken from here, and took so many seconds."""
+    def add(self, name: str, file: Path, seconds_each: float | None) -> None:
+        """Add a finished file, under a name that says what it was made from. seconds_each: for :meth:`seconds_each`, of a file
+        of which all was computed, and nothing taken from here."""
         self.folder.mkdir(exist_ok=True)
-        check_folder(self.folder)
+        self._check()
         with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
-            if computed and not (self.folder / RATE).exists():
-                write_whole(self.folder / RATE, json.dumps(seconds / computed))
-            target, partial = self.folder / f"{file_sha256(file)}.h5", self.folder / ".partial"
+            if seconds_each is not None and not (self.folder / RATE).exists():
+                write_whole(self.folder / RATE, json.dumps(seconds_each))
+            target, partial = self.folder / f"{name}.h5", self.folder / ".partial"
             if not target.exists():
-                remove(partial)
-                _link(file, partial)
-                partial.replace(target)
+                try:
+                    remove(partial)
+                    _link(file, partial)
+                    partial.replace(target)
+                finally:
+                    remove(partial)
+
+    def _check(self) -> None:
+        if self.folder.is_symlink():
+            raise RunError(f"{self.folder} is a link: a store holds none, delete it first")
+        check_folder(self.folder)
 
 
 def find_entry(

@@ -69,7 +69,7 @@ class Layer(NamedTuple):
 
 
 class Network:
-    """Similarities of the keypoints of two frames by a transformers SuperGlue in evaluation mode, which goes to ``device``.
+    """Similarities of the keypoints of two frames by a transformers SuperGlue in evaluation mode, which is moved to ``device``.
 
     length: D, of the descriptors. dustbin: similarity of a keypoint to having no match.
     """

@@ -15,7 +15,7 @@ from workbench.register import UNRELATED, Registration, rank_thumbnail, register
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
 TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]
-CACHED_FRAMES = 4096  # whose keypoints stay in memory
+CACHED_KEYPOINTS = 4096  # frames whose keypoints stay in memory
 MAX_POINTS = 60  # correspondences of a pair that whole-scene alignment uses: bounds its memory
 
 
@@ -50,10 +50,10 @@ def register_pairs(
     unrelated frames for "none" or hardly any overlap); the transform ``t00`` to ``t12``.
     """
     rows = []
-    long_side = max(np.shape(images)[1:3])
+    long_side = max(images[0].shape[:2])
     rank = lru_cache(maxsize=1024)(lambda frame: rank_thumbnail(images[frame]))
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
-        keypoints = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_keypoints(features_file, frame))
+        keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
             (points_a, size), (points_b, _) = keypoints(a), keypoints(b)
             matches, _ = read_matches(matches_file, a, b, (len(points_a), len(points_b)))
@@ -106,7 +106,7 @@ def registered_points(
     transforms = found[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
     pairs, points = found[["a", "b"]].to_numpy(dtype=np.int64), [np.zeros((0, 4), np.float32)]
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
-        keypoints = lru_cache(maxsize=CACHED_FRAMES)(lambda frame: read_keypoints(features_file, frame))
+        keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
         bar = tqdm(pairs.tolist(), "align", unit="pair", disable=not progress)
         for (a, b), transform in zip(bar, transforms, strict=True):
             matches, _ = read_matches(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))

@@ -1,8 +1,8 @@
 """Figures made of frames: rows of pictures, film strips, galleries.
 
 The colours of scenes live here too, so that a scene looks the same in every figure. Everything is reachable through
-:mod:`workbench.viz`. Images are (N, h, w, 3) uint8 RGB arrays or memmaps; only the frames that are shown are read, and
-they are made small before they are drawn, because a notebook keeps its figures.
+:mod:`workbench.viz`. Images are (N, h, w, 3) uint8 RGB, arrays or working copies on disk; only the frames that are shown are
+read, and they are made small before they are drawn, because a notebook keeps its figures.
 """
 
 from collections.abc import Sequence
