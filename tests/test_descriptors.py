@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
+from tiny import mixture
 
 from workbench.cluster import dbscan
 from workbench.corrupt import flicker_frame
@@ -124,3 +126,12 @@ def test_grey_frames(sample_clips):
 
 def test_unit_length_leaves_zeros():
     assert unit_length(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0, 0]]
+
+
+def test_the_number_of_threads_does_not_matter():
+    """To the last bit: sums that two threads share used to end otherwise than those of one."""
+    frames, vectors = mixture(), []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            vectors.append(rank_vlad(frames, progress=False))
+    assert vectors[0].tobytes() == vectors[1].tobytes()

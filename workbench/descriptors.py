@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from workbench.register import rank_transform
@@ -35,12 +36,13 @@ def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: bool = True
     The codebook is learned from the clip itself (200 frames at most, evenly spaced), so vectors of two clips do not compare.
     The last number is 1 for frames without any structure (one flat colour), else 0. At N frames this costs about 3 ms a frame.
     """
-    codebook = _Codebook(images[:: max(1, len(images) // FIT_FRAMES)], seed)
     rows = []
-    for image in tqdm(images, "embed", disable=not progress):
-        ranks = [unit_length(view[None])[0] for view in (_rank_grey(image), _rank_colour(image))]
-        joined = np.concatenate([*ranks, codebook.vlad(_patches(image))])
-        rows.append(np.append(joined, float(not joined.any())))
+    with threadpool_limits(1):  # sums that threads share have other last digits on another number of cores
+        codebook = _Codebook(images[:: max(1, len(images) // FIT_FRAMES)], seed)
+        for image in tqdm(images, "embed", disable=not progress):
+            ranks = [unit_length(view[None])[0] for view in (_rank_grey(image), _rank_colour(image))]
+            joined = np.concatenate([*ranks, codebook.vlad(_patches(image))])
+            rows.append(np.append(joined, float(not joined.any())))
     return unit_length(np.stack(rows).astype(np.float32))
 
 
