@@ -39,4 +39,5 @@ class WorkingCopies(Sequence[np.ndarray]):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("working copies lie on disk: without a copy there is no array of them")
-        return self[:] if dtype is None else self[:].astype(dtype)
+        whole = np.load(self.file)  # not self[:], which for a moment has the mapped file beside its copy
+        return whole if dtype is None else whole.astype(dtype)
