@@ -222,3 +222,19 @@ def test_outside_a_clone(clip, tmp_path, monkeypatch):
 def test_short_help_option_everywhere():
     for name in COMMANDS:
         assert CliRunner().invoke(cli, [name, "-h"]).output.startswith(f"Usage: cli {name}")
+
+
+def test_an_interruption_when_all_is_done():
+    """Python is leaving: the command has said what it had to say, and its exit status stays."""
+    code = """
+import os, sys
+class Last:
+    def __del__(self, interrupt=os.kill, of=os.getpid()):
+        interrupt(of, 2)
+sys.last = Last()  # Python empties this module last of all
+sys.argv = ["workbench", "--version"]
+from workbench.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "") and ended.stdout.strip()

@@ -42,9 +42,7 @@ def main() -> None:
         from workbench.cli import main as run
 
         run()
-    except SystemExit as stop:
-        if interruption.came and stop.code == 130:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is being ended: nothing more is to be said
+    except SystemExit:
         raise
     except BaseException:
         if not interruption.came:
@@ -52,6 +50,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(WORDS, file=sys.stderr)  # libraries may make another error of it, while they are loaded
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done; while Python ends, it would be killed
 
 
 if __name__ == "__main__":
