@@ -29,10 +29,10 @@ browser-test: $(READY)
 	$(BIN)/python -m pytest tests/browser
 
 fuzz: $(READY)
-	$(BIN)/python tests/fuzz.py --count 500
+	$(BIN)/python -m tests.robustness.fuzz --count 500
 
 kill-test: $(READY)
-	$(BIN)/python tests/kill_runs.py --count 50
+	$(BIN)/python -m tests.robustness.kill_runs --count 50
 
 scaling: $(READY)
 	$(BIN)/python benchmarks/scaling.py build/scaling --out build/scaling/table.csv
@@ -44,7 +44,7 @@ lab: $(READY)
 notebooks: $(READY)
 	rm -rf runs/sample
 	WORKBENCH_HEADLESS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
-	$(BIN)/python tests/clean_notebooks.py notebooks/*.ipynb
+	$(BIN)/python -m tests.clean_notebooks notebooks/*.ipynb
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
-from tiny import pictures, workbench
 
+from tests.helpers.tiny import pictures, workbench
 from workbench.align import Alignment, PairPoints, align_scene, similarity_matrices
 from workbench.cli import _pair
 from workbench.corrupt import shake_frame

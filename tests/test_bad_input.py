@@ -9,8 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import HEIGHT, WIDTH, check_result, empty, encode, mixture, pan, pictures, refused, sound, text, workbench
 
+from tests.helpers.tiny import (
+    HEIGHT,
+    WIDTH,
+    check_result,
+    empty,
+    encode,
+    mixture,
+    pan,
+    pictures,
+    refused,
+    sound,
+    text,
+    workbench,
+)
 from workbench.evaluate import read_order
 from workbench.run import Run
 

@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 import pytest
 
+from tests import ROOT
 from workbench.corrupt import shuffled_rows, write_case
 from workbench.evaluate import OUTLIER, TruthRow, evaluate
 from workbench.run import Run
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.fixture(scope="module")

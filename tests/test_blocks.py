@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from tiny import encode, mixture, refused, start_worker, workbench
 
+from tests.helpers.tiny import encode, mixture, refused, start_worker, workbench
 from workbench import features, h5file, match, spread
 from workbench.blocks import Loaded
 from workbench.errors import RunError

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import pytest
 from click.testing import CliRunner
-from tiny import check_result, encode, mixture, pan, pictures, refused, workbench
 
+from tests.helpers.tiny import check_result, encode, mixture, pan, pictures, refused, workbench
 from workbench import __version__, stages
 from workbench.cli import cli
 from workbench.evaluate import OUTLIER, read_order, read_truth

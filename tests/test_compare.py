@@ -8,8 +8,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from tiny import refused, workbench
 
+from tests.helpers.tiny import refused, workbench
 from workbench.compare import NOTHING, Table, as_text, open_runs, order_agreement, tables
 from workbench.edit import edit_order, flip
 from workbench.errors import MissingStageError, RunError, UsageError

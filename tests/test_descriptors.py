@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
-from tiny import mixture
 
+from tests.helpers.tiny import mixture
 from workbench.cluster import dbscan
 from workbench.corrupt import flicker_frame
 from workbench.descriptors import rank_grey_thumbnails, rank_vlad, thumbnails, unit_length

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import check_result, encode, mixture, pictures
 
+from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.edit import computed, edit_order, flip, flip_scenes, undo, write_again
 from workbench.encode import prepared
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError

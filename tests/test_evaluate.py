@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import ROOT
 from workbench.errors import RunError, TruthError
 from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth
 
-SCORER = Path(__file__).resolve().parents[1].parent / "shared" / "score.py"
+SCORER = ROOT.parent / "shared" / "score.py"
 
 
 def random_case(seed: int) -> tuple[list[TruthRow], list[OrderRow]]:

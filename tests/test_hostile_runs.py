@@ -7,8 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tiny import refused, workbench
 
+from tests.helpers.tiny import refused, workbench
 from workbench import h5file, hloc
 from workbench.errors import ParameterError, RunError
 from workbench.evaluate import read_order

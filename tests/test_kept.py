@@ -5,8 +5,8 @@ import shutil
 
 import papermill
 import pytest
-from tiny import refused, workbench
 
+from tests.helpers.tiny import refused, workbench
 from workbench import kept
 from workbench.errors import ParameterError, StaleStageError
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, RegisterParameters, stage_parameters

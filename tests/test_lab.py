@@ -18,16 +18,15 @@ from pathlib import Path
 import nbformat
 import pytest
 from jupyterlab.labapp import LabApp
-from tiny import refused, workbench
 
+from tests import ROOT
+from tests.helpers.tiny import refused, workbench
 from workbench import lab, stages
 from workbench.evaluate import truth_path
 from workbench.headless import BESIDE, CHAIN
 from workbench.kept import read_kept, with_kept
 from workbench.parameters import STAGES, ClusterParameters, stage_parameters
 from workbench.run import Run
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture

@@ -4,8 +4,17 @@
 import numpy as np
 import pytest
 import torch
-from test_superglue import SIZE, as_dictionary, at_whole_pixels, liven, public, random_features, shifted_views, tiny_detector
 
+from tests.test_superglue import (
+    SIZE,
+    as_dictionary,
+    at_whole_pixels,
+    liven,
+    public,
+    random_features,
+    shifted_views,
+    tiny_detector,
+)
 from workbench.models import torchvision
 
 torchvision()

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from tiny import refused, workbench
 
+from tests.helpers.tiny import refused, workbench
 from workbench.errors import BusyError
 from workbench.parameters import Parameters
 from workbench.run import Run

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import write_sums
 
+from tests.helpers.tiny import write_sums
 from workbench import models, registry
 from workbench.errors import ModelError
 from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, folder_digest, load_backbone, save_backbone, typical_eps

@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
-from clean_notebooks import KERNEL, clean, clean_file
 from nbformat import v4
-from test_report import Page
-from tiny import check_result, refused, workbench
 
+from tests import ROOT
+from tests.clean_notebooks import KERNEL, clean, clean_file
+from tests.helpers.tiny import check_result, refused, workbench
+from tests.test_report import Page
 from workbench import headless
 from workbench.corrupt import shuffled_rows, write_case
 from workbench.errors import NotebookError
@@ -31,7 +32,6 @@ from workbench.report import SECTIONS
 from workbench.run import NOTEBOOKS, Run
 from workbench.sweep_table import read_table
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What a notebook is told beside the parameters of its stages.
 COMMON = {"run_path": "../runs/sample", "overwrite": False, "interactive": True}

@@ -4,8 +4,8 @@ import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import write_sums
 
+from tests.helpers.tiny import write_sums
 from workbench import cli, model_list, registry
 from workbench.errors import ModelError
 from workbench.model_list import model_card, model_table, state, weights_sha256, weights_size

@@ -8,18 +8,17 @@ import importlib
 import itertools
 import sys
 from collections import Counter
-from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
 
+from tests import DATA
 from workbench.corrupt import shuffled_rows
 from workbench.evaluate import OUTLIER, TruthRow, read_truth
 from workbench.video import Decoder, FrameReader
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 SCENES = ("pagoda", "toys", "dahlia")
 
 

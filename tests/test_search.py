@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from world import World, adjacent, fine
 
+from tests.helpers.world import World, adjacent, fine
 from workbench import search as module
 from workbench.candidates import all_pairs
 from workbench.parameters import OrderParameters

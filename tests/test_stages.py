@@ -5,12 +5,12 @@ import json
 import os
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from test_superglue import save_tiny
 
+from tests import ROOT
+from tests.test_superglue import save_tiny
 from workbench import features, match, rounds, stages, stretches
 from workbench.corrupt import truth_path, write_case
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
@@ -24,7 +24,7 @@ from workbench.superglue import SuperGlue
 from workbench.verify import TEXTURED
 from workbench.video import FrameReader, write_frames
 
-SCORER = Path(__file__).resolve().parents[1].parent / "shared" / "score.py"
+SCORER = ROOT.parent / "shared" / "score.py"
 PARTS = ("residual", "missing_inliers", "thumbnail", "ranks", "colours")  # of the fused distance
 HASHED = (
     "order.csv", "clusters.csv", "scenes.csv", "transforms.csv", "features.h5", "matches.h5", "pairs.txt", "embeddings.npy"

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
-from world import World, adjacent
 
+from tests.helpers.world import World, adjacent
 from workbench import stretches as module
 from workbench.errors import ParameterError
 from workbench.order import shortest_path

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sklearn.datasets import load_sample_images
-from tiny import write_sums
 
+from tests.helpers.tiny import write_sums
 from workbench.models import torchvision
 
 torchvision()

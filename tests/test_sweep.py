@@ -26,8 +26,9 @@ import pytest
 import yaml
 from distributed import LocalCluster
 from filelock import FileLock
-from tiny import check_result, encode, mixture, refused, workbench
 
+from tests import ROOT
+from tests.helpers.tiny import check_result, encode, mixture, refused, workbench
 from workbench import spread, stages
 from workbench.cells import DONE, FAILED, NO_WEIGHTS, read_result, run_cell, write_result, write_table
 from workbench.edit import flip_scenes
@@ -41,7 +42,6 @@ from workbench.spread import run_cells
 from workbench.sweep import read_sweep
 
 FAST = {"embed.backbone": "rank-vlad", "match.matcher": "sift-flann"}
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pandas as pd
 import papermill
 import pytest
 from papermill.cli import _resolve_type as papermill_value
-from tiny import encode
 
+from tests.helpers.tiny import encode
 from workbench import cli
 from workbench.cells import DONE, FAILED, NO_WEIGHTS
 from workbench.errors import UsageError

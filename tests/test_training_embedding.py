@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests import ROOT
 from training import checkpoint, embedding, pictures
 from training.configuration import read_config
 from training.embedding import Config, main, nt_xent, train
@@ -26,7 +27,6 @@ from workbench.errors import ModelError, UsageError
 from workbench.evaluate import OUTLIER, TruthRow
 from workbench.models import load_backbone, typical_eps
 
-ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
 BACKBONES = [path for path in CONFIGS if path.stem in ("resnet18", "vgg11_bn", "efficientnet_b0")]
 TINY = Config(

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from killed_training import check_killed_training
 
+from tests import ROOT
+from tests.helpers.killed_training import check_killed_training
 from training import checkpoint
 from training.configuration import MatcherConfig, read_config
 from training.evaluate_matchers import Pair, compare, make_pairs, measure, table
@@ -26,7 +27,6 @@ from workbench.hloc import Features
 from workbench.match import SiftExact, make_matcher
 from workbench.parameters import MatchParameters
 
-ROOT = Path(__file__).parent.parent
 TINY = {"layers": 2, "heads": 4, "encoder": [8], "steps": 30, "keypoints": [32, 48], "tokens": 96, "learning_rate": 2e-3}
 TINY |= {"warm_up": 2, "weight_decay": 0.01, "sinkhorn_iterations": 5, "seed": 0, "validate_every": 10, "held_out_clips": []}
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from killed_training import check_killed_training
 
+from tests import ROOT
+from tests.helpers.killed_training import check_killed_training
 from training.configuration import SuperPointConfig, read_config
 from training.evaluate_matchers import Pair
 from training.pictures import photographs
@@ -18,7 +19,6 @@ from workbench.features import SuperPoint
 from workbench.hloc import Features
 from workbench.superpoint import parabola_peaks, suppressed
 
-ROOT = Path(__file__).parent.parent
 TINY = {"encoder": [8, 8, 8, 16], "decoder": 16, "descriptor": 16, "steps": 12, "pairs": 2, "size": [64, 48], "points": 20}
 TINY |= {"temperature": 0.1, "learning_rate": 5e-3, "warm_up": 2, "weight_decay": 0.01, "keypoint_threshold": 0.0}
 TINY |= {"nms_radius": 3, "seed": 0, "validate_every": 6}

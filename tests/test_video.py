@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tiny import empty, set_display_matrix, sound, text
 
+from tests.helpers.tiny import empty, set_display_matrix, sound, text
 from workbench.encode import prepared
 from workbench.errors import VideoError
 from workbench.frames import Decoder, decode

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from test_sweep_table import rows
 
+from tests.test_sweep_table import rows
 from workbench import viz, widgets
 from workbench.cells import FAILED
 from workbench.errors import UsageError

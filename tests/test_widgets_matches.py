@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from plotly.callbacks import InputDeviceState, Points
-from test_lightglue import save_tiny as save_lightglue
-from test_superglue import save_tiny as save_superglue
 
+from tests.test_lightglue import save_tiny as save_lightglue
+from tests.test_superglue import save_tiny as save_superglue
 from workbench import kept, pairview, widgets
 from workbench.errors import RunError
 from workbench.hloc import open_h5, read_features

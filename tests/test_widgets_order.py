@@ -9,10 +9,10 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from test_edit import everything
-from tiny import check_result
 from tqdm import tqdm
 
+from tests.helpers.tiny import check_result
+from tests.test_edit import everything
 from workbench.edit import computed
 from workbench.rearrange import frame_lists
 from workbench.run import Run

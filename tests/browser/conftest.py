@@ -11,9 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from pages import ANSWER, PICTURES, ROOT, JupyterServer, NotebookPage
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.pages import ANSWER, PICTURES, ROOT, JupyterServer, NotebookPage
 from workbench import stages
 from workbench.headless import CHAIN
 from workbench.lab import copy_notebooks

@@ -20,7 +20,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import ROOT
+
 PICTURES = ROOT / "build" / "browser"
 # Generous: a machine may have one slow core, and the first kernel imports torch. Seconds.
 START, RUN, ANSWER = 120, 600, 60

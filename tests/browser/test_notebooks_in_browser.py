@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from pages import NotebookPage
 from playwright.sync_api import expect
 
+from tests.browser.pages import NotebookPage
 from workbench.kept import read_kept
 from workbench.run import Run
 

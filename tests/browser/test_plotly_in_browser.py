@@ -7,8 +7,9 @@ and callbacks that note what they hear.
 import cv2
 import nbformat
 import numpy as np
-from clean_notebooks import KERNEL
 from nbformat import v4
+
+from tests.clean_notebooks import KERNEL
 
 IMPORTS = "import ipywidgets\nimport numpy as np\nimport plotly.graph_objects as go"
 HEATMAP = """\

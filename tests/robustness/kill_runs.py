@@ -1,6 +1,6 @@
 """Kill the real command at random moments, continue it, and see that it ends with the same bytes as if nothing had been.
 
-    python tests/kill_runs.py --count 50    50 runs, a line for each that ended otherwise; exit status 1 when there was one
+    python -m tests.robustness.kill_runs --count 50   50 runs; exit status 1 when one ended otherwise
 
 Every run has a seed and a number. It is killed once or more, by SIGKILL or, less often, SIGINT, at a moment drawn evenly
 from the time that an undisturbed one takes. Every second run replaces the finished result of other parameters: what a stage
@@ -21,9 +21,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from fuzz import FAST, launch
-from tiny import encode, pan
 
+from tests.helpers.tiny import encode, pan
+from tests.robustness.fuzz import FAST, launch
 from workbench.errors import RunError
 from workbench.evaluate import read_order
 from workbench.run import Run

@@ -20,6 +20,7 @@ import av
 import cv2
 import numpy as np
 
+from tests import ROOT
 from workbench.cli import main
 from workbench.evaluate import OrderRow, read_order
 from workbench.registry import file_sha256
@@ -175,7 +176,7 @@ def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderR
 
 def start_dask(folder: Path, *words: str) -> subprocess.Popen:
     """``dask WORDS`` as a process of its own that works in ``folder`` and says nothing."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": folder}
     return subprocess.Popen([sys.executable, "-m", "dask", *words], **common)
 

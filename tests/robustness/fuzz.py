@@ -1,7 +1,7 @@
 """Hand broken and hostile files to the real commands, and see that each ends in one line or in a whole result.
 
-    python tests/fuzz.py --count 500            500 inputs, a table at the end; exit status 1 when one was handled wrongly
-    python tests/fuzz.py --only 137 --keep DIR  one input again, by its number
+    python -m tests.robustness.fuzz --count 500   500 inputs and a table; exit status 1 when one was handled wrongly
+    python -m tests.robustness.fuzz --only 137 --keep DIR   one input again, by its number
 
 Every input is made of a seed and its number alone. The command runs in a process of its own, forked from one that has
 imported everything. It has 4 GiB and 60 s, or more when others want the processor; it must not write, nor leave anything
@@ -32,13 +32,14 @@ from typing import Any
 os.environ |= {"MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 import numpy as np
-from fuzz_runs import RUNS, truths
-from fuzz_videos import VIDEOS, Bench, sound_videos
-from tiny import encode, pan
 
+from tests import DATA
+from tests.helpers.tiny import encode, pan
+from tests.robustness.fuzz_runs import RUNS, truths
+from tests.robustness.fuzz_videos import VIDEOS, Bench, sound_videos
 from workbench import cli, compare, edit, evaluate, stages  # noqa: F401 (imported once, before all forks)
 
-SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample.mp4"
+SAMPLE = DATA / "sample.mp4"
 SECONDS, BYTES = 60, 4 * 2**30
 # No network, hence fast: these inputs are about reading, not about how well a matcher works.
 FAST = ("--embed.backbone", "thumbnail", "--match.matcher", "sift-exact")

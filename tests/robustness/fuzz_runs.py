@@ -1,4 +1,4 @@
-"""Broken and hostile run directories for ``tests/fuzz.py``: each maker changes a copy of a finished run. What leads out of the
+"""Broken and hostile run directories for ``fuzz.py``: each maker changes a copy of a finished run. What leads out of the
 run leads to the bench's folder of canaries, which must stay as they are.
 """
 
@@ -12,8 +12,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from fuzz_videos import Bench
 from numpy.random import Generator
+
+from tests.robustness.fuzz_videos import Bench
 
 Change = Callable[[Generator, Path, Bench], None]
 NUMBERS = [

@@ -1,4 +1,4 @@
-"""Broken and hostile things in place of a video, for ``tests/fuzz.py``. Each maker has a seeded generator, a folder to write
+"""Broken and hostile things in place of a video, for ``fuzz.py``. Each maker has a seeded generator, a folder to write
 into and the bench (real small videos, a port that nobody may call), and returns what to hand to the command line.
 """
 
@@ -14,7 +14,8 @@ import av
 import cv2
 import numpy as np
 from numpy.random import Generator
-from tiny import encode, pan, sound
+
+from tests.helpers.tiny import encode, pan, sound
 
 COUNT = 10  # frames of the small videos
 

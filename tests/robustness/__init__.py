@@ -1,0 +1,1 @@
+"""Hostile inputs by the hundred, and runs that are killed at random moments."""
