@@ -17,9 +17,9 @@ import torch
 from sklearn.datasets import load_sample_images
 
 from workbench.features import sift_features
-from workbench.hloc import Features
 from workbench.parameters import MatchParameters
 from workbench.pretrained import load_pretrained
+from workbench.storage.hloc import Features
 from workbench.superglue import SuperGlue
 
 SIZE = (1280, 720)

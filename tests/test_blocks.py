@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import encode, mixture, refused, start_worker, workbench
-from workbench import features, h5file, match, spread
-from workbench.blocks import Loaded
+from workbench import features, match, spread
 from workbench.errors import RunError
 from workbench.match import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.spread import block_workers
-from workbench.working_copies import WorkingCopies
+from workbench.storage import blocks as blocks_module
+from workbench.storage.arrays import WorkingCopies
+from workbench.storage.blocks import Loaded
 
 FAST = ["--embed.backbone", "rank-vlad", "--match.matcher", "sift-flann", "--cluster.eps", "0.3"]
 RESULTS = ["features.h5", "matches.h5", "pairs.txt", "scenes.csv", "transforms.csv", "order.csv"]
@@ -131,7 +132,7 @@ def test_a_worker_that_does_not_see_the_files(tmp_path):
         return map(work, blocks)
 
     with pytest.raises(RunError, match=r"out.h5.parts is not there on \S+: every worker must see it under this path"):
-        h5file.write_in_blocks(tmp_path / "out.h5", range(3), 2, lambda _: [], {}, "key", False, each=elsewhere)
+        blocks_module.write_in_blocks(tmp_path / "out.h5", range(3), 2, lambda _: [], {}, "key", False, each=elsewhere)
 
 
 def test_a_process_loads_once():

@@ -12,7 +12,7 @@ from workbench.embed import cosine_distances, embed, network_embeddings, similar
 from workbench.errors import ModelError
 from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, load_backbone, save_backbone
 from workbench.parameters import EmbedParameters
-from workbench.working_copies import WorkingCopies
+from workbench.storage.arrays import WorkingCopies
 
 LENGTHS = {"resnet18": 512, "vgg11_bn": 512, "efficientnet_b0": 1280}
 # Least cosine between a vector in bfloat16 and in float32; EfficientNet's 16 blocks in a row add up what random weights lose.

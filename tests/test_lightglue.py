@@ -23,9 +23,9 @@ from transformers import LightGlueConfig, LightGlueForKeypointMatching
 from workbench import match
 from workbench.errors import ModelError
 from workbench.features import SuperPoint, extract, sift_features
-from workbench.hloc import open_h5, read_matches
 from workbench.lightglue import LightGlue
 from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.storage.hloc import open_h5, read_matches
 
 THRESHOLD = 0.002  # random weights are sure of nothing
 

@@ -9,8 +9,8 @@ from sklearn.datasets import load_sample_images
 from workbench import match
 from workbench.errors import ParameterError, RunError
 from workbench.features import extract, sift_features
-from workbench.hloc import Features, open_h5, read_matches
 from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.storage.hloc import Features, open_h5, read_matches
 
 SIZE = (600, 400)
 HOMOGRAPHY = np.array([[1.05, 0.08, -12.0], [-0.06, 0.98, 20.0], [8e-5, -5e-5, 1.0]])

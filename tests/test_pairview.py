@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from workbench import pairview
-from workbench.hloc import open_h5, read_features, read_matches
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.register import in_pixels_of
+from workbench.storage.hloc import open_h5, read_features, read_matches
 from workbench.transforms import TRANSFORM
 
 

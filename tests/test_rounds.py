@@ -6,10 +6,10 @@ from sklearn.datasets import load_sample_images
 
 from workbench.errors import RunError
 from workbench.features import extract
-from workbench.hloc import open_h5, read_matches
 from workbench.match import SiftFlann, match_pairs
 from workbench.parameters import FeatureParameters, MatchParameters, RegisterParameters
 from workbench.rounds import Rounds
+from workbench.storage.hloc import open_h5, read_matches
 from workbench.transforms import register_pairs
 
 FIRST, SECOND = np.array([[0, 1], [1, 2], [3, 4]]), np.array([[0, 2], [2, 3], [4, 5]])

@@ -15,11 +15,11 @@ from workbench import features, match, rounds, stages, stretches
 from workbench.corrupt import truth_path, write_case
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
 from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth
-from workbench.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.match import SiftFlann
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
 from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
+from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.superglue import SuperGlue
 from workbench.verify import TEXTURED
 from workbench.video import FrameReader, write_frames

@@ -22,9 +22,9 @@ from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPoi
 from workbench import match, registry
 from workbench.errors import ModelError
 from workbench.features import SuperPoint, extract, sift_features
-from workbench.hloc import Features, open_h5, read_matches
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.pretrained import load_pretrained
+from workbench.storage.hloc import Features, open_h5, read_matches
 from workbench.superglue import Network, SuperGlue
 
 SIZE = (320, 200)

@@ -23,9 +23,9 @@ from training.matcher_network import folded, log_assignment, negative_log_likeli
 from training.matcher_scenes import clip_views, photograph_views, same_points, save_scene, write_scenes
 from training.warps import MEDIUM, SMALL, Warp, random_bend, random_homography, transformed
 from workbench.errors import UsageError
-from workbench.hloc import Features
 from workbench.match import SiftExact, make_matcher
 from workbench.parameters import MatchParameters
+from workbench.storage.hloc import Features
 
 TINY = {"layers": 2, "heads": 4, "encoder": [8], "steps": 30, "keypoints": [32, 48], "tokens": 96, "learning_rate": 2e-3}
 TINY |= {"warm_up": 2, "weight_decay": 0.01, "sinkhorn_iterations": 5, "seed": 0, "validate_every": 10, "held_out_clips": []}

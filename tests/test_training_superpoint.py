@@ -16,7 +16,7 @@ from training.superpoint import losses, new_network, repeated, train
 from training.superpoint_views import blobs, label_map, make_batch
 from workbench.errors import UsageError
 from workbench.features import SuperPoint
-from workbench.hloc import Features
+from workbench.storage.hloc import Features
 from workbench.superpoint import parabola_peaks, suppressed
 
 TINY = {"encoder": [8, 8, 8, 16], "decoder": 16, "descriptor": 16, "steps": 12, "pairs": 2, "size": [64, 48], "points": 20}

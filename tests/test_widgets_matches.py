@@ -18,10 +18,10 @@ from tests.test_lightglue import save_tiny as save_lightglue
 from tests.test_superglue import save_tiny as save_superglue
 from workbench import kept, pairview, widgets
 from workbench.errors import RunError
-from workbench.hloc import open_h5, read_features
 from workbench.match import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.run import Run
+from workbench.storage.hloc import open_h5, read_features
 
 
 class Counts(NamedTuple):

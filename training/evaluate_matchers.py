@@ -19,9 +19,9 @@ from training.matcher_scenes import covering
 from training.pictures import photographs, read_photograph
 from training.warps import Viewpoint, Warp, random_homography
 from workbench.features import sift_features
-from workbench.hloc import Features
 from workbench.match import Matcher, SiftExact, SiftFlann, make_matcher
 from workbench.parameters import MatchParameters
+from workbench.storage.hloc import Features
 
 SIZE = (320, 240)
 KEYPOINTS = 512

@@ -20,7 +20,7 @@ from training.loop import finished
 from training.pictures import clips, photographs, read_clip, read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
 from workbench.features import sift_features
-from workbench.hloc import Features
+from workbench.storage.hloc import Features
 
 RADIUS = 3.0  # px: keypoints of two views closer than this are one point
 KEYPOINTS = 512

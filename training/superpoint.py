@@ -26,9 +26,9 @@ from training.pictures import photographs
 from training.superpoint_views import Batch, make_batch
 from training.warps import transformed
 from workbench.features import superpoint_features
-from workbench.hloc import Features
 from workbench.match import SiftExact
 from workbench.models import torchvision
+from workbench.storage.hloc import Features
 from workbench.superpoint import CELL
 
 DETECTOR_WEIGHT = 6.0  # its gradient in the encoder is an order of magnitude below the descriptors', which would drown it

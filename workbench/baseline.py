@@ -5,8 +5,8 @@ import numpy as np
 from workbench.errors import RunError
 from workbench.evaluate import OrderRow
 from workbench.order import greedy_chain
-from workbench.results import read_arrays
 from workbench.run import Run
+from workbench.storage.arrays import read_arrays
 
 
 def first_design(run: Run) -> list[OrderRow]:

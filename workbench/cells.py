@@ -15,12 +15,12 @@ from filelock import FileLock
 
 from workbench.errors import DISK, ModelError
 from workbench.evaluate import find_truth, read_truth
-from workbench.folder import write_whole
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.shared_notebooks import execute_shared
 from workbench.stages import read_video, reconstruct, write_metrics
+from workbench.storage.folder import write_whole
 from workbench.sweep import Cell, Sweep
 from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS
 

@@ -11,9 +11,9 @@ import click
 from click.core import ParameterSource
 
 from workbench import __version__
-from workbench.blocks import Each
 from workbench.errors import DISK, ParameterError, UsageError, WorkbenchError
 from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
+from workbench.storage.blocks import Each
 from workbench.sweep_command import sweep
 
 if TYPE_CHECKING:

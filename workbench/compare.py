@@ -19,9 +19,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluate import OrderRow, kendall, read_order
-from workbench.folder import read_json
 from workbench.report import SCORES, html_page, html_table, summary_rows
 from workbench.run import Run
+from workbench.storage.folder import read_json
 
 NOTHING = "-"  # what stands in a table where a run has no value
 MEANING = "Matched frames stand in scenes that both runs have; |Kendall tau| is of their order. A link is two frames in a row."

@@ -14,8 +14,7 @@ import pandas as pd
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.record import check_info, read_record
 from workbench.registry import chosen_models
-from workbench.results import read_array, read_table
-from workbench.working_copies import WorkingCopies
+from workbench.storage.arrays import WorkingCopies, read_array, read_table
 
 # What makes each stage, for the error that a missing one gives.
 NOTEBOOKS = {

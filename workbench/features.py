@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
-from workbench.blocks import Each, Loaded
 from workbench.errors import VideoError
-from workbench.h5file import Entry, Progress, write_in_blocks
-from workbench.hloc import Features, feature_entry
 from workbench.parameters import FeatureParameters
+from workbench.storage.blocks import Each, Entry, Loaded, Progress, write_in_blocks
+from workbench.storage.hloc import Features, feature_entry
 
 __all__ = ["Features", "SuperPoint", "detector", "extract", "sift_features", "spread_out"]
 
@@ -128,7 +127,7 @@ def extract(
     fingerprint of the images. A killed call goes on from its last finished block of 64 frames, kept in ``parts``, when
     ``parameters`` and ``key`` are the same, and ends with the same bytes. each: goes through the blocks as ``map`` does,
     perhaps in other processes; then all paths are absolute, and ``images`` lie on disk
-    (:class:`workbench.working_copies.WorkingCopies`).
+    (:class:`workbench.storage.arrays.WorkingCopies`).
     Raises :class:`~workbench.errors.ModelError` when SuperPoint is asked for and its weights cannot be loaded.
     """
     detect = Loaded(detector, parameters, key)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
-from workbench.folder import is_inside, read_json, remove
 from workbench.parameters import STAGES
 from workbench.record import check_stage, release
+from workbench.storage.folder import is_inside, read_json, remove
 
 CHANGES = ".changes.json"
 

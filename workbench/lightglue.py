@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from workbench.hloc import Features
 from workbench.match import Matches
 from workbench.network_matcher import NetworkMatcher
 from workbench.parameters import MatchParameters
 from workbench.pretrained import load_pretrained
+from workbench.storage.hloc import Features
 
 
 class LightGlue(NetworkMatcher):

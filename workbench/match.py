@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from workbench.blocks import Each, Loaded
 from workbench.errors import ParameterError, RunError
-from workbench.h5file import Entry, Progress, write_in_blocks
-from workbench.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
 from workbench.parameters import MATCHERS, MatchParameters
+from workbench.storage.blocks import Each, Entry, Loaded, Progress, write_in_blocks
+from workbench.storage.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
 
 BLOCK = 512  # pairs a block: what a killed run loses at most
 BATCH = 16  # pairs handed to the matcher at once

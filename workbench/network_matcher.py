@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 
 from workbench.errors import ModelError
-from workbench.hloc import Features
 from workbench.match import Matches, no_matches
 from workbench.parameters import MatchParameters
+from workbench.storage.hloc import Features
 
 
 class NetworkMatcher:

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from workbench import viz
 from workbench.features import detector
-from workbench.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.match import Matcher, make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
 from workbench.register import Registration, in_pixels_of
 from workbench.run import Run
 from workbench.stages import run_threshold
+from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.transforms import TRANSFORM, register_features
 from workbench.viz_pairs import match_picture
 

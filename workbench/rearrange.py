@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
-from workbench.results import read_arrays
+from workbench.storage.arrays import read_arrays
 
 Edit = dict[str, Any]
 

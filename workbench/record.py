@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
-from workbench.folder import is_inside, read_json
 from workbench.parameters import STAGES
+from workbench.storage.folder import is_inside, read_json
 
 FORMAT = 1
 # What other stages and the metrics take from a stage's info, with the kind it must be of.

@@ -3,13 +3,13 @@
 A local folder can be given wherever a name is asked for; it is no entry of the table. Nothing here needs PyTorch.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import ModelError
+from workbench.storage.digest import file_sha256
 
 # A folder a bundled model, and SHA256SUMS, which `sha256sum -c` checks too.
 WEIGHTS = Path(__file__).parent / "weights"
@@ -136,9 +136,3 @@ def bundled_sums(name: str) -> dict[Path, str]:
     lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
     sums = {WEIGHTS / file.lstrip(" *"): digest for digest, _, file in (line.partition(" ") for line in lines)}
     return {file: digest for file, digest in sums.items() if file.parent == WEIGHTS / name}
-
-
-def file_sha256(file: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.blocks import Each, Loaded
 from workbench.candidates import not_among
-from workbench.h5file import is_made_from, join_files
 from workbench.match import make_matcher, match_pairs, pairs_key, split_known
 from workbench.parameters import MatchParameters, RegisterParameters
+from workbench.storage.blocks import Each, Loaded, is_made_from, join_files
 from workbench.transforms import register_pairs
 
 

@@ -22,10 +22,10 @@ from typing import Any
 from workbench import journal
 from workbench.contents import NOTEBOOKS, Contents, written_at
 from workbench.errors import MissingStageError, RunError, StaleStageError
-from workbench.folder import check_folder, remove, write_whole
 from workbench.lock import RunLock
 from workbench.parameters import Parameters
 from workbench.record import FORMAT, read_record, release
+from workbench.storage.folder import check_folder, remove, write_whole
 from workbench.store import Pool, find_entry, find_pool
 
 __all__ = ["NOTEBOOKS", "Run"]

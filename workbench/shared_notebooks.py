@@ -7,10 +7,10 @@ from typing import Any
 
 from workbench.headless import CHAIN, execute
 from workbench.parameters import Parameters
-from workbench.registry import file_sha256
 from workbench.run import NOTEBOOKS, Run
 from workbench.stages import STEPS
-from workbench.store import Entry, digest, identity
+from workbench.storage.digest import digest, file_sha256
+from workbench.store import Entry, identity
 
 # Paths: what they lead to counts, not where it lies.
 PATHS = ("run_path", "video", "truth")

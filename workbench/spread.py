@@ -15,10 +15,10 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
-from workbench.blocks import Each
 from workbench.cells import FAILED, run_cell, write_result
 from workbench.errors import RunError, UsageError
-from workbench.store import code_digest
+from workbench.storage.blocks import Each
+from workbench.storage.digest import code_digest
 from workbench.sweep import Cell
 
 TIMEOUT = 10  # seconds a scheduler has to answer

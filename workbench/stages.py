@@ -16,13 +16,11 @@ import pandas as pd
 
 from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
-from workbench.blocks import Each
 from workbench.confidence import weak_links
 from workbench.embed import embed, network_device
 from workbench.errors import ClusterError, RunError
 from workbench.evaluate import OrderRow, evaluate, read_order, read_truth
 from workbench.features import extract
-from workbench.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.models import folder_digest, is_built_in, typical_eps
 from workbench.neighbours import frame_distances
 from workbench.parameters import (
@@ -43,6 +41,8 @@ from workbench.rounds import Rounds
 from workbench.run import Run
 from workbench.scenes import Looks, frames_of, order_scene
 from workbench.stabilise import moved, steady_transforms
+from workbench.storage.blocks import Each
+from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.stretches import LONG, order_long, search_long
 from workbench.transforms import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.video import join_videos, read_proxies, write_parts

@@ -12,15 +12,14 @@ import math
 import os
 import shutil
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from workbench.errors import RunError
-from workbench.folder import check_folder, read_json, remove, write_whole
-from workbench.registry import file_sha256
+from workbench.storage.digest import code_digest, digest
+from workbench.storage.folder import check_folder, read_json, remove, write_whole
 
 RECORD = "record.json"
 RATE = "seconds_each.json"
@@ -153,18 +152,6 @@ def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
         return found.get("shared", found["fingerprint"])
     files = [hashlib.sha256((run / name).read_bytes()).hexdigest() for name in found["outputs"]]
     return digest([stage, files, [identity(run, stages, other) for other in found["inputs"]]])
-
-
-@cache
-def code_digest() -> str:
-    """SHA-256 of the package's code: what another version computed is not mixed with what this one does."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return digest([[file.name, file_sha256(file)] for file in files])
-
-
-def digest(described: list[Any]) -> str:
-    """SHA-256 of what can be written as JSON."""
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _link(source: str | Path, target: str | Path) -> None:

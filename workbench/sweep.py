@@ -29,8 +29,7 @@ from workbench.evaluate import find_truth, read_truth
 from workbench.headless import notebook_files
 from workbench.models import folder_digest
 from workbench.parameters import defaults, full_names, stage_parameters
-from workbench.registry import file_sha256
-from workbench.store import code_digest
+from workbench.storage.digest import code_digest, file_sha256
 from workbench.video import decode
 
 KEYS = ("question", "videos", "runner", "fixed", "parameters")

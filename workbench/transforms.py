@@ -10,8 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.align import Alignment, PairPoints
-from workbench.hloc import Features, open_h5, read_keypoints, read_matches
 from workbench.register import UNRELATED, Registration, rank_thumbnail, register_pair, residual
+from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
 TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]

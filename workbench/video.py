@@ -49,7 +49,7 @@ def read_proxies(
 ) -> tuple[VideoInfo, FrameTable]:
     """Decode the video once and write a small upright RGB copy of every frame to ``out_npy``.
 
-    ``out_npy`` becomes an ordinary ``.npy`` of shape (N, h, w, 3), uint8; :mod:`workbench.working_copies` reads it. The long
+    ``out_npy`` becomes an ordinary ``.npy`` of shape (N, h, w, 3), uint8; :mod:`workbench.storage.arrays` reads it. The long
     side is at most ``proxy_size`` px, frames are never enlarged, and the pixel grid is kept as it is (no correction for
     the sample aspect ratio). The file appears only when it is whole. Only a few frames are in memory at a time.
 

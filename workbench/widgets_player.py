@@ -8,8 +8,8 @@ import ipywidgets
 import numpy as np
 
 from workbench.errors import MissingStageError, StaleStageError
-from workbench.results import read_arrays
 from workbench.run import Run
+from workbench.storage.arrays import read_arrays
 
 LARGEST = 64 * 2**20  # bytes of a video that is put into the notebook
 MATRIX = 400  # px, side of the picture of a distance matrix

@@ -23,8 +23,8 @@ import numpy as np
 from tests import ROOT
 from workbench.cli import main
 from workbench.evaluate import OrderRow, read_order
-from workbench.registry import file_sha256
 from workbench.run import Run
+from workbench.storage.digest import file_sha256
 from workbench.video import decode, rgb
 
 WIDTH, HEIGHT = 96, 72

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from workbench import h5file, hloc
 from workbench.errors import DISK, MissingStageError, RunError
+from workbench.storage import blocks, hloc
 
 
 class Killed(Exception):
@@ -36,7 +36,7 @@ def kill_at(stop):
 
 
 def write(out, calls, key="inputs", progress=False, parameters=None):
-    return h5file.write_in_blocks(out, range(23), 5, compute(calls), parameters or {"ratio": 0.8}, key, progress)
+    return blocks.write_in_blocks(out, range(23), 5, compute(calls), parameters or {"ratio": 0.8}, key, progress)
 
 
 def test_names():
@@ -97,7 +97,7 @@ def test_full_disk_keeps_finished_blocks(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            h5file.write_in_blocks(tmp_path / "out.h5", range(3), 1, growing, {}, "key", False)
+            blocks.write_in_blocks(tmp_path / "out.h5", range(3), 1, growing, {}, "key", False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno in DISK and caught.value.filename.endswith("000002.h5")
@@ -106,35 +106,35 @@ def test_full_disk_keeps_finished_blocks(tmp_path):
 
 def test_files_are_joined_in_their_order(tmp_path):
     """Items 0 to 11 and 12 to 22 in two files: joined, each is there once, and the file says what it was made from."""
-    first = h5file.write_in_blocks(tmp_path / "first.h5", range(12), 5, compute([]), {"ratio": 0.8}, "one", False)
-    second = h5file.write_in_blocks(tmp_path / "second.h5", range(12, 23), 5, compute([]), {"ratio": 0.8}, "two", False)
+    first = blocks.write_in_blocks(tmp_path / "first.h5", range(12), 5, compute([]), {"ratio": 0.8}, "one", False)
+    second = blocks.write_in_blocks(tmp_path / "second.h5", range(12, 23), 5, compute([]), {"ratio": 0.8}, "two", False)
     whole = write(tmp_path / "whole.h5", [])
-    out = h5file.join_files(tmp_path / "joined.h5", [first, second], {"ratio": 0.8}, "inputs")
-    assert out == tmp_path / "joined.h5" and h5file.is_made_from(out, {"ratio": 0.8}, "inputs")
+    out = blocks.join_files(tmp_path / "joined.h5", [first, second], {"ratio": 0.8}, "inputs")
+    assert out == tmp_path / "joined.h5" and blocks.is_made_from(out, {"ratio": 0.8}, "inputs")
     with hloc.open_h5(out) as joined, hloc.open_h5(whole) as expected:
         names, wanted = ([(a, b) for a in file for b in file[a]] for file in (joined, expected))
         assert names == wanted and len(names) == 23
         for a, b in names:
             assert np.array_equal(joined[a][b]["matches0"], expected[a][b]["matches0"])
     once = out.read_bytes()
-    assert h5file.join_files(out, [first, second], {"ratio": 0.8}, "inputs").read_bytes() == once
+    assert blocks.join_files(out, [first, second], {"ratio": 0.8}, "inputs").read_bytes() == once
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_no_files_are_joined_to_an_empty_one(tmp_path):
-    with hloc.open_h5(h5file.join_files(tmp_path / "none.h5", [], {}, "inputs")) as file:
+    with hloc.open_h5(blocks.join_files(tmp_path / "none.h5", [], {}, "inputs")) as file:
         assert len(file) == 0
 
 
 def test_what_a_file_was_made_from(tmp_path):
     """Another key, other parameters, a damaged file, none: made again rather than taken."""
     out = write(tmp_path / "matches.h5", [])
-    assert h5file.is_made_from(out, {"ratio": 0.8}, "inputs")
-    assert not h5file.is_made_from(out, {"ratio": 0.8}, "others")
-    assert not h5file.is_made_from(out, {"ratio": 0.9}, "inputs")
-    assert not h5file.is_made_from(tmp_path / "nothing.h5", {"ratio": 0.8}, "inputs")
+    assert blocks.is_made_from(out, {"ratio": 0.8}, "inputs")
+    assert not blocks.is_made_from(out, {"ratio": 0.8}, "others")
+    assert not blocks.is_made_from(out, {"ratio": 0.9}, "inputs")
+    assert not blocks.is_made_from(tmp_path / "nothing.h5", {"ratio": 0.8}, "inputs")
     out.write_bytes(out.read_bytes()[:200])
-    assert not h5file.is_made_from(out, {"ratio": 0.8}, "inputs")
+    assert not blocks.is_made_from(out, {"ratio": 0.8}, "inputs")
 
 
 def test_keypoint_counts(tmp_path):
@@ -146,13 +146,13 @@ def test_keypoint_counts(tmp_path):
             points, scores, descriptors = np.zeros((count, 2)), np.zeros(count), np.zeros((128, count))
             yield hloc.feature_entry(frame, hloc.Features(points, scores, descriptors, np.array([64, 48])))
 
-    out = h5file.write_in_blocks(tmp_path / "features.h5", range(3), 2, entries, {}, "inputs", False)
+    out = blocks.write_in_blocks(tmp_path / "features.h5", range(3), 2, entries, {}, "inputs", False)
     assert hloc.keypoint_counts(out, 3).tolist() == [0, 3, 7] and hloc.keypoint_counts(out, 2).tolist() == [0, 3]
     assert hloc.keypoint_counts(out, 0).dtype.kind == "i"
 
 
 def test_no_items_give_a_file_without_groups(tmp_path):
-    out = h5file.write_in_blocks(tmp_path / "matches.h5", range(0), 5, compute([]), {}, "inputs", False)
+    out = blocks.write_in_blocks(tmp_path / "matches.h5", range(0), 5, compute([]), {}, "inputs", False)
     with hloc.open_h5(out) as file:
         assert len(file) == 0
 
@@ -165,7 +165,7 @@ def test_features_round_trip(tmp_path):
         rng.random((128, 6), dtype=np.float32),
         np.array([4000, 3000]),
     )
-    out = h5file.write_in_blocks(
+    out = blocks.write_in_blocks(
         tmp_path / "features.h5", range(1), 4, lambda _: [hloc.feature_entry(0, features)], {}, "inputs", False
     )
     with hloc.open_h5(out) as file:

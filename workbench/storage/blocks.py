@@ -13,18 +13,21 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from socket import gethostname
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
-from workbench.blocks import Each
 from workbench.errors import RunError
+
+T = TypeVar("T")
+
+Each = Callable[..., Iterable[Any]]  # as map: calls a function for each block; results may come in any order
 
 FORMAT_VERSION = 1
 H5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py raises for damaged files
@@ -154,3 +157,23 @@ def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
         raise OSError(int(refused[1]), os.strerror(int(refused[1])), str(path)) from error
     finally:
         new.unlink(missing_ok=True)
+
+
+class Loaded(Generic[T]):
+    """Something that takes long to load, as a network. To another process it goes as the way to load it: there it is loaded
+    once, whatever the number of blocks.
+
+    load: a function of a module. parameters: its argument, hashable. key: fingerprint that covers the weights, since retrained
+    ones may have the same name. value: what ``load`` returned.
+    """
+
+    def __init__(self, load: Callable[[Any], T], parameters: Any, key: str) -> None:
+        self.value, self._made_from = load(parameters), (load, parameters, key)
+
+    def __reduce__(self) -> tuple[Callable[..., "Loaded[T]"], tuple[Any, ...]]:
+        return _loaded, self._made_from
+
+
+@lru_cache(maxsize=2)  # what finds keypoints, and what matches them
+def _loaded(load: Callable[[Any], T], parameters: Any, key: str) -> Loaded[T]:
+    return Loaded(load, parameters, key)

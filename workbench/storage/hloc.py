@@ -3,7 +3,7 @@
 ``features.h5`` has a group a frame, ``matches.h5`` a group ``A/B`` a pair, ``pairs.txt`` a line ``nameA nameB`` a
 pair; names are ``%06d.png`` and A < B, so hloc, COLMAP tools and glue-factory read a run. The file attributes
 ``format_version``, ``parameters`` (JSON) and ``key`` say what made a file: hloc itself reuses stale features
-silently. :mod:`workbench.h5file` writes them.
+silently. :mod:`workbench.storage.blocks` writes them.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 
 from workbench.errors import MissingStageError, RunError
-from workbench.folder import write_whole
-from workbench.h5file import FORMAT_VERSION, H5_ERRORS, Entry
+from workbench.storage.blocks import FORMAT_VERSION, H5_ERRORS, Entry
+from workbench.storage.folder import write_whole
 
 LARGEST = 2**26  # entries of a dataset; beyond it memory is not taken, no frame has so much
 LONGEST_SIDE = 2**16  # px

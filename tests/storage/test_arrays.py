@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import RunError
-from workbench.working_copies import WorkingCopies
+from workbench.storage.arrays import WorkingCopies
 
 READ_ALL = """
 import resource, sys
