@@ -13,7 +13,7 @@ from workbench.storage.arrays import WorkingCopies
 READ_ALL = """
 import resource, sys
 from pathlib import Path
-from workbench.working_copies import WorkingCopies
+from workbench.storage.arrays import WorkingCopies
 copies = WorkingCopies(Path(sys.argv[1]))
 copies[0]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
