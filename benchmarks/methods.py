@@ -10,7 +10,7 @@ from workbench.embed import similarity_matrix
 from workbench.evaluate import TruthRow, evaluate, read_order
 from workbench.parameters import stage_parameters
 from workbench.run import Run
-from workbench.video import write_video
+from workbench.video.reorder import write_video
 
 
 def restore(method: str, video: Path, folder: Path) -> Result:

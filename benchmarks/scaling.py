@@ -37,7 +37,7 @@ def first_design_pair(video: Path, pairs: int) -> float:
     threads as there are cores.
     """
     from workbench.models import torchvision
-    from workbench.video import FrameReader
+    from workbench.video.proxies import FrameReader
 
     torchvision()  # mended first, or transformers fails beside PyTorch's CPU build
     import cv2

@@ -20,7 +20,8 @@ from workbench.register import register_pair
 from workbench.run import Run
 from workbench.stabilise import moved, smooth_path, steady_transforms
 from workbench.transforms import alignment_table, scene_alignment
-from workbench.video import write_frames, write_video
+from workbench.video.encode import write_frames
+from workbench.video.reorder import write_video
 from workbench.viz_alignment import alignment_error_plot, overlay, scene_overlay_before_after
 
 SIZE = (640, 360)

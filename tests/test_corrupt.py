@@ -16,7 +16,9 @@ import pytest
 from workbench.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows
 from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluate import OUTLIER, read_truth, truth_path
-from workbench.video import Decoder, FrameReader, write_frames
+from workbench.video.decode import Decoder
+from workbench.video.encode import write_frames
+from workbench.video.proxies import FrameReader
 
 LENGTHS = {"one": 12, "two": 6}
 REDS = {"one": 60, "two": 180}

@@ -11,13 +11,13 @@ import pytest
 
 from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.edit import computed, edit_order, flip, flip_scenes, undo, write_again
-from workbench.encode import prepared
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluate import read_order
 from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters, stage_parameters
 from workbench.rearrange import frame_lists
 from workbench.run import Run
 from workbench.stages import align_frames, order_frames, reconstruct
+from workbench.video.encode import prepared
 
 LOSSLESS = {"write.codec": "lossless"}
 
@@ -286,7 +286,7 @@ def test_writing_that_is_stopped_leaves_the_old_videos(run, monkeypatch, stops: 
         return prepared(frame, codec)
 
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.reorder.prepared", write)
+        patched.setattr("workbench.video.reorder.prepared", write)
         with pytest.raises(VideoError if stops is OSError else stops):
             write_again(run, progress=False)
     after = everything(run)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workbench.contents import NOTEBOOKS
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import ClusterParameters, EmbedParameters, OrderParameters, Parameters
-from workbench.run import NOTEBOOKS, Run
+from workbench.run import Run
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ import pytest
 from tests import DATA
 from workbench.corrupt import shuffled_rows
 from workbench.evaluate import OUTLIER, TruthRow, read_truth
-from workbench.video import Decoder, FrameReader
+from workbench.video.decode import Decoder
+from workbench.video.proxies import FrameReader
 
 SCENES = ("pagoda", "toys", "dahlia")
 

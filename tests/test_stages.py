@@ -12,9 +12,9 @@ import pytest
 from tests import ROOT
 from tests.test_superglue import save_tiny
 from workbench import features, match, rounds, stages, stretches
-from workbench.corrupt import truth_path, write_case
+from workbench.corrupt import write_case
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
-from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth
+from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth, truth_path
 from workbench.match import SiftFlann
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
@@ -22,7 +22,8 @@ from workbench.stages import order_frames, reconstruct, write_metrics, write_vid
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.superglue import SuperGlue
 from workbench.verify import TEXTURED
-from workbench.video import FrameReader, write_frames
+from workbench.video.encode import write_frames
+from workbench.video.proxies import FrameReader
 
 SCORER = ROOT.parent / "shared" / "score.py"
 PARTS = ("residual", "missing_inliers", "thumbnail", "ranks", "colours")  # of the fused distance

@@ -30,7 +30,7 @@ from filelock import FileLock
 from tests import ROOT
 from tests.helpers.tiny import check_result, encode, mixture, refused, workbench
 from workbench import spread, stages
-from workbench.cells import DONE, FAILED, NO_WEIGHTS, read_result, run_cell, write_result, write_table
+from workbench.cells import read_result, run_cell, write_result, write_table
 from workbench.edit import flip_scenes
 from workbench.errors import UsageError
 from workbench.evaluate import OUTLIER, TruthRow, truth_path
@@ -40,6 +40,7 @@ from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.spread import run_cells
 from workbench.sweep import read_sweep
+from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS
 
 FAST = {"embed.backbone": "rank-vlad", "match.matcher": "sift-flann"}
 

@@ -17,13 +17,15 @@ from papermill.cli import _resolve_type as papermill_value
 
 from tests.helpers.tiny import encode
 from workbench import cli
-from workbench.cells import DONE, FAILED, NO_WEIGHTS
 from workbench.errors import UsageError
 from workbench.headless import CHAIN, notebooks_folder
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.sweep_repeat import papermill_commands, run_command, source
 from workbench.sweep_table import (
+    DONE,
+    FAILED,
+    NO_WEIGHTS,
     axes,
     best_cell,
     best_settings,

@@ -14,9 +14,8 @@ import pytest
 
 from tests.test_sweep_table import rows
 from workbench import viz, widgets
-from workbench.cells import FAILED
 from workbench.errors import UsageError
-from workbench.sweep_table import best_settings, pivot
+from workbench.sweep_table import FAILED, best_settings, pivot
 from workbench.viz_sweep import broken
 from workbench.widgets_sweep import SweepBrowser
 

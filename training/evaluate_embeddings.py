@@ -24,7 +24,7 @@ from workbench.errors import UsageError, WorkbenchError
 from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, read_truth, truth_path
 from workbench.models import is_built_in, load_backbone, typical_eps
 from workbench.parameters import ClusterParameters, EmbedParameters, VideoParameters
-from workbench.video import read_proxies
+from workbench.video.proxies import read_proxies
 
 NEIGHBOURS = 8  # frames among which a temporal neighbour is looked for, as the matcher's first candidates are
 HEADINGS = (

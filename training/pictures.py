@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from workbench.errors import UsageError
-from workbench.video import decode, rgb
+from workbench.video.decode import decode
+from workbench.video.proxies import rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 CLIP_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")

@@ -272,7 +272,7 @@ def _begin(
     stage_parameters(given)
     from workbench.evaluate import find_truth, read_truth
     from workbench.run import Run
-    from workbench.video import decode
+    from workbench.video.decode import decode
 
     with closing(decode(video)) as frames:  # no run directory for what has no frame
         next(frames)

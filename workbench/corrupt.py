@@ -17,7 +17,9 @@ import numpy as np
 
 from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluate import OUTLIER, TruthRow, truth_path
-from workbench.video import Decoder, decode, rgb, write_frames
+from workbench.video.decode import Decoder, decode
+from workbench.video.encode import write_frames
+from workbench.video.proxies import rgb
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 

@@ -11,7 +11,7 @@ from workbench.parameters import AlignParameters, WriteParameters
 from workbench.rearrange import Edit, apply_edit, apply_edits, computed_order
 from workbench.run import Run
 from workbench.stages import align_frames, write_videos
-from workbench.video import Decoder
+from workbench.video.decode import Decoder
 
 
 def edit_order(run: Run, *edits: Edit) -> None:

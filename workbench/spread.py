@@ -15,11 +15,12 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.comm import CommClosedError
 from tqdm import tqdm
 
-from workbench.cells import FAILED, run_cell, write_result
+from workbench.cells import run_cell, write_result
 from workbench.errors import RunError, UsageError
 from workbench.storage.blocks import Each
 from workbench.storage.digest import code_digest
 from workbench.sweep import Cell
+from workbench.sweep_table import FAILED
 
 TIMEOUT = 10  # seconds a scheduler has to answer
 PATIENCE = 10  # seconds without any news until it is looked whether there are workers at all

@@ -45,7 +45,8 @@ from workbench.storage.blocks import Each
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.stretches import LONG, order_long, search_long
 from workbench.transforms import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
-from workbench.video import join_videos, read_proxies, write_parts
+from workbench.video.proxies import read_proxies
+from workbench.video.reorder import join_videos, write_parts
 from workbench.views import embedded_view, fine_view, thumbnail_view
 
 

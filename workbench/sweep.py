@@ -30,7 +30,7 @@ from workbench.headless import notebook_files
 from workbench.models import folder_digest
 from workbench.parameters import defaults, full_names, stage_parameters
 from workbench.storage.digest import code_digest, file_sha256
-from workbench.video import decode
+from workbench.video.decode import decode
 
 KEYS = ("question", "videos", "runner", "fixed", "parameters")
 RUNNERS = ("notebooks", "stages")

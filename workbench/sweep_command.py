@@ -23,9 +23,10 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
     """
     from filelock import FileLock, Timeout
 
-    from workbench.cells import DONE, read_result, write_table
+    from workbench.cells import read_result, write_table
     from workbench.errors import UsageError
     from workbench.sweep import read_sweep
+    from workbench.sweep_table import DONE
 
     plan = read_sweep(file, many=yes)
     folder = out or Path("runs") / "sweeps" / file.stem

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.contents import NOTEBOOKS
 from workbench.headless import CHAIN
 from workbench.parameters import defaults
-from workbench.run import NOTEBOOKS, Run
+from workbench.run import Run
 
 
 def source(cell: pd.Series, table: str | Path) -> str:

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from workbench.register import thumbnail
 from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
 from workbench.viz_links import link_confidence_plot
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
@@ -35,7 +36,6 @@ from workbench.viz_pictures import (
     scene_marker,
     scene_name,
     strips_before_after,
-    thumbnail,
 )
 from workbench.viz_sweep import best_settings_plot, heat_map, main_effects_plot, pareto_plot
 

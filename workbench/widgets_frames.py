@@ -8,7 +8,8 @@ import cv2
 import ipywidgets
 import numpy as np
 
-from workbench.viz_pictures import evenly, scene_colour, scene_name, thumbnail
+from workbench.register import thumbnail
+from workbench.viz_pictures import evenly, scene_colour, scene_name
 
 HEADLESS = "WORKBENCH_HEADLESS"
 MAX_NAMED = 16  # scenes named in a legend

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 from workbench.cluster import Distances, by_size, k_distances
 from workbench.errors import RunError
 from workbench.evaluate import OUTLIER, find_truth, read_truth
+from workbench.register import thumbnail
 from workbench.run import Run
-from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker, thumbnail
+from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker
 from workbench.widgets_frames import gallery, jpeg, scene_legend
 
 # Plotly's numbers for matplotlib's markers.

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from workbench.order import places_of
+from workbench.register import thumbnail
 from workbench.viz_matrices import MAX_MATRIX
-from workbench.viz_pictures import thumbnail
 from workbench.widgets_frames import jpeg
 
 Picked = Callable[[int, int], None]  # positions of the two frames, row and column

@@ -12,8 +12,8 @@ from workbench.confidence import WEAK, weak_links
 from workbench.edit import computed, edit_order, flip, undo, write_again
 from workbench.errors import UsageError, WorkbenchError
 from workbench.rearrange import Edit, describe, frame_lists, link_confidences
+from workbench.register import thumbnail
 from workbench.run import Run
-from workbench.viz_pictures import thumbnail
 from workbench.widgets_frames import jpeg
 from workbench.widgets_player import ScenePlayer
 from workbench.widgets_strip import STYLE, FilmStrip

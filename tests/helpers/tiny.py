@@ -25,7 +25,8 @@ from workbench.cli import main
 from workbench.evaluate import OrderRow, read_order
 from workbench.run import Run
 from workbench.storage.digest import file_sha256
-from workbench.video import decode, rgb
+from workbench.video.decode import decode
+from workbench.video.proxies import rgb
 
 WIDTH, HEIGHT = 96, 72
 

@@ -27,7 +27,7 @@ from tests.robustness.fuzz import FAST, launch
 from workbench.errors import RunError
 from workbench.evaluate import read_order
 from workbench.run import Run
-from workbench.video import decode
+from workbench.video.decode import decode
 
 # Byte for byte the same; H.264 is only held to have the same frames, its bytes depend on how threads were scheduled.
 SAME = ("order.csv", "matches.h5", "features.h5", "pairs.txt", "clusters.csv", "scenes.csv", "transforms.csv", "alignment.csv")

@@ -1,6 +1,9 @@
 """Write videos from frames or arrays. H.264 for looking, FFV1 for keeping every bit."""
 
 import os
+import re
+import warnings
+import zlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -11,8 +14,7 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from workbench.errors import VideoError
-from workbench.matroska import set_aspect
-from workbench.spill import FFV1_OPTIONS
+from workbench.video.spill import FFV1_OPTIONS
 
 # Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
 _SAME_BITS = {
@@ -177,3 +179,37 @@ def not_written(out: Path, error: Exception) -> VideoError:
     """The error for a video that FFmpeg or the disk refused."""
     reason = getattr(error, "strerror", None) or str(error)
     return VideoError(f"{out} cannot be written ({reason}): check the folder, its permissions and the disk space")
+
+
+_TRACKS, _CLUSTER = b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75"
+# CRC, ..., Video(size, PixelWidth..., DisplayUnit = unknown, colour), MaxBlockAdditionID, Void of 11 bytes, ...
+_LAYOUT = re.compile(
+    rb"\xbf\x84.{4}(?P<before>.*)\xe0[\x80-\xf0](?P<video>\xb0[\x81\x82].*)\x54\xb2\x81\x04"
+    rb"(?P<colour>.*)(?P<between>\x55\xee\x81\x00)\xec\x01\0{6}\x02\0\0(?P<after>.*)",
+    re.DOTALL,
+)
+
+
+def set_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
+    """Note in the header of the ``.mkv`` at ``path`` that pixels of its ``width`` x ``height`` frames have ``aspect``.
+
+    The aspect is stored as a display size in whole px, as FFmpeg does. Where the header is not laid out as expected
+    the file stays as it is, with a ``UserWarning``: the pictures are right, some players show them with square pixels.
+    """
+    with path.open("r+b") as file:
+        head = file.read(2**16)
+        start = head.rfind(_TRACKS, 0, head.find(_CLUSTER))
+        digits = 9 - head[start + 4].bit_length()  # of the size that follows the name
+        body = start + 4 + digits
+        size = int.from_bytes(head[start + 4 : body], "big") & ((1 << 7 * digits) - 1)
+        found = _LAYOUT.fullmatch(head[body : body + size]) if start >= 0 else None
+        wide = round(width * aspect)
+        if found is None or not 0 < wide < 2**16 or height >= 2**16:
+            warnings.warn(f"{path}: the pixel aspect {aspect} is not in the header; set it in the player", stacklevel=2)
+            return
+        display = b"\x54\xb0\x82" + wide.to_bytes(2, "big") + b"\x54\xba\x82" + height.to_bytes(2, "big")
+        video = found["video"] + display + found["colour"]
+        new = found["before"] + b"\xe0" + bytes([0x80 | len(video)]) + video
+        new += found["between"] + b"\xec\x83\0\0\0" + found["after"]  # what is left of the room
+        file.seek(body)
+        file.write(b"\xbf\x84" + zlib.crc32(new).to_bytes(4, "little") + new)

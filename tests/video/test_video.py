@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import empty, set_display_matrix, sound, text
-from workbench.encode import prepared
 from workbench.errors import VideoError
-from workbench.frames import Decoder, decode
-from workbench.spill import FrameSpill
-from workbench.video import FrameReader, read_proxies, rgb, write_frames, write_video
+from workbench.video.decode import Decoder, decode
+from workbench.video.encode import prepared, write_frames
+from workbench.video.proxies import FrameReader, read_proxies, rgb
+from workbench.video.reorder import write_video
+from workbench.video.spill import FrameSpill
 
 # The a, b, c, d of a display matrix: what a phone writes when it is held upright, upside down, and as a mirror.
 QUARTER_TURN, HALF_TURN, MIRROR = (0, 1, -1, 0), (-1, 0, 0, -1), (-1, 0, 0, 1)
@@ -455,7 +456,7 @@ def test_refused_output_leaves_nothing_behind(clip, tmp_path):
 
 def test_folder_without_permission_is_refused(clip, tmp_path, monkeypatch):
     """``os.access`` is made to say no, as the tests may run as a user who may write everywhere."""
-    monkeypatch.setattr("workbench.encode.os.access", lambda *_: False)
+    monkeypatch.setattr("workbench.video.encode.os.access", lambda *_: False)
     with pytest.raises(VideoError, match="not writable"):
         write_video(clip, [0], tmp_path / "out.mp4", progress=False)
 

@@ -14,9 +14,9 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from workbench.ahead import ahead
 from workbench.errors import VideoError
-from workbench.videoinfo import TableBuilder, VideoInfo, varies
+from workbench.video.ahead import ahead
+from workbench.video.info import TableBuilder, VideoInfo, varies
 
 # Sign pattern (a, b, c, d) of a display matrix to (degrees undone, filters that undo it). Two quarter turns rather than
 # hflip,vflip: vflip hands out frames stored bottom-up, which few encoders expect.

@@ -1,8 +1,6 @@
 """Read videos: small working copies of every frame in one pass, and random access to the full-size frames.
 
-This module is the door to everything about video files; decoding lives in ``workbench.frames``, the data classes in
-``workbench.videoinfo``, writing in ``workbench.encode`` and ``workbench.reorder``; what others need of them is offered here
-too.
+Decoding lives in :mod:`workbench.video.decode`, writing in :mod:`workbench.video.encode` and :mod:`workbench.video.reorder`.
 """
 
 from collections import OrderedDict
@@ -16,26 +14,9 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from workbench.encode import write_frames
 from workbench.errors import VideoError
-from workbench.frames import Decoder, decode
-from workbench.reorder import join_videos, write_parts, write_video
-from workbench.videoinfo import NO_PTS, FrameTable, VideoInfo, fingerprint, stamp
-
-__all__ = [
-    "NO_PTS",
-    "Decoder",
-    "FrameReader",
-    "FrameTable",
-    "VideoInfo",
-    "decode",
-    "join_videos",
-    "read_proxies",
-    "rgb",
-    "write_frames",
-    "write_parts",
-    "write_video",
-]
+from workbench.video.decode import Decoder, decode
+from workbench.video.info import NO_PTS, FrameTable, VideoInfo, fingerprint, stamp
 
 
 def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:

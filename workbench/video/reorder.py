@@ -11,11 +11,10 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from workbench.encode import Writer, not_written, open_output, prepared, writable
 from workbench.errors import VideoError
-from workbench.frames import Decoder, decode
-from workbench.matroska import set_aspect
-from workbench.spill import FrameSpill
+from workbench.video.decode import Decoder, decode
+from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
+from workbench.video.spill import FrameSpill
 
 Change = Callable[[int, np.ndarray], np.ndarray]
 
@@ -57,7 +56,7 @@ def write_parts(
     source. No sound.
 
     ``change(position, frame)``, when given, makes what is written of a frame, both (H, W, 3) uint8 RGB and of one size; matrix
-    and tags are then those of :func:`workbench.encode.write_frames`.
+    and tags are then those of :func:`workbench.video.encode.write_frames`.
 
     The source is decoded once, in order, whatever the number of parts. Frames that must wait for their turn take at most about
     ``cache_bytes`` of memory, the rest waits in a temporary file beside the first of ``outs``. A file appears when it is whole.
