@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from workbench.appearance import value_distances
-from workbench.evaluate import OrderRow
+from workbench.evaluation.files import OrderRow
 from workbench.order import blend, greedy_chain, shortest_path
 
 RATIO = 0.7  # Lowe's ratio

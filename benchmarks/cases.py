@@ -70,7 +70,7 @@ def measure(method: str, video: Path) -> Row:
     """
     from methods import restore, scores  # heavy: not before, and not on the clock
 
-    from workbench.evaluate import read_truth
+    from workbench.evaluation.files import read_truth
 
     truth = read_truth(truth_of(video))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from workbench.corrupt import shuffled_rows, write_case
-from workbench.evaluate import OUTLIER, TruthRow
+from workbench.evaluation.corrupt import shuffled_rows, write_case
+from workbench.evaluation.files import OUTLIER, TruthRow
 
 FOREIGN = 0.05  # share of frames that belong to no scene
 NOISE = 1.5  # standard deviation of the sensor's noise, grey levels

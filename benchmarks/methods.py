@@ -7,7 +7,8 @@ from baselines import Result, first_design, raw_pixels
 
 from workbench import stages
 from workbench.embed import similarity_matrix
-from workbench.evaluate import TruthRow, evaluate, read_order
+from workbench.evaluation.files import TruthRow, read_order
+from workbench.evaluation.metrics import evaluate
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.video.reorder import write_video
@@ -41,6 +42,6 @@ def restore(method: str, video: Path, folder: Path) -> Result:
 
 
 def scores(truth: list[TruthRow], result: Result) -> dict[str, float]:
-    """Every figure of :func:`workbench.evaluate.evaluate`, and ``pairs_per_frame``: matched by keypoints, per frame kept."""
+    """Every figure of :func:`workbench.evaluation.metrics.evaluate`, and ``pairs_per_frame``: matched by keypoints, per frame kept."""
     kept = int((result.labels >= 0).sum())
     return evaluate(truth, result.rows()) | {"pairs_per_frame": result.pairs / max(1, kept)}

@@ -11,8 +11,8 @@ from sklearn.datasets import load_sample_images
 from tests.helpers.tiny import pictures, workbench
 from workbench.align import Alignment, PairPoints, align_scene, similarity_matrices
 from workbench.cli import _pair
-from workbench.corrupt import shake_frame
 from workbench.errors import MissingStageError, ParameterError
+from workbench.evaluation.corrupt import shake_frame
 from workbench.features import sift_features
 from workbench.match import SiftExact
 from workbench.parameters import stage_parameters

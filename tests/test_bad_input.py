@@ -24,7 +24,7 @@ from tests.helpers.tiny import (
     text,
     workbench,
 )
-from workbench.evaluate import read_order
+from workbench.evaluation.files import read_order
 from workbench.run import Run
 
 Make = Callable[[Path], Path]

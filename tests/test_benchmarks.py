@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from tests import ROOT
-from workbench.corrupt import shuffled_rows, write_case
-from workbench.evaluate import OUTLIER, TruthRow, evaluate
+from workbench.evaluation.corrupt import shuffled_rows, write_case
+from workbench.evaluation.files import OUTLIER, TruthRow
+from workbench.evaluation.metrics import evaluate
 from workbench.run import Run
 
 BENCHMARKS = ROOT / "benchmarks"

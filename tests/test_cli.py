@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tests.helpers.tiny import check_result, encode, mixture, pan, pictures, refused, workbench
 from workbench import __version__, stages
 from workbench.cli import cli
-from workbench.evaluate import OUTLIER, read_order, read_truth
+from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.parameters import STAGES, defaults
 from workbench.registry import REGISTRY
 from workbench.run import Run

@@ -6,7 +6,8 @@ import pytest
 from workbench import cluster
 from workbench.descriptors import unit_length
 from workbench.embed import cosine_distances, embed
-from workbench.evaluate import OUTLIER, OrderRow, evaluate
+from workbench.evaluation.files import OUTLIER, OrderRow
+from workbench.evaluation.metrics import evaluate
 from workbench.models import typical_eps
 from workbench.parameters import CLUSTERERS, DEFAULT_BACKBONE, ClusterParameters, EmbedParameters, UmapParameters
 

@@ -7,10 +7,11 @@ from threadpoolctl import threadpool_limits
 
 from tests.helpers.tiny import mixture
 from workbench.cluster import dbscan
-from workbench.corrupt import flicker_frame
 from workbench.descriptors import rank_grey_thumbnails, rank_vlad, thumbnails, unit_length
 from workbench.embed import cosine_distances
-from workbench.evaluate import OUTLIER, OrderRow, evaluate
+from workbench.evaluation.corrupt import flicker_frame
+from workbench.evaluation.files import OUTLIER, OrderRow
+from workbench.evaluation.metrics import evaluate
 
 
 def distances_of(vectors):

@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.edit import computed, edit_order, flip, flip_scenes, undo, write_again
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
-from workbench.evaluate import read_order
+from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters, stage_parameters
 from workbench.rearrange import frame_lists
 from workbench.run import Run

@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.tiny import refused, workbench
 from workbench.errors import ParameterError, RunError
-from workbench.evaluate import read_order
+from workbench.evaluation.files import read_order
 from workbench.kept import read_kept
 from workbench.parameters import ClusterParameters, EmbedParameters, Parameters
 from workbench.run import Run

@@ -22,7 +22,7 @@ from jupyterlab.labapp import LabApp
 from tests import ROOT
 from tests.helpers.tiny import refused, workbench
 from workbench import lab, stages
-from workbench.evaluate import truth_path
+from workbench.evaluation.files import truth_path
 from workbench.headless import BESIDE, CHAIN
 from workbench.kept import read_kept, with_kept
 from workbench.parameters import STAGES, ClusterParameters, stage_parameters

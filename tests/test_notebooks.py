@@ -25,9 +25,9 @@ from tests.helpers.tiny import check_result, refused, workbench
 from tests.test_report import Page
 from workbench import headless
 from workbench.contents import NOTEBOOKS
-from workbench.corrupt import shuffled_rows, write_case
 from workbench.errors import NotebookError
-from workbench.evaluate import OUTLIER, truth_path
+from workbench.evaluation.corrupt import shuffled_rows, write_case
+from workbench.evaluation.files import OUTLIER, truth_path
 from workbench.parameters import STAGES
 from workbench.report import SECTIONS
 from workbench.run import Run

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from tests import DATA
-from workbench.corrupt import shuffled_rows
-from workbench.evaluate import OUTLIER, TruthRow, read_truth
+from workbench.evaluation.corrupt import shuffled_rows
+from workbench.evaluation.files import OUTLIER, TruthRow, read_truth
 from workbench.video.decode import Decoder
 from workbench.video.proxies import FrameReader
 

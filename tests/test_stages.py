@@ -12,9 +12,10 @@ import pytest
 from tests import ROOT
 from tests.test_superglue import save_tiny
 from workbench import features, match, rounds, stages, stretches
-from workbench.corrupt import write_case
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
-from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth, truth_path
+from workbench.evaluation.corrupt import write_case
+from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth, truth_path
+from workbench.evaluation.metrics import evaluate, evaluate_clips
 from workbench.match import SiftFlann
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run

@@ -33,7 +33,7 @@ from workbench import spread, stages
 from workbench.cells import read_result, run_cell, write_result, write_table
 from workbench.edit import flip_scenes
 from workbench.errors import UsageError
-from workbench.evaluate import OUTLIER, TruthRow, truth_path
+from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.headless import CHAIN
 from workbench.match import SiftFlann
 from workbench.parameters import stage_parameters

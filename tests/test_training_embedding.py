@@ -24,7 +24,7 @@ from workbench import models
 from workbench.cluster import SWEEP
 from workbench.embed import network_embeddings
 from workbench.errors import ModelError, UsageError
-from workbench.evaluate import OUTLIER, TruthRow
+from workbench.evaluation.files import OUTLIER, TruthRow
 from workbench.models import load_backbone, typical_eps
 
 CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))

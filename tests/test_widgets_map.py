@@ -11,7 +11,7 @@ from plotly.callbacks import Points
 
 from workbench import widgets
 from workbench.embed import cosine_distances
-from workbench.evaluate import OUTLIER, read_truth
+from workbench.evaluation.files import OUTLIER, read_truth
 from workbench.parameters import UmapParameters
 from workbench.run import Run
 from workbench.stages import map_frames

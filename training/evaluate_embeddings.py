@@ -21,7 +21,8 @@ from workbench.cluster import SWEEP, dbscan, sweep_eps
 from workbench.descriptors import rank_vlad, thumbnails
 from workbench.embed import cosine_distances, network_embeddings
 from workbench.errors import UsageError, WorkbenchError
-from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, read_truth, truth_path
+from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_truth, truth_path
+from workbench.evaluation.metrics import evaluate
 from workbench.models import is_built_in, load_backbone, typical_eps
 from workbench.parameters import ClusterParameters, EmbedParameters, VideoParameters
 from workbench.video.proxies import read_proxies
@@ -58,7 +59,7 @@ class Scores:
 
 
 def f1_scores(truth: Sequence[TruthRow], labels: np.ndarray) -> tuple[float, float]:
-    """Outlier F1 and scene pair F1 of labels (N,), -1 = outlier, as :func:`workbench.evaluate.evaluate` defines them."""
+    """Outlier F1 and scene pair F1 of labels (N,), -1 = outlier, as :func:`workbench.evaluation.metrics.evaluate` defines them."""
     rows = [OrderRow(position, int(label), position if label >= 0 else -1) for position, label in enumerate(labels)]
     found = evaluate(truth, rows)
     return found["outlier_f1"], found["scene_f1"]

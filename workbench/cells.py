@@ -14,7 +14,7 @@ import pandas as pd
 from filelock import FileLock
 
 from workbench.errors import DISK, ModelError
-from workbench.evaluate import find_truth, read_truth
+from workbench.evaluation.files import find_truth, read_truth
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.run import Run

@@ -142,8 +142,8 @@ def corrupt(clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite:
 
     The truth goes beside the video, as NAME.truth.csv.
     """
-    from workbench.corrupt import corrupt as make_case
-    from workbench.evaluate import truth_path
+    from workbench.evaluation.corrupt import corrupt as make_case
+    from workbench.evaluation.files import truth_path
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already: pass --overwrite to replace it, or choose another --out")
@@ -157,7 +157,8 @@ def corrupt(clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite:
 @click.option("--truth", required=True, type=click.Path(path_type=Path), help="The truth.csv of the video.")
 def evaluate(run_path: Path, truth: Path) -> None:
     """Measure RUN against a truth, as a whole and clip by clip."""
-    from workbench.evaluate import evaluate_clips, find_truth, read_order, read_truth
+    from workbench.evaluation.files import find_truth, read_order, read_truth
+    from workbench.evaluation.metrics import evaluate_clips
     from workbench.run import Run
     from workbench.stages import write_metrics
 
@@ -270,7 +271,7 @@ def _begin(
     """
     given = full_names(given)
     stage_parameters(given)
-    from workbench.evaluate import find_truth, read_truth
+    from workbench.evaluation.files import find_truth, read_truth
     from workbench.run import Run
     from workbench.video.decode import decode
 
@@ -286,7 +287,7 @@ def _begin(
 
 def _chosen(run: "Run", known: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
     """The parameters for a run that nobody else works in; its video is read with them."""
-    from workbench.evaluate import read_truth
+    from workbench.evaluation.files import read_truth
     from workbench.kept import FILE, let_go, read_kept
     from workbench.stages import read_video
 

@@ -6,7 +6,7 @@ The edits of :mod:`workbench.rearrange` are recorded in ``run.json``; ``order.cs
 import pandas as pd
 
 from workbench.errors import ClusterError, RunError, UsageError
-from workbench.evaluate import read_order
+from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, WriteParameters
 from workbench.rearrange import Edit, apply_edit, apply_edits, computed_order
 from workbench.run import Run

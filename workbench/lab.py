@@ -61,7 +61,7 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
     say(f"reconstructing the sample in {path}: this takes about a minute, and is done once")
     # Not above: torch takes seconds to import, and a finished sample needs none of it.
     from workbench import stages
-    from workbench.evaluate import find_truth
+    from workbench.evaluation.files import find_truth
 
     parameters = stage_parameters(read_kept(run))
     stages.reconstruct(run, parameters, find_truth(video, ""), progress=progress)

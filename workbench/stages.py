@@ -19,7 +19,8 @@ from workbench.align import align_scene
 from workbench.confidence import weak_links
 from workbench.embed import embed, network_device
 from workbench.errors import ClusterError, RunError
-from workbench.evaluate import OrderRow, evaluate, read_order, read_truth
+from workbench.evaluation.files import OrderRow, read_order, read_truth
+from workbench.evaluation.metrics import evaluate
 from workbench.features import extract
 from workbench.models import folder_digest, is_built_in, typical_eps
 from workbench.neighbours import frame_distances

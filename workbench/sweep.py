@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 
 from workbench.errors import ParameterError, UsageError
-from workbench.evaluate import find_truth, read_truth
+from workbench.evaluation.files import find_truth, read_truth
 from workbench.headless import notebook_files
 from workbench.models import folder_digest
 from workbench.parameters import defaults, full_names, stage_parameters

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from workbench.cluster import Distances, by_size, k_distances
 from workbench.errors import RunError
-from workbench.evaluate import OUTLIER, find_truth, read_truth
+from workbench.evaluation.files import OUTLIER, find_truth, read_truth
 from workbench.register import thumbnail
 from workbench.run import Run
 from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker

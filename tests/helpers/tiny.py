@@ -22,7 +22,7 @@ import numpy as np
 
 from tests import ROOT
 from workbench.cli import main
-from workbench.evaluate import OrderRow, read_order
+from workbench.evaluation.files import OrderRow, read_order
 from workbench.run import Run
 from workbench.storage.digest import file_sha256
 from workbench.video.decode import decode

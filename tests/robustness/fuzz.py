@@ -37,7 +37,8 @@ from tests import DATA
 from tests.helpers.tiny import encode, pan
 from tests.robustness.fuzz_runs import RUNS, truths
 from tests.robustness.fuzz_videos import VIDEOS, Bench, sound_videos
-from workbench import cli, compare, edit, evaluate, stages  # noqa: F401 (imported once, before all forks)
+from workbench import cli
+from workbench.evaluation import files
 
 SAMPLE = DATA / "sample.mp4"
 SECONDS, BYTES = 60, 4 * 2**30
@@ -178,7 +179,7 @@ def judge(case: Case, box: Path, before: dict[str, Any]) -> None:
     case.faults += [f"{path.name} was made" for path in box.iterdir() if path.name not in known]
     if case.status == 0 and case.words[0] in ("reconstruct", "flip") and not case.faults:
         frames = json.loads((box / "run" / "run.json").read_text())["stages"]["video"]["info"]["frames"]
-        if len(evaluate.read_order(box / "run" / "order.csv")) != frames:
+        if len(files.read_order(box / "run" / "order.csv")) != frames:
             case.faults.append("order.csv does not have every frame")
 
 

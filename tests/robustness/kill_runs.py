@@ -25,7 +25,7 @@ import numpy as np
 from tests.helpers.tiny import encode, pan
 from tests.robustness.fuzz import FAST, launch
 from workbench.errors import RunError
-from workbench.evaluate import read_order
+from workbench.evaluation.files import read_order
 from workbench.run import Run
 from workbench.video.decode import decode
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from workbench.errors import ParameterError, UsageError, VideoError
-from workbench.evaluate import OUTLIER, TruthRow, truth_path
+from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import write_frames
 from workbench.video.proxies import rgb

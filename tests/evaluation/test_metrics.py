@@ -14,7 +14,8 @@ import pytest
 
 from tests import ROOT
 from workbench.errors import RunError, TruthError
-from workbench.evaluate import OUTLIER, OrderRow, TruthRow, evaluate, evaluate_clips, read_order, read_truth
+from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth
+from workbench.evaluation.metrics import evaluate, evaluate_clips
 
 SCORER = ROOT.parent / "shared" / "score.py"
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows
 from workbench.errors import ParameterError, UsageError, VideoError
-from workbench.evaluate import OUTLIER, read_truth, truth_path
+from workbench.evaluation.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows
+from workbench.evaluation.files import OUTLIER, read_truth, truth_path
 from workbench.video.decode import Decoder
 from workbench.video.encode import write_frames
 from workbench.video.proxies import FrameReader
