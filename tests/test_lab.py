@@ -24,9 +24,9 @@ from tests.helpers.tiny import refused, workbench
 from workbench import lab, stages
 from workbench.evaluation.files import truth_path
 from workbench.headless import BESIDE, CHAIN
-from workbench.kept import read_kept, with_kept
 from workbench.parameters import STAGES, ClusterParameters, stage_parameters
 from workbench.run import Run
+from workbench.run.kept import read_kept, with_kept
 
 
 @pytest.fixture

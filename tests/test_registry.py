@@ -10,7 +10,8 @@ from workbench import cli, model_list, registry
 from workbench.errors import ModelError
 from workbench.model_list import model_card, model_table, state, weights_sha256, weights_size
 from workbench.models import cached_weights, imagenet_weights, typical_eps
-from workbench.registry import REGISTRY, chosen_models, find, is_non_commercial, provenance
+from workbench.parameters import chosen_models
+from workbench.registry import REGISTRY, find, is_non_commercial, provenance
 
 BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
 

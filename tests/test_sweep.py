@@ -349,7 +349,7 @@ def test_matches_outlast_a_full_disk(clip, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.store.Pool.add", full)
+        patch.setattr("workbench.run.store.Pool.add", full)
         with pytest.raises(OSError, match="No space left on device"):
             run_cell(cell, tmp_path)
     assert matched
@@ -494,7 +494,7 @@ def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):
     assert read_result(cell, tmp_path) is None
     with monkeypatch.context() as patch:  # the store itself may find no room
         patch.setattr(os, "link", full)
-        patch.setattr("workbench.store.shutil.copyfile", full)
+        patch.setattr("workbench.run.store.shutil.copyfile", full)
         with pytest.raises(OSError, match="No space left on device"):
             run_cell(cell, tmp_path)
     assert read_result(cell, tmp_path) is None

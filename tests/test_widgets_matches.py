@@ -16,11 +16,11 @@ from plotly.callbacks import InputDeviceState, Points
 
 from tests.test_lightglue import save_tiny as save_lightglue
 from tests.test_superglue import save_tiny as save_superglue
-from workbench import kept, pairview, widgets
+from workbench import pairview, widgets
 from workbench.errors import RunError
 from workbench.match import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.run import Run
+from workbench.run import Run, kept
 from workbench.storage.hloc import open_h5, read_features
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from workbench.cluster import dbscan, hdbscan, k_distances, optics, sweep_eps
 from workbench.embed import cosine_distances
-from workbench.kept import read_kept
 from workbench.parameters import ClusterParameters, UmapParameters
 from workbench.run import Run
+from workbench.run.kept import read_kept
 from workbench.stages import find_scenes, map_frames, run_typical_eps
 from workbench.widgets_scenes import SceneTuner
 

@@ -288,7 +288,7 @@ def _begin(
 def _chosen(run: "Run", known: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
     """The parameters for a run that nobody else works in; its video is read with them."""
     from workbench.evaluation.files import read_truth
-    from workbench.kept import FILE, let_go, read_kept
+    from workbench.run.kept import FILE, let_go, read_kept
     from workbench.stages import read_video
 
     if overwrite:  # what is replaced by something else on purpose is not what is kept

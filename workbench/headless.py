@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench import errors
-from workbench.contents import NOTEBOOKS
 from workbench.errors import NotebookError
 from workbench.parameters import Parameters
 from workbench.run import Run
+from workbench.run.contents import NOTEBOOKS
 
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
 BESIDE = ("06_compare", "07_tune_superglue")  # these read the tables of sweeps, and are no part of a run

@@ -13,9 +13,9 @@ import nbformat
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.headless import BESIDE, CHAIN, notebooks_folder
-from workbench.kept import FILE, keep_made, read_kept
 from workbench.parameters import STAGES, stage_parameters
 from workbench.run import Run
+from workbench.run.kept import FILE, keep_made, read_kept
 from workbench.storage.folder import write_whole
 
 COPIES = "lab"  # the folder of a run that holds its notebooks

@@ -4,6 +4,7 @@ Notebook parameter cells, command-line options and sweep grids all come from the
 An unknown key or a value out of range is a :class:`~workbench.errors.ParameterError` that names what would be right.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -239,3 +240,13 @@ def full_names(values: dict[str, Any]) -> dict[str, Any]:
 def defaults() -> dict[str, Any]:
     """Every parameter with its default, keys dotted: ``{"video.proxy_size": 400, ...}``."""
     return {f"{stage}.{item.name}": item.default for stage, kind in STAGES.items() for item in fields(kind)}
+
+
+def chosen_models(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What does a run's work, by kind (embedding, keypoints, matcher), from the parameters of its stages."""
+    features, match = parameters["features"], parameters["match"]
+    return {
+        "embedding": parameters["embed"]["backbone"],
+        "keypoints": features["superpoint_model"] if features["keypoints"] == "superpoint" else features["keypoints"],
+        "matcher": match["model"] if match["matcher"] in ("superglue", "lightglue") else match["matcher"],
+    }

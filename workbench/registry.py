@@ -3,10 +3,8 @@
 A local folder can be given wherever a name is asked for; it is no entry of the table. Nothing here needs PyTorch.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from workbench.errors import ModelError
 from workbench.storage.digest import file_sha256
@@ -108,16 +106,6 @@ def model_folder(name: str) -> Path:
         if not file.is_file() or file_sha256(file) != expected:
             raise ModelError(f"{file} is missing or damaged: install the workbench again")
     return WEIGHTS / name
-
-
-def chosen_models(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """What does a run's work, by kind (embedding, keypoints, matcher), from the parameters of its stages."""
-    features, match = parameters["features"], parameters["match"]
-    return {
-        "embedding": parameters["embed"]["backbone"],
-        "keypoints": features["superpoint_model"] if features["keypoints"] == "superpoint" else features["keypoints"],
-        "matcher": match["model"] if match["matcher"] in ("superglue", "lightglue") else match["matcher"],
-    }
 
 
 def provenance(name: str) -> str:

@@ -5,13 +5,13 @@ that was executed already is not executed again.
 from pathlib import Path
 from typing import Any
 
-from workbench.contents import NOTEBOOKS
 from workbench.headless import CHAIN, execute
 from workbench.parameters import Parameters
 from workbench.run import Run
+from workbench.run.contents import NOTEBOOKS
+from workbench.run.store import Entry, identity
 from workbench.stages import STEPS
 from workbench.storage.digest import digest, file_sha256
-from workbench.store import Entry, identity
 
 # Paths: what they lead to counts, not where it lies.
 PATHS = ("run_path", "video", "truth")

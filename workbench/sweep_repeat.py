@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.contents import NOTEBOOKS
 from workbench.headless import CHAIN
 from workbench.parameters import defaults
 from workbench.run import Run
+from workbench.run.contents import NOTEBOOKS
 
 
 def source(cell: pd.Series, table: str | Path) -> str:

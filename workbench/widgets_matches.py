@@ -9,13 +9,12 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
-from workbench import kept
 from workbench.errors import WorkbenchError
 from workbench.order import pair_matrix
 from workbench.pairview import MatchedPair, PairMatcher, ranked_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.register import Registration
-from workbench.run import Run
+from workbench.run import Run, kept
 from workbench.viz_pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
 from workbench.viz_pictures import scene_name
 from workbench.widgets_frames import jpeg

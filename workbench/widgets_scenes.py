@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 
 from workbench.cluster import Distances, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
 from workbench.errors import WorkbenchError
-from workbench.kept import forget, keep, papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
 from workbench.run import Run
+from workbench.run.kept import forget, keep, papermill_command
 from workbench.stages import find_scenes, run_typical_eps
 from workbench.viz_pictures import SCENE_COLOURS
 from workbench.widgets_frames import gallery, scene_legend

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pages import NotebookPage
-from workbench.kept import read_kept
 from workbench.run import Run
+from workbench.run.kept import read_kept
 
 
 def ran(notebook: NotebookPage) -> NotebookPage:

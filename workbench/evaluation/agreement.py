@@ -1,5 +1,6 @@
 """How far two orders of the same video agree, without any truth."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np

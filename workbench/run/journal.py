@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.errors import RunError
 from workbench.parameters import STAGES
-from workbench.record import check_stage, release
+from workbench.run.record import check_stage, release
 from workbench.storage.folder import is_inside, read_json, remove
 
 CHANGES = ".changes.json"

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench import journal
 from workbench.errors import RunError
 from workbench.parameters import ClusterParameters, OrderParameters, Parameters
-from workbench.run import Run
+from workbench.run import Run, journal
 
 OLD = {"0.txt": "old", "1.txt": "old", "folder/2.txt": "old"}
 NEW = {"0.txt": "new", "folder/2.txt": "new", "folder/3.txt": "new"}

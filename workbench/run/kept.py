@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from workbench.contents import NOTEBOOKS
 from workbench.errors import ParameterError
 from workbench.headless import notebooks_folder
 from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
 from workbench.run import Run
+from workbench.run.contents import NOTEBOOKS
 
 FILE = "kept.yaml"
 KEPT_BYTES = 2**20  # far more than all parameters together

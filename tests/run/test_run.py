@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.contents import NOTEBOOKS
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import ClusterParameters, EmbedParameters, OrderParameters, Parameters
 from workbench.run import Run
+from workbench.run.contents import NOTEBOOKS
 
 
 @pytest.fixture

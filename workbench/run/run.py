@@ -3,7 +3,7 @@
 A stage's fingerprint covers its parameters and the fingerprints of the stages it builds on, down to the SHA-256 of the
 video. A stage that was finished with the same fingerprint is reused; with another one it is refused until ``overwrite``.
 
-A process may be killed at any moment. Until a new result is decided, the old one stands; from then on :mod:`workbench.journal`
+A process may be killed at any moment. Until a new result is decided, the old one stands; from then on :mod:`~workbench.run.journal`
 says what is left to do, and whoever opens the run next does it.
 """
 
@@ -19,14 +19,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from workbench import journal
-from workbench.contents import NOTEBOOKS, Contents, written_at
 from workbench.errors import MissingStageError, RunError, StaleStageError
-from workbench.lock import RunLock
 from workbench.parameters import Parameters
-from workbench.record import FORMAT, read_record, release
+from workbench.run import journal
+from workbench.run.contents import NOTEBOOKS, Contents, written_at
+from workbench.run.lock import RunLock
+from workbench.run.record import FORMAT, read_record, release
+from workbench.run.store import Pool, find_entry, find_pool
 from workbench.storage.folder import check_folder, remove, write_whole
-from workbench.store import Pool, find_entry, find_pool
 
 __all__ = ["NOTEBOOKS", "Run"]
 
@@ -45,7 +45,7 @@ class Run(Contents):
     def create(cls, path: str | Path, source: str | Path, store: Path | None = None) -> "Run":
         """The run of ``source`` at ``path``: made if it is not there, opened if it is the run of the same video.
 
-        store: an existing folder through which the new run shares results with others; see :mod:`workbench.store`.
+        store: an existing folder through which the new run shares results with others; see :mod:`workbench.run.store`.
         Raises :class:`RunError` when ``path`` is the run of another video, something else, or not writable.
         """
         path, source = Path(path), Path(source)

@@ -1,6 +1,6 @@
 """What a run directory holds: its record, which stages are finished and up to date, and the results, checked and read.
 
-Nothing here changes a run; that is :class:`workbench.run.Run`.
+Nothing here changes a run; that is :class:`workbench.run.run.Run`.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
-from workbench.record import check_info, read_record
-from workbench.registry import chosen_models
+from workbench.parameters import chosen_models
+from workbench.run.record import check_info, read_record
 from workbench.storage.arrays import WorkingCopies, read_array, read_table
 
 # What makes each stage, for the error that a missing one gives.

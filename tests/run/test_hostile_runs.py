@@ -11,9 +11,9 @@ import pytest
 from tests.helpers.tiny import refused, workbench
 from workbench.errors import ParameterError, RunError
 from workbench.evaluation.files import read_order
-from workbench.kept import read_kept
 from workbench.parameters import ClusterParameters, EmbedParameters, Parameters
 from workbench.run import Run
+from workbench.run.kept import read_kept
 from workbench.storage import blocks, hloc
 from workbench.storage.arrays import read_array, read_arrays, read_table
 
