@@ -36,7 +36,7 @@ def first_design_pair(video: Path, pairs: int) -> float:
     Networks of the published size with random weights, which take the same time; 1,024 keypoints a frame at 640 px, on as many
     threads as there are cores.
     """
-    from workbench.models import torchvision
+    from workbench.models.backbones import torchvision
     from workbench.video.proxies import FrameReader
 
     torchvision()  # mended first, or transformers fails beside PyTorch's CPU build

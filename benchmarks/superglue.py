@@ -17,8 +17,8 @@ import torch
 from sklearn.datasets import load_sample_images
 
 from workbench.features import sift_features
+from workbench.models.pretrained import load_pretrained
 from workbench.parameters import MatchParameters
-from workbench.pretrained import load_pretrained
 from workbench.storage.hloc import Features
 from workbench.superglue import SuperGlue
 

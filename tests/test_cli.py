@@ -14,8 +14,8 @@ from tests.helpers.tiny import check_result, encode, mixture, pan, pictures, ref
 from workbench import __version__, stages
 from workbench.cli import cli
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
+from workbench.models.registry import REGISTRY
 from workbench.parameters import STAGES, defaults
-from workbench.registry import REGISTRY
 from workbench.run import Run
 
 COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")

@@ -8,7 +8,7 @@ from workbench.descriptors import unit_length
 from workbench.embed import cosine_distances, embed
 from workbench.evaluation.files import OUTLIER, OrderRow
 from workbench.evaluation.metrics import evaluate
-from workbench.models import typical_eps
+from workbench.models.backbones import typical_eps
 from workbench.parameters import CLUSTERERS, DEFAULT_BACKBONE, ClusterParameters, EmbedParameters, UmapParameters
 
 TYPICAL = typical_eps(DEFAULT_BACKBONE)

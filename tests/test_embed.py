@@ -10,7 +10,7 @@ from workbench import embed as module
 from workbench.descriptors import unit_length
 from workbench.embed import cosine_distances, embed, network_embeddings, similarity_matrix
 from workbench.errors import ModelError
-from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, load_backbone, save_backbone
+from workbench.models.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, load_backbone, save_backbone
 from workbench.parameters import EmbedParameters
 from workbench.storage.arrays import WorkingCopies
 

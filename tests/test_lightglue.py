@@ -15,7 +15,7 @@ from tests.test_superglue import (
     shifted_views,
     tiny_detector,
 )
-from workbench.models import torchvision
+from workbench.models.backbones import torchvision
 
 torchvision()
 from transformers import LightGlueConfig, LightGlueForKeypointMatching

@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from workbench.models import torchvision
+from workbench.models.backbones import torchvision
 
 torchvision()
 from transformers.models.superglue import modeling_superglue

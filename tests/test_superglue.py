@@ -14,16 +14,17 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_sample_images
 
 from tests.helpers.tiny import write_sums
-from workbench.models import torchvision
+from workbench.models.backbones import torchvision
 
 torchvision()
 from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
 
-from workbench import match, registry
+from workbench import match
 from workbench.errors import ModelError
 from workbench.features import SuperPoint, extract, sift_features
+from workbench.models import registry
+from workbench.models.pretrained import load_pretrained
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.pretrained import load_pretrained
 from workbench.storage.hloc import Features, open_h5, read_matches
 from workbench.superglue import Network, SuperGlue
 

@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_sample_images
 
 from tests.test_superglue import liven, save_tiny, tiny_detector
-from workbench.models import torchvision
+from workbench.models.backbones import torchvision
 
 torchvision()
 from transformers import SuperPointForKeypointDetection

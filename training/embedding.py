@@ -25,7 +25,7 @@ from training.configuration import read_config
 from training.embedding_views import CACHE_SIDE, Pairs, draw_pairs
 from training.loop import finished, learning_rate
 from workbench.errors import UsageError
-from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, save_backbone, torchvision
+from workbench.models.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, save_backbone, torchvision
 
 COLUMNS = ("step", "seconds", "learning_rate", "train_loss", "loss", "top1", "positive_distance", "nearest_negative")
 
@@ -34,7 +34,7 @@ COLUMNS = ("step", "seconds", "learning_rate", "train_loss", "loss", "top1", "po
 class Config:
     """One training; the YAML file has these keys."""
 
-    architecture: str  # a torchvision network that workbench.models.headless_network takes
+    architecture: str  # a torchvision network that workbench.models.backbones.headless_network takes
     training_size: int  # px, side of the squares it is trained on
     size: int  # px, side of the squares it is used on
     typical_eps: float  # cosine distance that usually parts scenes, found after training; 0 = not known
@@ -257,7 +257,7 @@ def resume(state: State, config: Config, out: Path) -> None:
 
 
 def export(network: nn.Module, config: Config, out: Path) -> None:
-    """Write a backbone's folder for :func:`workbench.models.load_backbone`."""
+    """Write a backbone's folder for :func:`workbench.models.backbones.load_backbone`."""
     backbone = Backbone(network.cpu().eval(), config.size, IMAGENET_MEAN, IMAGENET_STD)
     save_backbone(out, config.architecture, backbone, config.typical_eps)
 

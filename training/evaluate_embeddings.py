@@ -23,7 +23,7 @@ from workbench.embed import cosine_distances, network_embeddings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_truth, truth_path
 from workbench.evaluation.metrics import evaluate
-from workbench.models import is_built_in, load_backbone, typical_eps
+from workbench.models.backbones import is_built_in, load_backbone, typical_eps
 from workbench.parameters import ClusterParameters, EmbedParameters, VideoParameters
 from workbench.video.proxies import read_proxies
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from training.matcher_batches import UNMATCHED, Batch
-from workbench.models import torchvision
+from workbench.models.backbones import torchvision
 
 # SuperGlue adds descriptors of unit length to the keypoints' code; at this length both start out alike in size.
 DESCRIPTOR_LENGTH = 128**0.5

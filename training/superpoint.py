@@ -27,7 +27,7 @@ from training.superpoint_views import Batch, make_batch
 from training.warps import transformed
 from workbench.features import superpoint_features
 from workbench.match import SiftExact
-from workbench.models import torchvision
+from workbench.models.backbones import torchvision
 from workbench.storage.hloc import Features
 from workbench.superpoint import CELL
 

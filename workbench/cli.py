@@ -218,7 +218,7 @@ def models(name: str | None) -> None:
 
     Size, digest and licence of all; the card of one, or where its file comes from.
     """
-    from workbench.model_list import model_card, model_table
+    from workbench.models.catalogue import model_card, model_table
 
     click.echo("\n".join(model_card(name) if name else model_table()))
 
@@ -331,7 +331,7 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     for warning in [*run.info("video")["warnings"], *run.info("order").get("edits_left_out", [])]:
         click.echo(f"note: {warning}", err=True)
     _table(_summary(metrics))
-    from workbench.registry import provenance
+    from workbench.models.registry import provenance
     from workbench.report import restored_video
 
     click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))

@@ -7,7 +7,8 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench import descriptors
-from workbench.models import Backbone, known_embedding, load_backbone
+from workbench.models.backbones import Backbone, known_embedding, load_backbone
+from workbench.models.pretrained import network_device
 from workbench.parameters import EmbedParameters
 
 if TYPE_CHECKING:
@@ -53,13 +54,6 @@ def network_embeddings(
             rows.append(network(pixels).float().cpu().numpy())
             bar.update(len(batch))
     return descriptors.unit_length(np.concatenate(rows)).astype(np.float32)
-
-
-def network_device() -> str:
-    """Where networks run: "cuda" when there is a GPU, else "cpu"."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ class SuperPoint:
     def __init__(self, name: str, max_keypoints: int, keypoint_threshold: float = 0.0, nms_radius: int = 0) -> None:
         import torch
 
-        from workbench.pretrained import load_pretrained
+        from workbench.models.pretrained import load_pretrained
 
         model = load_pretrained("SuperPointForKeypointDetection", name, "--features.superpoint_model")
         self.model = model.to(memory_format=torch.channels_last)  # the convolutions take a third less time

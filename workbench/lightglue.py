@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from workbench.match import Matches
+from workbench.models.pretrained import load_pretrained
 from workbench.network_matcher import NetworkMatcher
 from workbench.parameters import MatchParameters
-from workbench.pretrained import load_pretrained
 from workbench.storage.hloc import Features
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 
 from workbench.errors import NotebookError
-from workbench.registry import NON_COMMERCIAL, is_non_commercial, provenance
+from workbench.models.registry import NON_COMMERCIAL, is_non_commercial, provenance
 from workbench.run import Run
 
 # Cells with these tags are shown, in this order. The heading is the reader's question.

@@ -17,12 +17,13 @@ import pandas as pd
 from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
 from workbench.confidence import weak_links
-from workbench.embed import embed, network_device
+from workbench.embed import embed
 from workbench.errors import ClusterError, RunError
 from workbench.evaluation.files import OrderRow, read_order, read_truth
 from workbench.evaluation.metrics import evaluate
 from workbench.features import extract
-from workbench.models import folder_digest, is_built_in, typical_eps
+from workbench.models.backbones import folder_digest, is_built_in, typical_eps
+from workbench.models.pretrained import network_device
 from workbench.neighbours import frame_distances
 from workbench.parameters import (
     AlignParameters,

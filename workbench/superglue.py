@@ -14,11 +14,10 @@ import torch
 from torch import nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from workbench.embed import network_device
 from workbench.match import Matches, as_matches
+from workbench.models.pretrained import load_pretrained, network_device
 from workbench.network_matcher import NetworkMatcher
 from workbench.parameters import MatchParameters
-from workbench.pretrained import load_pretrained
 from workbench.sinkhorn import transport
 from workbench.storage.hloc import Features
 

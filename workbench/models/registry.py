@@ -10,7 +10,7 @@ from workbench.errors import ModelError
 from workbench.storage.digest import file_sha256
 
 # A folder a bundled model, and SHA256SUMS, which `sha256sum -c` checks too.
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 NON_COMMERCIAL = "non-commercial research"
 
 BACKBONE = "--embed.backbone"

@@ -9,8 +9,8 @@ from typing import Any
 from safetensors import SafetensorError
 
 from workbench.errors import ModelError
-from workbench.models import torchvision
-from workbench.registry import is_non_commercial, model_folder
+from workbench.models.backbones import torchvision
+from workbench.models.registry import is_non_commercial, model_folder
 
 _log = logging.getLogger(__name__)
 # What needs no download, by the kind of model that could not be had.
@@ -99,3 +99,10 @@ def _check_folder(folder: Path, wanted: str, by_hand: str) -> None:
         raise ModelError(f"{folder / 'config.json'} is not a JSON object: {by_hand}") from error
     if found != wanted:
         raise ModelError(f"{folder} holds a model of type {found}, not {wanted}: {by_hand}")
+
+
+def network_device() -> str:
+    """Where networks run: "cuda" when there is a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -12,10 +12,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.helpers.tiny import write_sums
-from workbench import models, registry
 from workbench.errors import ModelError
-from workbench.models import IMAGENET_MEAN, IMAGENET_STD, Backbone, folder_digest, load_backbone, save_backbone, typical_eps
-from workbench.registry import REGISTRY
+from workbench.models import backbones, registry
+from workbench.models.backbones import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Backbone,
+    folder_digest,
+    load_backbone,
+    save_backbone,
+    typical_eps,
+)
+from workbench.models.registry import REGISTRY
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def saved(tmp_path_factory):
     """A folder with a ResNet-18 of random weights, seed 0, that wants 64 px; its typical eps is said to be 0.3."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "resnet"
-    backbone = Backbone(models.headless_network("resnet18"), 64, IMAGENET_MEAN, IMAGENET_STD)
+    backbone = Backbone(backbones.headless_network("resnet18"), 64, IMAGENET_MEAN, IMAGENET_STD)
     save_backbone(folder, "resnet18", backbone, typical_eps=0.3)
     return folder
 
@@ -60,7 +68,7 @@ def test_a_folder_gives_back_what_was_saved(saved):
     """The file holds float16; what is loaded computes in float32, with the weights rounded to float16."""
     assert {tensor.dtype for tensor in load_file(saved / "model.safetensors").values()} == {torch.float16, torch.int64}
     torch.manual_seed(0)
-    network, loaded = models.headless_network("resnet18").half().float(), load_backbone(str(saved))
+    network, loaded = backbones.headless_network("resnet18").half().float(), load_backbone(str(saved))
     assert {tensor.dtype for tensor in loaded.network.parameters()} == {torch.float32}
     assert (loaded.size, loaded.mean, loaded.std) == (64, IMAGENET_MEAN, IMAGENET_STD)
     assert not loaded.network.training and typical_eps(str(saved)) == 0.3
@@ -197,7 +205,7 @@ def test_pickles_are_not_read_from_a_folder(copied):
 
 def test_pickles_are_not_read_from_the_cache(hub):
     hub.mkdir()
-    file = models.cached_weights("resnet18")
+    file = backbones.cached_weights("resnet18")
     torch.save({"conv1.weight": Bomb()}, file, pickle_protocol=2)
     refused("resnet18", "is damaged or holds other weights than resnet18's .*resnet18-photos")
     file.write_bytes(pickle.dumps(Bomb(), protocol=2))
@@ -208,7 +216,7 @@ def test_pickles_are_not_read_from_the_cache(hub):
 def test_unreachable_weights(hub, name):
     """The error names what was tried, where the file can be put, and what runs without."""
     message = refused(name, "cannot be reached .*Name or service not known")
-    file = models.cached_weights(name)
+    file = backbones.cached_weights(name)
     assert f"https://download.pytorch.org/models/{file.name}" in message
     assert file.parent == hub and f"put that file at {file}" in message and "--embed.backbone resnet18-photos" in message
 
@@ -224,16 +232,16 @@ def test_a_connection_that_breaks(hub, monkeypatch):
 def test_weights_put_by_hand(hub):
     """A file in the place the error names is used."""
     torch.manual_seed(1)
-    network = models.torchvision().models.get_model("resnet18")
+    network = backbones.torchvision().models.get_model("resnet18")
     hub.mkdir()
-    torch.save(network.state_dict(), models.cached_weights("resnet18"))
+    torch.save(network.state_dict(), backbones.cached_weights("resnet18"))
     loaded = load_backbone("resnet18")
     assert loaded.size == 224 and torch.equal(loaded.network.conv1.weight, network.conv1.weight)
 
 
 def test_cut_off_and_wrong_files_in_the_cache(hub):
     hub.mkdir()
-    file = models.cached_weights("resnet18")
+    file = backbones.cached_weights("resnet18")
     torch.save({"conv1.weight": torch.zeros(3)}, file)
     whole = file.read_bytes()
     refused("resnet18", "holds other weights than resnet18's")
@@ -243,5 +251,5 @@ def test_cut_off_and_wrong_files_in_the_cache(hub):
 
 
 def test_torchvision_is_mended_once():
-    assert models.torchvision() is models.torchvision()
-    assert np.isclose(models.torchvision().transforms.functional.to_tensor(np.full((1, 1, 3), 51, np.uint8))[0, 0, 0], 0.2)
+    assert backbones.torchvision() is backbones.torchvision()
+    assert np.isclose(backbones.torchvision().transforms.functional.to_tensor(np.full((1, 1, 3), 51, np.uint8))[0, 0, 0], 0.2)

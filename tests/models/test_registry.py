@@ -6,12 +6,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.helpers.tiny import write_sums
-from workbench import cli, model_list, registry
+from workbench import cli
 from workbench.errors import ModelError
-from workbench.model_list import model_card, model_table, state, weights_sha256, weights_size
-from workbench.models import cached_weights, imagenet_weights, typical_eps
+from workbench.models import catalogue, registry
+from workbench.models.backbones import cached_weights, imagenet_weights, typical_eps
+from workbench.models.catalogue import model_card, model_table, state, weights_sha256, weights_size
+from workbench.models.registry import REGISTRY, find, is_non_commercial, provenance
 from workbench.parameters import chosen_models
-from workbench.registry import REGISTRY, find, is_non_commercial, provenance
 
 BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
 
@@ -20,7 +21,7 @@ BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
 def weights(tmp_path, monkeypatch):
     """An empty folder in the place of the bundled weights."""
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
-    monkeypatch.setattr(model_list, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     return tmp_path / "weights"
 

@@ -1,9 +1,9 @@
 """What ``workbench models`` shows: the registry, what is known of each model's weights, and a model's card."""
 
 from workbench.errors import ModelError
-from workbench.models import cached_weights, imagenet_weights
+from workbench.models.backbones import cached_weights, imagenet_weights
+from workbench.models.registry import REGISTRY, WEIGHTS, Model, bundled_sums, find
 from workbench.parameters import DEFAULT_BACKBONE, DEFAULT_MATCHER, FeatureParameters, MatchParameters
-from workbench.registry import REGISTRY, WEIGHTS, Model, bundled_sums, find
 
 COLUMNS = ("name", "kind", "source", "licence", "MB", "SHA-256", "state")
 MEGABYTE = 2**20

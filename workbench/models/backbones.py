@@ -1,6 +1,6 @@
 """Embedding networks: how their weights are found, loaded and saved. Nothing falls back silently.
 
-A backbone is named in :mod:`workbench.registry`, or is a local folder with ``config.json`` and ``model.safetensors``
+A backbone is named in :mod:`workbench.models.registry`, or is a local folder with ``config.json`` and ``model.safetensors``
 (written by :func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
 """
 
@@ -15,7 +15,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
-from workbench.registry import REGISTRY, Model, find, model_folder
+from workbench.models.registry import REGISTRY, Model, find, model_folder
 
 if TYPE_CHECKING:
     import torch
