@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from workbench.appearance import value_distances
+from workbench.embedding.distances import value_distances
 from workbench.evaluation.files import OrderRow
 from workbench.order import blend, greedy_chain, shortest_path
 

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.datasets import load_sample_images
 from superglue import photograph_frames
 
-from workbench.embed import network_embeddings
+from workbench.embedding.embed import network_embeddings
 from workbench.models.backbones import load_backbone
 from workbench.models.pretrained import network_device
 from workbench.parameters import EmbedParameters, MatchParameters

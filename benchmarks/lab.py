@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from workbench import cluster, pairview, widgets
-from workbench.descriptors import unit_length
-from workbench.embed import cosine_distances
+from workbench.embedding.descriptors import unit_length
+from workbench.embedding.distances import cosine_distances
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters
 from workbench.run import Run
 from workbench.widgets_scenes import SceneTuner

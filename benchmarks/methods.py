@@ -6,7 +6,7 @@ import numpy as np
 from baselines import Result, first_design, raw_pixels
 
 from workbench import stages
-from workbench.embed import similarity_matrix
+from workbench.embedding.distances import similarity_matrix
 from workbench.evaluation.files import TruthRow, read_order
 from workbench.evaluation.metrics import evaluate
 from workbench.parameters import stage_parameters

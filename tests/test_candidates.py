@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.candidates import all_pairs, nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends
-from workbench.views import matrix_view
+from workbench.embedding.views import matrix_view
 
 
 def line(count, seed=0):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from workbench import cluster
-from workbench.descriptors import unit_length
-from workbench.embed import cosine_distances, embed
+from workbench.embedding.descriptors import unit_length
+from workbench.embedding.distances import cosine_distances
+from workbench.embedding.embed import embed
 from workbench.evaluation.files import OUTLIER, OrderRow
 from workbench.evaluation.metrics import evaluate
 from workbench.models.backbones import typical_eps

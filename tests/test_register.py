@@ -6,6 +6,7 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from workbench import register
+from workbench.embedding import images
 from workbench.features import sift_features
 from workbench.match import SiftExact
 
@@ -67,7 +68,7 @@ def test_a_photograph_warped_and_darkened(view):
     assert corner_error(found.transform, transform) < 0.5
     assert found.inlier_share > 0.3
 
-    rank_a, rank_b = register.rank_thumbnail(view), register.rank_thumbnail(darker)
+    rank_a, rank_b = images.rank_thumbnail(view), images.rank_thumbnail(darker)
     right = register.residual(rank_a, rank_b, found.transform, SIZE)
     unmoved = register.residual(rank_a, rank_b, np.eye(2, 3), SIZE)
     assert right < 0.3 * unmoved
@@ -104,21 +105,21 @@ def test_absurd_or_degenerate_transforms():
 def test_rank_transform_undoes_exposure_and_gamma():
     gray = np.random.default_rng(0).integers(0, 120, (40, 50), dtype=np.uint8)
     brighter = (gray * 2 + 10).astype(np.uint8)
-    rank = register.rank_transform(gray)
+    rank = images.rank_transform(gray)
     assert rank.dtype == np.float32 and rank.min() > 0 and rank.max() < 1
     assert rank.mean() == pytest.approx(0.5, abs=1e-6)
-    assert np.array_equal(rank, register.rank_transform(brighter))
-    assert np.all(register.rank_transform(np.full((5, 5), 200, np.uint8)) == 0.5)
+    assert np.array_equal(rank, images.rank_transform(brighter))
+    assert np.all(images.rank_transform(np.full((5, 5), 200, np.uint8)) == 0.5)
 
 
 def test_rank_thumbnail_shape(view):
-    thumbnail = register.rank_thumbnail(view)
+    thumbnail = images.rank_thumbnail(view)
     assert thumbnail.shape == (107, 160) and thumbnail.dtype == np.float32
-    assert register.rank_thumbnail(view[:50, :80]).shape == (50, 80)
+    assert images.rank_thumbnail(view[:50, :80]).shape == (50, 80)
 
 
 def test_residual_values(view):
-    rank = register.rank_thumbnail(view)
+    rank = images.rank_thumbnail(view)
     assert register.residual(rank, rank, np.eye(2, 3), SIZE) == 0
     noise = [np.random.default_rng(seed).random((100, 150), dtype=np.float32) for seed in (0, 1)]
     assert register.residual(*noise, np.eye(2, 3), SIZE) == pytest.approx(np.sqrt(1 / 6), abs=0.01)
@@ -131,7 +132,7 @@ def test_residual_counts_half_pixels_right():
     """A transform between originals means the same between small copies: two cuts of one picture, no black borders."""
     picture = load_sample_images().images[0]
     truth = np.array([[1, 0, -30.0], [0, 1, 20.0]])
-    ranks = [register.rank_thumbnail(picture[top : top + 400, left : left + 600]) for top, left in ((20, 0), (0, 30))]
+    ranks = [images.rank_thumbnail(picture[top : top + 400, left : left + 600]) for top, left in ((20, 0), (0, 30))]
     shifts = [np.array([[0, 0, dx], [0, 0, dy]]) for dx, dy in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))]
     right, *wrong = (register.residual(*ranks, truth + shift, SIZE) for shift in shifts)
     assert right < min(wrong)

@@ -7,11 +7,11 @@ import pytest
 from tests.helpers.world import World, adjacent, fine
 from workbench import search as module
 from workbench.candidates import all_pairs
+from workbench.embedding.views import matrix_view
 from workbench.parameters import OrderParameters
 from workbench.register import UNRELATED
 from workbench.scenes import Looks, is_still, known_pairs, order_scene, scene_parts
 from workbench.search import first_pairs, search
-from workbench.views import matrix_view
 
 
 def first_scene(labels, embedded, thumbnails, parts):

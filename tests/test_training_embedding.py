@@ -21,7 +21,7 @@ from training.embedding_views import Shake, draw_pairs, overlaid, shaken, view
 from training.evaluate_embeddings import Scores, common_eps, f1_scores, find_cases, neighbour_recall, score, timed
 from training.loop import learning_rate
 from workbench.cluster import SWEEP
-from workbench.embed import network_embeddings
+from workbench.embedding.embed import network_embeddings
 from workbench.errors import ModelError, UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow
 from workbench.models import backbones

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from workbench.candidates import nearest_pairs
+from workbench.embedding.views import matrix_view
 from workbench.verify import pieces_of, probing_pairs, scenes_table, verify
-from workbench.views import matrix_view
 
 REACH = 4
 

@@ -10,7 +10,7 @@ import pytest
 from plotly.callbacks import Points
 
 from workbench import widgets
-from workbench.embed import cosine_distances
+from workbench.embedding.distances import cosine_distances
 from workbench.evaluation.files import OUTLIER, read_truth
 from workbench.parameters import UmapParameters
 from workbench.run import Run

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from tests.helpers.tiny import check_result
 from tests.test_edit import everything
 from workbench.edit import computed
+from workbench.embedding.images import thumbnail
 from workbench.rearrange import frame_lists
-from workbench.register import thumbnail
 from workbench.run import Run
 from workbench.widgets_order import order_editor
 from workbench.widgets_player import ScenePlayer, matrix_png

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench.cluster import dbscan, hdbscan, k_distances, optics, sweep_eps
-from workbench.embed import cosine_distances
+from workbench.embedding.distances import cosine_distances
 from workbench.parameters import ClusterParameters, UmapParameters
 from workbench.run import Run
 from workbench.run.kept import read_kept

@@ -18,8 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.cluster import SWEEP, dbscan, sweep_eps
-from workbench.descriptors import rank_vlad, thumbnails
-from workbench.embed import cosine_distances, network_embeddings
+from workbench.embedding.descriptors import rank_vlad, thumbnails
+from workbench.embedding.distances import cosine_distances
+from workbench.embedding.embed import network_embeddings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_truth, truth_path
 from workbench.evaluation.metrics import evaluate

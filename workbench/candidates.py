@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from workbench.views import View, blocks
+from workbench.embedding.views import View, blocks
 
 BAND = 3  # places; frames so near in the order are compared
 FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
@@ -19,7 +19,7 @@ def all_pairs(labels: np.ndarray) -> np.ndarray:
 def nearest_pairs(labels: np.ndarray, views: Sequence[View], pairs_per_frame: int) -> np.ndarray:
     """Pairs inside scenes that are near in any of several views: (P, 2) int, a < b, sorted.
 
-    labels: (N,) int, -1 = outlier. views: see :mod:`workbench.views`. In every scene the pairs that are among the k nearest of
+    labels: (N,) int, -1 = outlier. views: see :mod:`workbench.embedding.views`. In every scene the pairs that are among the k nearest of
     one of their frames, in one view, are taken, with the largest k that keeps them within ``pairs_per_frame`` times the
     frames of the scene; k is at least 2, so that every frame has a neighbour on both sides.
     """

@@ -8,10 +8,10 @@ from scipy.sparse import csr_array, issparse
 from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from workbench.embed import cosine_distances
+from workbench.embedding.distances import cosine_distances
 from workbench.parameters import ClusterParameters, UmapParameters
 
-# (N, N), from workbench.neighbours.frame_distances: of a long clip sparse, with what is near alone.
+# (N, N), from workbench.embedding.views.frame_distances: of a long clip sparse, with what is near alone.
 Distances = np.ndarray | csr_array
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance

@@ -6,14 +6,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from workbench.appearance import principal_distances
 from workbench.confidence import link_confidence
 from workbench.distance import Settled, scaled, settle
+from workbench.embedding.distances import principal_distances
+from workbench.embedding.views import FineView, View
 from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, pair_matrix, shortest_path, turned
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
 from workbench.register import UNRELATED
-from workbench.views import FineView, View
 
 STILL = 0.002  # of the image diagonal, about 1 px on the working copy
 
@@ -23,7 +23,7 @@ class Scene:
     """The frames of a scene and what is known of them without matching.
 
     frames: (n,) int positions, rising. embedded, thumbnails: (n, n) distances of embeddings and of rank thumbnails. fine:
-    (n, n) distances by name from :func:`workbench.appearance.fine_distances`; they count once an order speaks for them.
+    (n, n) distances by name from :func:`workbench.embedding.distances.fine_distances`; they count once an order speaks for them.
     """
 
     frames: np.ndarray

@@ -13,8 +13,8 @@ import pandas as pd
 from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends, sorted_pairs
 from workbench.confidence import WEAK, link_confidence
 from workbench.distance import Settled
+from workbench.embedding.views import View
 from workbench.scenes import Scene, is_ring, known_pairs, scene_parts, settle_parts
-from workbench.views import View
 
 FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces

@@ -17,14 +17,14 @@ import pandas as pd
 from workbench import candidates, cluster, search, verify
 from workbench.align import align_scene
 from workbench.confidence import weak_links
-from workbench.embed import embed
+from workbench.embedding.embed import embed
+from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
 from workbench.errors import ClusterError, RunError
 from workbench.evaluation.files import OrderRow, read_order, read_truth
 from workbench.evaluation.metrics import evaluate
 from workbench.features import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
-from workbench.neighbours import frame_distances
 from workbench.parameters import (
     AlignParameters,
     ClusterParameters,
@@ -49,7 +49,6 @@ from workbench.stretches import LONG, order_long, search_long
 from workbench.transforms import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
-from workbench.views import embedded_view, fine_view, thumbnail_view
 
 
 def read_video(run: Run, parameters: VideoParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.align import Alignment, PairPoints
-from workbench.register import UNRELATED, Registration, rank_thumbnail, register_pair, residual
+from workbench.embedding.images import rank_thumbnail
+from workbench.register import UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from workbench.cluster import by_size
-from workbench.views import View, blocks
+from workbench.embedding.views import View, blocks
 
 SMALLEST = 3  # frames that make a piece of a scene; fewer are single frames
 SPLIT = 5  # frames a piece needs to be a scene of its own when DBSCAN saw none

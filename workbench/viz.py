@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from workbench.register import thumbnail
+from workbench.embedding.images import thumbnail
 from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
 from workbench.viz_links import link_confidence_plot
 from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from workbench.register import thumbnail
+from workbench.embedding.images import thumbnail
 
 # Okabe and Ito's colours without the pale yellow and the grey, then four of Paul Tol's; safe for colour-blind eyes.
 SCENE_COLOURS = (

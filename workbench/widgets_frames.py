@@ -8,7 +8,7 @@ import cv2
 import ipywidgets
 import numpy as np
 
-from workbench.register import thumbnail
+from workbench.embedding.images import thumbnail
 from workbench.viz_pictures import evenly, scene_colour, scene_name
 
 HEADLESS = "WORKBENCH_HEADLESS"

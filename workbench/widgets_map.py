@@ -8,9 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from workbench.cluster import Distances, by_size, k_distances
+from workbench.embedding.images import thumbnail
 from workbench.errors import RunError
 from workbench.evaluation.files import OUTLIER, find_truth, read_truth
-from workbench.register import thumbnail
 from workbench.run import Run
 from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker
 from workbench.widgets_frames import gallery, jpeg, scene_legend
@@ -123,7 +123,7 @@ def views_of(run: Run, distances: Distances, min_samples: int) -> dict[str, np.n
     video; the distance to the ``min_samples``-th nearest frame, itself included; the place in the restored video, if it is
     ordered.
 
-    distances: from :func:`workbench.neighbours.frame_distances`.
+    distances: from :func:`workbench.embedding.views.frame_distances`.
     """
     views = {}
     truth = find_truth(run.record["source"]["path"])  # the video itself may be gone

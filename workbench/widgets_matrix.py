@@ -6,8 +6,8 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.embedding.images import thumbnail
 from workbench.order import places_of
-from workbench.register import thumbnail
 from workbench.viz_matrices import MAX_MATRIX
 from workbench.widgets_frames import jpeg
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from workbench.confidence import WEAK, weak_links
 from workbench.edit import computed, edit_order, flip, undo, write_again
+from workbench.embedding.images import thumbnail
 from workbench.errors import UsageError, WorkbenchError
 from workbench.rearrange import Edit, describe, frame_lists, link_confidences
-from workbench.register import thumbnail
 from workbench.run import Run
 from workbench.widgets_frames import jpeg
 from workbench.widgets_player import ScenePlayer

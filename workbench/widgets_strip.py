@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets
 import numpy as np
 
-from workbench.register import thumbnail
+from workbench.embedding.images import thumbnail
 from workbench.widgets_frames import jpeg
 
 SIZE = 132, 99  # px, largest width and height of a picture; shown smaller where the row is narrow

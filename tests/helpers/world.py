@@ -7,11 +7,11 @@ frames have nothing in common. Embeddings and thumbnails know the curve too, but
 import numpy as np
 import pandas as pd
 
+from workbench.embedding.views import matrix_view
 from workbench.parameters import OrderParameters
 from workbench.register import UNRELATED
 from workbench.scenes import Looks, frames_of, order_scene
 from workbench.search import first_pairs, search
-from workbench.views import matrix_view
 
 GAP = 12.0
 

@@ -99,7 +99,7 @@ def load_backbone(name: str) -> Backbone:
     if model and model.source == "torchvision":
         return Backbone(_imagenet(name), 224, IMAGENET_MEAN, IMAGENET_STD)
     if model and model.source == "built in":
-        raise ModelError(f"{name} is not a network: use workbench.embed.embed, which computes it directly")
+        raise ModelError(f"{name} is not a network: use workbench.embedding.embed.embed, which computes it directly")
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -5,9 +5,10 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
-from workbench import cluster, views
-from workbench.embed import cosine_distances
-from workbench.neighbours import frame_distances, neighbour_graph
+from workbench import cluster
+from workbench.embedding import views
+from workbench.embedding.distances import cosine_distances
+from workbench.embedding.views import frame_distances, neighbour_graph
 from workbench.parameters import ClusterParameters
 
 

@@ -11,8 +11,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
-from workbench.embed import cosine_distances
-from workbench.register import rank_thumbnail, thumbnail
+from workbench.embedding.images import rank_thumbnail, thumbnail
 
 FINE_SIZE, FINE_BLUR = 160, 1.0  # px: long side of the fine ranks, sigma of their blur
 COLOUR_SIZE = 100  # px, long side of the colour pictures
@@ -22,7 +21,7 @@ BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of pro
 
 
 def row_distances(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-    """Rows (N, D) of :func:`workbench.descriptors.rank_grey_thumbnails` -> (N, N) Euclidean distances, 0 to 2.
+    """Rows (N, D) of :func:`workbench.embedding.descriptors.rank_grey_thumbnails` -> (N, N) Euclidean distances, 0 to 2.
 
     others: (M, D), for the (N, M) distances to them.
     """
@@ -67,3 +66,21 @@ def principal_distances(distances: np.ndarray, components: int = 8) -> np.ndarra
     values, vectors = np.linalg.eigh(-0.5 * centring @ distances**2 @ centring)
     points = vectors[:, -components:] * np.sqrt(np.maximum(values[-components:], 0))
     return cdist(points, points)
+
+
+def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:
+    """(N, D) unit length -> (N, N) float32 cosine similarity, -1 to 1, symmetric, exactly 1 on the diagonal."""
+    similarity = np.clip(embeddings @ embeddings.T, -1, 1).astype(np.float32)
+    similarity = (similarity + similarity.T) / 2
+    np.fill_diagonal(similarity, 1)
+    return similarity
+
+
+def cosine_distances(embeddings: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """(N, D) unit length -> (N, N) float32, 1 - cosine similarity, 0 (same) to 2; the scale on which eps lives.
+
+    others: (M, D), for the (N, M) distances to them.
+    """
+    if others is None:
+        return 1 - similarity_matrix(embeddings)
+    return 1 - np.clip(embeddings @ others.T, -1, 1).astype(np.float32)

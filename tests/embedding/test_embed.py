@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import embed as module
-from workbench.descriptors import unit_length
-from workbench.embed import cosine_distances, embed, network_embeddings, similarity_matrix
+from workbench.embedding import embed as module
+from workbench.embedding.descriptors import unit_length
+from workbench.embedding.distances import cosine_distances, similarity_matrix
+from workbench.embedding.embed import embed, network_embeddings
 from workbench.errors import ModelError
 from workbench.models.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, load_backbone, save_backbone
 from workbench.parameters import EmbedParameters

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from workbench import descriptors
+from workbench.embedding import descriptors
 from workbench.models.backbones import Backbone, known_embedding, load_backbone
 from workbench.models.pretrained import network_device
 from workbench.parameters import EmbedParameters
@@ -54,24 +54,6 @@ def network_embeddings(
             rows.append(network(pixels).float().cpu().numpy())
             bar.update(len(batch))
     return descriptors.unit_length(np.concatenate(rows)).astype(np.float32)
-
-
-def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:
-    """(N, D) unit length -> (N, N) float32 cosine similarity, -1 to 1, symmetric, exactly 1 on the diagonal."""
-    similarity = np.clip(embeddings @ embeddings.T, -1, 1).astype(np.float32)
-    similarity = (similarity + similarity.T) / 2
-    np.fill_diagonal(similarity, 1)
-    return similarity
-
-
-def cosine_distances(embeddings: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-    """(N, D) unit length -> (N, N) float32, 1 - cosine similarity, 0 (same) to 2; the scale on which eps lives.
-
-    others: (M, D), for the (N, M) distances to them.
-    """
-    if others is None:
-        return 1 - similarity_matrix(embeddings)
-    return 1 - np.clip(embeddings @ others.T, -1, 1).astype(np.float32)
 
 
 def _autocast(device: str) -> "torch.autocast":

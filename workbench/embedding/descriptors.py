@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from workbench.register import rank_transform
+from workbench.embedding.images import rank_transform
 
 CELL = 8  # px, side of a gradient cell
 BINS = 8  # gradient directions

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from workbench.appearance import fine_distances, principal_distances, row_distances, value_distances
-from workbench.descriptors import rank_grey_thumbnails
+from workbench.embedding.descriptors import rank_grey_thumbnails
+from workbench.embedding.distances import fine_distances, principal_distances, row_distances, value_distances
 
 
 def test_value_distances_are_exact():

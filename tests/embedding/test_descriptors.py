@@ -7,8 +7,8 @@ from threadpoolctl import threadpool_limits
 
 from tests.helpers.tiny import mixture
 from workbench.cluster import dbscan
-from workbench.descriptors import rank_grey_thumbnails, rank_vlad, thumbnails, unit_length
-from workbench.embed import cosine_distances
+from workbench.embedding.descriptors import rank_grey_thumbnails, rank_vlad, thumbnails, unit_length
+from workbench.embedding.distances import cosine_distances
 from workbench.evaluation.corrupt import flicker_frame
 from workbench.evaluation.files import OUTLIER, OrderRow
 from workbench.evaluation.metrics import evaluate
