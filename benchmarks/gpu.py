@@ -19,10 +19,10 @@ from sklearn.datasets import load_sample_images
 from superglue import photograph_frames
 
 from workbench.embedding.embed import network_embeddings
+from workbench.matching.superglue import SuperGlue
 from workbench.models.backbones import load_backbone
 from workbench.models.pretrained import network_device
 from workbench.parameters import EmbedParameters, MatchParameters
-from workbench.superglue import SuperGlue
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from sklearn.datasets import load_sample_images
 
-from workbench.features import sift_features
+from workbench.matching.sift import sift_features
+from workbench.matching.superglue import SuperGlue
 from workbench.models.pretrained import load_pretrained
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
-from workbench.superglue import SuperGlue
 
 SIZE = (1280, 720)
 BATCH = 4  # pairs transformers gets at once

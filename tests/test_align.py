@@ -13,8 +13,8 @@ from workbench.align import Alignment, PairPoints, align_scene, similarity_matri
 from workbench.cli import _pair
 from workbench.errors import MissingStageError, ParameterError
 from workbench.evaluation.corrupt import shake_frame
-from workbench.features import sift_features
-from workbench.match import SiftExact
+from workbench.matching.nearest import SiftExact
+from workbench.matching.sift import sift_features
 from workbench.parameters import stage_parameters
 from workbench.register import register_pair
 from workbench.run import Run

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import encode, mixture, refused, start_worker, workbench
-from workbench import features, match, spread
+from workbench import spread
 from workbench.errors import RunError
-from workbench.match import make_matcher
+from workbench.matching import keypoints, matches, nearest, sift
+from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.spread import block_workers
 from workbench.storage import blocks as blocks_module
@@ -26,8 +27,8 @@ SIZE = (96, 72)
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(features, "BLOCK", 4)
-    monkeypatch.setattr(match, "BLOCK", 9)
+    monkeypatch.setattr(keypoints, "BLOCK", 4)
+    monkeypatch.setattr(matches, "BLOCK", 9)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def images(tmp_path):
     file = tmp_path / "frames.npy"
     np.save(file, np.stack(mixture()))
     copies = WorkingCopies(file)
-    return copies, features.extract(copies, SIZE, FeatureParameters(), tmp_path / "whole.h5", "key", False)
+    return copies, keypoints.extract(copies, SIZE, FeatureParameters(), tmp_path / "whole.h5", "key", False)
 
 
 def test_workers_give_the_bytes_of_one_machine(tmp_path, scheduler, small_blocks, monkeypatch):
@@ -47,8 +48,8 @@ def test_workers_give_the_bytes_of_one_machine(tmp_path, scheduler, small_blocks
     def never(*_: object) -> None:
         raise AssertionError("this is for workers to do")
 
-    monkeypatch.setattr(features, "sift_features", never)
-    monkeypatch.setattr(match.SiftFlann, "match", never)
+    monkeypatch.setattr(sift, "sift_features", never)
+    monkeypatch.setattr(nearest.SiftFlann, "match", never)
     monkeypatch.chdir(tmp_path)  # paths below the current folder are made absolute for the workers
     answer = workbench("reconstruct", clip, "--out", "there", *FAST, "--scheduler", scheduler[0])
     assert answer.status == 0, answer
@@ -67,7 +68,7 @@ def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, i
         victim.kill()
 
     with block_workers(address) as each:
-        file = features.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
+        file = keypoints.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
     assert len(done) == 7 and done[-1] == 27 and survivor.poll() is None
     assert file.read_bytes() == images[1].read_bytes()
 
@@ -91,7 +92,7 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
 
     with block_workers(address) as each:
         monkeypatch.setattr(spread.Client, "nthreads", look)
-        file = features.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
+        file = keypoints.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
     assert file.read_bytes() == images[1].read_bytes()
     said = capsys.readouterr().err
     assert said.count(f"no workers at {address}: waiting; start some with `dask worker {address} --nthreads 1`") == 1
@@ -105,14 +106,14 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
         block_workers(address) as each,
         pytest.raises(RunError, match=f"the scheduler {address} was lost: what is finished is kept"),
     ):
-        features.extract(images[0], SIZE, FeatureParameters(), out, "key", lambda *_: master.kill(), each=each)
+        keypoints.extract(images[0], SIZE, FeatureParameters(), out, "key", lambda *_: master.kill(), each=each)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features.h5.parts").glob("*.h5")}
     assert kept and not out.exists()
 
     def count(*_: int) -> None:
         again.append(all(path.stat().st_mtime_ns == made for path, made in kept.items()))
 
-    features.extract(images[0], SIZE, FeatureParameters(), out, "key", count)
+    keypoints.extract(images[0], SIZE, FeatureParameters(), out, "key", count)
     assert all(again) and out.read_bytes() == images[1].read_bytes()
 
 

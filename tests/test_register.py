@@ -7,8 +7,8 @@ from sklearn.datasets import load_sample_images
 
 from workbench import register
 from workbench.embedding import images
-from workbench.features import sift_features
-from workbench.match import SiftExact
+from workbench.matching.nearest import SiftExact
+from workbench.matching.sift import sift_features
 
 SIZE = (600, 400)
 

@@ -5,8 +5,9 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from workbench.errors import RunError
-from workbench.features import extract
-from workbench.match import SiftFlann, match_pairs
+from workbench.matching.keypoints import extract
+from workbench.matching.matches import match_pairs
+from workbench.matching.nearest import SiftFlann
 from workbench.parameters import FeatureParameters, MatchParameters, RegisterParameters
 from workbench.rounds import Rounds
 from workbench.storage.hloc import open_h5, read_matches

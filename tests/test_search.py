@@ -6,8 +6,8 @@ import pytest
 
 from tests.helpers.world import World, adjacent, fine
 from workbench import search as module
-from workbench.candidates import all_pairs
 from workbench.embedding.views import matrix_view
+from workbench.matching.pairs import all_pairs
 from workbench.parameters import OrderParameters
 from workbench.register import UNRELATED
 from workbench.scenes import Looks, is_still, known_pairs, order_scene, scene_parts

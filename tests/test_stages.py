@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 
 from tests import ROOT
-from tests.test_superglue import save_tiny
-from workbench import features, match, rounds, stages, stretches
+from tests.matching.test_superglue import save_tiny
+from workbench import rounds, stages, stretches
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
 from workbench.evaluation.corrupt import write_case
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth, truth_path
 from workbench.evaluation.metrics import evaluate, evaluate_clips
-from workbench.match import SiftFlann
+from workbench.matching import keypoints, sift
+from workbench.matching import matches as matches_module
+from workbench.matching.nearest import SiftFlann
+from workbench.matching.superglue import SuperGlue
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
 from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
-from workbench.superglue import SuperGlue
 from workbench.verify import TEXTURED
 from workbench.video.encode import write_frames
 from workbench.video.proxies import FrameReader
@@ -232,8 +234,8 @@ def test_fewer_scenes_leave_no_old_videos(short_run, tmp_path):
 
 def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
     """Killed at the 20th of 26 frames, blocks of 8: the two finished blocks are kept, and the end is the same."""
-    monkeypatch.setattr(features, "BLOCK", 8)
-    detect, looked_at = features.sift_features, []
+    monkeypatch.setattr(keypoints, "BLOCK", 8)
+    detect, looked_at = sift.sift_features, []
 
     def killed(*arguments):
         looked_at.append(1)
@@ -241,7 +243,7 @@ def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return detect(*arguments)
 
-    monkeypatch.setattr(features, "sift_features", killed)
+    monkeypatch.setattr(sift, "sift_features", killed)
     run = Run.create(tmp_path / "run", short)
     with pytest.raises(KeyboardInterrupt):
         quiet(run)
@@ -254,7 +256,7 @@ def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
 
 def test_killed_while_matching(short, short_run, tmp_path, monkeypatch):
     """Killed in the fourth block of 16 pairs: three finished blocks are kept, and the end is the same."""
-    monkeypatch.setattr(match, "BLOCK", 16)
+    monkeypatch.setattr(matches_module, "BLOCK", 16)
     pairs, tried = short_run[1]["pairs"], []
     compare = SuperGlue.match
 
@@ -323,7 +325,7 @@ def test_killed_in_the_middle_of_the_second_round(flann_run, short, tmp_path, mo
     found, counts = flann_run
     assert counts[1] > 16
     monkeypatch.setattr(stages, "write_videos", lambda *_, **__: None)
-    monkeypatch.setattr(match, "BLOCK", 8)
+    monkeypatch.setattr(matches_module, "BLOCK", 8)
     compare, tried = SiftFlann.match, []
     blocks = -(-counts[0] // 8)
 

@@ -35,7 +35,7 @@ from workbench.edit import flip_scenes
 from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.headless import CHAIN
-from workbench.match import SiftFlann
+from workbench.matching.nearest import SiftFlann
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.spread import run_cells

@@ -23,7 +23,8 @@ from training.matcher_network import folded, log_assignment, negative_log_likeli
 from training.matcher_scenes import clip_views, photograph_views, same_points, save_scene, write_scenes
 from training.warps import MEDIUM, SMALL, Warp, random_bend, random_homography, transformed
 from workbench.errors import UsageError
-from workbench.match import SiftExact, make_matcher
+from workbench.matching.matches import make_matcher
+from workbench.matching.nearest import SiftExact
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 

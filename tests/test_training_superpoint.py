@@ -15,9 +15,8 @@ from training.pictures import photographs
 from training.superpoint import losses, new_network, repeated, train
 from training.superpoint_views import blobs, label_map, make_batch
 from workbench.errors import UsageError
-from workbench.features import SuperPoint
+from workbench.matching.superpoint import SuperPoint, parabola_peaks, suppressed
 from workbench.storage.hloc import Features
-from workbench.superpoint import parabola_peaks, suppressed
 
 TINY = {"encoder": [8, 8, 8, 16], "decoder": 16, "descriptor": 16, "steps": 12, "pairs": 2, "size": [64, 48], "points": 20}
 TINY |= {"temperature": 0.1, "learning_rate": 5e-3, "warm_up": 2, "weight_decay": 0.01, "keypoint_threshold": 0.0}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import MissingStageError, RunError
-from workbench.features import extract
-from workbench.match import match_pairs
+from workbench.matching.keypoints import extract
+from workbench.matching.matches import match_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.register import UNRELATED
 from workbench.transforms import TRANSFORM, match_figures, register_pairs

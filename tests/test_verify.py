@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.candidates import nearest_pairs
 from workbench.embedding.views import matrix_view
+from workbench.matching.pairs import nearest_pairs
 from workbench.verify import pieces_of, probing_pairs, scenes_table, verify
 
 REACH = 4

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from plotly.callbacks import InputDeviceState, Points
 
-from tests.test_lightglue import save_tiny as save_lightglue
-from tests.test_superglue import save_tiny as save_superglue
+from tests.matching.test_lightglue import save_tiny as save_lightglue
+from tests.matching.test_superglue import save_tiny as save_superglue
 from workbench import pairview, widgets
 from workbench.errors import RunError
-from workbench.match import make_matcher
+from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.run import Run, kept
 from workbench.storage.hloc import open_h5, read_features
@@ -144,7 +144,7 @@ def test_a_changed_pair_changes_every_picture(inspector, ranked):
 def test_settings_count(inspector, monkeypatch):
     """A higher match threshold never gives more matches, a lower ratio neither; SuperGlue's weights are read once."""
     inspector["match-threshold"].value = 0.1
-    monkeypatch.setattr("workbench.superglue.load_pretrained", None)
+    monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
     found, flann = [], []
     for threshold in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
         inspector["match-threshold"].value = threshold

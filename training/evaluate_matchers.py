@@ -18,8 +18,10 @@ from training.light import blurred, noisy, relit
 from training.matcher_scenes import covering
 from training.pictures import photographs, read_photograph
 from training.warps import Viewpoint, Warp, random_homography
-from workbench.features import sift_features
-from workbench.match import Matcher, SiftExact, SiftFlann, make_matcher
+from workbench.matching.base import Matcher
+from workbench.matching.matches import make_matcher
+from workbench.matching.nearest import SiftExact, SiftFlann
+from workbench.matching.sift import sift_features
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 

@@ -19,7 +19,7 @@ from training.light import blurred, compressed, motion_blurred, noisy, relit
 from training.loop import finished
 from training.pictures import clips, photographs, read_clip, read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
-from workbench.features import sift_features
+from workbench.matching.sift import sift_features
 from workbench.storage.hloc import Features
 
 RADIUS = 3.0  # px: keypoints of two views closer than this are one point

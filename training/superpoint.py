@@ -25,11 +25,10 @@ from training.matcher_scenes import inside
 from training.pictures import photographs
 from training.superpoint_views import Batch, make_batch
 from training.warps import transformed
-from workbench.features import superpoint_features
-from workbench.match import SiftExact
+from workbench.matching.nearest import SiftExact
+from workbench.matching.superpoint import CELL, superpoint_features
 from workbench.models.backbones import torchvision
 from workbench.storage.hloc import Features
-from workbench.superpoint import CELL
 
 DETECTOR_WEIGHT = 6.0  # its gradient in the encoder is an order of magnitude below the descriptors', which would drown it
 VALIDATION_PAIRS = 2  # for each of the 12 conditions of training.evaluate_matchers

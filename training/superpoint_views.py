@@ -16,7 +16,7 @@ from torch import Tensor
 from training.matcher_scenes import harmed, inside
 from training.pictures import read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, random_homography, transformed
-from workbench.superpoint import CELL, parabola_peaks, suppressed
+from workbench.matching.superpoint import CELL, parabola_peaks, suppressed
 
 LONG_SIDE = 500  # px, of the photograph
 NEIGHBOURHOOD = 8.0  # px, standard deviation of the window of the local contrast

@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix, csc_matrix, diags
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 from scipy.sparse.linalg import spsolve
 
-from workbench.order import places_of
+from workbench.matching.pairs import places_of
 from workbench.register import THRESHOLD
 
 WIDTHS = (16, 8, 4, 2, 1)  # of the robust weights, one after the other, in units of the RANSAC threshold

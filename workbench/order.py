@@ -9,26 +9,6 @@ HAIR = 20  # of 65,000, the largest distance
 REACH = 3  # frames on either side of a cut through a loop
 
 
-def pair_matrix(frames: np.ndarray, pairs: np.ndarray, values: np.ndarray, missing: float) -> np.ndarray:
-    """Values of pairs as a symmetric (n, n) matrix over ``frames``; ``missing`` where a pair was not compared.
-
-    frames: (n,) int positions. pairs: (P, 2) int positions; pairs with a frame that is not among them are left out.
-    """
-    places = places_of(frames, pairs)
-    inside = (places >= 0).all(axis=1)
-    first, second = places[inside].T
-    matrix = np.full((len(frames), len(frames)), missing, dtype=np.float64)
-    matrix[first, second] = matrix[second, first] = np.asarray(values)[inside]
-    return matrix
-
-
-def places_of(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """(P, 2) int: where in ``frames``, (n,) int positions, both frames of every pair stand; -1 for a frame not among them."""
-    place = np.full(max(frames.max(initial=-1), pairs.max(initial=-1)) + 1, -1)
-    place[frames] = np.arange(len(frames))
-    return place[pairs]
-
-
 def blend(counts: np.ndarray, similarity: np.ndarray, alpha: float) -> np.ndarray:
     """The first design's similarity, (n, n), 0 to 1: ``alpha`` match counts (over their maximum) + (1 - alpha) embeddings.
 

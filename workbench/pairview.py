@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.features import detector
-from workbench.match import Matcher, make_matcher
+from workbench.matching.base import Matcher
+from workbench.matching.keypoints import detector
+from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
 from workbench.register import Registration, in_pixels_of
 from workbench.run import Run

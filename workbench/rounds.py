@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.candidates import not_among
-from workbench.match import make_matcher, match_pairs, pairs_key, split_known
+from workbench.matching.matches import make_matcher, match_pairs, pairs_key, split_known
+from workbench.matching.pairs import not_among
 from workbench.parameters import MatchParameters, RegisterParameters
 from workbench.storage.blocks import Each, Loaded, is_made_from, join_files
 from workbench.transforms import register_pairs
@@ -18,7 +18,7 @@ class Rounds:
     """Compares pairs of frames, round after round, each kept in a file of its own until all are joined.
 
     A killed run that asks for the same pairs again finds finished rounds as they were.
-    features_h5: from :func:`workbench.features.extract`. images: (N, h, w, 3) uint8 RGB working copies. key: fingerprint of the
+    features_h5: from :func:`workbench.matching.keypoints.extract`. images: (N, h, w, 3) uint8 RGB working copies. key: fingerprint of the
     features and the weights. parts: folder for the rounds. each: goes through blocks of pairs as ``map`` does, perhaps in other
     processes; then all paths are absolute. known: files with matches of the same features by the same matcher, which are not
     looked for again; ``taken`` counts the pairs found there. Raises :class:`~workbench.errors.ModelError` when weights cannot

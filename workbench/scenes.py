@@ -10,7 +10,8 @@ from workbench.confidence import link_confidence
 from workbench.distance import Settled, scaled, settle
 from workbench.embedding.distances import principal_distances
 from workbench.embedding.views import FineView, View
-from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, pair_matrix, shortest_path, turned
+from workbench.matching.pairs import pair_matrix
+from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, shortest_path, turned
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
 from workbench.register import UNRELATED

@@ -10,11 +10,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from workbench.candidates import nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends, sorted_pairs
 from workbench.confidence import WEAK, link_confidence
 from workbench.distance import Settled
 from workbench.embedding.views import View
+from workbench.matching.pairs import nearest_pairs, sorted_pairs
 from workbench.scenes import Scene, is_ring, known_pairs, scene_parts, settle_parts
+
+BAND = 3  # places; frames so near in the order are compared
+FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
 
 FIRST = 4  # pairs a frame to begin with
 STEP = 1 / 3  # pairs a frame that a round adds by way of a third frame; half as many at the ends of pieces
@@ -127,3 +130,57 @@ def _note(known: np.ndarray, pairs: np.ndarray) -> None:
 def _positions(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Pairs of indices into ``frames`` as pairs of positions, (P, 2) int, a < b, each once."""
     return np.unique(np.sort(frames[pairs], axis=1), axis=0)
+
+
+def pairs_along(order: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Pairs within three places of each other that were not compared so far: (P, 2) int, indices into the scene.
+
+    order: (n,) int. known: (n, n) bool, the pairs that were compared.
+    """
+    near = [np.stack([order[:-gap], order[gap:]], axis=1) for gap in range(1, min(BAND, len(order) - 1) + 1)]
+    pairs = np.concatenate([*near, np.zeros((0, 2), dtype=int)])
+    return pairs[~known[pairs[:, 0], pairs[:, 1]]]
+
+
+def pairs_of_ends(order: np.ndarray, distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
+    """Pairs that were not compared among the frames at which an order may have been joined wrongly: its two ends, then those
+    on both sides of the longest links. (P, 2) int, the most doubtful first, P <= ``most``.
+
+    order: (n,) int. distances, known: (n, n); known says which pairs were compared.
+    """
+    links = np.argsort(-distances[order[:-1], order[1:]], kind="stable")
+    places = np.concatenate([[0, len(order) - 1], np.stack([links, links + 1], axis=1).ravel()])
+    ends = order[list(dict.fromkeys(places.tolist()))]
+    pairs: list[tuple[int, int]] = []
+    for index, later in enumerate(ends):
+        if len(pairs) >= most:
+            break
+        pairs += [(later, earlier) for earlier in ends[:index] if not known[later, earlier]]
+    return np.array(pairs[: max(0, most)], dtype=int).reshape(-1, 2)
+
+
+def pairs_by_way_of_another(distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
+    """Pairs that were not compared but are both near to a third frame: (P, 2) int, the most promising first, P <= ``most``.
+
+    A neighbour of a neighbour is likely a neighbour (Dong, Moses and Li, WWW 2011). So wrongly joined pieces of an order find
+    their true ends, wherever these lie. distances: (n, n). known: (n, n) bool, the pairs that were compared. The way through
+    the third frame, which is one of the four nearest of either, must be at most twice as long as the distances of both to
+    their second nearest frames together.
+    """
+    count = len(distances)
+    if count < 3:
+        return np.zeros((0, 2), dtype=int)
+    ways = np.where(known, distances, np.inf)
+    np.fill_diagonal(ways, np.inf)
+    nearest = np.argsort(ways, axis=1, kind="stable")[:, : min(4, count - 1)]
+    detour = np.full((count, count), np.inf)
+    for column in range(nearest.shape[1]):
+        third = nearest[:, column]
+        detour = np.minimum(detour, ways[np.arange(count), third][:, None] + ways[third])
+    detour = np.minimum(detour, detour.T)
+    second = np.sort(ways, axis=1)[:, 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(known | ~np.triu(np.ones_like(known), 1), np.inf, detour / (second[:, None] + second[None]))
+    best = np.argsort(relative, axis=None, kind="stable")[: max(0, most)]
+    best = best[relative.flat[best] < FAR]
+    return np.stack(np.unravel_index(best, relative.shape), axis=1)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import candidates, cluster, search, verify
+from workbench import cluster, search, verify
 from workbench.align import align_scene
 from workbench.confidence import weak_links
 from workbench.embedding.embed import embed
@@ -22,7 +22,8 @@ from workbench.embedding.views import embedded_view, fine_view, frame_distances,
 from workbench.errors import ClusterError, RunError
 from workbench.evaluation.files import OrderRow, read_order, read_truth
 from workbench.evaluation.metrics import evaluate
-from workbench.features import extract
+from workbench.matching import pairs as pairs_module
+from workbench.matching.keypoints import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
 from workbench.parameters import (
@@ -137,7 +138,7 @@ def match_frames(
         pool = run.pool("pairs", replace(parameters, pairs_per_frame=0), ("features",), weights)
         rounds = Rounds(features, run.images(), parameters, key, parts, progress, each, pool.files() if pool else ())
         budget = parameters.pairs_per_frame
-        first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else candidates.all_pairs(labels)
+        first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else pairs_module.all_pairs(labels)
         table = rounds.compare(first)
         pieces = verify.pieces_of(labels, table)
         table = rounds.compare_more(table, verify.probing_pairs(pieces, embedded))
@@ -147,7 +148,7 @@ def match_frames(
             short = (looks.scene(frames) for frames in scenes if len(frames) <= LONG)
             table = search.search(short, rounds.compare, budget, table)
         else:
-            table = rounds.compare_more(table, candidates.all_pairs(verified.labels))
+            table = rounds.compare_more(table, pairs_module.all_pairs(verified.labels))
         rough = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
         for frames in scenes:
             if len(frames) > LONG:

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from workbench.candidates import nearest_pairs, not_among
 from workbench.confidence import link_confidence
 from workbench.errors import ParameterError
-from workbench.order import places_of, shortest_path
+from workbench.matching.pairs import nearest_pairs, not_among, places_of
+from workbench.order import shortest_path
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
 from workbench.scenes import Looks, OrderedScene, Scene, fused_matrices, known_pairs, order_scene, scene_parts, settle_parts

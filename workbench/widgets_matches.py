@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from workbench.errors import WorkbenchError
-from workbench.order import pair_matrix
+from workbench.matching.pairs import pair_matrix
 from workbench.pairview import MatchedPair, PairMatcher, ranked_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.register import Registration

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from workbench.embedding.images import thumbnail
-from workbench.order import places_of
+from workbench.matching.pairs import places_of
 from workbench.viz_matrices import MAX_MATRIX
 from workbench.widgets_frames import jpeg
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from workbench import features
 from workbench.errors import VideoError
+from workbench.matching import keypoints, sift
 from workbench.parameters import FeatureParameters
 
 SIZE = (640, 427)
@@ -31,7 +31,7 @@ def proxies(photograph):
 
 
 def test_shapes_types_and_units(photograph):
-    found = features.sift_features(photograph, 300, 0.01, SIZE)
+    found = sift.sift_features(photograph, 300, 0.01, SIZE)
     assert found.keypoints.shape == (300, 2) and found.keypoints.dtype == np.float32
     assert found.scores.shape == (300,) and found.scores.dtype == np.float32
     assert found.descriptors.shape == (128, 300) and found.descriptors.dtype == np.float32
@@ -42,8 +42,8 @@ def test_shapes_types_and_units(photograph):
 
 
 def test_the_strongest_are_kept(photograph):
-    many = features.sift_features(photograph, 8192, 0.01, SIZE)
-    few = features.sift_features(photograph, 50, 0.01, SIZE)
+    many = sift.sift_features(photograph, 8192, 0.01, SIZE)
+    few = sift.sift_features(photograph, 50, 0.01, SIZE)
     assert len(many) > 500
     assert np.array_equal(few.keypoints, many.keypoints[:50])
 
@@ -52,15 +52,15 @@ def test_points_that_are_spread_out():
     """Strongest first, radius 3. The place (0, 0) stays with both its points and drops both at (3, 0), which drop nothing then:
     (5, 0) stays. A radius smaller than all distances drops nothing."""
     points = np.array([[0, 0], [0, 0], [3, 0], [3, 0], [5, 0], [1, 0], [5, 2.5], [0, 4]])
-    assert features.spread_out(points, 3).tolist() == [True, True, False, False, True, False, False, True]
-    assert features.spread_out(points, 0.5).all()
+    assert sift.spread_out(points, 3).tolist() == [True, True, False, False, True, False, False, True]
+    assert sift.spread_out(points, 0.5).all()
 
 
 def test_suppression_radius(photograph):
     """No two places are within the radius, and everything that was dropped has something stronger within it. Of a place that
     stays all orientations stay, and the number of keypoints is filled up with weaker ones."""
-    everything = features.sift_features(photograph, 8192, 0.01, SIZE)
-    spread = features.sift_features(photograph, 8192, 0.01, SIZE, nms_radius=6)
+    everything = sift.sift_features(photograph, 8192, 0.01, SIZE)
+    spread = sift.sift_features(photograph, 8192, 0.01, SIZE, nms_radius=6)
     places = np.unique(spread.keypoints, axis=0)
     apart = np.linalg.norm(places[:, None] - places[None], axis=2)
     assert (apart[~np.eye(len(places), dtype=bool)] > 6).all()
@@ -73,14 +73,14 @@ def test_suppression_radius(photograph):
     for k in np.flatnonzero(~stays):
         near = np.linalg.norm(spread.keypoints - everything.keypoints[k], axis=1) <= 6.001
         assert spread.scores[near].max() >= everything.scores[k]
-    few = features.detector(FeatureParameters(max_keypoints=100, nms_radius=6))(photograph, SIZE)
+    few = keypoints.detector(FeatureParameters(max_keypoints=100, nms_radius=6))(photograph, SIZE)
     assert np.array_equal(few.keypoints, spread.keypoints[:100])
 
 
 def test_suppression_radius_is_in_pixels_of_the_copy(photograph):
     """The same picture as the copy of an original of twice the size: the same keypoints stay."""
-    single = features.sift_features(photograph, 300, 0.01, SIZE, nms_radius=5)
-    double = features.sift_features(photograph, 300, 0.01, (1280, 854), nms_radius=5)
+    single = sift.sift_features(photograph, 300, 0.01, SIZE, nms_radius=5)
+    double = sift.sift_features(photograph, 300, 0.01, (1280, 854), nms_radius=5)
     assert np.allclose((double.keypoints + 0.5) / 2 - 0.5, single.keypoints, atol=1e-3)
     assert np.array_equal(double.descriptors, single.descriptors)
 
@@ -88,8 +88,8 @@ def test_suppression_radius_is_in_pixels_of_the_copy(photograph):
 def test_keypoints_are_in_pixels_of_the_original(photograph):
     """Keypoints of a half-size copy lie on those of the original: half pixels are counted as hloc counts them."""
     half = cv2.resize(photograph[:426], (320, 213), interpolation=cv2.INTER_AREA)
-    small = features.sift_features(half, 200, 0.01, (640, 426)).keypoints
-    full = features.sift_features(photograph[:426], 8192, 0.0, (640, 426)).keypoints
+    small = sift.sift_features(half, 200, 0.01, (640, 426)).keypoints
+    full = sift.sift_features(photograph[:426], 8192, 0.0, (640, 426)).keypoints
     distance = np.linalg.norm(small[:, None] - full[None], axis=2)
     close = distance.min(axis=1) < 1.5
     assert close.mean() > 0.6
@@ -98,25 +98,25 @@ def test_keypoints_are_in_pixels_of_the_original(photograph):
 
 
 def test_same_bytes_every_time(photograph):
-    first, second = (features.sift_features(photograph, 400, 0.01, SIZE) for _ in range(2))
+    first, second = (sift.sift_features(photograph, 400, 0.01, SIZE) for _ in range(2))
     assert first.keypoints.tobytes() == second.keypoints.tobytes()
     assert first.descriptors.tobytes() == second.descriptors.tobytes()
 
 
 def test_an_image_without_keypoints():
-    found = features.sift_features(np.full((60, 80, 3), 127, np.uint8), 100, 0.01, (160, 120))
+    found = sift.sift_features(np.full((60, 80, 3), 127, np.uint8), 100, 0.01, (160, 120))
     assert found.keypoints.shape == (0, 2) and found.scores.shape == (0,) and found.descriptors.shape == (128, 0)
 
 
 @pytest.mark.parametrize("image", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.float32)])
 def test_not_an_image(image):
     with pytest.raises(VideoError, match="uint8 RGB"):
-        features.sift_features(image, 100, 0.01, (9, 9))
+        sift.sift_features(image, 100, 0.01, (9, 9))
 
 
 def test_file_layout(proxies, tmp_path):
     parameters = FeatureParameters(max_keypoints=60)
-    out = features.extract(proxies, (1280, 851), parameters, tmp_path / "features.h5", "inputs", False)
+    out = keypoints.extract(proxies, (1280, 851), parameters, tmp_path / "features.h5", "inputs", False)
     with h5py.File(out) as file:
         assert list(file) == [f"{frame:06d}.png" for frame in range(70)]
         group = file["000003.png"]
@@ -135,7 +135,7 @@ def test_opencvs_own_threshold(photograph, tmp_path):
         "preset": FeatureParameters(keypoints="sift-opencv", max_keypoints=8192, contrast_threshold=0.0),
         "by hand": FeatureParameters(max_keypoints=8192, contrast_threshold=0.04),
     }.items():
-        out = features.extract(photograph[None], SIZE, chosen, tmp_path / f"{name}.h5", "inputs", False)
+        out = keypoints.extract(photograph[None], SIZE, chosen, tmp_path / f"{name}.h5", "inputs", False)
         with h5py.File(out) as file:
             found[name] = file["000000.png/keypoints"][()]
     assert np.array_equal(found["preset"], found["by hand"])
@@ -145,8 +145,8 @@ def test_opencvs_own_threshold(photograph, tmp_path):
 
 def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_path, monkeypatch):
     parameters = FeatureParameters(max_keypoints=60)
-    whole = features.extract(proxies, SIZE, parameters, tmp_path / "whole.h5", "inputs", False)
-    seen, detect = [], features.sift_features
+    whole = keypoints.extract(proxies, SIZE, parameters, tmp_path / "whole.h5", "inputs", False)
+    seen, detect = [], sift.sift_features
 
     def killed_at_66(image, *rest):
         seen.append(image)
@@ -154,10 +154,10 @@ def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_p
             raise KeyboardInterrupt
         return detect(image, *rest)
 
-    monkeypatch.setattr(features, "sift_features", killed_at_66)
+    monkeypatch.setattr(keypoints, "sift_features", killed_at_66)
     with pytest.raises(KeyboardInterrupt):
-        features.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
-    out = features.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
+        keypoints.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
+    out = keypoints.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
     # The first block of 64 was not done again; other threads may have begun a few frames more when one was killed.
     assert 67 + 6 <= len(seen) <= 67 + 6 + 2 * os.cpu_count()
     assert out.read_bytes() == whole.read_bytes()
@@ -165,6 +165,6 @@ def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_p
 
 
 def test_sift_needs_no_torch():
-    code = "import sys, workbench.features, workbench.match, workbench.register; print('torch' in sys.modules)"
+    code = "import sys, workbench.matching.keypoints, workbench.matching.matches, workbench.register; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import torch
 
+from workbench.matching.base import as_features, checked_image
+from workbench.storage.hloc import Features
+
 CELL = 8  # px: a cell of the network's maps is 8 x 8 pixels
 
 
@@ -76,3 +79,35 @@ def _strongest(scores: np.ndarray, decoder: Any) -> tuple[np.ndarray, np.ndarray
     if decoder.max_keypoints >= 0:
         order = order[: decoder.max_keypoints]
     return np.column_stack([x, y])[order], scores[y, x][order]
+
+
+class SuperPoint:
+    """SuperPoint (DeTone, Malisiewicz and Rabinovich, CVPR workshop 2018) through transformers, to a fraction of a pixel.
+
+    name: bundled name, hub name or local folder of transformers' SuperPointForKeypointDetection. keypoint_threshold: the
+    probability a keypoint needs, 0 to 1; nms_radius: px of the picture; 0 leaves what the weights' configuration says.
+    Raises :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
+    """
+
+    def __init__(self, name: str, max_keypoints: int, keypoint_threshold: float = 0.0, nms_radius: int = 0) -> None:
+        from workbench.models.pretrained import load_pretrained
+
+        model = load_pretrained("SuperPointForKeypointDetection", name, "--features.superpoint_model")
+        self.model = model.to(memory_format=torch.channels_last)  # the convolutions take a third less time
+        # The decoder copies its settings when it is made, so the configuration alone would change nothing.
+        decoder = self.model.keypoint_decoder
+        decoder.max_keypoints = max_keypoints
+        decoder.keypoint_threshold = keypoint_threshold or decoder.keypoint_threshold
+        decoder.nms_radius = nms_radius or decoder.nms_radius
+
+    def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
+        """Features of an (h, w, 3) uint8 RGB image, strongest first; scores are probabilities, 0 to 1."""
+        return superpoint_features(self.model, image, original_size)
+
+
+def superpoint_features(model: Any, image: np.ndarray, original_size: tuple[int, int]) -> Features:
+    """Features of an (h, w, 3) uint8 RGB image by a SuperPoint model that is loaded, with the model's own settings."""
+    # Grey as transformers' image processor makes it (ITU-R 601), 0 to 1.
+    gray = (checked_image(image).astype(np.float32) / 255) @ np.array([0.2989, 0.587, 0.114], dtype=np.float32)
+    points, scores, descriptors = find(model, gray)
+    return as_features(points, scores, descriptors, image, original_size)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_superglue import (
+from tests.matching.test_superglue import (
     SIZE,
     as_dictionary,
     at_whole_pixels,
@@ -20,10 +20,12 @@ from workbench.models.backbones import torchvision
 torchvision()
 from transformers import LightGlueConfig, LightGlueForKeypointMatching
 
-from workbench import match
 from workbench.errors import ModelError
-from workbench.features import SuperPoint, extract, sift_features
-from workbench.lightglue import LightGlue
+from workbench.matching import matches as matches_module
+from workbench.matching.keypoints import extract
+from workbench.matching.lightglue import LightGlue
+from workbench.matching.sift import sift_features
+from workbench.matching.superpoint import SuperPoint
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.storage.hloc import open_h5, read_matches
 
@@ -138,7 +140,9 @@ def test_features_and_matches_files(tiny, tmp_path):
     features_h5 = extract(np.stack(shifted_views()), SIZE, chosen, tmp_path / "features.h5", "key", False)
     wanted = MatchParameters(matcher="lightglue", model=str(tiny / "lightglue"), match_threshold=THRESHOLD)
     pairs = np.array([[0, 1]])
-    first, second = (match.match_pairs(features_h5, pairs, wanted, tmp_path / name, "key", False) for name in ("1.h5", "2.h5"))
+    first, second = (
+        matches_module.match_pairs(features_h5, pairs, wanted, tmp_path / name, "key", False) for name in ("1.h5", "2.h5")
+    )
     assert first.read_bytes() == second.read_bytes()
     with open_h5(first) as file:
         matches, scores = read_matches(file, 0, 1)

@@ -3,15 +3,14 @@
 import numpy as np
 import torch
 
-from workbench.match import Matches
+from workbench.matching.base import Matches, NetworkMatcher
 from workbench.models.pretrained import load_pretrained
-from workbench.network_matcher import NetworkMatcher
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 
 class LightGlue(NetworkMatcher):
-    """LightGlue (Lindenberger, Sarlin and Pollefeys, ICCV 2023) as a :class:`workbench.match.Matcher`.
+    """LightGlue (Lindenberger, Sarlin and Pollefeys, ICCV 2023) as a :class:`workbench.matching.base.Matcher`.
 
     Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. Easy pairs
     stop at an early layer, as the model's configuration says. Raises :class:`~workbench.errors.ModelError` when the

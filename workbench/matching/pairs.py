@@ -7,9 +7,6 @@ import pandas as pd
 
 from workbench.embedding.views import View, blocks
 
-BAND = 3  # places; frames so near in the order are compared
-FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
-
 
 def all_pairs(labels: np.ndarray) -> np.ndarray:
     """Every pair inside every scene: (P, 2) int, a < b, sorted. labels: (N,) int, -1 = outlier."""
@@ -26,60 +23,6 @@ def nearest_pairs(labels: np.ndarray, views: Sequence[View], pairs_per_frame: in
     return sorted_pairs(
         [_nearest(np.flatnonzero(labels == scene), views, pairs_per_frame) for scene in range(labels.max(initial=-1) + 1)]
     )
-
-
-def pairs_along(order: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Pairs within three places of each other that were not compared so far: (P, 2) int, indices into the scene.
-
-    order: (n,) int. known: (n, n) bool, the pairs that were compared.
-    """
-    near = [np.stack([order[:-gap], order[gap:]], axis=1) for gap in range(1, min(BAND, len(order) - 1) + 1)]
-    pairs = np.concatenate([*near, np.zeros((0, 2), dtype=int)])
-    return pairs[~known[pairs[:, 0], pairs[:, 1]]]
-
-
-def pairs_of_ends(order: np.ndarray, distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
-    """Pairs that were not compared among the frames at which an order may have been joined wrongly: its two ends, then those
-    on both sides of the longest links. (P, 2) int, the most doubtful first, P <= ``most``.
-
-    order: (n,) int. distances, known: (n, n); known says which pairs were compared.
-    """
-    links = np.argsort(-distances[order[:-1], order[1:]], kind="stable")
-    places = np.concatenate([[0, len(order) - 1], np.stack([links, links + 1], axis=1).ravel()])
-    ends = order[list(dict.fromkeys(places.tolist()))]
-    pairs: list[tuple[int, int]] = []
-    for index, later in enumerate(ends):
-        if len(pairs) >= most:
-            break
-        pairs += [(later, earlier) for earlier in ends[:index] if not known[later, earlier]]
-    return np.array(pairs[: max(0, most)], dtype=int).reshape(-1, 2)
-
-
-def pairs_by_way_of_another(distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
-    """Pairs that were not compared but are both near to a third frame: (P, 2) int, the most promising first, P <= ``most``.
-
-    A neighbour of a neighbour is likely a neighbour (Dong, Moses and Li, WWW 2011). So wrongly joined pieces of an order find
-    their true ends, wherever these lie. distances: (n, n). known: (n, n) bool, the pairs that were compared. The way through
-    the third frame, which is one of the four nearest of either, must be at most twice as long as the distances of both to
-    their second nearest frames together.
-    """
-    count = len(distances)
-    if count < 3:
-        return np.zeros((0, 2), dtype=int)
-    ways = np.where(known, distances, np.inf)
-    np.fill_diagonal(ways, np.inf)
-    nearest = np.argsort(ways, axis=1, kind="stable")[:, : min(4, count - 1)]
-    detour = np.full((count, count), np.inf)
-    for column in range(nearest.shape[1]):
-        third = nearest[:, column]
-        detour = np.minimum(detour, ways[np.arange(count), third][:, None] + ways[third])
-    detour = np.minimum(detour, detour.T)
-    second = np.sort(ways, axis=1)[:, 1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(known | ~np.triu(np.ones_like(known), 1), np.inf, detour / (second[:, None] + second[None]))
-    best = np.argsort(relative, axis=None, kind="stable")[: max(0, most)]
-    best = best[relative.flat[best] < FAR]
-    return np.stack(np.unravel_index(best, relative.shape), axis=1)
 
 
 def not_among(pairs: np.ndarray, table: pd.DataFrame) -> np.ndarray:
@@ -125,3 +68,23 @@ def _wishes(frames: np.ndarray, view: View, reach: int) -> np.ndarray:
 def _pairs_of(frames: np.ndarray) -> np.ndarray:
     first, second = np.triu_indices(len(frames), 1)
     return np.stack([frames[first], frames[second]], axis=1)
+
+
+def pair_matrix(frames: np.ndarray, pairs: np.ndarray, values: np.ndarray, missing: float) -> np.ndarray:
+    """Values of pairs as a symmetric (n, n) matrix over ``frames``; ``missing`` where a pair was not compared.
+
+    frames: (n,) int positions. pairs: (P, 2) int positions; pairs with a frame that is not among them are left out.
+    """
+    places = places_of(frames, pairs)
+    inside = (places >= 0).all(axis=1)
+    first, second = places[inside].T
+    matrix = np.full((len(frames), len(frames)), missing, dtype=np.float64)
+    matrix[first, second] = matrix[second, first] = np.asarray(values)[inside]
+    return matrix
+
+
+def places_of(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """(P, 2) int: where in ``frames``, (n,) int positions, both frames of every pair stand; -1 for a frame not among them."""
+    place = np.full(max(frames.max(initial=-1), pairs.max(initial=-1)) + 1, -1)
+    place[frames] = np.arange(len(frames))
+    return place[pairs]

@@ -19,14 +19,16 @@ from workbench.models.backbones import torchvision
 torchvision()
 from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
 
-from workbench import match
 from workbench.errors import ModelError
-from workbench.features import SuperPoint, extract, sift_features
+from workbench.matching import matches as matches_module
+from workbench.matching.keypoints import extract
+from workbench.matching.sift import sift_features
+from workbench.matching.superglue import Network, SuperGlue
+from workbench.matching.superpoint import SuperPoint
 from workbench.models import registry
 from workbench.models.pretrained import load_pretrained
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.storage.hloc import Features, open_h5, read_matches
-from workbench.superglue import Network, SuperGlue
 
 SIZE = (320, 200)
 
@@ -110,7 +112,7 @@ def public(model, views, keypoint_threshold):
 
 def at_whole_pixels(monkeypatch):
     """SuperPoint's keypoints and descriptors where the public ``forward`` has them, not to a fraction of a pixel."""
-    monkeypatch.setattr("workbench.superpoint.parabola_peaks", lambda values, pixels: pixels.astype(np.float64))
+    monkeypatch.setattr("workbench.matching.superpoint.parabola_peaks", lambda values, pixels: pixels.astype(np.float64))
 
 
 def as_dictionary(points_a, points_b, matches, scores):
@@ -188,7 +190,7 @@ def test_tuned_matcher_keeps_the_weights(tiny, views, monkeypatch):
     before = first.match([a], [b])[0]
     changed = parameters(tiny / "superglue", match_threshold=0.3, sinkhorn_iterations=2)
     expected = SuperGlue(changed).match([a], [b])[0]
-    monkeypatch.setattr("workbench.superglue.load_pretrained", None)
+    monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
     found = first.tuned(changed).match([a], [b])[0]
     assert (found[0] == expected[0]).all() and (found[1] == expected[1]).all()
     assert (found[1] != before[1]).any(), "the iterations count"
@@ -200,8 +202,8 @@ def test_sift_keypoints_with_superglue_end_to_end(views, tmp_path):
     images = np.stack([*views, np.zeros_like(views[0])])
     features_h5 = extract(images, SIZE, FeatureParameters(max_keypoints=80), tmp_path / "features.h5", "key", False)
     pairs, chosen = np.array([[0, 1], [0, 2]]), parameters(tmp_path / "superglue")
-    first = match.match_pairs(features_h5, pairs, chosen, tmp_path / "first.h5", "key", False)
-    second = match.match_pairs(features_h5, pairs, chosen, tmp_path / "second.h5", "key", False)
+    first = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "first.h5", "key", False)
+    second = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "second.h5", "key", False)
     assert first.read_bytes() == second.read_bytes()
     with open_h5(first) as file:
         matches, scores = read_matches(file, 0, 1)

@@ -9,8 +9,8 @@ from workbench.models.backbones import torchvision
 torchvision()
 from transformers.models.superglue import modeling_superglue
 
-from workbench import sinkhorn
-from workbench.sinkhorn import WIDEST, transport
+from workbench.matching import superglue
+from workbench.matching.superglue import WIDEST, transport
 
 
 def in_logarithms(scores, dustbin, keypoints, iterations):
@@ -54,8 +54,8 @@ def test_extreme_scores(above, kind, monkeypatch):
     if kind == "all but one":
         scores[3, 5] = -torch.inf
     calls = []
-    original = sinkhorn._in_logarithms
-    monkeypatch.setattr(sinkhorn, "_in_logarithms", lambda *arguments: calls.append(1) or original(*arguments))
+    original = superglue._in_logarithms
+    monkeypatch.setattr(superglue, "_in_logarithms", lambda *arguments: calls.append(1) or original(*arguments))
     for iterations in (1, 20, 200):
         found = transport(scores, 0.0, 50, iterations)
         truth = in_logarithms(scores.double(), 0.0, 50, iterations)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from workbench.candidates import all_pairs, nearest_pairs, pairs_along, pairs_by_way_of_another, pairs_of_ends
 from workbench.embedding.views import matrix_view
+from workbench.matching.pairs import all_pairs, nearest_pairs
+from workbench.search import pairs_along, pairs_by_way_of_another, pairs_of_ends
 
 
 def line(count, seed=0):

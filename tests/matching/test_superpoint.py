@@ -9,16 +9,16 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from tests.test_superglue import liven, save_tiny, tiny_detector
+from tests.matching.test_superglue import liven, save_tiny, tiny_detector
 from workbench.models.backbones import torchvision
 
 torchvision()
 from transformers import SuperPointForKeypointDetection
 from transformers.models.superpoint.modeling_superpoint import simple_nms
 
-from workbench.features import detector
+from workbench.matching.keypoints import detector
+from workbench.matching.superpoint import find, parabola_peaks, suppressed
 from workbench.parameters import FeatureParameters
-from workbench.superpoint import find, parabola_peaks, suppressed
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Keypoints of every frame, which pairs of frames to match, and the correspondences between two frames."""
