@@ -8,9 +8,9 @@ import pytest
 
 from workbench import pairview
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.register import in_pixels_of
+from workbench.registration.pair import in_pixels_of
+from workbench.registration.tables import TRANSFORM
 from workbench.storage.hloc import open_h5, read_features, read_matches
-from workbench.transforms import TRANSFORM
 
 
 @pytest.fixture(autouse=True)

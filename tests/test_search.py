@@ -9,7 +9,7 @@ from workbench import search as module
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.parameters import OrderParameters
-from workbench.register import UNRELATED
+from workbench.registration.pair import UNRELATED
 from workbench.scenes import Looks, is_still, known_pairs, order_scene, scene_parts
 from workbench.search import first_pairs, search
 

@@ -15,11 +15,11 @@ from workbench.matching.base import Matcher
 from workbench.matching.keypoints import detector
 from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
-from workbench.register import Registration, in_pixels_of
+from workbench.registration.pair import Registration, in_pixels_of
+from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
 from workbench.stages import run_threshold
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
-from workbench.transforms import TRANSFORM, register_features
 from workbench.viz_pairs import match_picture
 
 

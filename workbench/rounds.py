@@ -10,8 +10,8 @@ import pandas as pd
 from workbench.matching.matches import make_matcher, match_pairs, pairs_key, split_known
 from workbench.matching.pairs import not_among
 from workbench.parameters import MatchParameters, RegisterParameters
+from workbench.registration.tables import register_pairs
 from workbench.storage.blocks import Each, Loaded, is_made_from, join_files
-from workbench.transforms import register_pairs
 
 
 class Rounds:
@@ -45,7 +45,7 @@ class Rounds:
         self.taken, self._matched, self._seconds = 0, 0, 0.0
 
     def compare(self, pairs: np.ndarray) -> pd.DataFrame:
-        """Match and register pairs, (P, 2) int, a < b: the rows of :func:`workbench.transforms.register_pairs`."""
+        """Match and register pairs, (P, 2) int, a < b: the rows of :func:`workbench.registration.tables.register_pairs`."""
         file = self.parts / f"matches-round{len(self.files) + 1}.h5"
         if not is_made_from(file, self.parameters.as_dict(), pairs_key(self.key, pairs)):
             given = self.features_h5, pairs, self.parameters, file, self.key, self.progress, self.matcher

@@ -14,7 +14,7 @@ from workbench.matching.pairs import pair_matrix
 from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, shortest_path, turned
 from workbench.parameters import OrderParameters
 from workbench.refine import refine
-from workbench.register import UNRELATED
+from workbench.registration.pair import UNRELATED
 
 STILL = 0.002  # of the image diagonal, about 1 px on the working copy
 
@@ -78,7 +78,7 @@ def frames_of(labels: np.ndarray) -> list[np.ndarray]:
 def known_pairs(frames: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     """(n, n) bool: which pairs of a scene were compared; a frame and itself count as compared.
 
-    table: rows of :func:`workbench.transforms.register_pairs`, those of other scenes too.
+    table: rows of :func:`workbench.registration.tables.register_pairs`, those of other scenes too.
     """
     pairs = table[["a", "b"]].to_numpy()
     known = pair_matrix(frames, pairs, np.ones(len(pairs)), 0) > 0

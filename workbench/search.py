@@ -41,7 +41,7 @@ def first_pairs(labels: np.ndarray, views: Sequence[View], pairs_per_frame: int)
 def search(scenes: Iterable[Scene], compare: Compare, pairs_per_frame: int, table: pd.DataFrame) -> pd.DataFrame:
     """Compare at most ``pairs_per_frame`` pairs a frame in every scene, where they tell most about its order.
 
-    table: rows of :func:`workbench.transforms.register_pairs` of the pairs compared so far, those of :func:`first_pairs` among
+    table: rows of :func:`workbench.registration.tables.register_pairs` of the pairs compared so far, those of :func:`first_pairs` among
     them. compare: called once a round with new pairs of several scenes, sorted, each once. Returns all rows, sorted by pair.
     """
     tables = [table]

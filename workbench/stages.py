@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from workbench import cluster, search, verify
-from workbench.align import align_scene
 from workbench.confidence import weak_links
 from workbench.embedding.embed import embed
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
@@ -40,14 +39,15 @@ from workbench.parameters import (
     WriteParameters,
 )
 from workbench.rearrange import apply_edits, computed_order
+from workbench.registration.alignment import align_scene
+from workbench.registration.stabilise import moved, steady_transforms
+from workbench.registration.tables import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.rounds import Rounds
 from workbench.run import Run
 from workbench.scenes import Looks, frames_of, order_scene
-from workbench.stabilise import moved, steady_transforms
 from workbench.storage.blocks import Each
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.stretches import LONG, order_long, search_long
-from workbench.transforms import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
 
@@ -235,7 +235,7 @@ def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False,
 
 
 def steady_moves(run: Run) -> np.ndarray:
-    """(N, 2, 3) float64: where :func:`workbench.stabilise.steady_transforms` puts every frame, px of the original."""
+    """(N, 2, 3) float64: where :func:`workbench.registration.stabilise.steady_transforms` puts every frame, px of the original."""
     table, size = run.alignment(), (run.info("video")["width"], run.info("video")["height"])
     moves = np.tile(np.eye(2, 3), (len(table), 1, 1))
     for scene in range(table["scene"].max() + 1):

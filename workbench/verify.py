@@ -58,7 +58,7 @@ def pieces_of(labels: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     """(N,) int: frames of a scene that register to each other, through a chain of pairs, have the same number; outliers and
     frames in chains of fewer than three have -1.
 
-    labels: (N,) int from DBSCAN. table: rows of :func:`workbench.transforms.register_pairs`.
+    labels: (N,) int from DBSCAN. table: rows of :func:`workbench.registration.tables.register_pairs`.
     """
     pairs = table.loc[table["model"] != "none", ["a", "b"]].to_numpy()
     inside = pairs[(labels[pairs[:, 0]] == labels[pairs[:, 1]]) & (labels[pairs[:, 0]] >= 0)]
@@ -131,7 +131,7 @@ def verify(labels: np.ndarray, pieces: np.ndarray, table: pd.DataFrame, keypoint
     - pieces of two scenes are joined when at least three pairs of them have twelve inliers.
 
     labels: (N,) int from DBSCAN. pieces: (N,) from :func:`pieces_of`. table: rows of
-    :func:`workbench.transforms.register_pairs`, those of :func:`probing_pairs` among them. keypoints: (N,) int, of every frame.
+    :func:`workbench.registration.tables.register_pairs`, those of :func:`probing_pairs` among them. keypoints: (N,) int, of every frame.
     """
     registered = table[table["model"] != "none"]
     a, b = registered["a"].to_numpy(), registered["b"].to_numpy()

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.register import in_pixels_of
+from workbench.registration.pair import in_pixels_of
 from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, evenly, new_axes
 
 MAX_FRAMES = 60  # laid on each other: a median needs them all in memory
@@ -85,7 +85,7 @@ def alignment_error_plot(
     """Reprojection error of every frame along the restored order, of all pairs together and of plain chaining.
 
     order: (n,) int, place of every frame in the scene. error, chained_error: (n,) float, px of the original, see
-    :class:`workbench.align.Alignment`; frames without one (NaN) are marked on the axis.
+    :class:`workbench.registration.alignment.Alignment`; frames without one (NaN) are marked on the axis.
     """
     place = np.asarray(order)
     along = np.argsort(place, kind="stable")

@@ -34,7 +34,7 @@ def plot_matches(
 
     keypoints_a, keypoints_b: (K, 2) and (L, 2) float, x and y in px. matches0: (K,) int, index into b or -1.
     scores: (K,) float, confidence of each match, 0 to 1. inliers: (M,) bool for the M matches in the order of the
-    keypoints of a, as :class:`workbench.register.Registration` has it; those that disagree are dashed in one colour.
+    keypoints of a, as :class:`workbench.registration.pair.Registration` has it; those that disagree are dashed in one colour.
     max_lines: of more matches only so many are drawn, picked evenly from sure to unsure. scale: px of the picture for
     one px of the keypoints (one number, or one for x and one for y), for working copies of larger originals.
     """

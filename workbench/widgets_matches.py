@@ -13,7 +13,7 @@ from workbench.errors import WorkbenchError
 from workbench.matching.pairs import pair_matrix
 from workbench.pairview import MatchedPair, PairMatcher, ranked_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.register import Registration
+from workbench.registration.pair import Registration
 from workbench.run import Run, kept
 from workbench.viz_pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
 from workbench.viz_pictures import scene_name

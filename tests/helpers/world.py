@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.embedding.views import matrix_view
 from workbench.parameters import OrderParameters
-from workbench.register import UNRELATED
+from workbench.registration.pair import UNRELATED
 from workbench.scenes import Looks, frames_of, order_scene
 from workbench.search import first_pairs, search
 

@@ -147,7 +147,7 @@ class Contents:
         return self._table("scenes.csv", "scene")["scene"].to_numpy()
 
     def transforms(self) -> pd.DataFrame:
-        """The table of registered pairs; see :func:`workbench.transforms.register_pairs`."""
+        """The table of registered pairs; see :func:`workbench.registration.tables.register_pairs`."""
         self.require("register")
         last = (self.frames or 2**53) - 1
         return read_table(self.path / "transforms.csv", {"a": (0, last), "b": (0, last)})
@@ -175,7 +175,7 @@ class Contents:
         return table[table["scene"] == scene].sort_values("rough")["position"].to_numpy()
 
     def alignment(self) -> pd.DataFrame:
-        """Where every frame lies on its scene's reference frame; see :func:`workbench.transforms.alignment_table`."""
+        """Where every frame lies on its scene's reference frame; see :func:`workbench.registration.tables.alignment_table`."""
         self.require("align")
         return self._table("alignment.csv", "scene", "reference")
 

@@ -12,7 +12,7 @@ the black, because it stays still until it must move.
 import cv2
 import numpy as np
 
-from workbench.align import Alignment, similarity_matrices
+from workbench.registration.alignment import Alignment, similarity_matrices
 
 LEAST_COVER = 0.8  # share of the canvas that every frame must cover for the scene to be locked
 SMOOTHING = 10.0  # frames, sigma: shaking is faster, a camera that is moved on purpose slower

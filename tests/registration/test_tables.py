@@ -8,8 +8,8 @@ from workbench.errors import MissingStageError, RunError
 from workbench.matching.keypoints import extract
 from workbench.matching.matches import match_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.register import UNRELATED
-from workbench.transforms import TRANSFORM, match_figures, register_pairs
+from workbench.registration.pair import UNRELATED
+from workbench.registration.tables import TRANSFORM, match_figures, register_pairs
 
 COLUMNS = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
 SIZE = (320, 240)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from workbench import register
 from workbench.embedding import images
 from workbench.matching.nearest import SiftExact
 from workbench.matching.sift import sift_features
+from workbench.registration import pair
 
 SIZE = (600, 400)
 
@@ -46,7 +46,7 @@ def view():
 def test_known_transform_among_outliers(truth):
     transform = similarity(*truth)
     a, b = points_moved(transform, 120, outliers=50)
-    found = register.register_pair(a, b, 200, SIZE)
+    found = pair.register_pair(a, b, 200, SIZE)
     assert found.model == "similarity" and found.transform.dtype == np.float64
     assert corner_error(found.transform, transform) < 0.5
     assert found.inliers[:70].all() and found.inliers[70:].sum() <= 2
@@ -64,22 +64,22 @@ def test_a_photograph_warped_and_darkened(view):
     a, b = (sift_features(image, 400, 0.01, SIZE) for image in (view, darker))
     matches, _ = SiftExact(0.8).match([a], [b])[0]
     good = matches >= 0
-    found = register.register_pair(a.keypoints[good], b.keypoints[matches[good]], min(len(a), len(b)), SIZE)
+    found = pair.register_pair(a.keypoints[good], b.keypoints[matches[good]], min(len(a), len(b)), SIZE)
     assert corner_error(found.transform, transform) < 0.5
     assert found.inlier_share > 0.3
 
     rank_a, rank_b = images.rank_thumbnail(view), images.rank_thumbnail(darker)
-    right = register.residual(rank_a, rank_b, found.transform, SIZE)
-    unmoved = register.residual(rank_a, rank_b, np.eye(2, 3), SIZE)
+    right = pair.residual(rank_a, rank_b, found.transform, SIZE)
+    unmoved = pair.residual(rank_a, rank_b, np.eye(2, 3), SIZE)
     assert right < 0.3 * unmoved
 
 
 def test_transform_is_the_same_every_time():
     a, b = points_moved(similarity(1.05, 3, 2, 2), 300, outliers=200)
-    first = register.register_pair(a, b, 300, SIZE)
+    first = pair.register_pair(a, b, 300, SIZE)
     cv2.setRNGSeed(99)
-    register.register_pair(b, a, 300, SIZE)
-    second = register.register_pair(a, b, 300, SIZE)
+    pair.register_pair(b, a, 300, SIZE)
+    second = pair.register_pair(a, b, 300, SIZE)
     assert first.transform.tobytes() == second.transform.tobytes()
     assert np.array_equal(first.inliers, second.inliers)
 
@@ -87,7 +87,7 @@ def test_transform_is_the_same_every_time():
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_too_few_matches(count):
     a, b = points_moved(np.eye(2, 3), count, outliers=0)
-    found = register.register_pair(a, b, 100, SIZE)
+    found = pair.register_pair(a, b, 100, SIZE)
     assert found.model == "none" and np.array_equal(found.transform, np.eye(2, 3))
     assert found.inliers.shape == (count,) and not found.inliers.any() and found.inlier_share == 0
     assert np.isnan(found.displacement) and np.isnan(found.displacement_share)
@@ -95,11 +95,11 @@ def test_too_few_matches(count):
 
 def test_absurd_or_degenerate_transforms():
     a, b = points_moved(similarity(5, 0, 0, 0), 50, outliers=0)
-    assert register.register_pair(a, b, 100, SIZE).model == "none"
-    assert register.register_pair(b, a, 100, SIZE).model == "none"
+    assert pair.register_pair(a, b, 100, SIZE).model == "none"
+    assert pair.register_pair(b, a, 100, SIZE).model == "none"
     same = np.full((20, 2), 50.0)
-    assert register.register_pair(same, same, 100, SIZE).model == "none"
-    assert register.register_pair(*points_moved(np.eye(2, 3), 8, outliers=8), 100, SIZE).model == "none"
+    assert pair.register_pair(same, same, 100, SIZE).model == "none"
+    assert pair.register_pair(*points_moved(np.eye(2, 3), 8, outliers=8), 100, SIZE).model == "none"
 
 
 def test_rank_transform_undoes_exposure_and_gamma():
@@ -120,12 +120,12 @@ def test_rank_thumbnail_shape(view):
 
 def test_residual_values(view):
     rank = images.rank_thumbnail(view)
-    assert register.residual(rank, rank, np.eye(2, 3), SIZE) == 0
+    assert pair.residual(rank, rank, np.eye(2, 3), SIZE) == 0
     noise = [np.random.default_rng(seed).random((100, 150), dtype=np.float32) for seed in (0, 1)]
-    assert register.residual(*noise, np.eye(2, 3), SIZE) == pytest.approx(np.sqrt(1 / 6), abs=0.01)
+    assert pair.residual(*noise, np.eye(2, 3), SIZE) == pytest.approx(np.sqrt(1 / 6), abs=0.01)
     aside = np.array([[1, 0, 500.0], [0, 1, 0]])
-    assert np.isnan(register.residual(rank, rank, aside, SIZE))
-    assert np.isfinite(register.residual(rank, rank, aside, SIZE, min_overlap=0.1))
+    assert np.isnan(pair.residual(rank, rank, aside, SIZE))
+    assert np.isfinite(pair.residual(rank, rank, aside, SIZE, min_overlap=0.1))
 
 
 def test_residual_counts_half_pixels_right():
@@ -134,5 +134,5 @@ def test_residual_counts_half_pixels_right():
     truth = np.array([[1, 0, -30.0], [0, 1, 20.0]])
     ranks = [images.rank_thumbnail(picture[top : top + 400, left : left + 600]) for top, left in ((20, 0), (0, 30))]
     shifts = [np.array([[0, 0, dx], [0, 0, dy]]) for dx, dy in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))]
-    right, *wrong = (register.residual(*ranks, truth + shift, SIZE) for shift in shifts)
+    right, *wrong = (pair.residual(*ranks, truth + shift, SIZE) for shift in shifts)
     assert right < min(wrong)

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 from scipy.sparse.linalg import spsolve
 
 from workbench.matching.pairs import places_of
-from workbench.register import THRESHOLD
+from workbench.registration.pair import THRESHOLD
 
 WIDTHS = (16, 8, 4, 2, 1)  # of the robust weights, one after the other, in units of the RANSAC threshold
 ROUNDS = 8  # of reweighting, for each width

@@ -9,17 +9,17 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from tests.helpers.tiny import pictures, workbench
-from workbench.align import Alignment, PairPoints, align_scene, similarity_matrices
 from workbench.cli import _pair
 from workbench.errors import MissingStageError, ParameterError
 from workbench.evaluation.corrupt import shake_frame
 from workbench.matching.nearest import SiftExact
 from workbench.matching.sift import sift_features
 from workbench.parameters import stage_parameters
-from workbench.register import register_pair
+from workbench.registration.alignment import Alignment, PairPoints, align_scene, similarity_matrices
+from workbench.registration.pair import register_pair
+from workbench.registration.stabilise import moved, smooth_path, steady_transforms
+from workbench.registration.tables import alignment_table, scene_alignment
 from workbench.run import Run
-from workbench.stabilise import moved, smooth_path, steady_transforms
-from workbench.transforms import alignment_table, scene_alignment
 from workbench.video.encode import write_frames
 from workbench.video.reorder import write_video
 from workbench.viz_alignment import alignment_error_plot, overlay, scene_overlay_before_after

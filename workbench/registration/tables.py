@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.align import Alignment, PairPoints
 from workbench.embedding.images import rank_thumbnail
-from workbench.register import UNRELATED, Registration, register_pair, residual
+from workbench.registration.alignment import Alignment, PairPoints
+from workbench.registration.pair import UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
 
 # Row-major entries of the (2, 3) transform from a to b, in pixels of the original.
@@ -129,7 +129,7 @@ def alignment_table(labels: np.ndarray, alignments: Sequence[Alignment]) -> pd.D
 
     labels: (N,) int scene of every frame, -1 outlier. alignments: of scene 0, 1, ... Columns: ``position, scene``;
     ``reference``, the position of the scene's reference frame (empty for outliers); ``connected``, 1 or 0; ``error_px`` and
-    ``chained_error_px``, see :class:`~workbench.align.Alignment` (empty where not known); the transform to the reference,
+    ``chained_error_px``, see :class:`~workbench.registration.alignment.Alignment` (empty where not known); the transform to the reference,
     ``t00`` to ``t12``, the identity for outliers.
     """
     count = len(labels)
