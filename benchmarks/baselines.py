@@ -13,7 +13,7 @@ import numpy as np
 
 from workbench.embedding.distances import value_distances
 from workbench.evaluation.files import OrderRow
-from workbench.order import blend, greedy_chain, shortest_path
+from workbench.ordering.path import blend, greedy_chain, shortest_path
 
 RATIO = 0.7  # Lowe's ratio
 TREES, CHECKS = 5, 50  # FLANN, as in OpenCV's tutorial

@@ -11,7 +11,7 @@ import pytest
 
 from tests import ROOT
 from tests.matching.test_superglue import save_tiny
-from workbench import rounds, stages, stretches
+from workbench import rounds, stages
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
 from workbench.evaluation.corrupt import write_case
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth, truth_path
@@ -20,6 +20,7 @@ from workbench.matching import keypoints, sift
 from workbench.matching import matches as matches_module
 from workbench.matching.nearest import SiftFlann
 from workbench.matching.superglue import SuperGlue
+from workbench.ordering import long_scenes
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
 from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
@@ -488,10 +489,10 @@ def test_long_scenes_are_restored_too(sample_run, sample, tmp_path, monkeypatch)
     """The sample with limits so low that its scenes are long ones: found, ordered in stretches and written as well. Where the
     camera moves the whole order is right; the static scene, so coarsely seen, may be begun elsewhere.
     """
-    for place in (stages, stretches):
+    for place in (stages, long_scenes):
         monkeypatch.setattr(place, "LONG", 50)
-    monkeypatch.setattr(stretches, "STRETCH", 40)
-    monkeypatch.setattr(stretches, "OVERLAP", 12)
+    monkeypatch.setattr(long_scenes, "STRETCH", 40)
+    monkeypatch.setattr(long_scenes, "OVERLAP", 12)
     run = copy_of(sample_run[0], tmp_path / "run")
     metrics = quiet(run, truth_path(sample), overwrite=True, matcher="sift-flann")
     assert metrics["scene_f1"] == metrics["outlier_f1"] == 1 and metrics["adjacent"] > 0.95

@@ -4,7 +4,7 @@ import numpy as np
 
 from workbench.errors import RunError
 from workbench.evaluation.files import OrderRow
-from workbench.order import greedy_chain
+from workbench.ordering.path import greedy_chain
 from workbench.run import Run
 from workbench.storage.arrays import read_arrays
 

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import cluster, search, verify
-from workbench.confidence import weak_links
+from workbench import cluster, verify
 from workbench.embedding.embed import embed
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
 from workbench.errors import ClusterError, RunError
@@ -25,6 +24,10 @@ from workbench.matching import pairs as pairs_module
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
+from workbench.ordering import search
+from workbench.ordering.confidence import weak_links
+from workbench.ordering.long_scenes import LONG, order_long, search_long
+from workbench.ordering.scene import Looks, frames_of, order_scene
 from workbench.parameters import (
     AlignParameters,
     ClusterParameters,
@@ -44,10 +47,8 @@ from workbench.registration.stabilise import moved, steady_transforms
 from workbench.registration.tables import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.rounds import Rounds
 from workbench.run import Run
-from workbench.scenes import Looks, frames_of, order_scene
 from workbench.storage.blocks import Each
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
-from workbench.stretches import LONG, order_long, search_long
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
 

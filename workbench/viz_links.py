@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.confidence import WEAK
+from workbench.ordering.confidence import WEAK
 from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_name
 
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 import ipywidgets
 import numpy as np
 
-from workbench.confidence import WEAK, weak_links
 from workbench.edit import computed, edit_order, flip, undo, write_again
 from workbench.embedding.images import thumbnail
 from workbench.errors import UsageError, WorkbenchError
+from workbench.ordering.confidence import WEAK, weak_links
 from workbench.rearrange import Edit, describe, frame_lists, link_confidences
 from workbench.run import Run
 from workbench.widgets_frames import jpeg

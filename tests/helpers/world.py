@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.views import matrix_view
+from workbench.ordering.scene import Looks, frames_of, order_scene
+from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
-from workbench.scenes import Looks, frames_of, order_scene
-from workbench.search import first_pairs, search
 
 GAP = 12.0
 

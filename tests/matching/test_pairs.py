@@ -5,7 +5,7 @@ import pytest
 
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs, nearest_pairs
-from workbench.search import pairs_along, pairs_by_way_of_another, pairs_of_ends
+from workbench.ordering.search import pairs_along, pairs_by_way_of_another, pairs_of_ends
 
 
 def line(count, seed=0):

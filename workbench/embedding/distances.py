@@ -2,7 +2,7 @@
 
 Coarse ranks survive changes of light and small shifts and are there for every pair; fine ranks and colours say more where the
 camera stands still, and nothing where it shakes. Which of them counts, every scene decides for itself
-(:mod:`workbench.distance`).
+(:mod:`workbench.ordering.distance`).
 """
 
 from collections.abc import Iterable

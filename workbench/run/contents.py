@@ -169,7 +169,7 @@ class Contents:
         return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
 
     def rough_order(self, scene: int) -> np.ndarray:
-        """(n,) int positions of the frames of a long scene, roughly in order; see :mod:`workbench.stretches`."""
+        """(n,) int positions of the frames of a long scene, roughly in order; see :mod:`workbench.ordering.long_scenes`."""
         self.require("match")
         table = self._table("scenes.csv", "scene", "rough")
         return table[table["scene"] == scene].sort_values("rough")["position"].to_numpy()

@@ -10,11 +10,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from workbench.confidence import WEAK, link_confidence
-from workbench.distance import Settled
 from workbench.embedding.views import View
 from workbench.matching.pairs import nearest_pairs, sorted_pairs
-from workbench.scenes import Scene, is_ring, known_pairs, scene_parts, settle_parts
+from workbench.ordering.confidence import WEAK, link_confidence
+from workbench.ordering.distance import Settled
+from workbench.ordering.scene import Scene, is_ring, known_pairs, scene_parts, settle_parts
 
 BAND = 3  # places; frames so near in the order are compared
 FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
@@ -108,7 +108,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
 
 
 def _look(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None, rounds: int) -> tuple[np.ndarray, Settled]:
-    """The pairs that were compared, (n, n) bool, and the order they lead to; see :func:`workbench.scenes.settle_parts`."""
+    """The pairs that were compared, (n, n) bool, and the order they lead to; see :func:`workbench.ordering.scene.settle_parts`."""
     known = known_pairs(scene.frames, table)
     return known, settle_parts(scene_parts(scene, table, known), known, weights, rounds)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.confidence import WEAK, _local_rise, _path_rise, link_confidence, weak_links
-from workbench.order import shortest_path
+from workbench.ordering.confidence import WEAK, _local_rise, _path_rise, link_confidence, weak_links
+from workbench.ordering.path import shortest_path
 
 
 def between(points):

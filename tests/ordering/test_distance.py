@@ -4,8 +4,8 @@ is known, beside distances that are noise. Frames are numbered by their true pla
 import numpy as np
 import pytest
 
-from workbench.distance import consistency, consistent_weights, scaled, settle
-from workbench.order import shortest_path
+from workbench.ordering.distance import consistency, consistent_weights, scaled, settle
+from workbench.ordering.path import shortest_path
 
 
 def line(count, noise=0.05, seed=0):

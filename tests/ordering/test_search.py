@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from tests.helpers.world import World, adjacent, fine
-from workbench import search as module
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
+from workbench.ordering import search as module
+from workbench.ordering.scene import Looks, is_still, known_pairs, order_scene, scene_parts
+from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
-from workbench.scenes import Looks, is_still, known_pairs, order_scene, scene_parts
-from workbench.search import first_pairs, search
 
 
 def first_scene(labels, embedded, thumbnails, parts):

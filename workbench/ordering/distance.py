@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.order import shortest_path
+from workbench.ordering.path import shortest_path
 
 REACH = 4  # places; neighbours are held against the frames two to so many places away
 CHANCE = 2.0  # odds of a distance that is given no weight: two right to one wrong

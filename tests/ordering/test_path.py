@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.matching.pairs import pair_matrix
-from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, shortest_path, turned
+from workbench.ordering.path import blend, closes, cut_loop, gap_elsewhere, greedy_chain, shortest_path, turned
 
 
 def line(count, noise=0.05, seed=0):

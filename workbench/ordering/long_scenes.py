@@ -12,14 +12,22 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from workbench.confidence import link_confidence
 from workbench.errors import ParameterError
 from workbench.matching.pairs import nearest_pairs, not_among, places_of
-from workbench.order import shortest_path
+from workbench.ordering.confidence import link_confidence
+from workbench.ordering.path import refine, shortest_path
+from workbench.ordering.scene import (
+    Looks,
+    OrderedScene,
+    Scene,
+    fused_matrices,
+    known_pairs,
+    order_scene,
+    scene_parts,
+    settle_parts,
+)
+from workbench.ordering.search import FIRST, Compare, search
 from workbench.parameters import OrderParameters
-from workbench.refine import refine
-from workbench.scenes import Looks, OrderedScene, Scene, fused_matrices, known_pairs, order_scene, scene_parts, settle_parts
-from workbench.search import FIRST, Compare, search
 
 LONG = 1500  # frames of a scene that is still ordered as a whole
 STRETCH, OVERLAP = 1000, 250  # frames
@@ -34,7 +42,7 @@ def search_long(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Compare pairs of a long scene where they tell most: all rows, and the frames (n,) in a rough order.
 
-    frames: (n,) int positions, rising. compare, pairs_per_frame, table: as for :func:`workbench.search.search`.
+    frames: (n,) int positions, rising. compare, pairs_per_frame, table: as for :func:`workbench.ordering.search.search`.
     """
     heads, head = _heads(frames, table)
     if len(heads) <= LONG:
@@ -119,7 +127,7 @@ def stretches(count: int) -> Iterator[slice]:
 def order_long(rough: np.ndarray, looks: Looks, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
     """The order of a long scene, stretch after stretch, each along the shortest path from where it meets the one before.
 
-    rough: (n,) int positions in a rough order, from :func:`search_long`. table: as for :func:`workbench.scenes.known_pairs`.
+    rough: (n,) int positions in a rough order, from :func:`search_long`. table: as for :func:`workbench.ordering.scene.known_pairs`.
     The matrices are those of the stretch in the middle. Raises :class:`~workbench.errors.ParameterError` when another order
     than the shortest path through the fused distance is asked for: those need all pairs of frames at once.
     """

@@ -7,7 +7,7 @@ tells them apart is whether another order explains the distances as well, so eve
 import numpy as np
 import pandas as pd
 
-from workbench.refine import arrangements
+from workbench.ordering.path import arrangements
 
 # The log-odds that a link is right: LEVEL + SLOPE * (rise in local links, cut off at LEAST and MOST). Fitted by logistic
 # regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips: 1,776 links, about one in eleven wrong, each

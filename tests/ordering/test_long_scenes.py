@@ -7,12 +7,12 @@ import pytest
 from scipy.stats import kendalltau
 
 from tests.helpers.world import World, adjacent
-from workbench import stretches as module
 from workbench.errors import ParameterError
-from workbench.order import shortest_path
+from workbench.ordering import long_scenes as module
+from workbench.ordering.long_scenes import order_long, search_long, stretches
+from workbench.ordering.path import shortest_path
+from workbench.ordering.search import first_pairs
 from workbench.parameters import OrderParameters
-from workbench.search import first_pairs
-from workbench.stretches import order_long, search_long, stretches
 
 
 @pytest.fixture(autouse=True)

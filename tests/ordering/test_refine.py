@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from workbench.refine import SECOND, refine
+from workbench.ordering.path import SECOND, refine
 
 
 def line(count, noise=0.0, seed=0):

@@ -6,14 +6,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from workbench.confidence import link_confidence
-from workbench.distance import Settled, scaled, settle
 from workbench.embedding.distances import principal_distances
 from workbench.embedding.views import FineView, View
 from workbench.matching.pairs import pair_matrix
-from workbench.order import blend, closes, cut_loop, gap_elsewhere, greedy_chain, shortest_path, turned
+from workbench.ordering.confidence import link_confidence
+from workbench.ordering.distance import Settled, scaled, settle
+from workbench.ordering.path import blend, closes, cut_loop, gap_elsewhere, greedy_chain, refine, shortest_path, turned
 from workbench.parameters import OrderParameters
-from workbench.refine import refine
 from workbench.registration.pair import UNRELATED
 
 STILL = 0.002  # of the image diagonal, about 1 px on the working copy
@@ -113,7 +112,7 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
 def settle_parts(
     parts: dict[str, np.ndarray], known: np.ndarray, weights: np.ndarray | None = None, rounds: int = 5
 ) -> Settled:
-    """Order and weights of the parts in agreement, see :func:`workbench.distance.settle`. At first, fine parts have no say.
+    """Order and weights of the parts in agreement, see :func:`workbench.ordering.distance.settle`. At first, fine parts have no say.
 
     parts: from :func:`scene_parts`. known: from :func:`known_pairs`. weights: those of an earlier call to go on from.
     """
