@@ -16,11 +16,13 @@ import ipywidgets
 import numpy as np
 import torch
 
-from workbench import cluster, pairview, widgets
+from workbench import pairview, widgets
 from workbench.embedding.descriptors import unit_length
 from workbench.embedding.distances import cosine_distances
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters
 from workbench.run import Run
+from workbench.scenes import dbscan
+from workbench.scenes import eps as eps_module
 from workbench.widgets_scenes import SceneTuner
 
 FRAMES = 5000
@@ -106,11 +108,13 @@ def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
     distances = cosine_distances(clip.vectors)
     eps = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0]) * run.info("cluster")["suggested_eps"]
     scenes, outliers = np.full(len(eps), 3), np.full(len(eps), 20)
-    tree = cluster.DbscanTree(distances, 3)
-    sweep = cluster.EpsSweep(eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3], tree)
+    tree = dbscan.DbscanTree(distances, 3)
+    sweep = eps_module.EpsSweep(
+        eps, scenes, outliers, np.ones(len(eps)), np.ones(len(eps)), float(eps[2]), eps[1], eps[3], tree
+    )
     tuner = SceneTuner(clip, distances, sweep, ClusterParameters())
     values = np.geomspace(0.3, 3.9, repeats) * eps[2]
-    alone = milliseconds(lambda k: cluster.dbscan(distances, values[k], 3), repeats)
+    alone = milliseconds(lambda k: dbscan.dbscan(distances, values[k], 3), repeats)
     return {"DBSCAN alone": alone, "eps moved": milliseconds(lambda k: setattr(tuner.eps, "value", values[k]), repeats)}
 
 

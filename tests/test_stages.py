@@ -23,9 +23,9 @@ from workbench.matching.superglue import SuperGlue
 from workbench.ordering import long_scenes
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
 from workbench.run import Run
+from workbench.scenes.verify import TEXTURED
 from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
-from workbench.verify import TEXTURED
 from workbench.video.encode import write_frames
 from workbench.video.proxies import FrameReader
 

@@ -20,12 +20,12 @@ from training.embedding import Config, main, nt_xent, train
 from training.embedding_views import Shake, draw_pairs, overlaid, shaken, view
 from training.evaluate_embeddings import Scores, common_eps, f1_scores, find_cases, neighbour_recall, score, timed
 from training.loop import learning_rate
-from workbench.cluster import SWEEP
 from workbench.embedding.embed import network_embeddings
 from workbench.errors import ModelError, UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow
 from workbench.models import backbones
 from workbench.models.backbones import load_backbone, typical_eps
+from workbench.scenes.eps import SWEEP
 
 CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
 BACKBONES = [path for path in CONFIGS if path.stem in ("resnet18", "vgg11_bn", "efficientnet_b0")]

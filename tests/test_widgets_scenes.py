@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
-from workbench.cluster import dbscan, hdbscan, k_distances, optics, sweep_eps
 from workbench.embedding.distances import cosine_distances
 from workbench.parameters import ClusterParameters, UmapParameters
 from workbench.run import Run
 from workbench.run.kept import read_kept
+from workbench.scenes.dbscan import dbscan, hdbscan, optics
+from workbench.scenes.eps import k_distances, sweep_eps
 from workbench.stages import find_scenes, map_frames, run_typical_eps
 from workbench.widgets_scenes import SceneTuner
 

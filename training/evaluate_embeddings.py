@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workbench.cluster import SWEEP, dbscan, sweep_eps
 from workbench.embedding.descriptors import rank_vlad, thumbnails
 from workbench.embedding.distances import cosine_distances
 from workbench.embedding.embed import network_embeddings
@@ -26,6 +25,8 @@ from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_truth, 
 from workbench.evaluation.metrics import evaluate
 from workbench.models.backbones import is_built_in, load_backbone, typical_eps
 from workbench.parameters import ClusterParameters, EmbedParameters, VideoParameters
+from workbench.scenes.dbscan import dbscan
+from workbench.scenes.eps import SWEEP, sweep_eps
 from workbench.video.proxies import read_proxies
 
 NEIGHBOURS = 8  # frames among which a temporal neighbour is looked for, as the matcher's first candidates are

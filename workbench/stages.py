@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import cluster, verify
 from workbench.embedding.embed import embed
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
 from workbench.errors import ClusterError, RunError
@@ -47,6 +46,7 @@ from workbench.registration.stabilise import moved, steady_transforms
 from workbench.registration.tables import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
 from workbench.rounds import Rounds
 from workbench.run import Run
+from workbench.scenes import cluster, verify
 from workbench.storage.blocks import Each
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.video.proxies import read_proxies

@@ -7,11 +7,12 @@ import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
 
-from workbench.cluster import Distances, by_size, k_distances
 from workbench.embedding.images import thumbnail
 from workbench.errors import RunError
 from workbench.evaluation.files import OUTLIER, find_truth, read_truth
 from workbench.run import Run
+from workbench.scenes.dbscan import Distances, by_size
+from workbench.scenes.eps import k_distances
 from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker
 from workbench.widgets_frames import gallery, jpeg, scene_legend
 

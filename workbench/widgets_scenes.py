@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.cluster import Distances, EpsSweep, find_labels, k_distances, knee, plateaus, sweep_eps
 from workbench.errors import WorkbenchError
 from workbench.parameters import CLUSTERERS, ClusterParameters
 from workbench.run import Run
 from workbench.run.kept import forget, keep, papermill_command
+from workbench.scenes.dbscan import Distances, find_labels
+from workbench.scenes.eps import EpsSweep, k_distances, knee, plateaus, sweep_eps
 from workbench.stages import find_scenes, run_typical_eps
 from workbench.viz_pictures import SCENE_COLOURS
 from workbench.widgets_frames import gallery, scene_legend
@@ -27,7 +28,7 @@ _HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette", "")
 def scene_tuner(run: Run, distances: Distances, sweep: EpsSweep, parameters: ClusterParameters) -> ipywidgets.Widget:
     """Choose the clusterer and its parameters; see scenes, outliers and the frames that just came or went, and keep the choice.
 
-    distances: from :func:`workbench.embedding.views.frame_distances`. sweep: from :func:`workbench.cluster.sweep_eps`. parameters:
+    distances: from :func:`workbench.embedding.views.frame_distances`. sweep: from :func:`workbench.scenes.eps.sweep_eps`. parameters:
     where the controls start. Keeping writes ``kept.yaml`` and finds the run's scenes anew. What the workbench cannot do is said
     in one line. Raises
     :class:`~workbench.errors.MissingStageError` when the run has no map.

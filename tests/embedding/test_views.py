@@ -5,11 +5,12 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
-from workbench import cluster
 from workbench.embedding import views
 from workbench.embedding.distances import cosine_distances
 from workbench.embedding.views import frame_distances, neighbour_graph
 from workbench.parameters import ClusterParameters
+from workbench.scenes import dbscan
+from workbench.scenes import eps as eps_module
 
 
 def walks(seed=0, sizes=(300, 200, 60), outliers=30):
@@ -40,7 +41,7 @@ def test_graph_is_connected_and_exact_where_it_is_known(seed, nearest, monkeypat
     assert abs(graph - graph.T).max() == 0
     rows, columns = graph.nonzero()
     assert graph[rows, columns] == pytest.approx(np.maximum(distances[rows, columns], 1e-6), abs=1e-6)
-    assert cluster.k_distances(graph, nearest) == pytest.approx(cluster.k_distances(distances, nearest), abs=2e-6)
+    assert eps_module.k_distances(graph, nearest) == pytest.approx(eps_module.k_distances(distances, nearest), abs=2e-6)
     assert graph.nnz < len(vectors) * 3 * nearest
 
 
@@ -50,25 +51,25 @@ def test_clusterings_are_those_of_all_distances(seed):
     two scenes merge, where the graph may know a longer way only. HDBSCAN and OPTICS too."""
     vectors, truth = walks(seed)
     graph, distances = neighbour_graph(vectors, 32), cosine_distances(vectors)
-    sparse, dense = (cluster.sweep_eps(some, 3, 0.02) for some in (graph, distances))
+    sparse, dense = (eps_module.sweep_eps(some, 3, 0.02) for some in (graph, distances))
     assert sparse.scenes.max() >= 3 and sparse.scenes[-1] == 1
     same = sparse.scenes == dense.scenes
     assert np.abs(sparse.outliers - dense.outliers).max() <= 1 and same.mean() > 0.9
     assert sparse.suggested == dense.suggested
-    for eps in cluster.SWEEP[same]:
+    for eps in eps_module.SWEEP[same]:
         found, expected = (sweep.tree.labels(eps) for sweep in (sparse, dense))
         assert adjusted_rand_score(found, expected) > 0.99
     assert adjusted_rand_score(truth, sparse.tree.labels(sparse.suggested)) > 0.99
     for clusterer in ("hdbscan", "optics"):
         parameters = ClusterParameters(clusterer, min_cluster_size=20)
-        found, expected = (cluster.find_labels(some, parameters, sparse.tree) for some in (graph, distances))
+        found, expected = (dbscan.find_labels(some, parameters, sparse.tree) for some in (graph, distances))
         assert adjusted_rand_score(found, expected) > 0.9
 
 
 def test_identical_frames_are_near_and_not_without_distance():
     """Fifty frames ten times over: nobody is lost as an outlier at the least eps."""
     vectors = np.repeat(walks(0, (50,), 0)[0], 10, axis=0)
-    tree = cluster.DbscanTree(neighbour_graph(vectors, 8), 3)
+    tree = dbscan.DbscanTree(neighbour_graph(vectors, 8), 3)
     assert (tree.labels(0.005) >= 0).all()
 
 

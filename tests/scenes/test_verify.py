@@ -10,7 +10,7 @@ import pytest
 
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import nearest_pairs
-from workbench.verify import pieces_of, probing_pairs, scenes_table, verify
+from workbench.scenes.verify import pieces_of, probing_pairs, scenes_table, verify
 
 REACH = 4
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from workbench import cluster
 from workbench.embedding.descriptors import unit_length
 from workbench.embedding.distances import cosine_distances
 from workbench.embedding.embed import embed
@@ -11,6 +10,8 @@ from workbench.evaluation.files import OUTLIER, OrderRow
 from workbench.evaluation.metrics import evaluate
 from workbench.models.backbones import typical_eps
 from workbench.parameters import CLUSTERERS, DEFAULT_BACKBONE, ClusterParameters, EmbedParameters, UmapParameters
+from workbench.scenes import cluster, dbscan
+from workbench.scenes import eps as eps_module
 
 TYPICAL = typical_eps(DEFAULT_BACKBONE)
 
@@ -108,13 +109,13 @@ def test_identical_frames_are_one_scene(count, prior):
 
 def test_labels_are_sorted_by_size():
     """Sizes 1, 3, 3, 2: the larger first, of equal ones the one with the earlier first frame."""
-    assert cluster.by_size(np.array([7, 2, -1, 5, 5, 2, 2, 0, 0, 5])).tolist() == [3, 0, -1, 1, 1, 0, 0, 2, 2, 1]
-    assert cluster.by_size(np.array([-1, -1])).tolist() == [-1, -1]
+    assert dbscan.by_size(np.array([7, 2, -1, 5, 5, 2, 2, 0, 0, 5])).tolist() == [3, 0, -1, 1, 1, 0, 0, 2, 2, 1]
+    assert dbscan.by_size(np.array([-1, -1])).tolist() == [-1, -1]
 
 
 def test_dbscan_labels_by_size():
     vectors, truth = blobs(sizes=(5, 25, 10), outliers=0)
-    labels = cluster.dbscan(cosine_distances(vectors), 0.2, 3)
+    labels = dbscan.dbscan(cosine_distances(vectors), 0.2, 3)
     assert [(labels == scene).sum() for scene in range(3)] == [25, 10, 5]
     assert set(truth[labels == 0]) == {1}
 
@@ -127,7 +128,7 @@ def test_k_distances_against_counting(k):
     for row in distances:
         radii = sorted(row.tolist())
         expected.append(next(radius for radius in radii if sum(row <= radius) >= min(k, len(row))))
-    assert np.array_equal(cluster.k_distances(distances, k), expected)
+    assert np.array_equal(eps_module.k_distances(distances, k), expected)
 
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS)
@@ -166,20 +167,20 @@ def test_the_tree_gives_what_dbscan_gives(kind, min_samples):
     else:
         points = rng.random((60, 1)) if kind == "line" else rng.integers(0, 9, (60, 2))
         distances = np.linalg.norm(points[:, None].astype(float) - points[None], axis=2)
-    tree = cluster.DbscanTree(distances, min_samples)
+    tree = dbscan.DbscanTree(distances, min_samples)
     for eps in [*rng.choice(distances.ravel(), 60), *np.geomspace(1e-3, 2, 20)]:
-        assert np.array_equal(tree.labels(eps), cluster.dbscan(distances, eps, min_samples)), eps
+        assert np.array_equal(tree.labels(eps), dbscan.dbscan(distances, eps, min_samples)), eps
 
 
 def test_the_tree_of_too_few_frames():
-    assert cluster.DbscanTree(np.zeros((2, 2)), 3).labels(1.0).tolist() == [-1, -1]
-    assert cluster.DbscanTree(np.zeros((0, 0)), 3).labels(1.0).tolist() == []
+    assert dbscan.DbscanTree(np.zeros((2, 2)), 3).labels(1.0).tolist() == [-1, -1]
+    assert dbscan.DbscanTree(np.zeros((0, 0)), 3).labels(1.0).tolist() == []
 
 
 def test_knee():
     """99 low values and one step up: the knee is the last low one; on a straight line the first is as good as any."""
-    assert cluster.knee(np.array([0.1] * 90 + [0.11] * 9 + [0.9])) == 0.11
-    assert cluster.knee(np.array([0.2])) == 0.2
+    assert eps_module.knee(np.array([0.1] * 90 + [0.11] * 9 + [0.9])) == 0.11
+    assert eps_module.knee(np.array([0.2])) == 0.2
 
 
 def test_plateaus_say_what_dbscan_finds():
@@ -187,16 +188,16 @@ def test_plateaus_say_what_dbscan_finds():
     with the best silhouette."""
     vectors, truth = blobs()
     distances = cosine_distances(vectors)
-    sweep = cluster.sweep_eps(distances, 3)
-    table = cluster.plateaus(sweep, vectors, most=5)
+    sweep = eps_module.sweep_eps(distances, 3)
+    table = eps_module.plateaus(sweep, vectors, most=5)
     assert len(table) == 5 and (np.diff(table["low"]) > 0).all()
     for row in table.itertuples():
         for eps in (row.low, row.high):
-            labels = cluster.dbscan(distances, eps, 3)
+            labels = dbscan.dbscan(distances, eps, 3)
             assert (labels.max() + 1, (labels < 0).sum()) == (row.scenes, row.outliers)
     best = table.loc[table["silhouette"].idxmax()]
     assert (best["scenes"], best["outliers"]) == (3, (truth < 0).sum()) and best["silhouette"] > 0.9
-    assert np.isnan(cluster.silhouette(distances, np.zeros(len(truth), int)))
+    assert np.isnan(dbscan.silhouette(distances, np.zeros(len(truth), int)))
 
 
 def test_umap_is_the_same_every_time_and_keeps_scenes_apart():

@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from workbench.cluster import by_size
 from workbench.embedding.views import View, blocks
+from workbench.scenes.dbscan import by_size
 
 SMALLEST = 3  # frames that make a piece of a scene; fewer are single frames
 SPLIT = 5  # frames a piece needs to be a scene of its own when DBSCAN saw none

@@ -1,18 +1,14 @@
-"""Scenes and outliers: DBSCAN on cosine distances and a suggestion for its radius eps; HDBSCAN and OPTICS beside it."""
+"""Which eps to take: DBSCAN over a range of eps, and where its labels stay the same."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array, issparse
-from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from scipy.sparse import issparse
+from sklearn.metrics import adjusted_rand_score
 
 from workbench.embedding.distances import cosine_distances
-from workbench.parameters import ClusterParameters, UmapParameters
-
-# (N, N), from workbench.embedding.views.frame_distances: of a long clip sparse, with what is near alone.
-Distances = np.ndarray | csr_array
+from workbench.scenes.dbscan import DbscanTree, Distances, silhouette
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
@@ -40,114 +36,6 @@ class EpsSweep:
     low: float
     high: float
     tree: "DbscanTree"
-
-
-def cluster(
-    distances: Distances, parameters: ClusterParameters, typical_eps: float = 0.0
-) -> tuple[np.ndarray, float, EpsSweep]:
-    """Scenes of a clip: labels (N,) int (0 = largest scene, -1 = outlier), the eps that was used, and the sweep behind it.
-
-    distances: cosine distances. typical_eps: what usually parts scenes for these embeddings, 0 if not known.
-    Fewer than four frames are one scene: there is no density to tell outliers by. HDBSCAN and OPTICS use no eps: 0 is returned.
-    """
-    sweep = sweep_eps(distances, parameters.min_samples, typical_eps)
-    eps = (parameters.eps or sweep.suggested) if parameters.clusterer == "dbscan" else 0.0
-    return find_labels(distances, replace(parameters, eps=eps), sweep.tree), eps, sweep
-
-
-def find_labels(distances: Distances, parameters: ClusterParameters, tree: "DbscanTree") -> np.ndarray:
-    """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier. Fewer than four frames
-    are one scene.
-
-    tree: of these distances and ``min_samples``, for dbscan.
-    """
-    if distances.shape[0] < FEWEST:
-        return np.zeros(distances.shape[0], dtype=int)
-    if parameters.clusterer == "hdbscan":
-        return hdbscan(distances, parameters.min_cluster_size, parameters.min_samples)
-    if parameters.clusterer == "optics":
-        return optics(distances, parameters.min_cluster_size, parameters.min_samples, parameters.xi)
-    return tree.labels(parameters.eps)
-
-
-def dbscan(distances: Distances, eps: float, min_samples: int) -> np.ndarray:
-    """DBSCAN (Ester et al., KDD 1996) -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
-    labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
-    return by_size(labels)
-
-
-class DbscanTree:
-    """DBSCAN at any eps for hardly more than the price of one: the tree of merging clusters is made once.
-
-    A frame is a core frame at eps when its ``min_samples``-th nearest frame, itself included, is at most that far; core frames
-    merge along the tree that HDBSCAN builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer frames
-    than that within eps, so its few nearest ones tell which scene it borders on.
-    """
-
-    def __init__(self, distances: Distances, min_samples: int) -> None:
-        self._count, self._possible = distances.shape[0], distances.shape[0] >= min_samples
-        if not self._possible:  # no frame can be a core frame
-            return
-        self._near, self._reach = _nearest(distances, min_samples)
-        self._core = self._reach.max(axis=1)
-        self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)
-
-    def labels(self, eps: float) -> np.ndarray:
-        """(N,) int, as :func:`dbscan` gives them."""
-        if not self._possible or (is_core := self._core <= eps).sum() == 0:
-            return np.full(self._count, -1)
-        # The tree is cut below the distance it is given, DBSCAN includes eps.
-        merged = self._tree.dbscan_clustering(np.nextafter(eps, np.inf), min_cluster_size=1)
-        first, scenes = np.unique(merged[is_core], return_index=True, return_inverse=True)[1:]
-        number = np.full(self._count, self._count)
-        number[is_core] = first[scenes]  # by the first core frame: where two scenes touch, DBSCAN lets the earlier one have it
-        bordered = np.where(self._reach <= eps, number[self._near], self._count).min(axis=1)
-        number = np.where(is_core, number, bordered)
-        return by_size(np.where(number < self._count, number, -1))
-
-
-def hdbscan(distances: Distances, min_cluster_size: int, min_samples: int) -> np.ndarray:
-    """HDBSCAN (Campello et al., PAKDD 2013) -> labels (N,) int as from :func:`dbscan`.
-
-    A clip with fewer frames than ``min_cluster_size`` has no scene.
-    """
-    if distances.shape[0] < max(min_cluster_size, min_samples):
-        return np.full(distances.shape[0], -1)
-    # One scene may be all there is.
-    model = HDBSCAN(
-        min_cluster_size=min_cluster_size, min_samples=min_samples, metric="precomputed", copy=True, allow_single_cluster=True
-    )
-    return by_size(model.fit_predict(distances))
-
-
-def optics(distances: Distances, min_cluster_size: int, min_samples: int, xi: float) -> np.ndarray:
-    """OPTICS with the xi method (Ankerst et al., SIGMOD 1999) -> labels (N,) int as from :func:`dbscan`.
-
-    A clip with fewer frames than ``min_cluster_size`` has no scene.
-    """
-    if distances.shape[0] < max(min_cluster_size, min_samples):
-        return np.full(distances.shape[0], -1)
-    model = OPTICS(min_samples=min_samples, metric="precomputed", xi=xi, min_cluster_size=min_cluster_size)
-    return by_size(model.fit_predict(distances))
-
-
-def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette (Rousseeuw, 1987) of the frames in scenes, -1 to 1: how much nearer a frame is to its own scene than to
-    the next one. NaN with fewer than two scenes.
-    """
-    inside = np.flatnonzero(labels >= 0)
-    if len(np.unique(labels[inside])) < 2:
-        return float("nan")
-    return float(silhouette_score(distances[np.ix_(inside, inside)], labels[inside], metric="precomputed"))
-
-
-def by_size(labels: np.ndarray) -> np.ndarray:
-    """Labels renumbered by size, largest first, the earlier frame first where sizes are equal; -1 stays."""
-    names, first, sizes = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
-    renumbered = np.full(len(labels), -1)
-    for new, index in enumerate(np.lexsort((first, -sizes))):
-        renumbered[labels == names[index]] = new
-    return renumbered
 
 
 def k_distances(distances: Distances, k: int) -> np.ndarray:
@@ -266,23 +154,3 @@ def _alone(labels: np.ndarray) -> np.ndarray:
     alone, outlier = labels.copy(), labels < 0
     alone[outlier] = labels.max() + 1 + np.arange(outlier.sum())
     return alone
-
-
-def umap_points(embeddings: np.ndarray, parameters: UmapParameters) -> np.ndarray:
-    """(N, D) -> (N, 2) float32 by UMAP (McInnes et al., 2018), for looking only: coordinates differ between machines.
-
-    Fewer than five frames are put on a line: UMAP needs neighbours.
-    """
-    if len(embeddings) < 5:
-        return np.stack([np.arange(len(embeddings)), np.zeros(len(embeddings))], axis=1).astype(np.float32)
-    from umap import UMAP  # imports numba, which takes seconds
-
-    model = UMAP(
-        n_neighbors=min(parameters.n_neighbors, len(embeddings) - 1),
-        min_dist=parameters.min_dist,
-        metric="cosine",
-        random_state=parameters.map_seed,
-        n_jobs=1,
-        init="random",  # the spectral start fails on clips with many identical frames
-    )
-    return model.fit_transform(embeddings).astype(np.float32)
