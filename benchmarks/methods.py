@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from baselines import Result, first_design, raw_pixels
 
-from workbench import stages
 from workbench.embedding.distances import similarity_matrix
 from workbench.evaluation.files import TruthRow, read_order
 from workbench.evaluation.metrics import evaluate
 from workbench.parameters import stage_parameters
+from workbench.pipeline import stages
 from workbench.run import Run
 from workbench.video.reorder import write_video
 

@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests.helpers.tiny import check_result, encode, mixture, pan, pictures, refused, workbench
-from workbench import __version__, stages
+from workbench import __version__
 from workbench.cli import cli
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.models.registry import REGISTRY
 from workbench.parameters import STAGES, defaults
+from workbench.pipeline import stages
 from workbench.run import Run
 
 COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")

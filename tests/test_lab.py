@@ -21,10 +21,11 @@ from jupyterlab.labapp import LabApp
 
 from tests import ROOT
 from tests.helpers.tiny import refused, workbench
-from workbench import lab, stages
+from workbench import lab
 from workbench.evaluation.files import truth_path
 from workbench.headless import BESIDE, CHAIN
 from workbench.parameters import STAGES, ClusterParameters, stage_parameters
+from workbench.pipeline import stages
 from workbench.run import Run
 from workbench.run.kept import read_kept, with_kept
 

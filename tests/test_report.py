@@ -13,9 +13,9 @@ from nbformat import v4
 
 from workbench.errors import MissingStageError, NotebookError
 from workbench.parameters import WriteParameters
+from workbench.pipeline.stages import write_videos
 from workbench.report import SECTIONS, restored_video, summary_rows, write_report
 from workbench.run import Run
-from workbench.stages import write_videos
 
 METRICS = {"frames": 26, "scenes": 2, "outliers": 4, "seconds_video": 0.04, "seconds_embed": 1.26}
 SCORES = {"outlier_f1": 1.0, "outlier_recall": 1.0, "tau": 0.98765, "adjacent": 0.5}

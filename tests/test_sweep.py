@@ -29,14 +29,14 @@ from filelock import FileLock
 
 from tests import ROOT
 from tests.helpers.tiny import check_result, encode, mixture, refused, workbench
-from workbench import spread, stages
 from workbench.cells import read_result, run_cell, write_result, write_table
-from workbench.edit import flip_scenes
 from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.headless import CHAIN
 from workbench.matching.nearest import SiftFlann
 from workbench.parameters import stage_parameters
+from workbench.pipeline import stages, workers
+from workbench.pipeline.editing import flip_scenes
 from workbench.run import Run
 from workbench.spread import run_cells
 from workbench.sweep import read_sweep
@@ -239,7 +239,7 @@ def test_the_ready_sweeps_can_be_read():
 
 
 def count_calls(monkeypatch, *names: str) -> Counter:
-    """Count the calls of functions that ``workbench.stages`` uses, by their own names."""
+    """Count the calls of functions that ``workbench.pipeline.stages`` uses, by their own names."""
     calls = Counter()
     for name in names:
         module, _, function = name.rpartition(".")
@@ -642,7 +642,7 @@ def test_cells_that_no_worker_survives(whole, tmp_path, caplog):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"])
 def test_a_scheduler_that_does_not_answer(whole, tmp_path, monkeypatch, address):
-    monkeypatch.setattr(spread, "TIMEOUT", 1)
+    monkeypatch.setattr(workers, "TIMEOUT", 1)
     answer = workbench("sweep", whole[0], "--out", tmp_path / "out", "--scheduler", address)
     refused(answer, 2, f"the scheduler {address} does not answer", "dask scheduler")
 

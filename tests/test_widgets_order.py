@@ -12,10 +12,10 @@ import pytest
 from tqdm import tqdm
 
 from tests.helpers.tiny import check_result
-from tests.test_edit import everything
-from workbench.edit import computed
+from tests.pipeline.test_editing import everything
 from workbench.embedding.images import thumbnail
-from workbench.rearrange import frame_lists
+from workbench.pipeline.editing import computed
+from workbench.pipeline.edits import frame_lists
 from workbench.run import Run
 from workbench.widgets_order import order_editor
 from workbench.widgets_player import ScenePlayer, matrix_png
@@ -240,7 +240,7 @@ def test_stopped_while_writing(run, page, monkeypatch):
     page.press("wb-flip")
     edited = (run.path / "order.csv").read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.stages.write_parts", write)
+        patched.setattr("workbench.pipeline.stages.write_parts", write)
         page.named("wb-write").click()
         end = time.monotonic() + 60
         while "write: " not in str([html.value for html in page.of_kind(ipywidgets.HTML)]):

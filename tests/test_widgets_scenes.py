@@ -8,11 +8,11 @@ import pytest
 
 from workbench.embedding.distances import cosine_distances
 from workbench.parameters import ClusterParameters, UmapParameters
+from workbench.pipeline.stages import find_scenes, map_frames, run_typical_eps
 from workbench.run import Run
 from workbench.run.kept import read_kept
 from workbench.scenes.dbscan import dbscan, hdbscan, optics
 from workbench.scenes.eps import k_distances, sweep_eps
-from workbench.stages import find_scenes, map_frames, run_typical_eps
 from workbench.widgets_scenes import SceneTuner
 
 

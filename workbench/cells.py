@@ -17,9 +17,10 @@ from workbench.errors import DISK, ModelError
 from workbench.evaluation.files import find_truth, read_truth
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
+from workbench.pipeline.metrics import write_metrics
+from workbench.pipeline.stages import read_video, reconstruct
 from workbench.run import Run
 from workbench.shared_notebooks import execute_shared
-from workbench.stages import read_video, reconstruct, write_metrics
 from workbench.storage.folder import write_whole
 from workbench.sweep import Cell, Sweep
 from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS

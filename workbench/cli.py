@@ -90,7 +90,7 @@ def reconstruct(
     given = {name.replace("__", "."): value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
     if all_pairs:
         given["match.pairs_per_frame"] = 0
-    from workbench import stages
+    from workbench.pipeline import stages
 
     run, known, chosen = _begin(video, out, truth, given, overwrite)
     with run.held(), _workers(scheduler) as each:
@@ -107,9 +107,9 @@ def reconstruct(
 def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
     """Restore VIDEO through the notebooks, and write report.html."""
     from workbench.headless import CHAIN, run_notebooks
+    from workbench.pipeline.metrics import write_metrics
     from workbench.report import write_report
     from workbench.run import Run
-    from workbench.stages import write_metrics
 
     run, known, chosen = _begin(video, out, truth, dict(_pair(value) for value in values), overwrite)
     executed: list[Path] = []
@@ -159,8 +159,8 @@ def evaluate(run_path: Path, truth: Path) -> None:
     """Measure RUN against a truth, as a whole and clip by clip."""
     from workbench.evaluation.files import find_truth, read_order, read_truth
     from workbench.evaluation.metrics import evaluate_clips
+    from workbench.pipeline.metrics import write_metrics
     from workbench.run import Run
-    from workbench.stages import write_metrics
 
     run = Run.open(run_path)
     run.require("order")
@@ -200,7 +200,7 @@ def flip(run_path: Path, scene: int | None) -> None:
 
     Time has no arrow in a distance: which end of a scene comes first is for a person to say.
     """
-    from workbench.edit import flip_scenes
+    from workbench.pipeline.editing import flip_scenes
     from workbench.run import Run
 
     run = Run.open(run_path)
@@ -288,8 +288,8 @@ def _begin(
 def _chosen(run: "Run", known: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
     """The parameters for a run that nobody else works in; its video is read with them."""
     from workbench.evaluation.files import read_truth
+    from workbench.pipeline.stages import read_video
     from workbench.run.kept import FILE, let_go, read_kept
-    from workbench.stages import read_video
 
     if overwrite:  # what is replaced by something else on purpose is not what is kept
         let_go(run, given)
@@ -307,7 +307,7 @@ def _workers(scheduler: str) -> AbstractContextManager[Each]:
     """What goes through blocks of work: ``map``, or the workers of a scheduler."""
     if not scheduler:
         return nullcontext(map)
-    from workbench.spread import block_workers
+    from workbench.pipeline.workers import block_workers
 
     return block_workers(scheduler)
 

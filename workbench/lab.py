@@ -60,8 +60,8 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
         return run
     say(f"reconstructing the sample in {path}: this takes about a minute, and is done once")
     # Not above: torch takes seconds to import, and a finished sample needs none of it.
-    from workbench import stages
     from workbench.evaluation.files import find_truth
+    from workbench.pipeline import stages
 
     parameters = stage_parameters(read_kept(run))
     stages.reconstruct(run, parameters, find_truth(video, ""), progress=progress)
@@ -92,7 +92,7 @@ def _make_map(run: Run, say: Callable[[str], None]) -> None:
     """`workbench reconstruct` makes no map: without it notebook 03 could not be the first that is opened."""
     if "umap" not in run.record["stages"] and "embed" in run.record["stages"]:
         say("laying the frames on a map (UMAP), for notebooks 02 and 03")
-        from workbench import stages
+        from workbench.pipeline import stages
 
         stages.map_frames(run, stage_parameters(read_kept(run))["umap"])
 

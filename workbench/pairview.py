@@ -15,10 +15,10 @@ from workbench.matching.base import Matcher
 from workbench.matching.keypoints import detector
 from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
+from workbench.pipeline.stages import run_threshold
 from workbench.registration.pair import Registration, in_pixels_of
 from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
-from workbench.stages import run_threshold
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.viz_pairs import match_picture
 

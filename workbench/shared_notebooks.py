@@ -7,10 +7,10 @@ from typing import Any
 
 from workbench.headless import CHAIN, execute
 from workbench.parameters import Parameters
+from workbench.pipeline.stages import STEPS
 from workbench.run import Run
 from workbench.run.contents import NOTEBOOKS
 from workbench.run.store import Entry, identity
-from workbench.stages import STEPS
 from workbench.storage.digest import digest, file_sha256
 
 # Paths: what they lead to counts, not where it lies.

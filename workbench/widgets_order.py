@@ -1,4 +1,4 @@
-"""The order of a run changed by hand in a notebook: a film strip, the edits of :mod:`workbench.edit`, and the scene playing."""
+"""The order of a run changed by hand in a notebook: a film strip, the edits of :mod:`workbench.pipeline.editing`, and the scene playing."""
 
 import html
 from collections.abc import Callable, Iterator
@@ -8,11 +8,11 @@ from itertools import pairwise
 import ipywidgets
 import numpy as np
 
-from workbench.edit import computed, edit_order, flip, undo, write_again
 from workbench.embedding.images import thumbnail
 from workbench.errors import UsageError, WorkbenchError
 from workbench.ordering.confidence import WEAK, weak_links
-from workbench.rearrange import Edit, describe, frame_lists, link_confidences
+from workbench.pipeline.editing import computed, edit_order, flip, undo, write_again
+from workbench.pipeline.edits import Edit, describe, frame_lists, link_confidences
 from workbench.run import Run
 from workbench.widgets_frames import jpeg
 from workbench.widgets_player import ScenePlayer
@@ -28,7 +28,7 @@ RED, BLUE, GREY = "#D55E00", "#0072B2", "#767676"
 def order_editor(run: Run) -> ipywidgets.Widget:
     """Look at the restored order and change it: flip a scene, move or set aside a frame, take one back, undo, write the video.
 
-    Every change is in ``order.csv`` at once and recorded in the run, see :func:`workbench.edit.edit_order`; the videos are
+    Every change is in ``order.csv`` at once and recorded in the run, see :func:`workbench.pipeline.editing.edit_order`; the videos are
     written when asked for. What cannot be done is said in a line.
     """
     run.require("order")

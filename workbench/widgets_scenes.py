@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 
 from workbench.errors import WorkbenchError
 from workbench.parameters import CLUSTERERS, ClusterParameters
+from workbench.pipeline.stages import find_scenes, run_typical_eps
 from workbench.run import Run
 from workbench.run.kept import forget, keep, papermill_command
 from workbench.scenes.dbscan import Distances, find_labels
 from workbench.scenes.eps import EpsSweep, k_distances, knee, plateaus, sweep_eps
-from workbench.stages import find_scenes, run_typical_eps
 from workbench.viz_pictures import SCENE_COLOURS
 from workbench.widgets_frames import gallery, scene_legend
 from workbench.widgets_map import paint_scenes, point_map

@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.pages import ANSWER, PICTURES, ROOT, JupyterServer, NotebookPage
-from workbench import stages
 from workbench.headless import CHAIN
 from workbench.lab import copy_notebooks
 from workbench.parameters import stage_parameters
+from workbench.pipeline import stages
 from workbench.run import Run
 
 # WebGL is drawn in software; what would look for a network stays off.

@@ -9,8 +9,8 @@ import pytest
 from tests.helpers.tiny import refused, workbench
 from workbench.errors import ParameterError, StaleStageError
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, RegisterParameters, stage_parameters
+from workbench.pipeline.stages import find_scenes
 from workbench.run import Run, kept
-from workbench.stages import find_scenes
 
 NARROW = ClusterParameters(eps=0.004)  # hardly a frame is so near to two others
 

@@ -1,12 +1,14 @@
 """Scenes by density: DBSCAN at any eps, HDBSCAN and OPTICS."""
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
 from sklearn.metrics import silhouette_score
 
 from workbench.parameters import ClusterParameters
-from workbench.scenes.eps import FEWEST
+
+FEWEST = 4  # frames below which there is no density to speak of: they are one scene
+BLOCK = 1000  # rows of a matrix of distances that are sorted at once
 
 # (N, N), from workbench.embedding.views.frame_distances: of a long clip sparse, with what is near alone.
 Distances = np.ndarray | csr_array
@@ -45,7 +47,7 @@ class DbscanTree:
         self._count, self._possible = distances.shape[0], distances.shape[0] >= min_samples
         if not self._possible:  # no frame can be a core frame
             return
-        self._near, self._reach = _nearest(distances, min_samples)
+        self._near, self._reach = nearest_frames(distances, min_samples)
         self._core = self._reach.max(axis=1)
         self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)
 
@@ -105,3 +107,15 @@ def by_size(labels: np.ndarray) -> np.ndarray:
     for new, index in enumerate(np.lexsort((first, -sizes))):
         renumbered[labels == names[index]] = new
     return renumbered
+
+
+def nearest_frames(distances: Distances, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` nearest frames of every frame, itself included: (N, count) int and their distances."""
+    if issparse(distances):
+        rows = np.repeat(np.arange(distances.shape[0]), np.diff(distances.indptr))
+        by_distance = np.lexsort((distances.data, rows))
+        first = by_distance[distances.indptr[:-1, None] + np.arange(count)]
+        return distances.indices[first], distances.data[first]
+    blocks = np.array_split(distances, -(-len(distances) // BLOCK))  # of rows: the places of all distances would fill memory
+    near = np.concatenate([np.argpartition(rows, count - 1, axis=1)[:, :count] for rows in blocks])
+    return near, np.take_along_axis(distances, near, axis=1)

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.metrics import adjusted_rand_score
 
 from workbench.embedding.distances import cosine_distances
-from workbench.scenes.dbscan import DbscanTree, Distances, silhouette
+from workbench.scenes.dbscan import DbscanTree, Distances, nearest_frames, silhouette
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
 AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
 PRIOR_WIDTH = 0.6  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
 FARTHEST = 1.42  # times the typical eps, beyond which none is suggested
-SOME = 1000  # frames that a silhouette is taken over at most, and rows of a block
-FEWEST = 4  # frames below which there is no density to speak of: they are one scene
+SOME = 1000  # frames that a silhouette is taken over at most
 
 
 @dataclass(frozen=True)
@@ -40,19 +38,7 @@ class EpsSweep:
 
 def k_distances(distances: Distances, k: int) -> np.ndarray:
     """(N,): the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
-    return _nearest(distances, min(k, distances.shape[0]))[1].max(axis=1)
-
-
-def _nearest(distances: Distances, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``count`` nearest frames of every frame, itself included: (N, count) int and their distances."""
-    if issparse(distances):
-        rows = np.repeat(np.arange(distances.shape[0]), np.diff(distances.indptr))
-        by_distance = np.lexsort((distances.data, rows))
-        first = by_distance[distances.indptr[:-1, None] + np.arange(count)]
-        return distances.indices[first], distances.data[first]
-    blocks = np.array_split(distances, -(-len(distances) // SOME))  # of rows: the places of all distances would fill memory
-    near = np.concatenate([np.argpartition(rows, count - 1, axis=1)[:, :count] for rows in blocks])
-    return near, np.take_along_axis(distances, near, axis=1)
+    return nearest_frames(distances, min(k, distances.shape[0]))[1].max(axis=1)
 
 
 def knee(values: np.ndarray) -> float:

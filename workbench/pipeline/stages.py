@@ -3,10 +3,8 @@
 Notebooks and ``workbench reconstruct`` call the same functions, so both give the same result.
 """
 
-import json
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,12 @@ import pandas as pd
 
 from workbench.embedding.embed import embed
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
-from workbench.errors import ClusterError, RunError
-from workbench.evaluation.files import OrderRow, read_order, read_truth
-from workbench.evaluation.metrics import evaluate
+from workbench.errors import ClusterError
 from workbench.matching import pairs as pairs_module
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
 from workbench.ordering import search
-from workbench.ordering.confidence import weak_links
 from workbench.ordering.long_scenes import LONG, order_long, search_long
 from workbench.ordering.scene import Looks, frames_of, order_scene
 from workbench.parameters import (
@@ -40,11 +35,12 @@ from workbench.parameters import (
     VideoParameters,
     WriteParameters,
 )
-from workbench.rearrange import apply_edits, computed_order
+from workbench.pipeline.edits import apply_edits, computed_order
+from workbench.pipeline.metrics import write_metrics
+from workbench.pipeline.rounds import Rounds
 from workbench.registration.alignment import align_scene
 from workbench.registration.stabilise import moved, steady_transforms
-from workbench.registration.tables import alignment_table, match_figures, register_pairs, registered_points, scene_alignment
-from workbench.rounds import Rounds
+from workbench.registration.tables import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.run import Run
 from workbench.scenes import cluster, verify
 from workbench.storage.blocks import Each
@@ -276,42 +272,6 @@ def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False,
 
     after = ("order", "align") if parameters.stabilise else ("order",)
     return run.stage("write", parameters, after, (*names, f"reconstructed{suffix}"), compute, overwrite)
-
-
-def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
-    """What the run found and, with a truth, how right it is: ``metrics.json``, flat; always written anew.
-
-    ``clustered_...``: how right the scenes and outliers of the clusterer were, before they were held against the matches.
-
-    Raises :class:`~workbench.errors.TruthError` when the truth does not belong to the video.
-    """
-    table, matched = run.order(), run.info("match")
-    metrics: dict[str, Any] = {
-        "frames": len(table),
-        "scenes": int(table["scene"].max() + 1),
-        "outliers": int((table["scene"] < 0).sum()),
-        "eps": run.info("cluster")["eps"],
-        "pairs": matched["pairs"],
-        "pairs_per_frame": matched["pairs_per_frame"],
-        "registered_pairs": run.info("register")["registered"],
-    } | match_figures(run.transforms())
-    if run.edits("order"):
-        metrics["edits"] = len(run.edits("order"))
-    links, weak = int(table["confidence"].notna().sum()), weak_links(table)
-    if links:
-        metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}
-        metrics["weak_link_places"] = [f"{scene}:{place}" for scene, place in zip(weak["scene"], weak["place"], strict=True)]
-    metrics |= {name: count for name, count in matched.items() if name.endswith(("_frames", "_scenes"))}
-    with suppress(RunError):  # none, or of an order that was replaced since
-        metrics |= run.info("align")
-    if truth is not None:
-        true = read_truth(truth, len(table))
-        metrics |= evaluate(true, read_order(run.path / "order.csv"))
-        clustered = evaluate(true, [OrderRow(k, int(scene), k) for k, scene in enumerate(run.labels())])
-        metrics |= {f"clustered_{name}": clustered[name] for name in ("outlier_f1", "scene_f1")}
-    metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
-    run.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
-    return metrics
 
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -1,6 +1,6 @@
 """Changes to the order by hand, kept in the run: whoever computes the order again, with other parameters too, keeps them.
 
-The edits of :mod:`workbench.rearrange` are recorded in ``run.json``; ``order.csv`` is the computed order after all of them.
+The edits of :mod:`workbench.pipeline.edits` are recorded in ``run.json``; ``order.csv`` is the computed order after all of them.
 """
 
 import pandas as pd
@@ -8,9 +8,9 @@ import pandas as pd
 from workbench.errors import ClusterError, RunError, UsageError
 from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, WriteParameters
-from workbench.rearrange import Edit, apply_edit, apply_edits, computed_order
+from workbench.pipeline.edits import Edit, apply_edit, apply_edits, computed_order
+from workbench.pipeline.stages import align_frames, write_videos
 from workbench.run import Run
-from workbench.stages import align_frames, write_videos
 from workbench.video.decode import Decoder
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests import ROOT
 from tests.matching.test_superglue import save_tiny
-from workbench import rounds, stages
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
 from workbench.evaluation.corrupt import write_case
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth, truth_path
@@ -22,9 +21,11 @@ from workbench.matching.nearest import SiftFlann
 from workbench.matching.superglue import SuperGlue
 from workbench.ordering import long_scenes
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
+from workbench.pipeline import rounds, stages
+from workbench.pipeline.metrics import write_metrics
+from workbench.pipeline.stages import order_frames, reconstruct, write_videos
 from workbench.run import Run
 from workbench.scenes.verify import TEXTURED
-from workbench.stages import order_frames, reconstruct, write_metrics, write_videos
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.video.encode import write_frames
 from workbench.video.proxies import FrameReader

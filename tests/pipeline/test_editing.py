@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import check_result, encode, mixture, pictures
-from workbench.edit import computed, edit_order, flip, flip_scenes, undo, write_again
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters, stage_parameters
-from workbench.rearrange import frame_lists
+from workbench.pipeline.editing import computed, edit_order, flip, flip_scenes, undo, write_again
+from workbench.pipeline.edits import frame_lists
+from workbench.pipeline.stages import align_frames, order_frames, reconstruct
 from workbench.run import Run
-from workbench.stages import align_frames, order_frames, reconstruct
 from workbench.video.encode import prepared
 
 LOSSLESS = {"write.codec": "lossless"}

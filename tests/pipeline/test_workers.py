@@ -15,7 +15,8 @@ from workbench.errors import RunError
 from workbench.matching import keypoints, matches, nearest, sift
 from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.spread import block_workers
+from workbench.pipeline import workers
+from workbench.pipeline.workers import block_workers
 from workbench.storage import blocks as blocks_module
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import Loaded
@@ -76,7 +77,7 @@ def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, i
 def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, capsys):
     """When all are gone it is said, once; when one comes, the work goes on."""
     address, processes = scheduler
-    monkeypatch.setattr(spread, "PATIENCE", 0.2)
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
     nthreads, looked = spread.Client.nthreads, []
 
     def look(client: object) -> dict:
@@ -118,7 +119,7 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
-    monkeypatch.setattr(spread, "TIMEOUT", 1)
+    monkeypatch.setattr(workers, "TIMEOUT", 1)
     clip = encode(tmp_path / "clip.mp4", mixture())
     answer = workbench("reconstruct", clip, "--out", tmp_path / "out", *FAST, "--scheduler", "tcp://127.0.0.1:9")
     refused(answer, 2, "the scheduler tcp://127.0.0.1:9 does not answer", "dask scheduler")

@@ -9,8 +9,8 @@ from workbench.matching.keypoints import extract
 from workbench.matching.matches import match_pairs
 from workbench.matching.nearest import SiftFlann
 from workbench.parameters import FeatureParameters, MatchParameters, RegisterParameters
+from workbench.pipeline.rounds import Rounds
 from workbench.registration.tables import register_pairs
-from workbench.rounds import Rounds
 from workbench.storage.hloc import open_h5, read_matches
 
 FIRST, SECOND = np.array([[0, 1], [1, 2], [3, 4]]), np.array([[0, 2], [2, 3], [4, 5]])

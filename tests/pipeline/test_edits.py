@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import UsageError
-from workbench.rearrange import apply_edit, apply_edits, computed_order, describe, frame_lists, link_confidences
+from workbench.pipeline.edits import apply_edit, apply_edits, computed_order, describe, frame_lists, link_confidences
 
 
 def table_of(*scenes: list[int], frames: int) -> pd.DataFrame:

@@ -1,0 +1,71 @@
+"""The first design's order, for comparison: the same scenes and matches, a greedy chain over the blended similarity."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import RunError
+from workbench.evaluation.files import OrderRow, read_order, read_truth
+from workbench.evaluation.metrics import evaluate
+from workbench.ordering.confidence import weak_links
+from workbench.ordering.path import greedy_chain
+from workbench.registration.tables import match_figures
+from workbench.run import Run
+from workbench.storage.arrays import read_arrays
+
+
+def first_design(run: Run) -> list[OrderRow]:
+    """A result like ``order.csv``'s, one row a frame, from the blend matrices that the order stage left.
+
+    Raises :class:`~workbench.errors.RunError` when a scene is so long that there are none of all its frames.
+    """
+    labels = run.scenes()
+    places = np.full(len(labels), -1)
+    for scene in range(labels.max(initial=-1) + 1):
+        file = run.path / "distances" / f"scene{scene:02d}.npz"
+        frames, shown, blend = read_arrays(file, len(labels), "frames", "shown", "blend")
+        if len(shown) < len(frames):
+            raise RunError(f"scene {scene} is too long for the first design, which needs all pairs of its frames at once")
+        places[frames[greedy_chain(blend)]] = np.arange(len(frames))
+    return [
+        OrderRow(position, int(scene), int(place)) for position, (scene, place) in enumerate(zip(labels, places, strict=True))
+    ]
+
+
+def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
+    """What the run found and, with a truth, how right it is: ``metrics.json``, flat; always written anew.
+
+    ``clustered_...``: how right the scenes and outliers of the clusterer were, before they were held against the matches.
+
+    Raises :class:`~workbench.errors.TruthError` when the truth does not belong to the video.
+    """
+    table, matched = run.order(), run.info("match")
+    metrics: dict[str, Any] = {
+        "frames": len(table),
+        "scenes": int(table["scene"].max() + 1),
+        "outliers": int((table["scene"] < 0).sum()),
+        "eps": run.info("cluster")["eps"],
+        "pairs": matched["pairs"],
+        "pairs_per_frame": matched["pairs_per_frame"],
+        "registered_pairs": run.info("register")["registered"],
+    } | match_figures(run.transforms())
+    if run.edits("order"):
+        metrics["edits"] = len(run.edits("order"))
+    links, weak = int(table["confidence"].notna().sum()), weak_links(table)
+    if links:
+        metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}
+        metrics["weak_link_places"] = [f"{scene}:{place}" for scene, place in zip(weak["scene"], weak["place"], strict=True)]
+    metrics |= {name: count for name, count in matched.items() if name.endswith(("_frames", "_scenes"))}
+    with suppress(RunError):  # none, or of an order that was replaced since
+        metrics |= run.info("align")
+    if truth is not None:
+        true = read_truth(truth, len(table))
+        metrics |= evaluate(true, read_order(run.path / "order.csv"))
+        clustered = evaluate(true, [OrderRow(k, int(scene), k) for k, scene in enumerate(run.labels())])
+        metrics |= {f"clustered_{name}": clustered[name] for name in ("outlier_f1", "scene_f1")}
+    metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
+    run.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return metrics
