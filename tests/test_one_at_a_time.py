@@ -95,7 +95,7 @@ def test_tables_of_something_else(tmp_path, cells, figures, words):
 
 def test_figure(table):
     """A row of panels a parameter, a column for the figures and one for seconds; every value has its tick, one is shaded."""
-    fig = viz.one_at_a_time_plot(effects(table, ["tau"]), [["tau"]])
+    fig = figures.one_at_a_time_plot(effects(table, ["tau"]), [["tau"]])
     panels = [ax for ax in fig.axes if ax.lines]
     assert len(panels) == 4
     assert [[tick.get_text() for tick in ax.get_xticklabels()] for ax in panels[::2]] == [

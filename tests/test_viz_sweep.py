@@ -47,7 +47,7 @@ def names(labels):
 
 def test_main_effects(grid):
     """Names below each other with their counts, numbers to scale; the metric has the same limits in both."""
-    by_model, by_eps = viz.main_effects_plot(grid, ["match.model", "cluster.eps"], "adjacent").axes
+    by_model, by_eps = figures.main_effects_plot(grid, ["match.model", "cluster.eps"], "adjacent").axes
     assert names(by_model.get_yticklabels()) == ["a (3)", "b (2)", f"{LONG_NAME} (3)"]
     means = by_model.lines[-1]
     assert means.get_ydata().tolist() == [0, 1, 2] and by_model.yaxis_inverted()
@@ -61,17 +61,17 @@ def test_main_effects(grid):
 
 def test_main_effects_have_their_range(grid):
     """Whiskers from the least to the most cell, bars a standard deviation to both sides; one cell alone has none."""
-    (ax,) = viz.main_effects_plot(grid, ["match.model"], "adjacent").axes
+    (ax,) = figures.main_effects_plot(grid, ["match.model"], "adjacent").axes
     ends = [path.vertices[:, 0].tolist() for path in ax.collections[0].get_paths()]
     np.testing.assert_allclose(ends, [[0.6, 0.9], [0.7, 0.8], [0.8, 1.1]])
     np.testing.assert_allclose(ax.lines[1].get_xdata(), [0.75 - 0.05 * 2**0.5, 0.75 + 0.05 * 2**0.5])
-    (single,) = viz.main_effects_plot(grid[:1], ["match.model"], "adjacent").axes
+    (single,) = figures.main_effects_plot(grid[:1], ["match.model"], "adjacent").axes
     assert np.ptp(single.lines[0].get_xdata()) == 0
 
 
 def test_heat_map(grid):
     """The values are written in, the failed cell says so, and the lightest is the best."""
-    ax, bar = viz.heat_map(pivot(grid, "match.model", "cluster.eps", "adjacent"), "adjacent").axes
+    ax, bar = figures.heat_map(pivot(grid, "match.model", "cluster.eps", "adjacent"), "adjacent").axes
     assert words(ax) == ["0.600", "0.700", "0.900", "0.700", "0.800", "none", "0.800", "0.900", "1.100"]
     assert names(ax.get_yticklabels()) == list(MODELS) and names(ax.get_xticklabels()) == ["0.1", "0.2", "0.4"]
     assert (ax.get_ylabel(), ax.get_xlabel(), bar.get_ylabel()) == ("match.model", "cluster.eps", "adjacent")
@@ -84,18 +84,18 @@ def test_heat_map(grid):
 
 def test_heat_map_where_all_is_the_same(grid):
     """No scale is made of nothing; what less is better of is lightest where it is least."""
-    figure = viz.heat_map(pivot(grid, "match.model", "cluster.eps", "weak_links"), "weak_links")
+    figure = figures.heat_map(pivot(grid, "match.model", "cluster.eps", "weak_links"), "weak_links")
     (ax,) = figure.axes
     assert ax.get_title() == "Mean weak_links: the same everywhere"
     grid.loc[0, "weak_links"] = 1
-    ax, _ = viz.heat_map(pivot(grid, "cluster.eps", "match.model", "weak_links"), "weak_links").axes
+    ax, _ = figures.heat_map(pivot(grid, "cluster.eps", "match.model", "weak_links"), "weak_links").axes
     picture = ax.images[0]
     assert np.mean(picture.cmap(picture.norm(1.0))[:3]) > np.mean(picture.cmap(picture.norm(5.0))[:3])
 
 
 def test_pareto(grid):
     """Of each model its best eps, but b at 0.2 is worse than a at 0.4; the best is number 1. The failed cell has no point."""
-    figure = viz.pareto_plot(best_settings(grid, "adjacent"), "adjacent")
+    figure = figures.pareto_plot(best_settings(grid, "adjacent"), "adjacent")
     (ax,) = figure.axes
     front = next(line for line in ax.lines if line.get_label().startswith("front"))
     np.testing.assert_allclose(np.transpose(front.get_data()), [[30, 1.1], [10, 0.9]])
@@ -108,19 +108,19 @@ def test_pareto(grid):
 def test_pareto_of_settings_that_failed_somewhere(grid):
     """One video failed: the setting is a grey cross, and not on the front, however good its other videos."""
     grid = pd.concat([grid, grid.assign(video="b.mp4", adjacent=1.0, status="done")])
-    (ax,) = viz.pareto_plot(best_settings(grid, "adjacent"), "adjacent").axes
+    (ax,) = figures.pareto_plot(best_settings(grid, "adjacent"), "adjacent").axes
     cross = next(line for line in ax.lines if line.get_label() == "not done in all cells (1)")
     np.testing.assert_allclose(np.transpose(cross.get_data()), [[20, 1.0]])
 
 
 def test_best_settings(grid):
     """The best above, names in full, seconds beside; what is not done in all cells says so."""
-    (ax,) = viz.best_settings_plot(best_settings(grid, "adjacent"), "adjacent", count=3).axes
+    (ax,) = figures.best_settings_plot(best_settings(grid, "adjacent"), "adjacent", count=3).axes
     assert names(ax.get_yticklabels()) == [f"{LONG_NAME},eps 0.4", "a, eps 0.4", f"{LONG_NAME},eps 0.2"]
     assert words(ax) == ["30.0 s", "10.0 s", "30.0 s"] and ax.yaxis_inverted()
     assert ax.get_title() == "The best 3 of 9 settings: one cell each"
     twice = pd.concat([grid, grid.assign(video="b.mp4", adjacent=1.0, status="done")])
-    (ax,) = viz.best_settings_plot(best_settings(twice, "adjacent"), "adjacent").axes
+    (ax,) = figures.best_settings_plot(best_settings(twice, "adjacent"), "adjacent").axes
     assert words(ax)[-1] == "20.0 s, 1 of 2 cells" and "± std" in ax.get_title()
     low, high = ax.get_xlim()
     assert low < 0.6 and high > 1.1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench import widgets, widgets_frames
-from workbench.viz_pictures import scene_colour
+from workbench.viz.pictures import scene_colour
 
 
 @pytest.fixture

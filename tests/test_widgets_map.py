@@ -15,7 +15,7 @@ from workbench.evaluation.files import OUTLIER, read_truth
 from workbench.parameters import UmapParameters
 from workbench.pipeline.stages import map_frames
 from workbench.run import Run
-from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS
 from workbench.widgets_map import paint_scenes, paint_values, point_map
 from workbench.widgets_matrix import clickable_matrix, largest_of_blocks
 

@@ -208,7 +208,7 @@ def _strips(compared: ComparedRun) -> str:
     """The scenes and the outliers of a run as a picture, in HTML."""
     import matplotlib.pyplot as plt  # here: a table in a terminal does not wait for it
 
-    from workbench.viz_pictures import strips_before_after
+    from workbench.viz.pictures import strips_before_after
 
     run, labels = compared.run, np.array([row.scene for row in compared.rows])
     scenes = [run.scene_order(scene) for scene in range(labels.max() + 1)]

@@ -20,7 +20,7 @@ from workbench.registration.pair import Registration, in_pixels_of
 from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
-from workbench.viz_pairs import match_picture
+from workbench.viz.pairs import match_picture
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
@@ -95,7 +95,7 @@ def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, An
     """The matches of frames ``a`` < ``b`` under several settings, one below the other, with what each finds.
 
     settings: names of feature and match parameters with values (``{"match_threshold": 0.5}``); the rest are defaults. Lines are
-    those of :func:`~workbench.viz_pairs.match_picture`. Raises as :class:`PairMatcher` does, and
+    those of :func:`~workbench.viz.pairs.match_picture`. Raises as :class:`PairMatcher` does, and
     :class:`~workbench.errors.ParameterError` for settings that cannot be.
     """
     matcher, images = PairMatcher(run), run.images()

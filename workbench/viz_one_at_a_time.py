@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.viz_pictures import SCENE_COLOURS, scene_marker
+from workbench.viz.pictures import SCENE_COLOURS, scene_marker
 
 DEFAULT_COLOUR = "#e9e2cc"
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from workbench.sweep_table import QUALITY, main_effect, pareto_front, setting_names, settings, value_name
-from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes
 
 LONG = 22  # letters; a longer name stands in two lines
 MAX_NAMED = 10  # settings on the front that are named

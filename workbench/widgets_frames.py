@@ -9,7 +9,7 @@ import ipywidgets
 import numpy as np
 
 from workbench.embedding.images import thumbnail
-from workbench.viz_pictures import evenly, scene_colour, scene_name
+from workbench.viz.pictures import evenly, scene_colour, scene_name
 
 HEADLESS = "WORKBENCH_HEADLESS"
 MAX_NAMED = 16  # scenes named in a legend

@@ -13,7 +13,7 @@ from workbench.evaluation.files import OUTLIER, find_truth, read_truth
 from workbench.run import Run
 from workbench.scenes.dbscan import Distances, by_size
 from workbench.scenes.eps import k_distances
-from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker
 from workbench.widgets_frames import gallery, jpeg, scene_legend
 
 # Plotly's numbers for matplotlib's markers.

@@ -15,8 +15,8 @@ from workbench.pairview import MatchedPair, PairMatcher, ranked_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import Registration
 from workbench.run import Run, kept
-from workbench.viz_pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
-from workbench.viz_pictures import scene_name
+from workbench.viz.pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
+from workbench.viz.pictures import scene_name
 from workbench.widgets_frames import jpeg
 from workbench.widgets_matrix import clickable_matrix, mark_pair
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from workbench.embedding.images import thumbnail
 from workbench.matching.pairs import places_of
-from workbench.viz_matrices import MAX_MATRIX
+from workbench.viz.matrices import MAX_MATRIX
 from workbench.widgets_frames import jpeg
 
 Picked = Callable[[int, int], None]  # positions of the two frames, row and column

@@ -14,7 +14,7 @@ from workbench.run import Run
 from workbench.run.kept import forget, keep, papermill_command
 from workbench.scenes.dbscan import Distances, find_labels
 from workbench.scenes.eps import EpsSweep, k_distances, knee, plateaus, sweep_eps
-from workbench.viz_pictures import SCENE_COLOURS
+from workbench.viz.pictures import SCENE_COLOURS
 from workbench.widgets_frames import gallery, scene_legend
 from workbench.widgets_map import paint_scenes, point_map
 

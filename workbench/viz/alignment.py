@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from workbench.registration.pair import in_pixels_of
-from workbench.viz_pictures import OUTLIER_COLOUR, SCENE_COLOURS, evenly, new_axes
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, evenly, new_axes
 
 MAX_FRAMES = 60  # laid on each other: a median needs them all in memory
 

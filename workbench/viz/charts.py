@@ -1,75 +1,18 @@
-"""Figures for notebooks and reports: arrays in, a matplotlib ``Figure`` out.
-
-Charts are here; pictures of frames come from :mod:`workbench.viz_pictures`, those of two frames from
-:mod:`workbench.viz_pairs`, matrices from :mod:`workbench.viz_matrices`, those of alignment from
-:mod:`workbench.viz_alignment`, that of confidence from :mod:`workbench.viz_links`, those of a sweep from
-:mod:`workbench.viz_sweep` and :mod:`workbench.viz_one_at_a_time`; all can be reached here too.
-
-Figures are made with ``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned
-(``fig = viz.umap_scatter(...)``), or the cell shows it twice. Functions with ``ax`` draw into it when it is given. A
-scene has the same colour and marker in every figure; outliers (label -1) are grey crosses.
-"""
+"""Charts: the map of the embeddings, k-distances, eps, changes between frames, the order, seconds, confidence."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from workbench.embedding.images import thumbnail
-from workbench.viz_alignment import alignment_error_plot, scene_overlay_before_after
-from workbench.viz_links import link_confidence_plot
-from workbench.viz_matrices import match_counts_matrix, similarity_before_after, similarity_matrix
-from workbench.viz_one_at_a_time import one_at_a_time_plot
-from workbench.viz_pairs import plot_matches, registered_overlay
-from workbench.viz_pictures import (
-    OUTLIER_COLOUR,
-    SCENE_COLOURS,
-    cluster_gallery,
-    film_strip,
-    new_axes,
-    plot_images,
-    scene_colour,
-    scene_marker,
-    scene_name,
-    strips_before_after,
-)
-from workbench.viz_sweep import best_settings_plot, heat_map, main_effects_plot, pareto_plot
-
-__all__ = [
-    "OUTLIER_COLOUR",
-    "SCENE_COLOURS",
-    "alignment_error_plot",
-    "best_settings_plot",
-    "cluster_gallery",
-    "eps_curve",
-    "film_strip",
-    "frame_change_plot",
-    "frame_changes",
-    "heat_map",
-    "k_distance_curve",
-    "link_confidence_plot",
-    "main_effects_plot",
-    "match_counts_matrix",
-    "one_at_a_time_plot",
-    "order_against_truth",
-    "pareto_plot",
-    "plot_images",
-    "plot_matches",
-    "registered_overlay",
-    "scene_colour",
-    "scene_marker",
-    "scene_name",
-    "scene_overlay_before_after",
-    "similarity_before_after",
-    "similarity_matrix",
-    "stage_seconds_bar",
-    "strips_before_after",
-    "umap_scatter",
-]
+from workbench.ordering.confidence import WEAK
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_colour, scene_marker, scene_name
 
 MAX_LEGEND = 16  # scenes named in a legend
 MAX_PANELS = 12
@@ -269,4 +212,37 @@ def stage_seconds_bar(seconds: Mapping[str, float], title: str = "Time of every 
     ax.invert_yaxis()
     ax.margins(x=0.12)
     ax.set(title=f"{title} ({sum(seconds.values()):.1f} s in all)", xlabel="seconds")
+    return ax.figure
+
+
+def link_confidence_plot(table: pd.DataFrame, title: str = "How sure is every link?", ax: Axes | None = None) -> Figure:
+    """Confidence of every link along the restored video, scene after scene; guessed ones stand out.
+
+    table: the rows of ``order.csv`` with the columns scene, order and confidence. Where no confidence is known (other orders
+    than the shortest path through the fused distance) the figure says so.
+    """
+    ax = new_axes(ax, (10, 3.2))
+    kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
+    confidence = kept["confidence"].to_numpy(dtype=float)
+    place = np.arange(len(kept)) + 0.5  # a link lies between two frames
+    known, weak = np.isfinite(confidence), confidence < WEAK
+    sure = known & ~weak
+    ax.vlines(place[sure], 0, confidence[sure], color=OUTLIER_COLOUR, linewidth=1, alpha=0.6)
+    ax.plot(place[sure], confidence[sure], ".", color=OUTLIER_COLOUR, markersize=4, label=f"sure ({sure.sum()})")
+    ax.vlines(place[weak], 0, confidence[weak], color=SCENE_COLOURS[5], linewidth=1.2)
+    ax.plot(place[weak], confidence[weak], "o", color=SCENE_COLOURS[5], markersize=5, label=f"guessed ({weak.sum()})")
+    ax.axhline(WEAK, color="black", linewidth=0.8, linestyle="--", label=f"below {WEAK}: worth a look")
+    starts = np.flatnonzero(np.diff(kept["scene"].to_numpy(), prepend=-1))
+    for scene, start in enumerate(starts):
+        if start:
+            ax.axvline(start, color="black", linewidth=0.8)
+        ax.annotate(
+            scene_name(scene), (start, 1.0), (4, 3), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9
+        )
+    if not known.any():
+        ax.text(0.5, 0.5, "no confidence is known for this kind of order", ha="center", va="center", transform=ax.transAxes)
+    ax.set(xlim=(0, max(1, len(kept))), ylim=(0, 1.03), xlabel="place in the restored video", ylabel="confidence")
+    ax.set_title(title, pad=18)
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, frameon=False, borderaxespad=0)
     return ax.figure

@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import ConnectionPatch
 from sklearn.datasets import load_sample_images
 
-from workbench import viz, viz_matrices, viz_pairs, viz_pictures
+from workbench import viz
+from workbench.viz import matrices, pairs, pictures
 
 pytestmark = pytest.mark.usefixtures("drawable")
 
@@ -67,15 +68,15 @@ def test_colours_and_markers_of_scenes():
     ("count", "most", "expected"), [(0, 5, []), (1, 5, [0]), (5, 0, []), (5, 9, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8])]
 )
 def test_evenly(count, most, expected):
-    chosen = viz_pictures.evenly(count, most)
+    chosen = pictures.evenly(count, most)
     assert chosen.tolist() == expected and chosen.dtype.kind == "i"
 
 
 def test_thumbnails_are_averaged_and_never_enlarged():
     checks = np.indices((200, 400)).sum(axis=0) % 2 * np.uint8(200)
-    small = viz_pictures.thumbnail(np.dstack([checks] * 3).astype(np.uint8), 100, 100)
+    small = pictures.thumbnail(np.dstack([checks] * 3).astype(np.uint8), 100, 100)
     assert small.shape == (50, 100, 3) and np.abs(small.astype(int) - 100).max() <= 1
-    assert viz_pictures.thumbnail(small, 500, 500).shape == small.shape
+    assert pictures.thumbnail(small, 500, 500).shape == small.shape
 
 
 def test_plot_images_keeps_the_pixels_of_large_originals():
@@ -107,7 +108,7 @@ def test_matches_connect_the_right_points(images):
     assert ends == {((10, 20), (9, 10)), ((50, 60), (5, 6)), ((70, 80), (7, 8))}
     assert all(line.coords1 is left.transData and line.coords2 is right.transData for line in lines)
     styles = {tuple(line.xy1): (line.get_linestyle(), to_hex(line.get_edgecolor()).upper()) for line in lines}
-    assert styles[50, 60] == ("--", viz_pairs.DISAGREE_COLOUR)
+    assert styles[50, 60] == ("--", pairs.DISAGREE_COLOUR)
     assert styles[10, 20][0] == styles[70, 80][0] == "-" and styles[10, 20][1] != styles[70, 80][1]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["agree with the registration (2)", "disagree (1)"]
     assert fig.get_suptitle() == "3 matches"
@@ -154,11 +155,11 @@ def test_match_picture_draws_the_same_lines():
     black = np.zeros((90, 160, 3), np.uint8)
     points = np.array([[40.0, 20.0], [40.0, 40.0], [40.0, 60.0], [40.0, 80.0]])
     matches, scores = np.array([0, 1, 2, -1]), np.array([1.0, 0.0, 0.5, 0.0])
-    shown = viz_pairs.match_picture(black, black, points, points, matches, scores, np.array([True, True, False]))
+    shown = pairs.match_picture(black, black, points, points, matches, scores, np.array([True, True, False]))
     assert shown.shape == (270, 2 * 480 + 6, 3) and (shown[:, 480:486][[0, 100]] == 255).all()
     rows = [round(3 * (y + 0.5) - 0.5) for y in points[:, 1]]
     start, end = 3 * 40 + 1, 486 + 3 * 40 + 1
-    colours = (*(colormaps["viridis"](value)[:3] for value in (1.0, 0.0)), viz_pairs.DISAGREE_COLOUR)
+    colours = (*(colormaps["viridis"](value)[:3] for value in (1.0, 0.0)), pairs.DISAGREE_COLOUR)
     for row, colour, whole in zip(rows, colours, (True, True, False), strict=False):
         on_line = np.array([is_colour(pixel, colour) for pixel in shown[row, start:end]])
         assert on_line.all() if whole else 0.4 < on_line.mean() < 0.8
@@ -169,28 +170,28 @@ def test_match_picture_draws_the_same_lines():
 def test_match_picture_scales_thins_and_takes_no_matches(images):
     """Keypoints of an original three times as large end where those of the picture itself do; of 500 lines 40 are drawn."""
     points, found = np.array([[30.0, 20.0], [100.0, 70.0]]), (np.array([1, 0]), np.array([0.9, 0.4]))
-    plain = viz_pairs.match_picture(images[0], images[1], points, points, *found)
+    plain = pairs.match_picture(images[0], images[1], points, points, *found)
     larger = 3 * (points + 0.5) - 0.5
-    np.testing.assert_array_equal(plain, viz_pairs.match_picture(*images[:2], larger, larger, *found, scale=1 / 3))
-    assert viz_pairs.match_picture(*images[:2], points, points, *found, size=(80, 90)).shape == (45, 166, 3)
+    np.testing.assert_array_equal(plain, pairs.match_picture(*images[:2], larger, larger, *found, scale=1 / 3))
+    assert pairs.match_picture(*images[:2], points, points, *found, size=(80, 90)).shape == (45, 166, 3)
     none = np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int), np.zeros(0), np.zeros(0, bool)
-    assert viz_pairs.match_picture(*images[:2], *none).shape == plain.shape
+    assert pairs.match_picture(*images[:2], *none).shape == plain.shape
     rng = np.random.default_rng(0)
     many, scores = rng.uniform(0, 80, (500, 2)), rng.uniform(0.1, 0.9, 500)
-    drawn = [viz_pairs.match_picture(*images[:2], many, many, np.arange(500), scores, max_lines=most) for most in (500, 40, 0)]
+    drawn = [pairs.match_picture(*images[:2], many, many, np.arange(500), scores, max_lines=most) for most in (500, 40, 0)]
     changed = [(picture != drawn[2]).any(axis=2).sum() for picture in drawn]
     assert changed[0] > 2 * changed[1] > 0 == changed[2]
     with pytest.raises(ValueError, match="one value a match"):
-        viz_pairs.match_picture(*images[:2], points, points, *found, np.zeros(3, bool))
+        pairs.match_picture(*images[:2], points, points, *found, np.zeros(3, bool))
 
 
 def test_blinking_pictures(images):
     """Frame 0 moved onto frame 2 is frame 2, also where frame 0 does not reach; as they are, they differ."""
-    (moved, still), difference = viz_pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, -8.0], [0, 1, 0]]), "blink")
+    (moved, still), difference = pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, -8.0], [0, 1, 0]]), "blink")
     assert (moved == images[2]).all() and (still == images[2]).all() and difference == 0
-    (first, second), difference = viz_pairs.overlay_pictures(images[0], images[2], np.eye(2, 3), "blink")
+    (first, second), difference = pairs.overlay_pictures(images[0], images[2], np.eye(2, 3), "blink")
     assert (first == images[0]).all() and (second == images[2]).all() and difference > 1
-    (alone, _), difference = viz_pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, 900.0], [0, 1, 0]]), "blink")
+    (alone, _), difference = pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, 900.0], [0, 1, 0]]), "blink")
     assert (alone == images[2]).all() and difference is None
 
 
@@ -432,11 +433,11 @@ def test_shrinking_averages_blocks_and_keeps_holes():
     matrix = np.arange(36, dtype=float).reshape(6, 6)
     matrix[:2, :2] = np.nan
     matrix[2, 2] = np.nan
-    small = viz_matrices._shrunk(matrix, 3)
+    small = matrices._shrunk(matrix, 3)
     assert np.isnan(small[0, 0]) and small[0, 1] == matrix[:2, 2:4].mean()
     assert small[1, 1] == np.nanmean(matrix[2:4, 2:4]) and small[2, 2] == matrix[4:, 4:].mean()
-    assert viz_matrices._shrunk(matrix, 4).shape == (3, 3), "never more than asked for"
-    assert viz_matrices._shrunk(matrix, 6) is matrix
+    assert matrices._shrunk(matrix, 4).shape == (3, 3), "never more than asked for"
+    assert matrices._shrunk(matrix, 6) is matrix
 
 
 def test_similarity_matrix():

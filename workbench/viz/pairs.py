@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 
-from workbench.viz_pictures import GAP, evenly, plot_images
+from workbench.viz.pictures import GAP, evenly, plot_images
 
 DISAGREE_COLOUR = "#D55E00"
 MAX_LINES = 150

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from workbench.viz_pictures import new_axes
+from workbench.viz.pictures import new_axes
 
 MAX_MATRIX = 600  # rows and columns that are drawn; more are averaged in blocks
 

@@ -59,7 +59,7 @@ def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Fig
     """A row of pictures, each (h, w, 3) uint8 of any size, with a title above each.
 
     The axes are in pixels of the pictures that were given, whatever is drawn:
-    :func:`workbench.viz_pairs.plot_matches` relies on it.
+    :func:`workbench.viz.pairs.plot_matches` relies on it.
     """
     if not len(images):
         raise ValueError("no images to plot: give at least one")
