@@ -31,7 +31,7 @@ from workbench.parameters import STAGES
 from workbench.report import SECTIONS
 from workbench.run import Run
 from workbench.run.contents import NOTEBOOKS
-from workbench.sweep_table import read_table
+from workbench.sweep.table import read_table
 
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What a notebook is told beside the parameters of its stages.

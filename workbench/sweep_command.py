@@ -23,10 +23,10 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
     """
     from filelock import FileLock, Timeout
 
-    from workbench.cells import read_result, write_table
     from workbench.errors import UsageError
-    from workbench.sweep import read_sweep
-    from workbench.sweep_table import DONE
+    from workbench.sweep.cells import read_result, write_table
+    from workbench.sweep.plan import read_sweep
+    from workbench.sweep.table import DONE
 
     plan = read_sweep(file, many=yes)
     folder = out or Path("runs") / "sweeps" / file.stem
@@ -63,7 +63,7 @@ def _run(to_do: list, total: int, folder: Path, scheduler: str) -> None:
         return
     from tqdm import tqdm
 
-    from workbench.spread import run_cells
+    from workbench.sweep.cells import run_cells
 
     watched = sys.stderr.isatty()
     with tqdm(total=total, initial=total - len(to_do), desc="cells", unit="cell", disable=not watched) as bar:

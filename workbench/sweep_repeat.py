@@ -21,7 +21,7 @@ def source(cell: pd.Series, table: str | Path) -> str:
 def run_command(cell: pd.Series, video: str, out: str) -> str:
     """The command that does on ``video`` what the cell did, through all notebooks, into the run directory ``out``; for a shell.
 
-    cell: a row of :func:`workbench.sweep_table.read_table`. What is the default is left out.
+    cell: a row of :func:`workbench.sweep.table.read_table`. What is the default is left out.
     """
     chosen = [f"-p {shlex.quote(f'{name}={value}')}" for name, value in _chosen(cell).items()]
     return " ".join(["workbench run", shlex.quote(video), "--out", shlex.quote(out), *chosen])

@@ -8,15 +8,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench.sweep_table import axes, best_settings, metrics, pivot, varied, verdict
-from workbench.viz_sweep import best_settings_plot, heat_map, main_effects_plot
+from workbench.sweep.figures import best_settings_plot, heat_map, main_effects_plot
+from workbench.sweep.table import axes, best_settings, metrics, pivot, varied, verdict
 
 
 def sweep_browser(table: pd.DataFrame, metric: str, rows: str = "", columns: str = "") -> ipywidgets.Widget:
     """Three menus, metric and the parameters down and across, over the heat map, what the two do alone, and the best settings.
 
-    table: from :func:`workbench.sweep_table.read_table`. metric, rows, columns: what is chosen to begin with, as for
-    :func:`workbench.sweep_table.axes`, and raising as it. Choosing the other's parameter exchanges the two.
+    table: from :func:`workbench.sweep.table.read_table`. metric, rows, columns: what is chosen to begin with, as for
+    :func:`workbench.sweep.table.axes`, and raising as it. Choosing the other's parameter exchanges the two.
     """
     return SweepBrowser(table, metric, rows, columns).widget
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import encode, mixture, refused, start_worker, workbench
-from workbench import spread
 from workbench.errors import RunError
 from workbench.matching import keypoints, matches, nearest, sift
 from workbench.matching.matches import make_matcher
@@ -20,6 +19,7 @@ from workbench.pipeline.workers import block_workers
 from workbench.storage import blocks as blocks_module
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import Loaded
+from workbench.sweep import cells
 
 FAST = ["--embed.backbone", "rank-vlad", "--match.matcher", "sift-flann", "--cluster.eps", "0.3"]
 RESULTS = ["features.h5", "matches.h5", "pairs.txt", "scenes.csv", "transforms.csv", "order.csv"]
@@ -78,7 +78,7 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
     """When all are gone it is said, once; when one comes, the work goes on."""
     address, processes = scheduler
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
-    nthreads, looked = spread.Client.nthreads, []
+    nthreads, looked = cells.Client.nthreads, []
 
     def look(client: object) -> dict:
         looked.append(nthreads(client))
@@ -92,7 +92,7 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
                 process.kill()
 
     with block_workers(address) as each:
-        monkeypatch.setattr(spread.Client, "nthreads", look)
+        monkeypatch.setattr(cells.Client, "nthreads", look)
         file = keypoints.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
     assert file.read_bytes() == images[1].read_bytes()
     said = capsys.readouterr().err

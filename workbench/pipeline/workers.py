@@ -30,23 +30,23 @@ def block_workers(scheduler: str) -> Iterator[Each]:
     raises :class:`~workbench.errors.RunError` when the scheduler is lost on the way or no worker survives a block, and
     whatever the work raises.
     """
-    with _client(scheduler) as client:
+    with connected(scheduler) as client:
 
         def each(work: Callable[..., Any], blocks: Iterable[Any]) -> Iterator[Any]:
-            for _, result in _finished(client, client.map(work, list(blocks), pure=False), scheduler):
+            for _, result in as_finished(client, client.map(work, list(blocks), pure=False), scheduler):
                 if isinstance(result, KilledWorker):
-                    raise RunError(f"{_killed(result)}; what is finished is kept")
+                    raise RunError(f"{killed_message(result)}; what is finished is kept")
                 yield result
 
         yield each
 
 
-def _killed(error: KilledWorker) -> str:
+def killed_message(error: KilledWorker) -> str:
     told = f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other "
     return told + "programs, or lower video.proxy_size"
 
 
-def _finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iterator[tuple[Future, Any]]:
+def as_finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iterator[tuple[Future, Any]]:
     """Futures as they are finished, with what the work returned, or with KilledWorker where no worker survived it.
 
     Raises what the work raises. When all workers are gone, it is said, and they are waited for.
@@ -78,7 +78,7 @@ def _finished(client: Client, futures: Iterable[Future], scheduler: str) -> Iter
 
 
 @contextmanager
-def _cluster(most: int) -> Iterator[Client]:
+def local_workers(most: int) -> Iterator[Client]:
     """A client of workers on this machine, as many as cores, ``most`` at most."""
     # One thread a process, for papermill's sake; Dask gives each worker OMP_NUM_THREADS=1, so N workers fit N cores.
     # What a cell may take of the memory is for the system to say: kernels are processes of their own.
@@ -91,7 +91,7 @@ def _cluster(most: int) -> Iterator[Client]:
 
 
 @contextmanager
-def _client(scheduler: str) -> Iterator[Client]:
+def connected(scheduler: str) -> Iterator[Client]:
     """A client of a scheduler whose workers do one thing at a time."""
     for name in ("distributed", "distributed.client", "tornado.application"):  # a lost scheduler is our error
         logging.getLogger(name).setLevel(logging.CRITICAL)

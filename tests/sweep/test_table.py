@@ -1,6 +1,6 @@
 """What the table of a sweep says.
 
-``rows`` makes tables as :func:`workbench.cells.write_table` writes them: its types, its columns, and nothing where a cell has
+``rows`` makes tables as :func:`workbench.sweep.cells.write_table` writes them: its types, its columns, and nothing where a cell has
 nothing.
 """
 
@@ -21,8 +21,7 @@ from workbench.errors import UsageError
 from workbench.headless import CHAIN, notebooks_folder
 from workbench.parameters import stage_parameters
 from workbench.run import Run
-from workbench.sweep_repeat import papermill_commands, run_command, source
-from workbench.sweep_table import (
+from workbench.sweep.table import (
     DONE,
     FAILED,
     NO_WEIGHTS,
@@ -42,6 +41,7 @@ from workbench.sweep_table import (
     verdict,
     without_unused,
 )
+from workbench.sweep_repeat import papermill_commands, run_command, source
 
 KINDS = {"video": "string", "status": "string", "error": "string", "run": "string", "notebooks": "string"}
 

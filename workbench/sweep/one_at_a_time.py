@@ -6,7 +6,7 @@ import pandas as pd
 
 from workbench.errors import UsageError
 from workbench.parameters import defaults
-from workbench.sweep_table import DONE, varied
+from workbench.sweep.table import DONE, varied
 
 COST = ("seconds_features", "seconds_match")  # the stages that these parameters make dear or cheap
 AS_GOOD = 0.01  # how much below the best a figure may lie and still be as good
@@ -16,7 +16,7 @@ WORTHWHILE = 0.1  # share of the cost that another value has to save, to be pref
 def effects(table: pd.DataFrame, figures: Sequence[str]) -> pd.DataFrame:
     """A row a parameter and value, parameters in the order of the table, values ascending; the default is one of the values.
 
-    table: of :func:`workbench.sweep_table.read_table`. figures: columns of it. Columns: parameter (dotted), value, default
+    table: of :func:`workbench.sweep.table.read_table`. figures: columns of it. Columns: parameter (dotted), value, default
     (bool), videos (count); every figure, and ``seconds`` of features and matches, means over the videos; and ``NAME_change``
     of each, how much more than with the default. Only videos count that have both cells; cells in which two parameters are off
     their defaults are not looked at. Raises :class:`~workbench.errors.UsageError` when a figure is not in the table, nothing

@@ -29,7 +29,6 @@ from filelock import FileLock
 
 from tests import ROOT
 from tests.helpers.tiny import check_result, encode, mixture, refused, workbench
-from workbench.cells import read_result, run_cell, write_result, write_table
 from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.headless import CHAIN
@@ -38,9 +37,9 @@ from workbench.parameters import stage_parameters
 from workbench.pipeline import stages, workers
 from workbench.pipeline.editing import flip_scenes
 from workbench.run import Run
-from workbench.spread import run_cells
-from workbench.sweep import read_sweep
-from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS
+from workbench.sweep.cells import read_result, run_cell, run_cells, write_result, write_table
+from workbench.sweep.plan import read_sweep
+from workbench.sweep.table import DONE, FAILED, NO_WEIGHTS
 
 FAST = {"embed.backbone": "rank-vlad", "match.matcher": "sift-flann"}
 
@@ -418,7 +417,7 @@ def test_a_cell_is_run_by_one_worker_at_a_time(clip, tmp_path, monkeypatch):
     """The worker of a sweep that was killed may go on with its cell; that of the next one waits, and takes what it made."""
     (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
     (tmp_path / "cells").mkdir()
-    monkeypatch.setattr("workbench.cells._reconstruct", lambda *_: pytest.fail("the other worker did it"))
+    monkeypatch.setattr("workbench.sweep.cells._reconstruct", lambda *_: pytest.fail("the other worker did it"))
     with ThreadPoolExecutor(1) as pool:
         with FileLock(tmp_path / "cells" / f"{cell.name}.lock"):
             result = pool.submit(run_cell, cell, tmp_path)

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_sweep_table import rows
-from workbench import viz, widgets
+from tests.sweep.test_table import rows
+from workbench import widgets
 from workbench.errors import UsageError
-from workbench.sweep_table import FAILED, best_settings, pivot
-from workbench.viz_sweep import broken
+from workbench.sweep import figures
+from workbench.sweep.figures import broken
+from workbench.sweep.table import FAILED, best_settings, pivot
 from workbench.widgets_sweep import SweepBrowser
 
 LONG_NAME = "magic-leap-community/superglue_outdoor"

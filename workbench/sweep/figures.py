@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.sweep_table import QUALITY, main_effect, pareto_front, setting_names, settings, value_name
-from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes
+from workbench.sweep.table import QUALITY, main_effect, pareto_front, setting_names, settings, value_name
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_marker
 
 LONG = 22  # letters; a longer name stands in two lines
 MAX_NAMED = 10  # settings on the front that are named
@@ -21,7 +21,7 @@ _WHISKER = {"color": OUTLIER_COLOUR, "linewidth": 1}
 def main_effects_plot(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figure:
     """A panel a parameter: mean of a metric at each of its values over all else that varies, with std and range.
 
-    table: of a sweep, as :func:`workbench.sweep_table.read_table` gives it. Numbers are laid out to scale, from left to right;
+    table: of a sweep, as :func:`workbench.sweep.table.read_table` gives it. Numbers are laid out to scale, from left to right;
     names stand below each other, for they may be long. The metric has the same limits in all panels.
     """
     effects = [main_effect(table, parameter, metric) for parameter in parameters]
@@ -57,7 +57,7 @@ def main_effects_plot(table: pd.DataFrame, parameters: Sequence[str], metric: st
 def heat_map(means: pd.DataFrame, metric: str, ax: Axes | None = None) -> Figure:
     """Mean of a metric over two parameters, with the values written in; what has none is grey.
 
-    means: from :func:`workbench.sweep_table.pivot`. The names of its index and columns name the axes.
+    means: from :func:`workbench.sweep.table.pivot`. The names of its index and columns name the axes.
     """
     values = means.to_numpy(dtype=float, na_value=np.nan)
     ax = new_axes(ax, (10, max(2.4, 1.3 + 0.45 * len(means))))
@@ -94,7 +94,7 @@ def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
     """Mean of a metric against mean seconds, a point a setting. The front is drawn, its settings are numbered, the best first,
     and named below.
 
-    best: from :func:`workbench.sweep_table.best_settings`. A setting of which a cell is not done is a grey cross.
+    best: from :func:`workbench.sweep.table.best_settings`. A setting of which a cell is not done is a grey cross.
     """
     measured, front = best[best["count"] > 0], pareto_front(best, metric)[::-1]
     names = setting_names(front)[:MAX_NAMED]
@@ -128,7 +128,7 @@ def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
 def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axes | None = None) -> Figure:
     """The best settings, the first above: mean of a metric with its std and range over videos and seeds, and mean seconds.
 
-    best: from :func:`workbench.sweep_table.best_settings`. count: of settings shown.
+    best: from :func:`workbench.sweep.table.best_settings`. count: of settings shown.
     """
     shown = best[best["count"] > 0][:count]
     ax = new_axes(ax, (10, 1.3 + 0.36 * max(1, len(shown))))
@@ -204,3 +204,42 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(known), max(known)
     room = 0.06 * (high - low) or 0.05
     return low - room, high + room
+
+
+DEFAULT_COLOUR = "#e9e2cc"
+
+
+def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], title: str = "One parameter at a time") -> Figure:
+    """A row of panels a parameter, a panel for each group of figures and one for the seconds, against the parameter's values.
+
+    found: of :func:`workbench.sweep.one_at_a_time.effects`. groups: its columns, those of one scale together. Values stand at even
+    distances; the default is shaded. The panels of a column have one scale, so that parameters can be compared.
+    """
+    columns, names = [*map(list, groups), ["seconds"]], list(dict.fromkeys(found["parameter"]))
+    size = (3.1 * len(columns) + 0.4, 1.5 * len(names) + 1.1)
+    fig, axes = plt.subplots(len(names), len(columns), figsize=size, squeeze=False, sharey="col", layout="constrained")
+    for row, name in zip(axes, names, strict=True):
+        cells = found[found["parameter"] == name]
+        places = np.arange(len(cells))
+        for ax, figures in zip(row, columns, strict=True):
+            for number, figure in enumerate(figures):
+                style = {"color": SCENE_COLOURS[number], "marker": scene_marker(number), "markersize": 4, "linewidth": 1.2}
+                ax.plot(places, cells[figure], label=figure, **style)
+            ax.axvspan(*(places[cells["default"]][0] + [-0.4, 0.4]), color=DEFAULT_COLOUR, linewidth=0, zorder=0)
+            ax.set_xticks(places, [f"{value:g}" if not isinstance(value, str) else value for value in cells["value"]])
+            ax.set_xlim(-0.5, len(cells) - 0.5)
+            ax.yaxis.set_major_locator(MaxNLocator(4))
+            ax.tick_params(labelsize=8)
+            ax.grid(alpha=0.3)
+        row[0].set_ylabel(name.replace(".", "\n"), fontsize=9)
+    for ax, figures in zip(axes[0], columns, strict=True):
+        ax.set_title(", ".join(figures) if figures != ["seconds"] else "seconds, features and match", fontsize=9)
+        if len(figures) > 1:
+            ax.legend(fontsize=7, loc="best", frameon=True, framealpha=0.8)
+    for ax, figures in zip(axes[0, :-1], columns[:-1], strict=True):
+        low, high = found[figures].min(axis=None), found[figures].max(axis=None)
+        if high <= 1:  # shares: a hair below 1 is not to look like a fall
+            ax.set_ylim(min(low, 0.9) - 0.02, 1.02)
+    axes[0, -1].set_ylim(bottom=0)
+    fig.suptitle(f"{title} (the default is shaded)", fontsize=11)
+    return fig

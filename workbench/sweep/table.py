@@ -1,6 +1,6 @@
 """What the table of a sweep says: which settings are best, what every parameter does, and how to repeat one of them.
 
-Tables in, tables out; :mod:`workbench.viz_sweep` draws them. A cell is a row: one video with one set of parameters.
+Tables in, tables out; :mod:`workbench.sweep.figures` draws them. A cell is a row: one video with one set of parameters.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ QUALITY = {
 def read_table(path: str | Path) -> pd.DataFrame:
     """The table of a sweep: from its folder, or from a file, ``.parquet`` or ``.csv``. All three give the same table.
 
-    Columns are those of :func:`workbench.cells.write_table`, of pandas' nullable types (string, Int64, Float64, boolean); what
+    Columns are those of :func:`workbench.sweep.cells.write_table`, of pandas' nullable types (string, Int64, Float64, boolean); what
     a cell does not have is ``<NA>``, but an error that there was not is "". Raises :class:`~workbench.errors.UsageError` when
     the path leads to no table, or to one of something else.
     """

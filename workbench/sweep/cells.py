@@ -5,25 +5,28 @@ came of it, ``store/`` the results of stages that cells share, ``sweep.csv`` and
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pandas as pd
+from distributed import KilledWorker
 from filelock import FileLock
 
-from workbench.errors import DISK, ModelError
+from workbench.errors import DISK, ModelError, RunError
 from workbench.evaluation.files import find_truth, read_truth
 from workbench.headless import run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import read_video, reconstruct
+from workbench.pipeline.workers import as_finished, connected, killed_message, local_workers
 from workbench.run import Run
 from workbench.shared_notebooks import execute_shared
 from workbench.storage.folder import write_whole
-from workbench.sweep import Cell, Sweep
-from workbench.sweep_table import DONE, FAILED, NO_WEIGHTS
+from workbench.sweep.plan import Cell, Sweep
+from workbench.sweep.table import DONE, FAILED, NO_WEIGHTS
 
 
 def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
@@ -143,3 +146,31 @@ def _column(values: Sequence[Any]) -> pd.Series:
     kinds = {type(value) for value in values if value is not None}
     kind = "boolean" if kinds == {bool} else "Int64" if kinds == {int} else "Float64" if kinds <= {int, float} else "string"
     return pd.Series(values, dtype=kind if kinds else "string")
+
+
+def run_cells(
+    cells: list[Cell], folder: Path, scheduler: str = "", work: Callable[[Cell, Path], dict[str, Any]] = run_cell
+) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    """Run cells, each written below ``folder`` by its worker; yields (cell, result) as each is done, in no order.
+
+    scheduler: address of a Dask scheduler whose workers see the same files under the same paths; "" starts a cluster on this
+    machine, a process a core. A cell whose worker died is run again; one whose workers die again and again has failed. work:
+    what a worker does with a cell.
+    Raises :class:`~workbench.errors.UsageError` when the scheduler does not answer or its workers cannot be used,
+    :class:`~workbench.errors.RunError` when it is lost on the way, and OSError for a full disk. Finished cells always stay.
+    """
+    folder = folder.resolve()
+    with connected(scheduler) if scheduler else local_workers(len(cells)) as client:
+        keys = {cell.name: f"{folder}/{cell.name}" for cell in cells}
+        futures = {client.submit(_seen, work, cell, folder, key=keys[cell.name], pure=False): cell for cell in cells}
+        for future, result in as_finished(client, futures, scheduler):
+            cell = futures[future]
+            if isinstance(result, KilledWorker):
+                result = write_result(cell, folder, FAILED, killed_message(result))
+            yield cell, result
+
+
+def _seen(work: Callable[[Cell, Path], dict[str, Any]], cell: Cell, folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not there on {gethostname()}: every worker must see it under this path")
+    return work(cell, folder)

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from workbench import viz
 from workbench.errors import UsageError
-from workbench.one_at_a_time import effects, preferred
-from workbench.sweep_table import read_table
+from workbench.sweep import figures
+from workbench.sweep.one_at_a_time import effects, preferred
+from workbench.sweep.table import read_table
 
 COLUMNS = (
     "video,features.max_keypoints,match.match_threshold,status,error,seconds,tau,seconds_features,seconds_match,run,notebooks"
