@@ -22,13 +22,13 @@ from nbformat import v4
 from tests import ROOT
 from tests.clean_notebooks import KERNEL, clean, clean_file
 from tests.helpers.tiny import check_result, refused, workbench
-from tests.test_report import Page
+from tests.reports.test_report import Page
 from workbench import headless
 from workbench.errors import NotebookError
 from workbench.evaluation.corrupt import shuffled_rows, write_case
 from workbench.evaluation.files import OUTLIER, truth_path
 from workbench.parameters import STAGES
-from workbench.report import SECTIONS
+from workbench.reports.report import SECTIONS
 from workbench.run import Run
 from workbench.run.contents import NOTEBOOKS
 from workbench.sweep.table import read_table

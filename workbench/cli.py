@@ -108,7 +108,7 @@ def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, valu
     """Restore VIDEO through the notebooks, and write report.html."""
     from workbench.headless import CHAIN, run_notebooks
     from workbench.pipeline.metrics import write_metrics
-    from workbench.report import write_report
+    from workbench.reports.report import write_report
     from workbench.run import Run
 
     run, known, chosen = _begin(video, out, truth, dict(_pair(value) for value in values), overwrite)
@@ -181,7 +181,7 @@ def compare(runs: tuple[Path, ...], page: Path | None) -> None:
 
     Parameters that differ, metrics, and for runs of the same video how far their orders agree.
     """
-    from workbench.compare import as_text, open_runs, tables, write_page
+    from workbench.reports.compare import as_text, open_runs, tables, write_page
 
     opened = open_runs(runs)
     found = tables(opened)
@@ -332,7 +332,7 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
         click.echo(f"note: {warning}", err=True)
     _table(_summary(metrics))
     from workbench.models.registry import provenance
-    from workbench.report import restored_video
+    from workbench.reports.report import restored_video
 
     click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))
 
@@ -341,7 +341,7 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
 
 
 def _summary(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    from workbench.report import summary_rows
+    from workbench.reports.report import summary_rows
 
     return summary_rows(metrics)
 

@@ -14,7 +14,7 @@ from nbformat import v4
 from workbench.errors import MissingStageError, NotebookError
 from workbench.parameters import WriteParameters
 from workbench.pipeline.stages import write_videos
-from workbench.report import SECTIONS, restored_video, summary_rows, write_report
+from workbench.reports.report import SECTIONS, restored_video, summary_rows, write_report
 from workbench.run import Run
 
 METRICS = {"frames": 26, "scenes": 2, "outliers": 4, "seconds_video": 0.04, "seconds_embed": 1.26}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import refused, workbench
-from workbench.compare import NOTHING, Table, as_text, open_runs, tables
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluation.agreement import order_agreement
 from workbench.evaluation.files import OrderRow, read_order
 from workbench.pipeline.editing import edit_order, flip
+from workbench.reports.compare import NOTHING, Table, as_text, open_runs, tables
 from workbench.run import Run
 
 # Scenes of 6, 4 and 1 frames, and 2 outliers, as lists of positions in their order.

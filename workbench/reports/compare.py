@@ -18,7 +18,8 @@ import numpy as np
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluation.agreement import order_agreement
 from workbench.evaluation.files import OrderRow, read_order
-from workbench.report import SCORES, html_page, html_table, summary_rows
+from workbench.reports.html import html_page, html_table
+from workbench.reports.report import SCORES, summary_rows
 from workbench.run import Run
 from workbench.storage.folder import read_json
 

@@ -1,7 +1,6 @@
 """``report.html``: the figures of the executed notebooks in one page that needs nothing but itself and the videos beside it."""
 
 import html
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import nbformat
 
 from workbench.errors import NotebookError
 from workbench.models.registry import NON_COMMERCIAL, is_non_commercial, provenance
+from workbench.reports.html import html_page, html_table
 from workbench.run import Run
 
 # Cells with these tags are shown, in this order. The heading is the reader's question.
@@ -23,16 +23,6 @@ SECTIONS = (
     ("report-links", "Where was the order guessed?"),
     ("report-truth", "Against the truth"),
 )
-STYLE = """<style>
-body { font: 16px/1.5 sans-serif; color: #222; max-width: 1040px; margin: 2em auto; padding: 0 1em; }
-h1, h2 { font-weight: 500; margin: 1.6em 0 0.5em; }
-img, video { max-width: 100%; }
-table { border-collapse: collapse; font-size: 15px; }
-th, td { text-align: left; padding: 0.15em 1.2em 0.15em 0; border-bottom: 1px solid #ddd; }
-.summary { display: flex; flex-wrap: wrap; gap: 3em; align-items: flex-start; }
-.anchor-link { display: none; }
-.warning { background: #fff3cd; padding: 0.5em 1em; }
-</style>"""
 SCORES = {
     "outlier_f1": "Outlier F1",
     "scene_f1": "Scene pair F1",
@@ -112,20 +102,6 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
         f"<p>Models: {html.escape(models)}.</p>"
         f'<p>{player}<br><a href="{video.name}">{video.name}</a>, <a href="order.csv">order.csv</a></p>'
     )
-
-
-def html_table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
-    """A table in HTML; the cells are plain text. heading: of the columns, default none."""
-    lines = [("th", heading)] if heading else []
-    lines += [("td", row) for row in rows]
-    cells = ("".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in line) for tag, line in lines)
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in cells) + "</table>"
-
-
-def html_page(title: str, body: str) -> str:
-    """A page that needs nothing but itself. title: plain text. body: HTML."""
-    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title>{STYLE}"
-    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>{body}</body></html>\n"
 
 
 def _closing(run: Run, notebooks: list[Path]) -> str:

@@ -1,0 +1,1 @@
+"""Finished runs as pages: the report of one, and several side by side."""
