@@ -16,9 +16,10 @@ import ipywidgets
 import numpy as np
 import torch
 
-from workbench import pairview, widgets
+from workbench import widgets
 from workbench.embedding.descriptors import unit_length
 from workbench.embedding.distances import cosine_distances
+from workbench.notebooks import pairview
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters
 from workbench.run import Run
 from workbench.scenes import dbscan

@@ -214,7 +214,9 @@ def test_models_shows_one():
 
 def test_outside_a_clone(clip, tmp_path, monkeypatch):
     """The notebooks come with the repository: without them, the way that needs none is named."""
-    monkeypatch.setattr("workbench.headless.__file__", str(tmp_path / "site-packages" / "workbench" / "headless.py"))
+    monkeypatch.setattr(
+        "workbench.notebooks.chain.__file__", str(tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py")
+    )
     monkeypatch.chdir(tmp_path)
     for answer in (workbench("lab"), workbench("run", clip)):
         refused(answer, 1, "the notebooks are not here", "`workbench reconstruct`")

@@ -16,9 +16,10 @@ from plotly.callbacks import InputDeviceState, Points
 
 from tests.matching.test_lightglue import save_tiny as save_lightglue
 from tests.matching.test_superglue import save_tiny as save_superglue
-from workbench import pairview, widgets
+from workbench import widgets
 from workbench.errors import RunError
 from workbench.matching.matches import make_matcher
+from workbench.notebooks import pairview
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.run import Run, kept
 from workbench.storage.hloc import open_h5, read_features

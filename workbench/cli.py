@@ -106,7 +106,7 @@ def reconstruct(
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", help="A stage parameter, as cluster.eps=0.3; repeatable.")
 def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
     """Restore VIDEO through the notebooks, and write report.html."""
-    from workbench.headless import CHAIN, run_notebooks
+    from workbench.notebooks.chain import CHAIN, run_notebooks
     from workbench.pipeline.metrics import write_metrics
     from workbench.reports.report import write_report
     from workbench.run import Run
@@ -231,7 +231,7 @@ def lab(words: tuple[str, ...]) -> None:
     Without RUN, the sample is reconstructed first, if it is not yet. With RUN, the notebooks are copied into its folder lab/
     and opened there. OPTIONS after -- go to JupyterLab.
     """
-    from workbench.lab import open_run, open_sample
+    from workbench.notebooks.lab import open_run, open_sample
 
     if words and not words[0].startswith("-"):
         open_run(Path(words[0]), words[1:], say=_note)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from workbench.errors import WorkbenchError
 from workbench.matching.pairs import pair_matrix
-from workbench.pairview import MatchedPair, PairMatcher, ranked_pairs
+from workbench.notebooks.pairview import MatchedPair, PairMatcher, ranked_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import Registration
 from workbench.run import Run, kept

@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.errors import WorkbenchError
+from workbench.notebooks.commands import papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
 from workbench.pipeline.stages import find_scenes, run_typical_eps
 from workbench.run import Run
-from workbench.run.kept import forget, keep, papermill_command
+from workbench.run.kept import forget, keep
 from workbench.scenes.dbscan import Distances, find_labels
 from workbench.scenes.eps import EpsSweep, k_distances, knee, plateaus, sweep_eps
 from workbench.viz.pictures import SCENE_COLOURS

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.pages import ANSWER, PICTURES, ROOT, JupyterServer, NotebookPage
-from workbench.headless import CHAIN
-from workbench.lab import copy_notebooks
+from workbench.notebooks.chain import CHAIN
+from workbench.notebooks.lab import copy_notebooks
 from workbench.parameters import stage_parameters
 from workbench.pipeline import stages
 from workbench.run import Run

@@ -31,8 +31,8 @@ from tests import ROOT
 from tests.helpers.tiny import check_result, encode, mixture, refused, workbench
 from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
-from workbench.headless import CHAIN
 from workbench.matching.nearest import SiftFlann
+from workbench.notebooks.chain import CHAIN
 from workbench.parameters import stage_parameters
 from workbench.pipeline import stages, workers
 from workbench.pipeline.editing import flip_scenes

@@ -18,7 +18,8 @@ from papermill.cli import _resolve_type as papermill_value
 from tests.helpers.tiny import encode
 from workbench import cli
 from workbench.errors import UsageError
-from workbench.headless import CHAIN, notebooks_folder
+from workbench.notebooks.chain import CHAIN, notebooks_folder
+from workbench.notebooks.commands import papermill_commands, run_command, source
 from workbench.parameters import stage_parameters
 from workbench.run import Run
 from workbench.sweep.table import (
@@ -41,7 +42,6 @@ from workbench.sweep.table import (
     verdict,
     without_unused,
 )
-from workbench.sweep_repeat import papermill_commands, run_command, source
 
 KINDS = {"video": "string", "status": "string", "error": "string", "run": "string", "notebooks": "string"}
 

@@ -4,7 +4,6 @@ The file maps dotted names to values (``cluster.eps: 0.05``). A kept value stand
 any other value, in a notebook's parameters cell or on the command line, has that one.
 """
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
@@ -12,10 +11,8 @@ from typing import Any
 import yaml
 
 from workbench.errors import ParameterError
-from workbench.headless import notebooks_folder
 from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
 from workbench.run import Run
-from workbench.run.contents import NOTEBOOKS
 
 FILE = "kept.yaml"
 KEPT_BYTES = 2**20  # far more than all parameters together
@@ -97,24 +94,6 @@ def with_kept(run: Run, parameters: Parameters) -> Parameters:
     if taken:
         print(f"Kept in this run: {', '.join(f'{name} = {value!r}' for name, value in taken.items())} ({run.path / FILE})")
     return replace(parameters, **taken)
-
-
-def papermill_command(run: Run, *chosen: Parameters) -> str:
-    """The command that runs the notebook of these parameters' stages on ``run`` with just these values, for a shell.
-
-    All parameters must belong to one notebook; its other stages have what is kept. The executed notebook is written into the
-    run directory.
-    """
-    (name,) = {NOTEBOOKS[_stage(parameters)] for parameters in chosen}
-    values = {"run_path": str(run.path.resolve())}
-    kept = [parameters for stage, parameters in stage_parameters(read_kept(run)).items() if NOTEBOOKS[stage] == name]
-    for parameters in (*kept, *chosen):
-        values |= parameters.as_dict()
-    values["interactive"] = False
-    words = ["papermill", str(notebooks_folder() / f"{name}.ipynb"), str(run.path.resolve() / f"{name}.ipynb")]
-    for key, value in values.items():
-        words += ["-p", key, str(value)]
-    return shlex.join(words)
 
 
 def _stage(parameters: Parameters) -> str:

@@ -17,13 +17,12 @@ from filelock import FileLock
 
 from workbench.errors import DISK, ModelError, RunError
 from workbench.evaluation.files import find_truth, read_truth
-from workbench.headless import run_notebooks
+from workbench.notebooks.chain import execute_shared, run_notebooks
 from workbench.parameters import stage_parameters
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import read_video, reconstruct
 from workbench.pipeline.workers import as_finished, connected, killed_message, local_workers
 from workbench.run import Run
-from workbench.shared_notebooks import execute_shared
 from workbench.storage.folder import write_whole
 from workbench.sweep.plan import Cell, Sweep
 from workbench.sweep.table import DONE, FAILED, NO_WEIGHTS

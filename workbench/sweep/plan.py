@@ -26,8 +26,8 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
-from workbench.headless import notebook_files
 from workbench.models.backbones import folder_digest
+from workbench.notebooks.chain import notebook_files
 from workbench.parameters import defaults, full_names, stage_parameters
 from workbench.storage.digest import code_digest, file_sha256
 from workbench.video.decode import decode

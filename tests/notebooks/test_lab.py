@@ -21,9 +21,9 @@ from jupyterlab.labapp import LabApp
 
 from tests import ROOT
 from tests.helpers.tiny import refused, workbench
-from workbench import lab
+from workbench.notebooks import lab
 from workbench.evaluation.files import truth_path
-from workbench.headless import BESIDE, CHAIN
+from workbench.notebooks.chain import BESIDE, CHAIN
 from workbench.parameters import STAGES, ClusterParameters, stage_parameters
 from workbench.pipeline import stages
 from workbench.run import Run
@@ -54,7 +54,7 @@ def clone(short, short_run, tmp_path, monkeypatch) -> Path:
     shutil.copy(short, folder / "data" / "sample.mp4")
     shutil.copy(truth_path(short), folder / "data" / "sample.truth.csv")
     shutil.copytree(short_run[0].path, folder / "runs" / "sample")
-    monkeypatch.setattr("workbench.headless.__file__", str(folder / "workbench" / "headless.py"))
+    monkeypatch.setattr("workbench.notebooks.chain.__file__", str(folder / "workbench" / "notebooks" / "chain.py"))
     return folder
 
 
@@ -193,7 +193,7 @@ def test_refusals(own_run, started, tmp_path, monkeypatch):
     refused(workbench("lab", tmp_path / "nothing"), 1, "nothing is no run directory yet", "`workbench reconstruct VIDEO`")
     refused(workbench("lab", tmp_path, "--", "--no-browser"), 1, "is no run directory yet")
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.headless.__file__", str(tmp_path / "site-packages" / "workbench" / "headless.py"))
+        patch.setattr("workbench.notebooks.chain.__file__", str(tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py"))
         patch.chdir(tmp_path)
         refused(workbench("lab", own_run.path), 1, "the notebooks are not here")
     (own_run.path / "lab").touch()

@@ -13,6 +13,12 @@ from workbench.parameters import Parameters
 from workbench.run import Run
 from workbench.run.contents import NOTEBOOKS
 
+from workbench.pipeline.stages import STEPS
+from workbench.run.store import Entry
+from workbench.run.store import identity
+from workbench.storage.digest import digest
+from workbench.storage.digest import file_sha256
+
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
 BESIDE = ("06_compare", "07_tune_superglue")  # these read the tables of sweeps, and are no part of a run
 
@@ -22,7 +28,7 @@ def notebooks_folder() -> Path:
 
     Raises :class:`NotebookError` when it is in neither: notebooks come with the repository, not with the package alone.
     """
-    for folder in (Path(__file__).resolve().parent.parent / "notebooks", Path("notebooks").resolve()):
+    for folder in (Path(__file__).resolve().parents[2] / "notebooks", Path("notebooks").resolve()):
         if all((folder / f"{name}.ipynb").is_file() for name in CHAIN):
             return folder
     raise NotebookError("the notebooks are not here: call this in a clone of the repository, or use `workbench reconstruct`")
@@ -113,3 +119,38 @@ def _headless() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+# Paths: what they lead to counts, not where it lies.
+PATHS = ("run_path", "video", "truth")
+
+
+def execute_shared(store: Path, parameters: dict[str, Parameters], notebook: Path, out: Path, values: dict[str, Any]) -> Path:
+    """Execute a notebook of the chain as :func:`workbench.notebooks.chain.execute`, or take it from ``store``; returns ``out``.
+
+    A notebook that is taken names this run's path as if it had been executed here, and its stages are in this run too.
+    parameters: those of all stages, of which ``values`` holds the notebook's own.
+    """
+    run = Run.open(values["run_path"])
+    entry = Entry(store, notebook.stem, _key(run, notebook, values))
+    with entry.lock():
+        record = entry.record()
+        if record is None:
+            execute(notebook, out, values)
+            entry.put(run.path, {"outputs": [f"{out.parent.name}/{out.name}"], "run_path": values["run_path"]})
+            return out
+    for stage, name in NOTEBOOKS.items():
+        if name == notebook.stem:
+            STEPS[stage](run, parameters[stage])
+    text = (entry.folder / record["outputs"][0]).read_text(encoding="utf-8")
+    return run.write_text(f"{out.parent.name}/{out.name}", text.replace(record["run_path"], values["run_path"]))
+
+
+def _key(run: Run, notebook: Path, values: dict[str, Any]) -> str:
+    """Of the notebook, its parameters, and all that the notebooks before it have left."""
+    before = CHAIN[: CHAIN.index(notebook.stem)]
+    stages = [stage for stage, name in NOTEBOOKS.items() if name in before]
+    found = {stage: identity(run.path, run.record["stages"], stage) for stage in stages}
+    chosen = {name: value for name, value in values.items() if name not in PATHS}
+    truth = file_sha256(Path(values["truth"])) if values.get("truth") else ""
+    return digest([notebook.stem, file_sha256(notebook), chosen, truth, run.record["source"]["sha256"], found])

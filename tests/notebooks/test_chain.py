@@ -23,7 +23,7 @@ from tests import ROOT
 from tests.clean_notebooks import KERNEL, clean, clean_file
 from tests.helpers.tiny import check_result, refused, workbench
 from tests.reports.test_report import Page
-from workbench import headless
+from workbench.notebooks import chain as chain_module
 from workbench.errors import NotebookError
 from workbench.evaluation.corrupt import shuffled_rows, write_case
 from workbench.evaluation.files import OUTLIER, truth_path
@@ -89,7 +89,7 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, object]:
 def test_numbered_and_complete():
     """00, 01, ... without a gap: the chain, then those beside it."""
     assert [path.name[:3] for path in COMMITTED] == [f"{k:02d}_" for k in range(len(COMMITTED))]
-    assert [path.stem for path in COMMITTED] == [*headless.CHAIN, *headless.BESIDE] and set(ALONE) == set(headless.BESIDE)
+    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.BESIDE] and set(ALONE) == set(chain_module.BESIDE)
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.stem)
@@ -215,7 +215,7 @@ def test_machine_pattern():
 def compared(tmp_path: Path, table: pd.DataFrame, **values: object) -> str:
     """What notebook 06 prints and shows as text for a table, run by papermill."""
     table.to_csv(tmp_path / "table.csv", index=False)
-    out = headless.execute(
+    out = chain_module.execute(
         ROOT / "notebooks" / "06_compare.ipynb", tmp_path / "06.ipynb", {"table": str(tmp_path / "table.csv")} | values
     )
     outputs = [output for cell in code(nbformat.read(out, as_version=4)) for output in cell.outputs]
@@ -326,7 +326,7 @@ def test_chain_says_what_it_does(chain):
     """A line on stderr for every notebook as it is done; the table and the files on stdout."""
     path, answer = chain
     assert [line.split()[:2] for line in answer.err.splitlines()] == [
-        [f"{k}/6", name] for k, name in enumerate(headless.CHAIN, 1)
+        [f"{k}/6", name] for k, name in enumerate(chain_module.CHAIN, 1)
     ]
     assert answer.out.splitlines()[0].split() == ["Frames", "62"]
     files = [str(path / name) for name in ("order.csv", "report.html", "reconstructed.mp4")]
@@ -357,7 +357,7 @@ def test_chain_result_is_whole(chain, cut):
 def test_executed_notebooks(chain):
     """They are kept, with their outputs and without a control; a figure is in every one."""
     path, _ = chain
-    for name in headless.CHAIN:
+    for name in chain_module.CHAIN:
         notebook = nbformat.read(path / "notebooks" / f"{name}.ipynb", as_version=4)
         outputs = [output for cell in code(notebook) for output in cell.outputs]
         assert any("image/png" in output.get("data", {}) for output in outputs), name
@@ -380,7 +380,7 @@ def test_report_of_the_chain(chain):
         assert any(item.startswith("picture data:image/png;base64,") for item in page.seen[start:end])
     assert all(item.startswith("picture data:") for item in page.seen if item.startswith("picture "))
     beside = {address for address in page.addresses if not address.startswith(("data:", "#"))}
-    assert beside == {"reconstructed.mp4", "order.csv", *[f"notebooks/{name}.ipynb" for name in headless.CHAIN]}
+    assert beside == {"reconstructed.mp4", "order.csv", *[f"notebooks/{name}.ipynb" for name in chain_module.CHAIN]}
     assert all((path / address).is_file() for address in beside)
 
 
@@ -410,8 +410,8 @@ def one_notebook(tmp_path, monkeypatch):
         book = v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
         (tmp_path / "notebooks").mkdir()
         nbformat.write(book, tmp_path / "notebooks" / "07_broken.ipynb")
-        monkeypatch.setattr(headless, "CHAIN", ("07_broken",))
-        monkeypatch.setattr(headless, "notebooks_folder", lambda: tmp_path / "notebooks")
+        monkeypatch.setattr(chain_module, "CHAIN", ("07_broken",))
+        monkeypatch.setattr(chain_module, "notebooks_folder", lambda: tmp_path / "notebooks")
 
     return make
 

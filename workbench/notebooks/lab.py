@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
-from workbench.headless import BESIDE, CHAIN, notebooks_folder
+from workbench.notebooks.chain import BESIDE, CHAIN, notebooks_folder
 from workbench.parameters import STAGES, stage_parameters
 from workbench.run import Run
 from workbench.run.kept import FILE, keep_made, read_kept

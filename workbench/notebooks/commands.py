@@ -6,10 +6,21 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.headless import CHAIN
+from workbench.notebooks.chain import CHAIN
 from workbench.parameters import defaults
 from workbench.run import Run
 from workbench.run.contents import NOTEBOOKS
+
+from collections.abc import Iterable
+from dataclasses import fields
+from dataclasses import replace
+import yaml
+from workbench.errors import ParameterError
+from workbench.notebooks.chain import notebooks_folder
+from workbench.parameters import STAGES
+from workbench.parameters import Parameters
+from workbench.parameters import full_names
+from workbench.parameters import stage_parameters
 
 
 def source(cell: pd.Series, table: str | Path) -> str:
@@ -58,3 +69,21 @@ def _chosen(cell: pd.Series) -> dict[str, Any]:
 
 def _notebook(name: str) -> str:
     return NOTEBOOKS[name.split(".")[0]]
+
+
+def papermill_command(run: Run, *chosen: Parameters) -> str:
+    """The command that runs the notebook of these parameters' stages on ``run`` with just these values, for a shell.
+
+    All parameters must belong to one notebook; its other stages have what is kept. The executed notebook is written into the
+    run directory.
+    """
+    (name,) = {NOTEBOOKS[_stage(parameters)] for parameters in chosen}
+    values = {"run_path": str(run.path.resolve())}
+    kept = [parameters for stage, parameters in stage_parameters(read_kept(run)).items() if NOTEBOOKS[stage] == name]
+    for parameters in (*kept, *chosen):
+        values |= parameters.as_dict()
+    values["interactive"] = False
+    words = ["papermill", str(notebooks_folder() / f"{name}.ipynb"), str(run.path.resolve() / f"{name}.ipynb")]
+    for key, value in values.items():
+        words += ["-p", key, str(value)]
+    return shlex.join(words)

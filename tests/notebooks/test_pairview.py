@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from workbench import pairview
+from workbench.notebooks import pairview
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import in_pixels_of
 from workbench.registration.tables import TRANSFORM
@@ -80,7 +80,7 @@ def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
     matcher, (a, b) = pairview.PairMatcher(short_run[0]), pairs[-1].tolist()
     before = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.5))
     monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
-    monkeypatch.setattr("workbench.pairview.read_features", None)
+    monkeypatch.setattr("workbench.notebooks.pairview.read_features", None)
     after = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.9, sinkhorn_iterations=5))
     assert after.first is before.first and (after.matches >= 0).sum() < (before.matches >= 0).sum()
 
