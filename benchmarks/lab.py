@@ -24,7 +24,7 @@ from workbench.parameters import ClusterParameters, FeatureParameters, MatchPara
 from workbench.run import Run
 from workbench.scenes import dbscan
 from workbench.scenes import eps as eps_module
-from workbench.widgets_scenes import SceneTuner
+from workbench.widgets.scenes import SceneTuner
 
 FRAMES = 5000
 

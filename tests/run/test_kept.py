@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.tiny import refused, workbench
 from workbench.errors import ParameterError, StaleStageError
+from workbench.notebooks.commands import papermill_command
 from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, RegisterParameters, stage_parameters
 from workbench.pipeline.stages import find_scenes
 from workbench.run import Run, kept
@@ -115,7 +116,7 @@ def test_what_is_given_with_overwrite_is_kept_no_longer(run, short):
 
 def test_papermill_command_names_every_parameter_and_runs(run):
     """Its words, taken apart as a shell does, are a notebook, where it goes, and parameters that the notebook knows."""
-    words = shlex.split(kept.papermill_command(run, ClusterParameters(eps=0.05)))
+    words = shlex.split(papermill_command(run, ClusterParameters(eps=0.05)))
     program, notebook, out, *options = words
     assert (program, out) == ("papermill", str(run.path / "03_tune_eps.ipynb"))
     given = dict(zip(options[1::3], options[2::3], strict=True))
@@ -127,6 +128,6 @@ def test_papermill_command_names_every_parameter_and_runs(run):
 def test_papermill_command_has_what_is_kept_of_other_stages(run):
     """Notebook 04 registers too: without its threshold, that of the defaults would replace the one kept."""
     kept.keep(run, RegisterParameters(5.0))
-    words = shlex.split(kept.papermill_command(run, FeatureParameters(), MatchParameters(ratio=0.7)))
+    words = shlex.split(papermill_command(run, FeatureParameters(), MatchParameters(ratio=0.7)))
     given = dict(zip(words[4::3], words[5::3], strict=True))
     assert (given["threshold"], given["ratio"]) == ("5.0", "0.7")

@@ -18,7 +18,7 @@ from workbench.errors import UsageError
 from workbench.sweep import figures
 from workbench.sweep.figures import broken
 from workbench.sweep.table import FAILED, best_settings, pivot
-from workbench.widgets_sweep import SweepBrowser
+from workbench.widgets.sweep import SweepBrowser
 
 LONG_NAME = "magic-leap-community/superglue_outdoor"
 MODELS, EPS = ("a", "b", LONG_NAME), (0.1, 0.2, 0.4)

@@ -406,7 +406,7 @@ def test_another_version_of_the_code_shares_nothing(clip, tmp_path, monkeypatch)
     file = sweep_file(clip, {"grid": {"eps": [0.3]}})
     (old,) = read_sweep(file).cells
     run_cell(old, tmp_path)
-    for module in ("sweep", "store"):
+    for module in ("sweep.plan", "run.store"):
         monkeypatch.setattr(f"workbench.{module}.code_digest", lambda: "newer")
     (new,) = read_sweep(file).cells
     calls = count_calls(monkeypatch, "embed")

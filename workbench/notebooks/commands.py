@@ -10,6 +10,7 @@ from workbench.notebooks.chain import CHAIN
 from workbench.parameters import defaults
 from workbench.run import Run
 from workbench.run.contents import NOTEBOOKS
+from workbench.run.kept import read_kept, stage_of
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -77,7 +78,7 @@ def papermill_command(run: Run, *chosen: Parameters) -> str:
     All parameters must belong to one notebook; its other stages have what is kept. The executed notebook is written into the
     run directory.
     """
-    (name,) = {NOTEBOOKS[_stage(parameters)] for parameters in chosen}
+    (name,) = {NOTEBOOKS[stage_of(parameters)] for parameters in chosen}
     values = {"run_path": str(run.path.resolve())}
     kept = [parameters for stage, parameters in stage_parameters(read_kept(run)).items() if NOTEBOOKS[stage] == name]
     for parameters in (*kept, *chosen):

@@ -46,10 +46,10 @@ def keep(run: Run, *chosen: Parameters) -> None:
     """
     kept = read_kept(run)
     for parameters in chosen:
-        stage = _stage(parameters)
+        stage = stage_of(parameters)
         kept |= {f"{stage}.{name}": value for name, value in parameters.as_dict().items()}
     _write(run, kept)
-    run.release(*map(_stage, chosen))
+    run.release(*map(stage_of, chosen))
 
 
 def forget(run: Run, *stages: str) -> None:
@@ -84,7 +84,7 @@ def keep_made(run: Run) -> dict[str, Any]:
 
 def with_kept(run: Run, parameters: Parameters) -> Parameters:
     """``parameters`` with the kept values of their stage in place of defaults; a line is printed for what was taken."""
-    stage, kept = _stage(parameters), read_kept(run)
+    stage, kept = stage_of(parameters), read_kept(run)
     values = {item.name: kept.get(f"{stage}.{item.name}", item.default) for item in fields(parameters)}
     taken = {
         item.name: values[item.name]
@@ -96,7 +96,8 @@ def with_kept(run: Run, parameters: Parameters) -> Parameters:
     return replace(parameters, **taken)
 
 
-def _stage(parameters: Parameters) -> str:
+def stage_of(parameters: Parameters) -> str:
+    """The stage that these parameters belong to."""
     return next(stage for stage, kind in STAGES.items() if type(parameters) is kind)
 
 

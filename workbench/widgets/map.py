@@ -14,7 +14,7 @@ from workbench.run import Run
 from workbench.scenes.dbscan import Distances, by_size
 from workbench.scenes.eps import k_distances
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, scene_marker
-from workbench.widgets_frames import gallery, jpeg, scene_legend
+from workbench.widgets.frames import gallery, jpeg, scene_legend
 
 # Plotly's numbers for matplotlib's markers.
 SYMBOLS = {"x": 4, "o": 0, "s": 1, "^": 5, "D": 2, "v": 6, "<": 7, "h": 14}

@@ -14,10 +14,10 @@ from workbench.ordering.confidence import WEAK, weak_links
 from workbench.pipeline.editing import computed, edit_order, flip, undo, write_again
 from workbench.pipeline.edits import Edit, describe, frame_lists, link_confidences
 from workbench.run import Run
-from workbench.widgets_frames import jpeg
-from workbench.widgets_player import ScenePlayer
-from workbench.widgets_strip import STYLE, FilmStrip
-from workbench.widgets_task import TaskButton
+from workbench.widgets.frames import jpeg
+from workbench.widgets.player import ScenePlayer
+from workbench.widgets.strip import STYLE, FilmStrip
+from workbench.widgets.task import TaskButton
 
 SHOWN = 10  # frames in a row
 REWRITE = "Write the video again"

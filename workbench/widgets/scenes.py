@@ -16,8 +16,8 @@ from workbench.run.kept import forget, keep
 from workbench.scenes.dbscan import Distances, find_labels
 from workbench.scenes.eps import EpsSweep, k_distances, knee, plateaus, sweep_eps
 from workbench.viz.pictures import SCENE_COLOURS
-from workbench.widgets_frames import gallery, scene_legend
-from workbench.widgets_map import paint_scenes, point_map
+from workbench.widgets.frames import gallery, scene_legend
+from workbench.widgets.map import paint_scenes, point_map
 
 REACH = 4.0  # times the eps to begin with: the upper end of the slider
 STEP = 0.005  # of the slider, decades

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from workbench.embedding.images import thumbnail
 from workbench.matching.pairs import places_of
 from workbench.viz.matrices import MAX_MATRIX
-from workbench.widgets_frames import jpeg
+from workbench.widgets.frames import jpeg
 
 Picked = Callable[[int, int], None]  # positions of the two frames, row and column
 

@@ -11,14 +11,15 @@ from PIL import Image
 
 from workbench.errors import WorkbenchError
 from workbench.matching.pairs import pair_matrix
+from workbench.notebooks.commands import papermill_command
 from workbench.notebooks.pairview import MatchedPair, PairMatcher, ranked_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import Registration
 from workbench.run import Run, kept
 from workbench.viz.pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
 from workbench.viz.pictures import scene_name
-from workbench.widgets_frames import jpeg
-from workbench.widgets_matrix import clickable_matrix, mark_pair
+from workbench.widgets.frames import jpeg
+from workbench.widgets.matrix import clickable_matrix, mark_pair
 
 # The settings that make a difference, by what finds the keypoints and by what matches them.
 KEYPOINT_SETTINGS = {"sift": ("max_keypoints", "contrast_threshold"), "sift-opencv": ("max_keypoints",), "superpoint": ()}
@@ -168,7 +169,7 @@ class _Inspector:
         features, matching = self.settings(self.own_matching.matcher)
         try:
             self.keep(self.run, features, matching)
-            command = kept.papermill_command(self.run, features, matching)
+            command = papermill_command(self.run, features, matching)
         except (WorkbenchError, OSError) as error:  # a full disk, too
             self.status.value = html.escape(str(error))
             return

@@ -13,7 +13,7 @@ from workbench.run import Run
 from workbench.run.kept import read_kept
 from workbench.scenes.dbscan import dbscan, hdbscan, optics
 from workbench.scenes.eps import k_distances, sweep_eps
-from workbench.widgets_scenes import SceneTuner
+from workbench.widgets.scenes import SceneTuner
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from workbench import widgets
 from workbench.errors import RunError
 from workbench.matching.matches import make_matcher
 from workbench.notebooks import pairview
+from workbench.notebooks.commands import papermill_command
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.run import Run, kept
+from workbench.run import Run
 from workbench.storage.hloc import open_h5, read_features
 
 
@@ -248,7 +249,7 @@ def test_keep(run):
     assert calls == [(run, *expected)]
     words = html.unescape(inspector["status"].value)
     assert "max_keypoints = 100" in words and "Run > Run All Cells" in words
-    assert kept.papermill_command(run, *expected) in words
+    assert papermill_command(run, *expected) in words
     inspector["worst"].click()
     assert inspector["status"].value == "", "the line is about what was done last"
 

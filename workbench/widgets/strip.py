@@ -6,7 +6,7 @@ import ipywidgets
 import numpy as np
 
 from workbench.embedding.images import thumbnail
-from workbench.widgets_frames import jpeg
+from workbench.widgets.frames import jpeg
 
 SIZE = 132, 99  # px, largest width and height of a picture; shown smaller where the row is narrow
 

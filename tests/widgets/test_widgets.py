@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from workbench import widgets, widgets_frames
+from workbench import widgets
 from workbench.viz.pictures import scene_colour
+from workbench.widgets import frames
 
 
 @pytest.fixture
@@ -40,9 +41,9 @@ def parts(box):
     ("wanted", "headless", "expected"), [(True, None, True), (True, "", True), (True, "1", False), (False, None, False)]
 )
 def test_is_interactive(monkeypatch, wanted, headless, expected):
-    monkeypatch.delenv(widgets_frames.HEADLESS, raising=False)
+    monkeypatch.delenv(frames.HEADLESS, raising=False)
     if headless is not None:
-        monkeypatch.setenv(widgets_frames.HEADLESS, headless)
+        monkeypatch.setenv(frames.HEADLESS, headless)
     assert widgets.is_interactive(wanted) is expected
 
 
@@ -69,14 +70,14 @@ def test_frame_browser_shrinks_large_frames():
 
 def test_gallery_picks_evenly_and_names_frames(images):
     """Four of six frames: the first, the last and two between, each framed in the colour of its scene."""
-    shown = widgets_frames.gallery(images, np.arange(6), np.array([0, 0, 1, 1, -1, -1]), most=4)
+    shown = frames.gallery(images, np.arange(6), np.array([0, 0, 1, 1, -1, -1]), most=4)
     assert re.findall(r"#(\d)</figure>", shown) == ["0", "2", "3", "5"] and "4 of 6 frames are shown" in shown
     borders = re.findall(r"solid (#\w+)", shown)
     assert borders == [scene_colour(0), scene_colour(1), scene_colour(1), scene_colour(-1)]
-    assert "are shown" not in widgets_frames.gallery(images, [3], np.zeros(6, int))
+    assert "are shown" not in frames.gallery(images, [3], np.zeros(6, int))
 
 
 def test_scene_legend_counts_and_stops_at_sixteen():
-    legend = widgets_frames.scene_legend(np.array([0, 0, 1, -1]))
+    legend = frames.scene_legend(np.array([0, 0, 1, -1]))
     assert re.findall(r"&nbsp;([^<&]+?)(?: &ensp;|$)", legend) == ["scene 0 (2)", "scene 1 (1)", "outliers (1)"]
-    assert "4 more scenes" in widgets_frames.scene_legend(np.arange(20))
+    assert "4 more scenes" in frames.scene_legend(np.arange(20))

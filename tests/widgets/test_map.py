@@ -16,8 +16,8 @@ from workbench.parameters import UmapParameters
 from workbench.pipeline.stages import map_frames
 from workbench.run import Run
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS
-from workbench.widgets_map import paint_scenes, paint_values, point_map
-from workbench.widgets_matrix import clickable_matrix, largest_of_blocks
+from workbench.widgets.map import paint_scenes, paint_values, point_map
+from workbench.widgets.matrix import clickable_matrix, largest_of_blocks
 
 
 def at(*indices) -> Points:

@@ -6,7 +6,7 @@ import time
 
 from tqdm import tqdm
 
-from workbench.background import Task
+from workbench.widgets.task import Task
 
 
 def run_to_end(work) -> tuple[list[str], list]:
