@@ -71,7 +71,7 @@ def far_off(distances: np.ndarray) -> np.ndarray:
     return means > high + 1.5 * (high - low)
 
 
-def first_design(
+def greedy_baseline(
     images: Sequence[np.ndarray],
     labels: np.ndarray,
     similarity: np.ndarray,

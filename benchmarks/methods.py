@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from baselines import Result, first_design, raw_pixels
+from baselines import Result, greedy_baseline, raw_pixels
 
 from workbench.embedding.distances import similarity_matrix
 from workbench.evaluation.files import TruthRow, read_order
@@ -31,7 +31,7 @@ def restore(method: str, video: Path, folder: Path) -> Result:
     if method == "first design":
         stages.embed_frames(run, parameters["embed"], progress=False)
         stages.find_scenes(run, parameters["cluster"])
-        result = first_design(run.images(), run.labels(), similarity_matrix(run.embeddings()))
+        result = greedy_baseline(run.images(), run.labels(), similarity_matrix(run.embeddings()))
     else:
         result = raw_pixels(np.asarray(run.images()))
     chosen = parameters["write"]

@@ -30,7 +30,7 @@ def clip(frames: int, folder: Path, size: tuple[int, int], scene: int) -> Path:
     return video if truth_of(video).is_file() else make_clip(frames, place, size, scene)
 
 
-def first_design_pair(video: Path, pairs: int) -> float:
+def greedy_baseline_pair(video: Path, pairs: int) -> float:
     """Seconds that the first design takes for one pair of frames: SuperPoint on both, SuperGlue, mean of several pairs.
 
     Networks of the published size with random weights, which take the same time; 1,024 keypoints a frame at 640 px, on as many
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
-    pair_seconds = first_design_pair(video, chosen.pairs) if chosen.pairs else 0.0
+    pair_seconds = greedy_baseline_pair(video, chosen.pairs) if chosen.pairs else 0.0
     print(table(rows))
     print("\n".join(["", *growth(rows), "", *beside(rows, pair_seconds)]))
     return int(any(row["error"] for row in rows))

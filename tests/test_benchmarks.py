@@ -82,11 +82,11 @@ def test_raw_pixels_restore_a_steady_pan(modules: dict[str, ModuleType]) -> None
     assert frames in (list(range(30)), list(range(29, -1, -1)))
 
 
-def test_first_design_matches_all_pairs_inside_scenes(modules: dict[str, ModuleType]) -> None:
+def test_greedy_baseline_matches_all_pairs_inside_scenes(modules: dict[str, ModuleType]) -> None:
     """Labels are taken as given, all 8 * 7 / 2 pairs of the scene are matched, and near frames match best."""
     images, truth = shuffled_pan(8, 2, 5)
     labels = np.array([-1 if row.clip == OUTLIER else 0 for row in truth])
-    result = modules["baselines"].first_design(images, labels, np.eye(10), alpha=1)
+    result = modules["baselines"].greedy_baseline(images, labels, np.eye(10), alpha=1)
     assert result.pairs == 28
     np.testing.assert_array_equal(result.labels, labels)
     assert sorted(result.places[labels == 0]) == list(range(8))

@@ -39,7 +39,7 @@ def main() -> None:
     """Entry point of the command."""
     interruption = _Interruption()
     try:
-        from workbench.cli import main as run
+        from workbench.cli.app import main as run
 
         run()
     except SystemExit:

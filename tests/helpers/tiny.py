@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from tests import ROOT
-from workbench.cli import main
+from workbench.cli.app import main
 from workbench.evaluation.files import OrderRow, read_order
 from workbench.run import Run
 from workbench.storage.digest import file_sha256

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.views import matrix_view
-from workbench.ordering.scene import Looks, frames_of, order_scene
+from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
@@ -46,12 +46,12 @@ class World:
         return [matrix_view(matrix) for matrix in self.matrices]
 
     @property
-    def looks(self):
-        return Looks(*self.views, fine({}))
+    def frame_distances(self):
+        return FrameDistances(*self.views, fine({}))
 
     @property
     def scenes(self):
-        return [self.looks.scene(frames) for frames in frames_of(self.labels)]
+        return [self.frame_distances.scene(frames) for frames in frames_of(self.labels)]
 
     def table(self, pairs):
         a, b = pairs.T

@@ -5,7 +5,7 @@ import pytest
 
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs, nearest_pairs
-from workbench.ordering.search import pairs_along, pairs_by_way_of_another, pairs_of_ends
+from workbench.ordering.search import pairs_along, pairs_of_ends, two_hop_pairs
 
 
 def line(count, seed=0):
@@ -174,7 +174,7 @@ def test_a_neighbour_of_a_neighbour_comes_first():
     places, distances = line(40)
     rank = np.argsort(np.argsort(places))
     known = np.abs(np.subtract.outer(rank, rank)) <= 1
-    pairs = pairs_by_way_of_another(distances, known, 38)
+    pairs = two_hop_pairs(distances, known, 38)
     assert len(set(unordered(pairs))) == len(pairs) == 38
     assert (np.abs(rank[pairs[:, 0]] - rank[pairs[:, 1]]) == 2).all()
 
@@ -185,7 +185,7 @@ def test_nothing_far_is_proposed_however_much_room_there_is():
     distances = np.abs(places[:, None] - places[None])
     known = (distances < 3) | (distances > 1000)
     known[9, 10] = known[10, 9] = True
-    pairs = pairs_by_way_of_another(distances, known, 1000)
+    pairs = two_hop_pairs(distances, known, 1000)
     assert len(pairs) and ((pairs < 10).sum(axis=1) != 1).all()
     assert not known[pairs[:, 0], pairs[:, 1]].any()
 
@@ -194,21 +194,21 @@ def test_what_stands_at_unknown_pairs_does_not_matter():
     places, distances = line(40)
     rank = np.argsort(np.argsort(places))
     known = np.abs(np.subtract.outer(rank, rank)) <= 2
-    wanted = pairs_by_way_of_another(distances, known, 20)
+    wanted = two_hop_pairs(distances, known, 20)
     for fill in (0.0, 99.0):
-        assert np.array_equal(pairs_by_way_of_another(np.where(known, distances, fill), known, 20), wanted)
+        assert np.array_equal(two_hop_pairs(np.where(known, distances, fill), known, 20), wanted)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5])
 def test_by_way_of_another_with_few_frames_or_all_known(count):
     distances = line(count)[1] if count else np.zeros((0, 0))
-    assert pairs_by_way_of_another(distances, np.ones((count, count), dtype=bool), 10).shape == (0, 2)
-    assert pairs_by_way_of_another(distances, np.eye(count, dtype=bool), 10).shape == (0, 2)  # no way leads anywhere
-    assert pairs_by_way_of_another(distances, np.eye(count, dtype=bool), -1).shape == (0, 2)
+    assert two_hop_pairs(distances, np.ones((count, count), dtype=bool), 10).shape == (0, 2)
+    assert two_hop_pairs(distances, np.eye(count, dtype=bool), 10).shape == (0, 2)  # no way leads anywhere
+    assert two_hop_pairs(distances, np.eye(count, dtype=bool), -1).shape == (0, 2)
 
 
 def test_by_way_of_another_among_identical_frames():
     """All distances zero: whatever is proposed is a pair that was not compared."""
     known = np.abs(np.subtract.outer(np.arange(8), np.arange(8))) <= 1
-    pairs = pairs_by_way_of_another(np.zeros((8, 8)), known, 5)
+    pairs = two_hop_pairs(np.zeros((8, 8)), known, 5)
     assert pairs.shape[1] == 2 and not known[pairs[:, 0], pairs[:, 1]].any()

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.helpers.tiny import write_sums
-from workbench import cli
+from workbench.cli import app
 from workbench.errors import ModelError
 from workbench.models import catalogue, registry
 from workbench.models.backbones import cached_weights, imagenet_weights, typical_eps
@@ -32,7 +32,7 @@ def test_the_registry():
     assert {model.kind for model in REGISTRY} == {"embedding", "matcher", "keypoints"}
     assert {model.source for model in REGISTRY} == {"built in", "bundled", "torchvision", "hub"}
     assert BUNDLED == ["resnet18-photos", "vgg11-photos", "efficientnet-b0-photos", "superglue-sift"]
-    options = {option for command in cli.cli.commands.values() for item in command.params for option in item.opts}
+    options = {option for command in app.cli.commands.values() for item in command.params for option in item.opts}
     for model in REGISTRY:
         assert model.licence and model.about
         assert {word for word in model.option.split() if word.startswith("--")} <= options

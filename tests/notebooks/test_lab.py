@@ -215,7 +215,7 @@ def test_jupyterlab_says_its_address(own_run, tmp_path):
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(tmp_path / name)
     words = ["lab", str(own_run.path), "--", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
-    command = [sys.executable, "-c", "from workbench.cli import main; main()", *words]
+    command = [sys.executable, "-c", "from workbench.cli.app import main; main()", *words]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     watchdog = threading.Timer(180, process.kill)  # ends both loops below
     watchdog.start()

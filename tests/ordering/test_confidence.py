@@ -203,9 +203,9 @@ def test_a_wrong_link_of_a_ring_is_still_doubted():
 def test_rises_of_a_ring_do_not_depend_on_where_it_is_cut():
     """A loop of twelve random points, cut open at two places: the links that both have, have the same rise."""
     along = between(np.random.default_rng(0).random((12, 2)))
-    turned = np.roll(np.arange(12), -5)
-    first, second = _path_rise(along, True), _path_rise(along[np.ix_(turned, turned)], True)
-    by_link = {(int(turned[k]), int(turned[k + 1])): rise for k, rise in enumerate(second)}
+    rotate_order = np.roll(np.arange(12), -5)
+    first, second = _path_rise(along, True), _path_rise(along[np.ix_(rotate_order, rotate_order)], True)
+    by_link = {(int(rotate_order[k]), int(rotate_order[k + 1])): rise for k, rise in enumerate(second)}
     for k in range(11):
         if k != 4:
             assert first[k] == pytest.approx(by_link[k, k + 1])

@@ -4,7 +4,7 @@ is known, beside distances that are noise. Frames are numbered by their true pla
 import numpy as np
 import pytest
 
-from workbench.ordering.distance import consistency, consistent_weights, scaled, settle
+from workbench.ordering.distance import consistency, consistent_weights, fuse_and_order, scaled
 from workbench.ordering.path import shortest_path
 
 
@@ -157,11 +157,11 @@ def test_noise_among_the_distances_is_found_and_left_out():
     alike, found, without, weight = [], [], [], []
     for seed in range(10):
         parts, places = two_views_and_noise(seed)
-        settled = settle(parts, every(60), np.ones(3))
+        fused_order = fuse_and_order(parts, every(60), np.ones(3))
         alike.append(adjacent(places[shortest_path(sum(parts))]))
         without.append(adjacent(places[shortest_path(parts[0] + parts[1])]))
-        found.append(adjacent(places[settled.order]))
-        weight.append(settled.weights[2] / settled.weights.sum())
+        found.append(adjacent(places[fused_order.order]))
+        weight.append(fused_order.weights[2] / fused_order.weights.sum())
     assert np.mean(alike) < 0.75
     assert np.mean(without) > 0.99 and np.mean(found) > 0.99
     assert np.max(weight) == 0
@@ -169,30 +169,30 @@ def test_noise_among_the_distances_is_found_and_left_out():
 
 def test_order_weights_and_fused_distance_agree():
     parts, _ = two_views_and_noise(0)
-    settled = settle(parts, every(60), np.ones(3), rounds=20)
-    assert np.allclose(settled.fused, sum(weight * part for weight, part in zip(settled.weights, parts, strict=True)))
-    assert np.array_equal(settled.order, shortest_path(settled.fused))
-    assert np.allclose(settled.weights, consistent_weights(parts, every(60), settled.order))
-    again = settle(parts, every(60), settled.weights, 1)  # nothing changes any more
-    assert np.array_equal(again.order, settled.order) and np.allclose(again.weights, settled.weights)
+    fused_order = fuse_and_order(parts, every(60), np.ones(3), rounds=20)
+    assert np.allclose(fused_order.fused, sum(weight * part for weight, part in zip(fused_order.weights, parts, strict=True)))
+    assert np.array_equal(fused_order.order, shortest_path(fused_order.fused))
+    assert np.allclose(fused_order.weights, consistent_weights(parts, every(60), fused_order.order))
+    again = fuse_and_order(parts, every(60), fused_order.weights, 1)  # nothing changes any more
+    assert np.array_equal(again.order, fused_order.order) and np.allclose(again.weights, fused_order.weights)
 
 
 def test_weights_to_start_from_are_taken():
     """One view of a line and noise that is far nearer: from equal weights the noise decides, from a hint the line does."""
     places = np.random.default_rng(1).permutation(40)
     view, nothing = scaled(line(40, 0.2)[np.ix_(places, places)]), 30 * noise(40, 1)
-    hinted = settle([view, nothing], every(40), np.array([1.0, 0.0]))
+    hinted = fuse_and_order([view, nothing], every(40), np.array([1.0, 0.0]))
     assert adjacent(places[hinted.order]) > 0.95 and hinted.weights[1] == 0
-    assert adjacent(places[settle([view, nothing], every(40), np.ones(2)).order]) < 0.5
+    assert adjacent(places[fuse_and_order([view, nothing], every(40), np.ones(2)).order]) < 0.5
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_frames(count):
-    settled = settle([line(count), noise(count)], every(count), np.ones(2))
-    assert sorted(settled.order.tolist()) == list(range(count))
-    assert np.isfinite(settled.weights).all() and settled.weights.sum() > 0
+    fused_order = fuse_and_order([line(count), noise(count)], every(count), np.ones(2))
+    assert sorted(fused_order.order.tolist()) == list(range(count))
+    assert np.isfinite(fused_order.weights).all() and fused_order.weights.sum() > 0
 
 
 def test_identical_frames_are_in_the_order_of_the_input():
-    settled = settle([scaled(np.zeros((7, 7)))] * 3, every(7), np.ones(3))
-    assert settled.order.tolist() == list(range(7)) and (settled.fused == 0).all()
+    fused_order = fuse_and_order([scaled(np.zeros((7, 7)))] * 3, every(7), np.ones(3))
+    assert fused_order.order.tolist() == list(range(7)) and (fused_order.fused == 0).all()

@@ -26,8 +26,8 @@ def restored(world, budget=8):
     """The table of a searched world of one scene, its rough order, and what is found: true places in the restored order."""
     frames = np.arange(len(world.labels))
     table = world.compare(first_pairs(world.labels, world.views, budget))
-    table, rough = search_long(frames, world.looks, world.compare, budget, table)
-    found = order_long(rough, world.looks, table, OrderParameters())
+    table, rough = search_long(frames, world.frame_distances, world.compare, budget, table)
+    found = order_long(rough, world.frame_distances, table, OrderParameters())
     return table, rough, found
 
 
@@ -84,7 +84,7 @@ def test_only_the_path_through_the_fused_distance():
     world = World(200, seed=0)
     table = world.compare(first_pairs(world.labels, world.views, 8))
     with pytest.raises(ParameterError, match=r"a scene has 200 frames.*--order\.method path"):
-        order_long(np.arange(200), world.looks, table, OrderParameters(method="greedy"))
+        order_long(np.arange(200), world.frame_distances, table, OrderParameters(method="greedy"))
 
 
 @pytest.mark.parametrize("first", [0, 7, 29])

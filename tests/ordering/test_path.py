@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.matching.pairs import pair_matrix
-from workbench.ordering.path import blend, closes, cut_loop, gap_elsewhere, greedy_chain, shortest_path, turned
+from workbench.ordering.path import blend, cut_loop, find_loop_cut, greedy_chain, is_loop, rotate_order, shortest_path
 
 
 def line(count, noise=0.05, seed=0):
@@ -81,7 +81,7 @@ def test_a_loop_starts_where_the_pictures_change_most(start):
     """Twenty frames of a full orbit; the path may have been cut open anywhere."""
     distances, appearance = loop_of(20, start, 5.0)
     for opened in (np.roll(np.arange(20), 4), np.roll(np.arange(20), 13)[::-1]):
-        assert closes(opened, distances)
+        assert is_loop(opened, distances)
         found = cut_loop(opened, appearance)
         assert {found[0], found[-1]} == {start, (start - 1) % 20}
         assert set(np.diff(found) % 20) in ({1}, {19})
@@ -91,11 +91,11 @@ def test_a_loop_starts_where_the_pictures_change_most(start):
 def test_a_path_with_ends_far_apart_does_not_close():
     """A line, an arc that leaves a gap of three links, and five frames of a circle, which are too few to tell."""
     distances, places = line(30)
-    assert not closes(np.argsort(places), distances)
+    assert not is_loop(np.argsort(places), distances)
     distances, _ = loop_of(20, 7, 5.0)
-    assert not closes(np.arange(18), distances)
-    assert not closes(np.arange(5), loop_of(5, 0, 5.0)[0])
-    assert closes(np.arange(6), loop_of(6, 0, 5.0)[0])
+    assert not is_loop(np.arange(18), distances)
+    assert not is_loop(np.arange(5), loop_of(5, 0, 5.0)[0])
+    assert is_loop(np.arange(6), loop_of(6, 0, 5.0)[0])
 
 
 def test_one_long_link_does_not_close_a_line():
@@ -105,7 +105,7 @@ def test_one_long_link_does_not_close_a_line():
     points = np.c_[np.cos(angles), np.sin(angles)]
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
     distances[0, 29] = distances[29, 0] = distances[14, 15]
-    assert not closes(np.arange(30), distances)
+    assert not is_loop(np.arange(30), distances)
 
 
 def test_paths_of_one_length_are_always_the_same_one():
@@ -200,14 +200,14 @@ def test_a_movement_that_ends_where_it_began_starts_at_rest(seed):
     distances = rest_move_rest(seed=seed)
     path = shortest_path(distances)
     assert tau(path) < 0.5
-    gap = gap_elsewhere(path, distances)
-    assert gap is not None and tau(turned(path, gap + 1)) > 0.99
+    gap = find_loop_cut(path, distances)
+    assert gap is not None and tau(rotate_order(path, gap + 1)) > 0.99
 
 
 @pytest.mark.parametrize("count", [5, 30, 60])
 def test_no_gap_elsewhere_in_a_line_or_an_even_circle(count):
     """The ends of a line are far apart; on a circle of even steps, no link stands out."""
     distances, _ = line(count)
-    assert gap_elsewhere(shortest_path(distances), distances) is None
+    assert find_loop_cut(shortest_path(distances), distances) is None
     circle, _ = loop_of(count, 0, 5)
-    assert gap_elsewhere(shortest_path(circle), circle) is None
+    assert find_loop_cut(shortest_path(circle), circle) is None

@@ -8,7 +8,7 @@ from tests.helpers.world import World, adjacent, fine
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import search as module
-from workbench.ordering.scene import Looks, is_still, known_pairs, order_scene, scene_parts
+from workbench.ordering.scene import FrameDistances, is_still, known_pairs, order_scene, scene_parts
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
@@ -16,7 +16,7 @@ from workbench.registration.pair import UNRELATED
 
 def first_scene(labels, embedded, thumbnails, parts):
     """The first scene of a clip whose distances are (N, N) matrices."""
-    return Looks(matrix_view(embedded), matrix_view(thumbnails), fine(parts)).scene(np.flatnonzero(labels == 0))
+    return FrameDistances(matrix_view(embedded), matrix_view(thumbnails), fine(parts)).scene(np.flatnonzero(labels == 0))
 
 
 def well_formed(world, table, budget):
@@ -275,7 +275,8 @@ def test_fine_distances_count_where_the_order_speaks_for_them():
     exact = np.abs(np.subtract.outer(world.place, world.place)).astype(float)
     known = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
     rough, fined = (
-        order_scene(Looks(*world.views, fine(parts)).scene(np.arange(40)), table, OrderParameters()) for parts in ({}, known)
+        order_scene(FrameDistances(*world.views, fine(parts)).scene(np.arange(40)), table, OrderParameters())
+        for parts in ({}, known)
     )
     assert adjacent(world.place[rough.order]) < 0.9
     assert adjacent(world.place[fined.order]) == 1

@@ -21,7 +21,7 @@ from workbench.matching.nearest import SiftFlann
 from workbench.matching.superglue import SuperGlue
 from workbench.ordering import long_scenes
 from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
-from workbench.pipeline import rounds, stages
+from workbench.pipeline import pair_comparer, stages
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import order_frames, reconstruct, write_videos
 from workbench.run import Run
@@ -176,7 +176,7 @@ def test_the_same_result_every_time(sample_run, sample, tmp_path, monkeypatch):
         assert content == (again.path / name).read_bytes(), name
 
 
-def test_the_first_design_is_not_better(sample_run, sample, tmp_path):
+def test_the_greedy_baseline_is_not_better(sample_run, sample, tmp_path):
     """Greedy chain over match counts blended with embeddings, on the same scenes and matches: it jumps across."""
     found, metrics = sample_run
     run = copy_of(found, tmp_path / "run")
@@ -217,7 +217,16 @@ def test_finished_stages_are_reused(short_run, short, tmp_path, monkeypatch):
     def computed(*_, **__):
         raise AssertionError("computed again")
 
-    for name in ("read_proxies", "embed", "extract", "Rounds", "register_pairs", "order_scene", "align_scene", "write_parts"):
+    for name in (
+        "read_proxies",
+        "embed",
+        "extract",
+        "PairComparer",
+        "register_pairs",
+        "order_scene",
+        "align_scene",
+        "write_parts",
+    ):
         monkeypatch.setattr(stages, name, computed)
     assert quiet(run, truth_path(short)) == metrics
     assert metrics["outlier_f1"] == metrics["scene_f1"] == 1 and metrics["tau"] > 0.95
@@ -293,7 +302,7 @@ def flann_run(short, tmp_path_factory):
 
 def note_rounds(patch, counts, stop=0):
     """Note the pairs of every round that is matched; the ``stop``-th ends the process before it begins."""
-    compare = rounds.match_pairs
+    compare = pair_comparer.match_pairs
 
     def noted(features_h5, pairs, *arguments, **more):
         counts.append(len(pairs))
@@ -301,7 +310,7 @@ def note_rounds(patch, counts, stop=0):
             raise KeyboardInterrupt
         return compare(features_h5, pairs, *arguments, **more)
 
-    patch.setattr(rounds, "match_pairs", noted)
+    patch.setattr(pair_comparer, "match_pairs", noted)
 
 
 @pytest.mark.parametrize("stop", [2, 3])

@@ -37,7 +37,7 @@ from tests import DATA
 from tests.helpers.tiny import encode, pan
 from tests.robustness.fuzz_runs import RUNS, truths
 from tests.robustness.fuzz_videos import VIDEOS, Bench, sound_videos
-from workbench import cli
+from workbench.cli import app
 from workbench.evaluation import files
 
 SAMPLE = DATA / "sample.mp4"
@@ -140,7 +140,7 @@ def _child(box: Path, words: list[str]) -> None:
 
         sys.argv = ["workbench", *words]
         sys.addaudithook(hear)
-        cli.main()
+        app.main()
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else 0
     except BaseException:

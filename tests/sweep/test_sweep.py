@@ -529,7 +529,7 @@ EPS = [0.2, 0.25, 0.3, 0.35, 0.001, 0.4]
 
 
 def command(file: Path, out: Path, *more: object) -> list[str]:
-    program = "from workbench.cli import main; main()"
+    program = "from workbench.cli.app import main; main()"
     return [sys.executable, "-c", program, "sweep", str(file), "--out", str(out), *map(str, more)]
 
 

@@ -98,12 +98,12 @@ def _path_rise(along: np.ndarray, closed: bool) -> np.ndarray:
             gaps = (tail + 1 + np.arange(count - length - 1)) % count
             base = tour[before, after[tail]] - link[before] - link[tail]
             kept = tour[gaps, head] + tour[tail, after[gaps]]
-            turned = tour[gaps, tail] + tour[head, after[gaps]]
+            rotate_order = tour[gaps, tail] + tour[head, after[gaps]]
             # Next to its old place a turned segment (and a single frame always) keeps a link: a 2-opt move, seen above.
             if length == 1:
                 kept[[0, -1]] = np.inf
-            turned[[0, -1]] = np.inf
-            part([before, tail], gaps, base + np.minimum(kept, turned) - link[gaps])
+            rotate_order[[0, -1]] = np.inf
+            part([before, tail], gaps, base + np.minimum(kept, rotate_order) - link[gaps])
     return lowest[: len(along) - 1]
 
 

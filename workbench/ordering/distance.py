@@ -17,7 +17,7 @@ CHANCE = 2.0  # odds of a distance that is given no weight: two right to one wro
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class FusedOrder:
     """An order and the distances behind it, in agreement.
 
     order: (n,) int. weights: (P,) float, >= 0, one a part. fused: (n, n) float, the weighted sum of the parts.
@@ -77,7 +77,7 @@ def consistent_weights(parts: Sequence[np.ndarray], known: np.ndarray, order: np
     return weights if weights.any() else np.ones(len(parts))
 
 
-def settle(parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray, rounds: int = 5) -> Settled:
+def fuse_and_order(parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray, rounds: int = 5) -> FusedOrder:
     """The order along the shortest path, and weights that agree with it: each is found anew from the other, up to ``rounds``
     times, until the order stays.
 
@@ -91,7 +91,7 @@ def settle(parts: Sequence[np.ndarray], known: np.ndarray, weights: np.ndarray, 
         before, order = order, shortest_path(fused)
         if np.array_equal(order, before):
             break
-    return Settled(order, weights, fused)
+    return FusedOrder(order, weights, fused)
 
 
 def _sum(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

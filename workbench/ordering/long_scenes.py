@@ -17,14 +17,14 @@ from workbench.matching.pairs import nearest_pairs, not_among, places_of
 from workbench.ordering.confidence import link_confidence
 from workbench.ordering.path import refine, shortest_path
 from workbench.ordering.scene import (
-    Looks,
+    FrameDistances,
     OrderedScene,
     Scene,
+    fuse_parts,
     fused_matrices,
     known_pairs,
     order_scene,
     scene_parts,
-    settle_parts,
 )
 from workbench.ordering.search import FIRST, Compare, search
 from workbench.parameters import OrderParameters
@@ -35,7 +35,7 @@ STRETCH, OVERLAP = 1000, 250  # frames
 
 def search_long(
     frames: np.ndarray,
-    looks: Looks,
+    frame_distances: FrameDistances,
     compare: Compare,
     pairs_per_frame: int,
     table: pd.DataFrame,
@@ -46,16 +46,18 @@ def search_long(
     """
     heads, head = _heads(frames, table)
     if len(heads) <= LONG:
-        scene = looks.scene(heads)
-        table = search([scene], compare, pairs_per_frame, _more(table, heads, looks, compare))
+        scene = frame_distances.scene(heads)
+        table = search([scene], compare, pairs_per_frame, _more(table, heads, frame_distances, compare))
         ordered = heads[order_scene(scene, table, OrderParameters()).order]
     elif len(heads) < len(frames):
-        table, ordered = search_long(heads, looks, compare, pairs_per_frame, _more(table, heads, looks, compare))
+        table, ordered = search_long(
+            heads, frame_distances, compare, pairs_per_frame, _more(table, heads, frame_distances, compare)
+        )
     else:  # hardly any frame registers to another one: there is nothing to go by but how they look
         ordered = heads
     rough = _along(frames, head, ordered, table)
     for part in stretches(len(rough)):
-        table = search([looks.scene(np.sort(rough[part]))], compare, pairs_per_frame, table)
+        table = search([frame_distances.scene(np.sort(rough[part]))], compare, pairs_per_frame, table)
     return table, rough
 
 
@@ -90,11 +92,11 @@ def _registered(frames: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"a": places[inside, 0], "b": places[inside, 1], "residual": rows["residual"].to_numpy()[inside]})
 
 
-def _more(table: pd.DataFrame, frames: np.ndarray, looks: Looks, compare: Compare) -> pd.DataFrame:
+def _more(table: pd.DataFrame, frames: np.ndarray, frame_distances: FrameDistances, compare: Compare) -> pd.DataFrame:
     """``table`` with the nearest pairs among ``frames``, which were chosen to have none so far."""
     labels = np.full(frames.max() + 1, -1)
     labels[frames] = 0
-    new = not_among(nearest_pairs(labels, [looks.embedded, looks.thumbnails], FIRST), table)
+    new = not_among(nearest_pairs(labels, [frame_distances.embedded, frame_distances.thumbnails], FIRST), table)
     return pd.concat([table, compare(new)], ignore_index=True) if len(new) else table
 
 
@@ -124,7 +126,9 @@ def stretches(count: int) -> Iterator[slice]:
         yield slice(int(start), int(stop) + OVERLAP)
 
 
-def order_long(rough: np.ndarray, looks: Looks, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
+def order_long(
+    rough: np.ndarray, frame_distances: FrameDistances, table: pd.DataFrame, parameters: OrderParameters
+) -> OrderedScene:
     """The order of a long scene, stretch after stretch, each along the shortest path from where it meets the one before.
 
     rough: (n,) int positions in a rough order, from :func:`search_long`. table: as for :func:`workbench.ordering.scene.known_pairs`.
@@ -137,7 +141,7 @@ def order_long(rough: np.ndarray, looks: Looks, table: pd.DataFrame, parameters:
         )
     order, confidence, parts = rough.copy(), np.full(len(rough) - 1, np.nan), list(stretches(len(rough)))
     for number, part in enumerate(parts):
-        scene = looks.scene(np.sort(order[part]))
+        scene = frame_distances.scene(np.sort(order[part]))
         first = int(np.searchsorted(scene.frames, order[part.start])) if number else None
         found = _order_stretch(scene, table, first, parameters.alpha)
         if not number and _leads_back(scene.frames[found.order], rough):
@@ -160,11 +164,13 @@ def _order_stretch(scene: Scene, table: pd.DataFrame, first: int | None, alpha: 
     """The order of a stretch, begun with the frame ``first`` where one is given; it neither closes nor begins elsewhere."""
     known = known_pairs(scene.frames, table)
     parts = scene_parts(scene, table, known)
-    settled = settle_parts(parts, known)
-    order = settled.order if first is None else shortest_path(settled.fused, first)
-    order = refine(order, settled.fused, 0 if first is None else 1)
-    confidence = link_confidence(order, settled.fused, known, scene.thumbnails)
-    return OrderedScene(order, confidence, False, np.arange(len(order)), *fused_matrices(scene, table, parts, settled, alpha))
+    fused_order = fuse_parts(parts, known)
+    order = fused_order.order if first is None else shortest_path(fused_order.fused, first)
+    order = refine(order, fused_order.fused, 0 if first is None else 1)
+    confidence = link_confidence(order, fused_order.fused, known, scene.thumbnails)
+    return OrderedScene(
+        order, confidence, False, np.arange(len(order)), *fused_matrices(scene, table, parts, fused_order, alpha)
+    )
 
 
 def _leads_back(found: np.ndarray, rough: np.ndarray) -> bool:

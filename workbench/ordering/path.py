@@ -7,7 +7,7 @@ import fast_tsp
 import numpy as np
 
 SEARCHES = 3  # at most, for a path
-HAIR = 20  # of 65,000, the largest distance
+TIE_BREAK_JITTER = 20  # of 65,000, the largest distance
 REACH = 3  # frames on either side of a cut through a loop
 
 
@@ -58,7 +58,7 @@ def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray
     return path if first is None else np.concatenate([[first], path[path != first]])
 
 
-def closes(order: np.ndarray, distances: np.ndarray) -> bool:
+def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
     """Whether a scene comes back to where it began (a full orbit): the ends of its order are as near to each other as frames
     that follow each other somewhere along it, at most 1.25 times the longest link and 2.5 times the median one.
 
@@ -70,7 +70,7 @@ def closes(order: np.ndarray, distances: np.ndarray) -> bool:
     return bool(closing <= 1.25 * links.max() and closing <= 2.5 * np.median(links))
 
 
-def gap_elsewhere(order: np.ndarray, distances: np.ndarray) -> int | None:
+def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
     """Where a scene more likely begins than at the ends of its order: place k of the link from ``order[k]`` to the next frame
     that is a gap, or None.
 
@@ -95,7 +95,7 @@ def gap_elsewhere(order: np.ndarray, distances: np.ndarray) -> int | None:
 
 
 def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
-    """The order (n,) of a scene that :func:`closes`, started where it most likely did.
+    """The order (n,) of a scene that :func:`is_loop`, started where it most likely did.
 
     It could be cut open anywhere, and a hair decides where the path did. So it is cut where the pictures before and after
     differ most: the mean ``appearance`` distance, (n, n), of three frames on one side to three beyond it.
@@ -104,10 +104,10 @@ def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
     across = [
         appearance[np.ix_(ring[cut : cut + REACH], ring[cut + REACH : cut + 2 * REACH])].mean() for cut in range(len(order))
     ]
-    return turned(order, int(np.argmax(across)))
+    return rotate_order(order, int(np.argmax(across)))
 
 
-def turned(order: np.ndarray, start: int) -> np.ndarray:
+def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
     """A closed order (n,) begun at place ``start``, or the reverse: the one with the earlier frame of the input first."""
     cut = np.roll(order, -start)
     return cut if cut[0] < cut[-1] else cut[::-1]
@@ -119,7 +119,7 @@ def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
         return np.arange(count)
     # A hair is added to every distance, always the same one: among paths of one length, which of them is found would depend
     # on the seed that the solver takes from the clock.
-    hair = np.triu(np.random.default_rng(0).uniform(0, HAIR, (count, count)), 1)
+    hair = np.triu(np.random.default_rng(0).uniform(0, TIE_BREAK_JITTER, (count, count)), 1)
     # The solver takes whole numbers up to 65535; 1 is the least, so that only the added city is free.
     longest = 65_000 if start is None else 65_000 // 4
     whole = np.round(np.minimum(distances, distances.T) / distances.max() * longest + hair + hair.T)

@@ -10,8 +10,8 @@ from workbench.embedding.distances import principal_distances
 from workbench.embedding.views import FineView, View
 from workbench.matching.pairs import pair_matrix
 from workbench.ordering.confidence import link_confidence
-from workbench.ordering.distance import Settled, scaled, settle
-from workbench.ordering.path import blend, closes, cut_loop, gap_elsewhere, greedy_chain, refine, shortest_path, turned
+from workbench.ordering.distance import FusedOrder, fuse_and_order, scaled
+from workbench.ordering.path import blend, cut_loop, find_loop_cut, greedy_chain, is_loop, refine, rotate_order, shortest_path
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
 
@@ -57,7 +57,7 @@ class OrderedScene:
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
+class FrameDistances:
     """What is known of the frames of a clip without matching, for as many of them as are asked for."""
 
     embedded: View
@@ -109,10 +109,10 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
     return bool(own["displacement"].median() < STILL)
 
 
-def settle_parts(
+def fuse_parts(
     parts: dict[str, np.ndarray], known: np.ndarray, weights: np.ndarray | None = None, rounds: int = 5
-) -> Settled:
-    """Order and weights of the parts in agreement, see :func:`workbench.ordering.distance.settle`. At first, fine parts have no say.
+) -> FusedOrder:
+    """Order and weights of the parts in agreement, see :func:`workbench.ordering.distance.fuse_and_order`. At first, fine parts have no say.
 
     parts: from :func:`scene_parts`. known: from :func:`known_pairs`. weights: those of an earlier call to go on from.
     """
@@ -122,45 +122,45 @@ def settle_parts(
         start[:shared] = weights[:shared]
     if not start.any():
         start[:3] = 1
-    return settle(list(parts.values()), known, start, rounds)
+    return fuse_and_order(list(parts.values()), known, start, rounds)
 
 
-def is_ring(found: Settled) -> bool:
+def is_cyclic(found: FusedOrder) -> bool:
     """Whether the ends of an order follow each other, so that it may begin elsewhere."""
-    return gap_elsewhere(found.order, found.fused) is not None or closes(found.order, found.fused)
+    return find_loop_cut(found.order, found.fused) is not None or is_loop(found.order, found.fused)
 
 
 def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
     """The order of a scene from its compared pairs. table: as for :func:`known_pairs`."""
     known = known_pairs(scene.frames, table)
     parts = scene_parts(scene, table, known)
-    settled = settle_parts(parts, known)
-    weights, matrices = fused_matrices(scene, table, parts, settled, parameters.alpha)
+    fused_order = fuse_parts(parts, known)
+    weights, matrices = fused_matrices(scene, table, parts, fused_order, parameters.alpha)
     blended = matrices["blend"]
     confidence, closed = np.full(max(0, len(scene.frames) - 1), np.nan), False
     if parameters.method == "greedy":
-        order = greedy_chain(blended if parameters.distance == "blend" else -settled.fused)
+        order = greedy_chain(blended if parameters.distance == "blend" else -fused_order.fused)
     elif parameters.distance == "blend":
         order = shortest_path(1 - blended)
     else:
-        gap = gap_elsewhere(settled.order, settled.fused)
+        gap = find_loop_cut(fused_order.order, fused_order.fused)
         if gap is not None:
-            order, closed = turned(settled.order, gap + 1), True
-        elif closes(settled.order, settled.fused):
-            order, closed = cut_loop(settled.order, scene.thumbnails), True
+            order, closed = rotate_order(fused_order.order, gap + 1), True
+        elif is_loop(fused_order.order, fused_order.fused):
+            order, closed = cut_loop(fused_order.order, scene.thumbnails), True
         else:
-            order = settled.order
-        order = refine(order, settled.fused)
-        confidence = link_confidence(order, settled.fused, known, scene.thumbnails, closed)
+            order = fused_order.order
+        order = refine(order, fused_order.fused)
+        confidence = link_confidence(order, fused_order.fused, known, scene.thumbnails, closed)
     return OrderedScene(order, confidence, closed, np.arange(len(order)), weights, matrices)
 
 
 def fused_matrices(
-    scene: Scene, table: pd.DataFrame, parts: dict[str, np.ndarray], settled: Settled, alpha: float
+    scene: Scene, table: pd.DataFrame, parts: dict[str, np.ndarray], fused_order: FusedOrder, alpha: float
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """The weights and the matrices of :class:`OrderedScene`. alpha: of the blend."""
     counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
     similarity = 1 - scene.embedded
     matrices = {"counts": counts, "similarity": similarity, "blend": blend(counts, similarity, alpha)}
-    shares = settled.weights / settled.weights.sum()
-    return dict(zip(parts, shares.tolist(), strict=True)), matrices | parts | {"fused": settled.fused}
+    shares = fused_order.weights / fused_order.weights.sum()
+    return dict(zip(parts, shares.tolist(), strict=True)), matrices | parts | {"fused": fused_order.fused}

@@ -13,8 +13,8 @@ import pandas as pd
 from workbench.embedding.views import View
 from workbench.matching.pairs import nearest_pairs, sorted_pairs
 from workbench.ordering.confidence import WEAK, link_confidence
-from workbench.ordering.distance import Settled
-from workbench.ordering.scene import Scene, is_ring, known_pairs, scene_parts, settle_parts
+from workbench.ordering.distance import FusedOrder
+from workbench.ordering.scene import Scene, fuse_parts, is_cyclic, known_pairs, scene_parts
 
 BAND = 3  # places; frames so near in the order are compared
 FAR = 2.0  # times the distance to their second nearest frames: two frames further apart are not worth a look
@@ -88,7 +88,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             break
         _note(known, along)
         most = min((room - len(along)) // 3, int(STEP * count))
-        beside = pairs_by_way_of_another(found.fused, known, most)
+        beside = two_hop_pairs(found.fused, known, most)
         _note(known, beside)
         pairs = np.concatenate([along, beside, pairs_of_ends(found.order, found.fused, known, most // 2)])
         if not len(pairs):
@@ -107,10 +107,10 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
         known, found = _look(scene, table, found.weights, 2)
 
 
-def _look(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None, rounds: int) -> tuple[np.ndarray, Settled]:
-    """The pairs that were compared, (n, n) bool, and the order they lead to; see :func:`workbench.ordering.scene.settle_parts`."""
+def _look(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None, rounds: int) -> tuple[np.ndarray, FusedOrder]:
+    """The pairs that were compared, (n, n) bool, and the order they lead to; see :func:`workbench.ordering.scene.fuse_parts`."""
     known = known_pairs(scene.frames, table)
-    return known, settle_parts(scene_parts(scene, table, known), known, weights, rounds)
+    return known, fuse_parts(scene_parts(scene, table, known), known, weights, rounds)
 
 
 def _left(known: np.ndarray, pairs_per_frame: int) -> int:
@@ -118,9 +118,9 @@ def _left(known: np.ndarray, pairs_per_frame: int) -> int:
     return pairs_per_frame * len(known) - (np.count_nonzero(known) - len(known)) // 2
 
 
-def _is_sure(scene: Scene, known: np.ndarray, found: Settled) -> bool:
+def _is_sure(scene: Scene, known: np.ndarray, found: FusedOrder) -> bool:
     """Whether no link of the order is doubtful."""
-    return bool((link_confidence(found.order, found.fused, known, scene.thumbnails, is_ring(found)) >= WEAK).all())
+    return bool((link_confidence(found.order, found.fused, known, scene.thumbnails, is_cyclic(found)) >= WEAK).all())
 
 
 def _note(known: np.ndarray, pairs: np.ndarray) -> None:
@@ -159,7 +159,7 @@ def pairs_of_ends(order: np.ndarray, distances: np.ndarray, known: np.ndarray, m
     return np.array(pairs[: max(0, most)], dtype=int).reshape(-1, 2)
 
 
-def pairs_by_way_of_another(distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
+def two_hop_pairs(distances: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
     """Pairs that were not compared but are both near to a third frame: (P, 2) int, the most promising first, P <= ``most``.
 
     A neighbour of a neighbour is likely a neighbour (Dong, Moses and Li, WWW 2011). So wrongly joined pieces of an order find

@@ -17,7 +17,7 @@ from workbench.run import Run
 from workbench.storage.arrays import read_arrays
 
 
-def first_design(run: Run) -> list[OrderRow]:
+def greedy_baseline(run: Run) -> list[OrderRow]:
     """A result like ``order.csv``'s, one row a frame, from the blend matrices that the order stage left.
 
     Raises :class:`~workbench.errors.RunError` when a scene is so long that there are none of all its frames.

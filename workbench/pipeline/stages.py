@@ -21,7 +21,7 @@ from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
 from workbench.ordering import search
 from workbench.ordering.long_scenes import LONG, order_long, search_long
-from workbench.ordering.scene import Looks, frames_of, order_scene
+from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import (
     AlignParameters,
     ClusterParameters,
@@ -37,7 +37,7 @@ from workbench.parameters import (
 )
 from workbench.pipeline.edits import apply_edits, computed_order
 from workbench.pipeline.metrics import write_metrics
-from workbench.pipeline.rounds import Rounds
+from workbench.pipeline.pair_comparer import PairComparer
 from workbench.registration.alignment import align_scene
 from workbench.registration.stabilise import moved, steady_transforms
 from workbench.registration.tables import alignment_table, register_pairs, registered_points, scene_alignment
@@ -133,23 +133,23 @@ def match_frames(
         key = run.key("match", parameters, after, weights)
         # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
         pool = run.pool("pairs", replace(parameters, pairs_per_frame=0), ("features",), weights)
-        rounds = Rounds(features, run.images(), parameters, key, parts, progress, each, pool.files() if pool else ())
+        rounds = PairComparer(features, run.images(), parameters, key, parts, progress, each, pool.files() if pool else ())
         budget = parameters.pairs_per_frame
         first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else pairs_module.all_pairs(labels)
         table = rounds.compare(first)
         pieces = verify.pieces_of(labels, table)
         table = rounds.compare_more(table, verify.probing_pairs(pieces, embedded))
         verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
-        looks, scenes = Looks(embedded, thumbnails, fine_view(run.images())), frames_of(verified.labels)
+        frame_distances, scenes = FrameDistances(embedded, thumbnails, fine_view(run.images())), frames_of(verified.labels)
         if budget:
-            short = (looks.scene(frames) for frames in scenes if len(frames) <= LONG)
+            short = (frame_distances.scene(frames) for frames in scenes if len(frames) <= LONG)
             table = search.search(short, rounds.compare, budget, table)
         else:
             table = rounds.compare_more(table, pairs_module.all_pairs(verified.labels))
         rough = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
         for frames in scenes:
             if len(frames) > LONG:
-                table, ordered = search_long(frames, looks, rounds.compare, budget or len(frames), table)
+                table, ordered = search_long(frames, frame_distances, rounds.compare, budget or len(frames), table)
                 rough[ordered] = np.arange(len(ordered))
         verify.scenes_table(labels, verified).assign(rough=rough).to_csv(out / "scenes.csv", index=False)
         pairs = table[["a", "b"]].to_numpy()
@@ -196,13 +196,13 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         labels, table = run.scenes(), run.transforms()
         (out / "distances").mkdir()
         info: dict[str, Any] = {}
-        looks = Looks(embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images()))
+        frame_distances = FrameDistances(embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images()))
         for number, frames in enumerate(frames_of(labels)):
             own = table[table["a"].isin(frames)]
             if len(frames) > LONG:
-                found = order_long(run.rough_order(number), looks, own, parameters)
+                found = order_long(run.rough_order(number), frame_distances, own, parameters)
             else:
-                found = order_scene(looks.scene(frames), own, parameters)
+                found = order_scene(frame_distances.scene(frames), own, parameters)
             file = out / "distances" / f"scene{number:02d}.npz"
             np.savez(file, frames=frames, order=found.order, confidence=found.confidence, shown=found.shown, **found.matrices)
             info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}

@@ -61,10 +61,10 @@ def steady_transforms(alignment: Alignment, image_size: tuple[int, int]) -> np.n
     centre = complex(width - 1, height - 1) / 2
     turns, shifts = alignment.transforms[inside, :, 0] @ [1, 1j], alignment.transforms[inside, :, 2] @ [1, 1j]
     way, growth, rotation = turns * centre + shifts - centre, np.log(np.abs(turns)), np.unwrap(np.angle(turns))
-    larger, turned = (np.clip(own - smooth_path(own), -REACH, REACH) for own in (growth, rotation))
-    off = (way - smooth_path(way.real) - 1j * smooth_path(way.imag)) * np.exp(larger + 1j * turned) / turns
+    larger, rotate_order = (np.clip(own - smooth_path(own), -REACH, REACH) for own in (growth, rotation))
+    off = (way - smooth_path(way.real) - 1j * smooth_path(way.imag)) * np.exp(larger + 1j * rotate_order) / turns
     off = np.clip(off.real, -REACH * width, REACH * width) + 1j * np.clip(off.imag, -REACH * height, REACH * height)
-    turn = np.exp(larger + 1j * turned)
+    turn = np.exp(larger + 1j * rotate_order)
     moves[inside] = similarity_matrices(turn, centre + off - turn * centre)
     return moves
 

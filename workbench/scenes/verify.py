@@ -22,7 +22,7 @@ PROBES = 3  # frames that a single frame is held against
 BRIDGES = 8  # pairs by which two pieces are compared
 NEAREST = 3  # pieces that each piece is compared with
 FACING = 1024  # frames of a piece that are looked at for that, the nearest ones
-CRUMB = 0.1  # share of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
+SMALL_SCENE_SHARE = 0.1  # share of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
 TEXTURED = 50  # keypoints; a frame with fewer may belong to its scene and not show it
 
 
@@ -140,17 +140,17 @@ def verify(labels: np.ndarray, pieces: np.ndarray, table: pd.DataFrame, keypoint
     groups = np.where(pieces >= 0, found[np.maximum(pieces, 0)], -1) if len(found) else pieces.copy()
     _keep_small_pieces(labels, groups)
     singles = np.flatnonzero(pieces < 0)
-    settled = groups.copy()
+    fused_order = groups.copy()
     for frame in singles:
         beside = np.concatenate([b[(a == frame) & strong], a[(b == frame) & strong]])
         votes = groups[beside][groups[beside] >= 0]
         most = np.bincount(votes).argmax() if len(votes) else -1
         if len(votes) and (votes == most).sum() >= 2:
-            settled[frame] = most
+            fused_order[frame] = most
         elif labels[frame] >= 0 and not _foreign(frame, labels, pieces, a, b, table, keypoints):
             mates = groups[(labels == labels[frame]) & (groups >= 0)]
-            settled[frame] = np.bincount(mates).argmax() if len(mates) else len(found) + labels[frame]
-    after = by_size(settled)
+            fused_order[frame] = np.bincount(mates).argmax() if len(mates) else len(found) + labels[frame]
+    after = by_size(fused_order)
     whole = [len(np.unique(after[(labels == scene) & (after >= 0)])) for scene in range(labels.max(initial=-1) + 1)]
     parts = [len(np.unique(labels[(after == scene) & (labels >= 0)])) for scene in range(after.max(initial=-1) + 1)]
     return Verified(
@@ -200,7 +200,7 @@ def _foreign(
     compared = ((table["a"] == frame) | (table["b"] == frame)).sum()
     # Frames of water or smoke register to nothing and still are a scene: only a small one, beside others, is not believed.
     others_do = (pieces[mates] >= 0).mean() >= 0.8
-    crumb = (pieces[mates] < 0).all() and (pieces >= 0).any() and len(mates) <= CRUMB * len(labels)
+    crumb = (pieces[mates] < 0).all() and (pieces >= 0).any() and len(mates) <= SMALL_SCENE_SHARE * len(labels)
     partners = np.concatenate([b[a == frame], a[b == frame]])
     alone = not (pieces[partners] >= 0).any()
     return bool(alone and (others_do or crumb) and compared >= PROBES and keypoints[frame] >= TEXTURED)

@@ -77,10 +77,10 @@ def heat_map(means: pd.DataFrame, metric: str, ax: Axes | None = None) -> Figure
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
         ax.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=size, color="white" if dark else "black")
     across, down = ([value_name(value) for value in index] for index in (means.columns, means.index))
-    turned = max(map(len, across)) * len(across) > 90
-    ax.set_xticks(range(len(across)), [broken(name) for name in across] if turned else across)
+    rotate_order = max(map(len, across)) * len(across) > 90
+    ax.set_xticks(range(len(across)), [broken(name) for name in across] if rotate_order else across)
     ax.set_yticks(range(len(down)), [broken(name) for name in down])
-    if turned:
+    if rotate_order:
         ax.tick_params("x", labelrotation=30)
         plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
     ax.set(xlabel=means.columns.name, ylabel=means.index.name)

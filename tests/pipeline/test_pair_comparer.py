@@ -9,7 +9,7 @@ from workbench.matching.keypoints import extract
 from workbench.matching.matches import match_pairs
 from workbench.matching.nearest import SiftFlann
 from workbench.parameters import FeatureParameters, MatchParameters, RegisterParameters
-from workbench.pipeline.rounds import Rounds
+from workbench.pipeline.pair_comparer import PairComparer
 from workbench.registration.tables import register_pairs
 from workbench.storage.hloc import open_h5, read_matches
 
@@ -46,7 +46,9 @@ def make(features_h5, images, tmp_path):
     """Rounds in one folder, as a process that is started again would make them."""
 
     def made(key="key", **values):
-        return Rounds(features_h5, images, MatchParameters(matcher="sift-flann", **values), key, tmp_path / "parts", False)
+        return PairComparer(
+            features_h5, images, MatchParameters(matcher="sift-flann", **values), key, tmp_path / "parts", False
+        )
 
     return made
 

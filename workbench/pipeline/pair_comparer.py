@@ -14,7 +14,7 @@ from workbench.registration.tables import register_pairs
 from workbench.storage.blocks import Each, Loaded, is_made_from, join_files
 
 
-class Rounds:
+class PairComparer:
     """Compares pairs of frames, round after round, each kept in a file of its own until all are joined.
 
     A killed run that asks for the same pairs again finds finished rounds as they were.

@@ -11,13 +11,13 @@ import click
 from click.core import ParameterSource
 
 from workbench import __version__
+from workbench.cli.sweep import sweep
 from workbench.errors import DISK, ParameterError, UsageError, WorkbenchError
 from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
-from workbench.storage.blocks import Each
-from workbench.sweep_command import sweep
 
 if TYPE_CHECKING:
     from workbench.run import Run
+    from workbench.storage.blocks import Each
 
 
 def _local(_context: click.Context, _parameter: click.Parameter, text: str) -> Path:
@@ -303,7 +303,7 @@ def _chosen(run: "Run", known: Path | None, given: dict[str, Any], overwrite: bo
     return chosen
 
 
-def _workers(scheduler: str) -> AbstractContextManager[Each]:
+def _workers(scheduler: str) -> "AbstractContextManager[Each]":
     """What goes through blocks of work: ``map``, or the workers of a scheduler."""
     if not scheduler:
         return nullcontext(map)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from tests.helpers.tiny import check_result, encode, mixture, pan, pictures, refused, workbench
 from workbench import __version__
-from workbench.cli import cli
+from workbench.cli.app import cli
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.models.registry import REGISTRY
 from workbench.parameters import STAGES, defaults
@@ -46,7 +46,7 @@ def clip(tmp_path_factory) -> Path:
 def test_help_imports_nothing_heavy(words: list[str]):
     """In a fresh interpreter, so that what other tests imported does not hide it."""
     program = (
-        "import sys; from workbench.cli import main\n"
+        "import sys; from workbench.cli.app import main\n"
         f"sys.argv = ['workbench', *{words}]\n"
         "try:\n    main()\n"
         f"except SystemExit as stop: print('code', stop.code or 0, 'heavy', [name for name in {HEAVY} if name in sys.modules])"

@@ -1,0 +1,1 @@
+"""The command ``workbench``: what is typed, and what is said in answer."""
