@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
-from workbench.parameters import STAGES
+from workbench.run.stages import STAGES
 from workbench.storage.folder import is_inside, read_json
 
 FORMAT = 1

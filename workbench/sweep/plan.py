@@ -28,7 +28,7 @@ from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
 from workbench.models.backbones import folder_digest
 from workbench.notebooks.chain import notebook_files
-from workbench.parameters import defaults, full_names, stage_parameters
+from workbench.run.stages import defaults, full_names, stage_parameters
 from workbench.storage.digest import code_digest, file_sha256
 from workbench.video.decode import decode
 
@@ -60,7 +60,8 @@ class Cell:
 @dataclass(frozen=True)
 class Sweep:
     """A sweep file. varied: dotted names of the parameters that differ between cells. cells: in the order of the file, videos
-    outermost."""
+    outermost.
+    """
 
     path: Path
     question: str
