@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.ordering.confidence import WEAK, _local_rise, _path_rise, link_confidence, weak_links
+from workbench.ordering.confidence import WEAK_CONFIDENCE, _local_rise, _path_rise, link_confidence, weak_links
 from workbench.ordering.path import shortest_path
 
 
@@ -44,7 +44,7 @@ def test_even_steps_are_certain(seed):
 def test_long_links_of_a_fast_stretch_stay_certain():
     """A pan four times as fast in the middle: length alone says nothing."""
     steps = np.r_[np.ones(20), 4 * np.ones(20), np.ones(20)]
-    assert confidence(line(steps, 0.05, 0)).min() > WEAK
+    assert confidence(line(steps, 0.05, 0)).min() > WEAK_CONFIDENCE
 
 
 def test_two_frames_that_could_change_places():
@@ -56,7 +56,7 @@ def test_two_frames_that_could_change_places():
         found = confidence(distances, order)
         assert set(np.argsort(found)[:2]) == {19, 21}
         assert found[[19, 21]].max() < 0.7
-        assert np.delete(found, [19, 21]).min() > WEAK
+        assert np.delete(found, [19, 21]).min() > WEAK_CONFIDENCE
 
 
 def test_a_jump_between_two_halves_that_have_nothing_in_common():
@@ -65,7 +65,7 @@ def test_a_jump_between_two_halves_that_have_nothing_in_common():
     found = confidence(distances)
     assert found.argmin() == 24
     assert found[24] < 0.7
-    assert np.delete(found, 24).min() > WEAK
+    assert np.delete(found, 24).min() > WEAK_CONFIDENCE
 
 
 def test_two_frames_in_each_others_place():
@@ -78,7 +78,7 @@ def test_two_frames_in_each_others_place():
 def test_a_stretch_put_in_backwards():
     found = confidence(line(np.ones(59), 0.05, 0), np.r_[0:20, 34:19:-1, 35:60])
     assert found[[19, 34]].max() < 0.5
-    assert np.r_[found[:18], found[36:]].min() > WEAK
+    assert np.r_[found[:18], found[36:]].min() > WEAK_CONFIDENCE
 
 
 def test_a_held_shot_is_guessed():
@@ -116,7 +116,7 @@ def test_wrong_links_of_noisy_scenes_have_less_confidence_and_length_does_not_te
     assert chance(found[right], found[~right]) > 0.9
     assert chance(short[right], short[~right]) < 0.6
     assert right[found > 0.95].mean() > 0.99
-    assert (found[~right] < WEAK).mean() > 0.8
+    assert (found[~right] < WEAK_CONFIDENCE).mean() > 0.8
 
 
 def test_pairs_that_were_not_compared_count_as_far_apart_as_they_look():
@@ -129,11 +129,11 @@ def test_pairs_that_were_not_compared_count_as_far_apart_as_they_look():
     alike[24, 49] = alike[49, 24] = alike[24, 25]
     for fill in (0.0, 1e6):  # what stands at unknown pairs does not matter
         filled = np.where(known, distances, fill)
-        assert link_confidence(np.arange(50), filled, known, appearance).min() > WEAK
+        assert link_confidence(np.arange(50), filled, known, appearance).min() > WEAK_CONFIDENCE
         found = link_confidence(np.arange(50), filled, known, alike)
         assert found.argmin() == 24
         assert found[24] < 0.7
-        assert np.delete(found, 24).min() > WEAK
+        assert np.delete(found, 24).min() > WEAK_CONFIDENCE
 
 
 @pytest.mark.parametrize("known", [np.eye(6, dtype=bool), np.eye(6, k=1, dtype=bool) | np.eye(6, k=-1, dtype=bool)])
@@ -183,7 +183,7 @@ def test_links_of_a_ring_are_sure_once_it_is_known_to_close(seed):
     distances, known = ring(50, 0.02, seed), np.ones((50, 50), dtype=bool)
     for order in (np.arange(50), np.roll(np.arange(50), 17)[::-1]):
         as_path, as_loop = (link_confidence(order, distances, known, distances, closed) for closed in (False, True))
-        assert as_path.max() < WEAK
+        assert as_path.max() < WEAK_CONFIDENCE
         assert as_loop.min() > 0.95
 
 
@@ -197,7 +197,7 @@ def test_a_wrong_link_of_a_ring_is_still_doubted():
         wrong = np.isin(np.abs(np.diff(order)), [1, 49], invert=True)
         assert found[wrong].max() < 0.5
         beside = np.convolve(wrong, np.ones(5), "same") > 0
-        assert found[~beside][4:-4].min() > WEAK
+        assert found[~beside][4:-4].min() > WEAK_CONFIDENCE
 
 
 def test_rises_of_a_ring_do_not_depend_on_where_it_is_cut():
@@ -219,7 +219,7 @@ def test_few_frames_and_identical_ones(count):
             found = link_confidence(np.arange(count), distances, known, distances, closed)
             assert found.shape == (max(count - 1, 0),)
             assert ((found > 0) & (found < 1)).all()
-    assert (confidence(np.zeros((9, 9))) < WEAK).all()
+    assert (confidence(np.zeros((9, 9))) < WEAK_CONFIDENCE).all()
 
 
 def test_weak_links_are_listed_with_their_places_and_frames():

@@ -17,9 +17,9 @@ from workbench.parameters import OrderParameters
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(module, "LONG", 150)
-    monkeypatch.setattr(module, "STRETCH", 100)
-    monkeypatch.setattr(module, "OVERLAP", 30)
+    monkeypatch.setattr(module, "LONG_SCENE_FRAMES", 150)
+    monkeypatch.setattr(module, "STRETCH_FRAMES", 100)
+    monkeypatch.setattr(module, "OVERLAP_FRAMES", 30)
 
 
 def restored(world, budget=8):

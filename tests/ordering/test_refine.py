@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from workbench.ordering.path import SECOND, refine
+from workbench.ordering.path import REFINE_TWO_STEP_WEIGHT, refine
 
 
 def line(count, noise=0.0, seed=0):
@@ -16,7 +16,7 @@ def line(count, noise=0.0, seed=0):
 
 def cost(order, distances):
     order = np.asarray(order)
-    return distances[order[:-1], order[1:]].sum() + SECOND * distances[order[:-2], order[2:]].sum()
+    return distances[order[:-1], order[1:]].sum() + REFINE_TWO_STEP_WEIGHT * distances[order[:-2], order[2:]].sum()
 
 
 def adjacent(order):

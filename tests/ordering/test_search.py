@@ -8,7 +8,7 @@ from tests.helpers.world import World, adjacent, fine
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import search as module
-from workbench.ordering.scene import FrameDistances, is_still, known_pairs, order_scene, scene_parts
+from workbench.ordering.scene import FrameDistances, compared_pairs, is_still, order_scene, scene_parts
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
@@ -213,8 +213,8 @@ def test_known_pairs_and_parts_of_a_scene():
     assert scene.frames.tolist() == [1, 3, 4]
     columns = {"a": [0, 1, 3], "b": [2, 3, 4], "matches": [9, 8, 7], "inlier_share": [0.9, 0.5, 0.25]}
     table = pd.DataFrame(columns | {"residual": [0.1, 0.2, 0.1]})
-    assert known_pairs(scene.frames, table).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
-    parts = scene_parts(scene, table, known_pairs(scene.frames, table))
+    assert compared_pairs(scene.frames, table).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
+    parts = scene_parts(scene, table, compared_pairs(scene.frames, table))
     # Nearest: 0.2, 0.1, 0.1 by the residual; 0.5, 0.5, 0.75 by missing inliers; 2, 1, 1 by thumbnails.
     assert parts["residual"] == pytest.approx(np.array([[0, 2, 10 * UNRELATED], [2, 0, 1], [10 * UNRELATED, 1, 0]]))
     assert parts["missing_inliers"] == pytest.approx(np.array([[0, 1, 2], [1, 0, 1.5], [2, 1.5, 0]]))
@@ -229,7 +229,7 @@ def test_principal_components_count_where_the_camera_stands_still():
     columns = {"a": pairs[:, 0], "b": pairs[:, 1], "matches": 50, "inlier_share": 0.5, "residual": 0.1}
     still, moving = (pd.DataFrame(columns | {"displacement": shift}) for shift in (0.001, 0.01))
     assert is_still(scene.frames, still) and not is_still(scene.frames, moving)
-    known = known_pairs(scene.frames, still)
+    known = compared_pairs(scene.frames, still)
     assert [*scene_parts(scene, still, known)] == ["residual", "missing_inliers", "thumbnail", "colours", "principal"]
     assert [*scene_parts(scene, moving, known)] == ["residual", "missing_inliers", "thumbnail", "colours"]
     unregistered = still.assign(displacement=np.nan)  # nothing is known of the camera

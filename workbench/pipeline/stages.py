@@ -20,7 +20,7 @@ from workbench.matching.keypoints import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
 from workbench.ordering import search
-from workbench.ordering.long_scenes import LONG, order_long, search_long
+from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, order_long, search_long
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import (
     AlignParameters,
@@ -142,13 +142,13 @@ def match_frames(
         verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
         frame_distances, scenes = FrameDistances(embedded, thumbnails, fine_view(run.images())), frames_of(verified.labels)
         if budget:
-            short = (frame_distances.scene(frames) for frames in scenes if len(frames) <= LONG)
+            short = (frame_distances.scene(frames) for frames in scenes if len(frames) <= LONG_SCENE_FRAMES)
             table = search.search(short, rounds.compare, budget, table)
         else:
             table = rounds.compare_more(table, pairs_module.all_pairs(verified.labels))
         rough = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
         for frames in scenes:
-            if len(frames) > LONG:
+            if len(frames) > LONG_SCENE_FRAMES:
                 table, ordered = search_long(frames, frame_distances, rounds.compare, budget or len(frames), table)
                 rough[ordered] = np.arange(len(ordered))
         verify.scenes_table(labels, verified).assign(rough=rough).to_csv(out / "scenes.csv", index=False)
@@ -199,7 +199,7 @@ def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False)
         frame_distances = FrameDistances(embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images()))
         for number, frames in enumerate(frames_of(labels)):
             own = table[table["a"].isin(frames)]
-            if len(frames) > LONG:
+            if len(frames) > LONG_SCENE_FRAMES:
                 found = order_long(run.rough_order(number), frame_distances, own, parameters)
             else:
                 found = order_scene(frame_distances.scene(frames), own, parameters)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from workbench.embedding.images import thumbnail
-from workbench.ordering.confidence import WEAK
+from workbench.ordering.confidence import WEAK_CONFIDENCE
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_colour, scene_marker, scene_name
 
 MAX_LEGEND = 16  # scenes named in a legend
@@ -225,13 +225,13 @@ def link_confidence_plot(table: pd.DataFrame, title: str = "How sure is every li
     kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
     confidence = kept["confidence"].to_numpy(dtype=float)
     place = np.arange(len(kept)) + 0.5  # a link lies between two frames
-    known, weak = np.isfinite(confidence), confidence < WEAK
+    known, weak = np.isfinite(confidence), confidence < WEAK_CONFIDENCE
     sure = known & ~weak
     ax.vlines(place[sure], 0, confidence[sure], color=OUTLIER_COLOUR, linewidth=1, alpha=0.6)
     ax.plot(place[sure], confidence[sure], ".", color=OUTLIER_COLOUR, markersize=4, label=f"sure ({sure.sum()})")
     ax.vlines(place[weak], 0, confidence[weak], color=SCENE_COLOURS[5], linewidth=1.2)
     ax.plot(place[weak], confidence[weak], "o", color=SCENE_COLOURS[5], markersize=5, label=f"guessed ({weak.sum()})")
-    ax.axhline(WEAK, color="black", linewidth=0.8, linestyle="--", label=f"below {WEAK}: worth a look")
+    ax.axhline(WEAK_CONFIDENCE, color="black", linewidth=0.8, linestyle="--", label=f"below {WEAK_CONFIDENCE}: worth a look")
     starts = np.flatnonzero(np.diff(kept["scene"].to_numpy(), prepend=-1))
     for scene, start in enumerate(starts):
         if start:
