@@ -13,6 +13,7 @@ from workbench.embedding.images import thumbnail
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, figure_of, new_axes, scene_colour, scene_marker, scene_name
 
 MAX_LEGEND_SCENES = 16  # scenes named in a legend
+COMPARED_SIZE = 96  # px, largest width and height of the thumbnails whose change is measured
 
 
 def umap_scatter(points: np.ndarray, labels: np.ndarray, title: str = "Embeddings, UMAP", ax: Axes | None = None) -> Figure:
@@ -157,7 +158,7 @@ def _plain_log_ticks(ax: Axes) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarray | None = None, width: int = 96) -> np.ndarray:
+def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
     """Compute the mean absolute change from each frame of a sequence to the next.
 
     Parameters
@@ -166,8 +167,6 @@ def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarra
         The N RGB images.
     order : (M,) int array, optional
         Positions of the sequence. Default: input order.
-    width : int
-        Width and height in px that the compared thumbnails are fitted into.
 
     Returns
     -------
@@ -175,7 +174,7 @@ def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarra
         Grey levels, 0 to 255.
     """
     order = np.arange(len(images)) if order is None else np.asarray(order, dtype=int)
-    small = [thumbnail(images[p], width, width).astype(np.int16) for p in order.tolist()]
+    small = [thumbnail(images[p], COMPARED_SIZE, COMPARED_SIZE).astype(np.int16) for p in order.tolist()]
     return np.array([np.abs(b - a).mean() for a, b in pairwise(small)], dtype=np.float64)
 
 

@@ -74,11 +74,9 @@ def similarity_matrix(
     matrix: np.ndarray,
     title: str = "Similarity of frames",
     boundaries: Sequence[int] = (),
-    label: str = "cosine similarity",
-    axis_name: str = "frame, input order",
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw a matrix of similarities with a colour bar.
+    """Draw a matrix of cosine similarities with a colour bar.
 
     Parameters
     ----------
@@ -88,10 +86,6 @@ def similarity_matrix(
         Title of the axes.
     boundaries : sequence of int
         First frame of every scene after the first, drawn as white lines, for matrices sorted by scene.
-    label : str
-        Label of the colour bar.
-    axis_name : str
-        Label of both axes.
     ax : Axes, optional
         Where to draw. Default: a new figure.
 
@@ -102,8 +96,8 @@ def similarity_matrix(
     """
     matrix = np.asarray(matrix, dtype=float)
     ax = new_axes(ax, (6.5, 5.5))
-    drawn = _draw_matrix(ax, matrix, title, axis_name, boundaries, _limits(matrix))
-    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.9)
+    drawn = _draw_matrix(ax, matrix, title, "frame, input order", boundaries, _limits(matrix))
+    ax.figure.colorbar(drawn, ax=ax, label="cosine similarity", shrink=0.9)
     return figure_of(ax)
 
 

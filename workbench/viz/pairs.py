@@ -22,6 +22,7 @@ from workbench.viz.pictures import GAP, SHEET_WIDTH, evenly
 
 DISAGREE_COLOUR = "#D55E00"  # of matches that disagree with the registration
 MAX_LINES = 150  # matches that are drawn
+CHECKERBOARD_SQUARES = 8  # along the width
 
 
 def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Figure:
@@ -241,9 +242,7 @@ def _resized(image: np.ndarray, zoom: float) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
 
 
-def registered_overlay(
-    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str = "red-cyan", squares: int = 8
-) -> Figure:
+def registered_overlay(image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str = "red-cyan") -> Figure:
     """Overlay two frames, before and after registration; where they agree, edges continue from one to the other.
 
     Parameters
@@ -254,8 +253,6 @@ def registered_overlay(
         Takes x, y of a to b, in px of these images.
     kind : str
         ``red-cyan`` (a in red, b in cyan, grey where both agree) or ``checkerboard`` (a and b in turn).
-    squares : int
-        Squares of the checkerboard along the width.
 
     Returns
     -------
@@ -271,7 +268,7 @@ def registered_overlay(
         raise ValueError(f"kind={kind!r}: give red-cyan or checkerboard")
     overlays, titles = [], []
     for name, matrix in (("before", np.eye(2, 3)), ("after", transform)):
-        (overlay,), difference = overlay_pictures(image_a, image_b, matrix, kind, squares)
+        (overlay,), difference = overlay_pictures(image_a, image_b, matrix, kind)
         overlays.append(overlay)
         found = "no overlap" if difference is None else f"mean difference {difference:.1f} grey levels"
         titles.append(f"{name} registration: {found}")
@@ -279,7 +276,7 @@ def registered_overlay(
 
 
 def overlay_pictures(
-    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str, squares: int = 8
+    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str
 ) -> tuple[list[np.ndarray], float | None]:
     """Overlay frame a, warped onto frame b, on b; where a does not reach, b is seen.
 
@@ -291,8 +288,6 @@ def overlay_pictures(
         Takes x, y of a to b, in px of these images.
     kind : str
         ``red-cyan`` or ``checkerboard``, see :func:`registered_overlay`, or ``blink``: two images to be shown in turn.
-    squares : int
-        Squares of the checkerboard along the width.
 
     Returns
     -------
@@ -318,6 +313,6 @@ def overlay_pictures(
         return [np.dstack([np.where(inside, grey_a, grey_b), grey_b, grey_b])], difference
     if kind == "blink":
         return [np.where(inside[..., None], moved, image_b), image_b], difference
-    side = max(1, width // squares)
+    side = max(1, width // CHECKERBOARD_SQUARES)
     rows, columns = np.indices((height, width)) // side
     return [np.where((((rows + columns) % 2 == 0) & inside)[..., None], moved, image_b)], difference
