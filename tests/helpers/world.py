@@ -1,7 +1,7 @@
-"""A made-up clip and matcher: frames on a curve, whose pairs look as matched frames do.
+"""A simulated clip and matcher: frames on a line, whose pairs have the statistics of matched frames.
 
-Residuals rise and shares of inliers fall with the true distance of two frames, both with noise; beyond a gap of twelve places,
-frames have nothing in common. Embeddings and thumbnails know the curve too, but less well. Frames are shuffled.
+Residuals rise and shares of inliers fall with the true distance of two frames, both with noise; frames more than twelve steps
+apart have nothing in common. Embeddings and thumbnails follow the line too, but less closely. Frames are shuffled.
 """
 
 import numpy as np
@@ -13,13 +13,33 @@ from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
 
-GAP = 12.0
+MAX_RELATED_STEPS = 12.0  # frames further apart have nothing in common
 
 
 class World:
-    """A clip of scenes of these many frames, shuffled, and a matcher that keeps account of what it is asked.
+    """A shuffled clip of several scenes, and a matcher that records the pairs it is asked to compare.
 
-    noise: of residuals and shares, relative. blur: of the views, steps. step(k): from frame k of a scene to the next one.
+    Parameters
+    ----------
+    *sizes : int
+        Number of frames of every scene.
+    seed : int
+        Seed of the shuffling and of all noise.
+    noise : float
+        Relative noise of residuals and shares of inliers.
+    blur : float
+        Noise of the places behind the views, in steps.
+    step : callable
+        Takes k and returns the length of the step from frame k of a scene to the next one.
+
+    Attributes
+    ----------
+    labels : (N,) int array
+        Scene of every frame.
+    place : (N,) int array
+        True place of every frame in its scene.
+    asked : list of (P, 2) int arrays
+        The pairs that :meth:`compare` was called with, call by call.
     """
 
     def __init__(self, *sizes, seed=0, noise=0.1, blur=1.0, step=lambda k: 1.0):
@@ -30,7 +50,7 @@ class World:
         self.place = np.concatenate([np.arange(size) for size in sizes])[shuffled]
         at = np.concatenate([np.cumsum([0.0, *(step(k) for k in range(size - 1))]) for size in sizes])[shuffled]
         apart = np.abs(at[:, None] - at)
-        self.related = (apart <= GAP) & (self.labels[:, None] == self.labels)
+        self.related = (apart <= MAX_RELATED_STEPS) & (self.labels[:, None] == self.labels)
         wrong = [np.triu(rng.normal(1, noise, (count, count)), 1) for _ in range(2)]
         residual = UNRELATED * (1 - np.exp(-apart / 6)) * (wrong[0] + wrong[0].T)
         self.residual = np.where(self.related, np.clip(residual, 0, UNRELATED), UNRELATED)
@@ -43,17 +63,21 @@ class World:
 
     @property
     def views(self):
+        """The views of the embeddings and of the thumbnails."""
         return [matrix_view(matrix) for matrix in self.matrices]
 
     @property
     def frame_distances(self):
+        """The distances between the frames, without fine ones."""
         return FrameDistances(*self.views, fine({}))
 
     @property
     def scenes(self):
+        """The scenes of the clip with their distances."""
         return [self.frame_distances.scene(frames) for frames in frames_of(self.labels)]
 
     def table(self, pairs):
+        """The rows of the registration table for (P, 2) int pairs, without recording them."""
         a, b = pairs.T
         share = self.share[a, b]
         model = np.where(share > 0, "similarity", "none")
@@ -61,23 +85,25 @@ class World:
         return pd.DataFrame(columns | {"inlier_share": share, "model": model, "residual": self.residual[a, b]})
 
     def compare(self, pairs):
+        """The rows of the registration table for (P, 2) int pairs, which are recorded in ``asked``."""
         self.asked.append(pairs)
         return self.table(pairs)
 
     def searched(self, budget):
+        """The table after a search with a budget of so many pairs per frame."""
         return search(self.scenes, self.compare, budget, self.compare(first_pairs(self.labels, self.views, budget)))
 
     def orders(self, table):
-        """The restored scenes as true places, each in the direction of the truth."""
+        """The scenes as restored from a table, as (n,) true places, each in the direction of the truth."""
         found = [self.place[scene.frames[order_scene(scene, table, OrderParameters()).order]] for scene in self.scenes]
         return [places if places[0] < places[-1] else places[::-1] for places in found]
 
 
 def fine(parts):
-    """The fine view of (N, N) distances by name."""
+    """The fine view of a dict of (N, N) distances by name."""
     return lambda frames: {name: part[np.ix_(frames, frames)] for name, part in parts.items()}
 
 
 def adjacent(places):
-    """Share of links that join true neighbours."""
+    """Share of links that join true neighbours; ``places`` are the (n,) true places in the restored order."""
     return float((np.abs(np.diff(places)) == 1).mean())

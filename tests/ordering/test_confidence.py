@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.ordering.confidence import WEAK, _local_rise, _path_rise, link_confidence, weak_links
+from workbench.ordering.confidence import WEAK_CONFIDENCE, _local_rise, _path_rise, link_confidence, weak_links
 from workbench.ordering.path import shortest_path
 
 
@@ -25,7 +25,7 @@ def line(steps, noise, seed):
 
 
 def confidence(distances, order=None):
-    """With all pairs known."""
+    """The confidence of the links when all pairs were compared."""
     order = np.arange(len(distances)) if order is None else order
     return link_confidence(order, distances, np.ones(distances.shape, dtype=bool), distances)
 
@@ -44,7 +44,7 @@ def test_even_steps_are_certain(seed):
 def test_long_links_of_a_fast_stretch_stay_certain():
     """A pan four times as fast in the middle: length alone says nothing."""
     steps = np.r_[np.ones(20), 4 * np.ones(20), np.ones(20)]
-    assert confidence(line(steps, 0.05, 0)).min() > WEAK
+    assert confidence(line(steps, 0.05, 0)).min() > WEAK_CONFIDENCE
 
 
 def test_two_frames_that_could_change_places():
@@ -56,7 +56,7 @@ def test_two_frames_that_could_change_places():
         found = confidence(distances, order)
         assert set(np.argsort(found)[:2]) == {19, 21}
         assert found[[19, 21]].max() < 0.7
-        assert np.delete(found, [19, 21]).min() > WEAK
+        assert np.delete(found, [19, 21]).min() > WEAK_CONFIDENCE
 
 
 def test_a_jump_between_two_halves_that_have_nothing_in_common():
@@ -65,24 +65,24 @@ def test_a_jump_between_two_halves_that_have_nothing_in_common():
     found = confidence(distances)
     assert found.argmin() == 24
     assert found[24] < 0.7
-    assert np.delete(found, 24).min() > WEAK
+    assert np.delete(found, 24).min() > WEAK_CONFIDENCE
 
 
-def test_two_frames_in_each_others_place():
-    """Frames 10 and 40 of a sure line swapped, as by hand: the four false links are doubted (others between them may be)."""
+def test_two_frames_exchanged():
+    """Frames 10 and 40 of a sure line exchanged, as by hand: the four wrong links are doubted (those between them may be)."""
     order = np.arange(60)
     order[[10, 40]] = 40, 10
     assert confidence(line(np.ones(59), 0.05, 0), order)[[9, 10, 39, 40]].max() < 0.5
 
 
-def test_a_stretch_put_in_backwards():
+def test_a_reversed_stretch():
     found = confidence(line(np.ones(59), 0.05, 0), np.r_[0:20, 34:19:-1, 35:60])
     assert found[[19, 34]].max() < 0.5
-    assert np.r_[found[:18], found[36:]].min() > WEAK
+    assert np.r_[found[:18], found[36:]].min() > WEAK_CONFIDENCE
 
 
 def test_a_held_shot_is_guessed():
-    """Ten frames of a still, apart only by noise, inside a moving stretch: their order is chance and is said to be."""
+    """Ten frames of a still, apart only by noise, inside a moving stretch: so their order is chance."""
     distances = line(np.r_[np.ones(20), np.zeros(9), np.ones(20)], 0.05, 3)
     order = shortest_path(distances)
     order = order if order[0] < order[-1] else order[::-1]
@@ -93,8 +93,8 @@ def test_a_held_shot_is_guessed():
 
 
 def noisy_scenes():
-    """Twelve scenes of 80 frames, steps from 0.1 to 2 in slow waves: distances sqrt(1 + way²), each pair's wrong by 15 %
-    (normal), and the solver's orders: about one link in ten is wrong."""
+    """Twelve scenes of 80 frames with steps from 0.1 to 2 in slow waves: distances sqrt(1 + way²) with a normal error of 15 %,
+    and the orders that the solver finds. About one link in ten is wrong."""
     for seed in range(12):
         rng = np.random.default_rng(seed)
         steps = np.exp(np.convolve(rng.normal(0, 1, 90), np.ones(12) / 4, "valid")).clip(0.1, 2)
@@ -116,31 +116,31 @@ def test_wrong_links_of_noisy_scenes_have_less_confidence_and_length_does_not_te
     assert chance(found[right], found[~right]) > 0.9
     assert chance(short[right], short[~right]) < 0.6
     assert right[found > 0.95].mean() > 0.99
-    assert (found[~right] < WEAK).mean() > 0.8
+    assert (found[~right] < WEAK_CONFIDENCE).mean() > 0.8
 
 
 def test_pairs_that_were_not_compared_count_as_far_apart_as_they_look():
-    """Two halves of a line 3 apart, compared up to three frames on. Whether the second half could stand the other way round
-    rests on frames 24 and 49, which were not compared."""
+    """Two halves of a line, 3 apart, whose frames were compared up to three places on. Whether the second half could be
+    reversed depends on frames 24 and 49, which were not compared."""
     distances = line(np.r_[np.ones(24), 3, np.ones(24)], 0.05, 0)
-    known = np.abs(np.subtract.outer(np.arange(50), np.arange(50))) <= 3
+    compared = np.abs(np.subtract.outer(np.arange(50), np.arange(50))) <= 3
     appearance = distances / 7 + 0.1
     alike = appearance.copy()
     alike[24, 49] = alike[49, 24] = alike[24, 25]
-    for fill in (0.0, 1e6):  # what stands at unknown pairs does not matter
-        filled = np.where(known, distances, fill)
-        assert link_confidence(np.arange(50), filled, known, appearance).min() > WEAK
-        found = link_confidence(np.arange(50), filled, known, alike)
+    for fill in (0.0, 1e6):  # the values of pairs that were not compared do not matter
+        filled = np.where(compared, distances, fill)
+        assert link_confidence(np.arange(50), filled, compared, appearance).min() > WEAK_CONFIDENCE
+        found = link_confidence(np.arange(50), filled, compared, alike)
         assert found.argmin() == 24
         assert found[24] < 0.7
-        assert np.delete(found, 24).min() > WEAK
+        assert np.delete(found, 24).min() > WEAK_CONFIDENCE
 
 
-@pytest.mark.parametrize("known", [np.eye(6, dtype=bool), np.eye(6, k=1, dtype=bool) | np.eye(6, k=-1, dtype=bool)])
-def test_too_few_pairs_for_a_line_leave_the_distances_alone(known):
+@pytest.mark.parametrize("compared", [np.eye(6, dtype=bool), np.eye(6, k=1, dtype=bool) | np.eye(6, k=-1, dtype=bool)])
+def test_too_few_pairs_for_a_line_leave_the_distances_alone(compared):
     """No pair compared, or all compared ones look equally alike."""
     distances, even = line(np.ones(5), 0.05, 0), np.ones((6, 6))
-    assert link_confidence(np.arange(6), distances, known, even) == pytest.approx(confidence(distances))
+    assert link_confidence(np.arange(6), distances, compared, even) == pytest.approx(confidence(distances))
 
 
 def length(along, order):
@@ -177,35 +177,35 @@ def ring(count, noise, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_links_of_a_ring_are_sure_once_it_is_known_to_close(seed):
-    """Fifty frames of an orbit. Taken for a path, it could be cut open at any link as well: every one is doubted.
-    Taken for a loop, none is, whatever the place of the cut and the direction."""
-    distances, known = ring(50, 0.02, seed), np.ones((50, 50), dtype=bool)
+def test_links_of_a_ring_are_sure_once_it_is_closed(seed):
+    """Fifty frames of an orbit. Taken for a path, it could be cut open at any other link as well, so every link is doubted.
+    Taken for a loop, no link is, wherever the cut is and in both directions."""
+    distances, compared = ring(50, 0.02, seed), np.ones((50, 50), dtype=bool)
     for order in (np.arange(50), np.roll(np.arange(50), 17)[::-1]):
-        as_path, as_loop = (link_confidence(order, distances, known, distances, closed) for closed in (False, True))
-        assert as_path.max() < WEAK
+        as_path, as_loop = (link_confidence(order, distances, compared, distances, closed) for closed in (False, True))
+        assert as_path.max() < WEAK_CONFIDENCE
         assert as_loop.min() > 0.95
 
 
 def test_a_wrong_link_of_a_ring_is_still_doubted():
     """Two frames of a ring exchanged: only the links around them are doubted, in the middle and across the cut alike."""
-    distances, known = ring(50, 0.05, 0), np.ones((50, 50), dtype=bool)
+    distances, compared = ring(50, 0.05, 0), np.ones((50, 50), dtype=bool)
     for shift in (0, 20):
         order = np.r_[0:25, 26, 25, 27:50]
         order = np.roll(order, shift + 24)  # with shift 0 the exchanged frames stand at both ends
-        found = link_confidence(order, distances, known, distances, True)
+        found = link_confidence(order, distances, compared, distances, True)
         wrong = np.isin(np.abs(np.diff(order)), [1, 49], invert=True)
         assert found[wrong].max() < 0.5
         beside = np.convolve(wrong, np.ones(5), "same") > 0
-        assert found[~beside][4:-4].min() > WEAK
+        assert found[~beside][4:-4].min() > WEAK_CONFIDENCE
 
 
 def test_rises_of_a_ring_do_not_depend_on_where_it_is_cut():
-    """A loop of twelve random points, cut open at two places: the links that both have, have the same rise."""
+    """A loop of twelve random points, cut open at two places: the links that both orders have, have the same rise."""
     along = between(np.random.default_rng(0).random((12, 2)))
-    rotate_order = np.roll(np.arange(12), -5)
-    first, second = _path_rise(along, True), _path_rise(along[np.ix_(rotate_order, rotate_order)], True)
-    by_link = {(int(rotate_order[k]), int(rotate_order[k + 1])): rise for k, rise in enumerate(second)}
+    rotated = np.roll(np.arange(12), -5)
+    first, second = _path_rise(along, True), _path_rise(along[np.ix_(rotated, rotated)], True)
+    by_link = {(int(rotated[k]), int(rotated[k + 1])): rise for k, rise in enumerate(second)}
     for k in range(11):
         if k != 4:
             assert first[k] == pytest.approx(by_link[k, k + 1])
@@ -215,11 +215,11 @@ def test_rises_of_a_ring_do_not_depend_on_where_it_is_cut():
 def test_few_frames_and_identical_ones(count):
     for distances in (np.zeros((count, count)), line(np.ones(max(count - 1, 0)), 0.05, 0)[:count, :count]):
         for closed in (False, True):
-            known = np.ones(distances.shape, dtype=bool)
-            found = link_confidence(np.arange(count), distances, known, distances, closed)
+            compared = np.ones(distances.shape, dtype=bool)
+            found = link_confidence(np.arange(count), distances, compared, distances, closed)
             assert found.shape == (max(count - 1, 0),)
             assert ((found > 0) & (found < 1)).all()
-    assert (confidence(np.zeros((9, 9))) < WEAK).all()
+    assert (confidence(np.zeros((9, 9))) < WEAK_CONFIDENCE).all()
 
 
 def test_weak_links_are_listed_with_their_places_and_frames():

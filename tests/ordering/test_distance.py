@@ -1,5 +1,5 @@
 """Weights of distances from the order they belong to, and orders from weighted distances: points along lines whose true order
-is known, beside distances that are noise. Frames are numbered by their true place unless they are said to be shuffled."""
+is compared, beside distances that are noise. Frames are numbered by their true place unless they are shuffled."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def line(count, noise=0.05, seed=0):
 
 
 def noise(count, seed=0, low=0.0):
-    """Symmetric distances drawn evenly from ``low`` to 1, which say nothing about any order."""
+    """Symmetric random distances, uniform from ``low`` to 1, which have nothing to do with any order."""
     upper = np.triu(np.random.default_rng(seed).uniform(low, 1, (count, count)), 1)
     return upper + upper.T
 
@@ -25,7 +25,7 @@ def every(count):
 
 
 def near(count, reach):
-    """Known are the pairs up to ``reach`` places apart."""
+    """The pairs up to ``reach`` places apart were compared."""
     return np.abs(np.subtract.outer(np.arange(count), np.arange(count))) <= reach
 
 
@@ -50,9 +50,9 @@ def test_the_median_frame_is_one_unit_from_its_nearest():
 
 def test_the_scale_comes_from_the_pairs_that_were_compared():
     """Pairs that were not compared stand at 0.4, nearer than true neighbours: they do not count, but are scaled too."""
-    known = near(20, 2)
-    distances = np.where(known, 2.0 * line(20, noise=0), 0.4)
-    found = scaled(distances, known)
+    compared = near(20, 2)
+    distances = np.where(compared, 2.0 * line(20, noise=0), 0.4)
+    found = scaled(distances, compared)
     assert found[4, 5] == pytest.approx(1) and found[4, 9] == pytest.approx(0.2)
 
 
@@ -79,8 +79,8 @@ def test_nothing_compared_leaves_the_distance_as_it_is():
 
 @pytest.mark.parametrize("count", [12, 40])
 def test_consistency_of_right_wrong_and_tied_distances(count):
-    """A line agrees always, turned inside out never, and where all frames are equally far, half: short of the two cases that
-    are added, by one in their number."""
+    """A line always agrees, a negated one never, and equal distances in half of the cases, apart from the two cases that are
+    added."""
     places = np.arange(count)
     cases = 2 * sum(count - step for step in (2, 3, 4))
     assert consistency(line(count, 0), every(count), places) == pytest.approx((cases + 1) / (cases + 2))
@@ -93,7 +93,9 @@ def test_noise_agrees_by_chance_with_any_order_but_its_own(seed):
     rng = np.random.default_rng(seed)
     found = noise(80, seed)
     assert consistency(found, every(80), rng.permutation(80)) == pytest.approx(0.5, abs=0.1)
-    assert consistency(found, every(80), shortest_path(found)) > 0.8  # with its own it does: another distance must tell
+    assert (
+        consistency(found, every(80), shortest_path(found)) > 0.8
+    )  # with its own order it agrees: only another distance can tell
 
 
 def test_direction_and_unit_do_not_matter():
@@ -104,13 +106,13 @@ def test_direction_and_unit_do_not_matter():
     assert consistency(1000 * distances, every(30), order) == pytest.approx(found)
 
 
-@pytest.mark.parametrize("known", [np.eye(9, dtype=bool), near(9, 1)])
-def test_cases_need_two_known_pairs(known):
-    """Without a pair two places apart there is no case, and nothing is said, however right the distance is."""
-    assert consistency(line(9), known, np.arange(9)) == 0.5
+@pytest.mark.parametrize("compared", [np.eye(9, dtype=bool), near(9, 1)])
+def test_cases_need_two_compared_pairs(compared):
+    """Without a pair two places apart there is no case, so the share is that of chance, however right the distance is."""
+    assert consistency(line(9), compared, np.arange(9)) == 0.5
 
 
-def test_few_cases_say_little():
+def test_few_cases_stay_near_chance():
     """Three frames give two cases: both right are three of four, by Laplace's rule; sixty frames are nearly sure."""
     assert consistency(line(3), every(3), np.arange(3)) == pytest.approx(0.75)
     assert consistency(line(60), every(60), np.arange(60)) > 0.99
@@ -133,8 +135,8 @@ def test_what_agrees_with_the_order_gets_the_weight(seed):
     assert nothing == 0 and 0 < badly < well / 3
 
 
-def test_when_nothing_deserves_weight_all_weigh_alike():
-    """Three times noise; and so few frames that nothing can be said."""
+def test_equal_weights_when_no_distance_agrees():
+    """Three distances that are noise; and frames too few for any case."""
     assert consistent_weights([noise(50, seed) for seed in range(3)], every(50), np.arange(50)).tolist() == [1, 1, 1]
     assert consistent_weights([line(2), line(2)], every(2), np.arange(2)).tolist() == [1, 1]
 
@@ -152,7 +154,7 @@ def two_views_and_noise(seed, count=60):
 
 
 def test_noise_among_the_distances_is_found_and_left_out():
-    """Ten scenes. With equal weights a quarter of the links and more are wrong; settled, the noise weighs nothing and the order
+    """Ten scenes. With equal weights a quarter of the links and more are wrong; fused, the noise weighs nothing and the order
     is as good as if the noise had been left out from the start."""
     alike, found, without, weight = [], [], [], []
     for seed in range(10):

@@ -1,4 +1,4 @@
-"""Long scenes in stretches, with the made-up matcher of :mod:`world` and limits a tenth of the usual."""
+"""Long scenes in stretches, with the simulated matcher of ``tests.helpers.world`` and limits a tenth of the usual ones."""
 
 from itertools import pairwise
 
@@ -17,13 +17,13 @@ from workbench.parameters import OrderParameters
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(module, "LONG", 150)
-    monkeypatch.setattr(module, "STRETCH", 100)
-    monkeypatch.setattr(module, "OVERLAP", 30)
+    monkeypatch.setattr(module, "LONG_SCENE_FRAMES", 150)
+    monkeypatch.setattr(module, "STRETCH_FRAMES", 100)
+    monkeypatch.setattr(module, "OVERLAP_FRAMES", 30)
 
 
 def restored(world, budget=8):
-    """The table of a searched world of one scene, its rough order, and what is found: true places in the restored order."""
+    """The table of all compared pairs of a world with one scene, its rough order, and the ordered scene."""
     frames = np.arange(len(world.labels))
     table = world.compare(first_pairs(world.labels, world.views, budget))
     table, rough = search_long(frames, world.frame_distances, world.compare, budget, table)
@@ -33,8 +33,8 @@ def restored(world, budget=8):
 
 @pytest.mark.parametrize(("count", "seed"), [(160, 0), (160, 1), (400, 2), (1200, 3)])
 def test_long_scenes_are_ordered_as_well_as_short_ones(count, seed):
-    """From 160 frames, hardly too long, to 1,200, whose representatives are too many themselves. What a scene of the length of
-    a stretch comes to is the measure."""
+    """From 160 frames, hardly too long, to 1,200, which have too many key frames for one scene. The share of right links is
+    compared with that of a short scene, as long as a stretch."""
     world = World(count, seed=seed)
     table, rough, found = restored(world)
     assert sorted(rough.tolist()) == list(range(count)) and sorted(found.order.tolist()) == list(range(count))
@@ -49,7 +49,7 @@ def test_long_scenes_are_ordered_as_well_as_short_ones(count, seed):
 
 
 def test_confidence_and_matrices_of_a_long_scene():
-    """Every link has its confidence, links that are right a higher one; matrices are of the stretch in the middle."""
+    """Every link has a confidence, higher for right links; the matrices are those of the stretch in the middle."""
     world = World(300, seed=5, noise=0.3)
     _, _, found = restored(world)
     assert found.confidence.shape == (299,) and np.isfinite(found.confidence).all()
@@ -72,7 +72,7 @@ def test_stretches_cover_all_places_and_overlap():
         assert max(part.stop - part.start for part in parts) <= 101
 
 
-def test_what_registers_to_nothing_still_has_a_place():
+def test_frames_that_register_to_nothing_still_have_a_place():
     """Nothing registers: there is no order to find, but no frame is lost."""
     world = World(300, seed=1)
     world.share[:], world.residual[:] = 0, 1
@@ -89,8 +89,8 @@ def test_only_the_path_through_the_fused_distance():
 
 @pytest.mark.parametrize("first", [0, 7, 29])
 def test_path_from_a_given_frame(first):
-    """Thirty places on a line, shuffled, some twice: the path begins with the frame it is to begin with, goes to the nearer end
-    and from there to the other one."""
+    """Thirty places on a line, shuffled, some of them twice: the path begins with the given frame, goes to the nearer end and
+    from there to the other one."""
     rng = np.random.default_rng(first)
     places = rng.permutation(np.repeat(np.arange(30.0), 1 + (np.arange(30) % 7 == 0)))
     distances = np.abs(places[:, None] - places)

@@ -68,12 +68,12 @@ def test_the_path_is_open():
 
 
 def loop_of(count, start, step):
-    """Distances of ``count`` frames on a circle, the same from each to the next, and how their pictures look: they change by 1
-    a frame, and by ``step`` from the last one of the clip to the first, which is frame ``start``."""
+    """Distances of ``count`` frames on a circle, the same from each to the next, and distances of their appearance: from the
+    first frame of the clip, which is ``start``, to the last one it changes evenly, by ``step`` in all."""
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     points = np.c_[np.cos(angles), np.sin(angles)]
-    looks = np.roll(np.arange(count) * (step / (count - 1)), start)
-    return np.linalg.norm(points[:, None] - points[None], axis=2), np.abs(looks[:, None] - looks[None])
+    appearance = np.roll(np.arange(count) * (step / (count - 1)), start)
+    return np.linalg.norm(points[:, None] - points[None], axis=2), np.abs(appearance[:, None] - appearance[None])
 
 
 @pytest.mark.parametrize("start", [0, 1, 7, 19])
@@ -88,7 +88,7 @@ def test_a_loop_starts_where_the_pictures_change_most(start):
         assert found[0] < found[-1]
 
 
-def test_a_path_with_ends_far_apart_does_not_close():
+def test_a_path_with_ends_far_apart_is_no_loop():
     """A line, an arc that leaves a gap of three links, and five frames of a circle, which are too few to tell."""
     distances, places = line(30)
     assert not is_loop(np.argsort(places), distances)
@@ -98,7 +98,7 @@ def test_a_path_with_ends_far_apart_does_not_close():
     assert is_loop(np.arange(6), loop_of(6, 0, 5.0)[0])
 
 
-def test_one_long_link_does_not_close_a_line():
+def test_one_long_link_does_not_make_a_line_a_loop():
     """Thirty frames of a bent line whose ends are as far apart as one jump along it: still no loop, by the median link."""
     angles = np.linspace(0, 1.8 * np.pi, 30)
     angles[15:] += 0.15 * np.pi
@@ -150,7 +150,7 @@ def test_greedy_chain_of_few(count):
 
 
 def test_greedy_chain_loses_to_the_path_on_a_line():
-    """The chain starts in the middle, runs to one end and jumps across: about half of the pairs are the wrong way round."""
+    """The chain starts in the middle, runs to one end and jumps across: about half of the pairs are reversed."""
     distances, places = line(60)
     chain, path = greedy_chain(-distances), shortest_path(distances)
     assert tau(places[path]) == 1 and tau(places[chain]) < 0.7
@@ -185,8 +185,8 @@ def test_blend_without_any_match():
 
 
 def rest_move_rest(count=60, seed=0):
-    """Frames of someone who rests, moves fast, and rests again nearly as before: a circle that is left and come back to with
-    the speed of a swing, noise, and a small step between the last pose and the first. Distances, true order 0, 1, 2, ..."""
+    """Distances of frames of someone who rests, moves fast, and rests again nearly as before: once around a circle, slow at
+    both ends, with noise and a small step between the last pose and the first. The true order is 0, 1, 2, ..."""
     rng = np.random.default_rng(seed)
     turn = np.pi * (1 - np.cos(np.linspace(0, np.pi, count)))  # 0 to 2 pi, slow at both ends
     points = 20 * np.c_[np.cos(turn), np.sin(turn), np.zeros(count)] + rng.normal(0, 0.02, (count, 3))

@@ -1,11 +1,11 @@
-"""The last touch to an order, on points along a line whose true order is known."""
+"""Refinement of an order, on points along a line whose true order is known."""
 
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from workbench.ordering.path import SECOND, refine
+from workbench.ordering.path import REFINE_TWO_STEP_WEIGHT, refine
 
 
 def line(count, noise=0.0, seed=0):
@@ -16,7 +16,7 @@ def line(count, noise=0.0, seed=0):
 
 def cost(order, distances):
     order = np.asarray(order)
-    return distances[order[:-1], order[1:]].sum() + SECOND * distances[order[:-2], order[2:]].sum()
+    return distances[order[:-1], order[1:]].sum() + REFINE_TWO_STEP_WEIGHT * distances[order[:-2], order[2:]].sum()
 
 
 def adjacent(order):
@@ -30,14 +30,14 @@ def test_a_right_order_stays(count):
 
 
 @pytest.mark.parametrize("width", [2, 3, 4, 5, 6])
-def test_neighbours_put_in_backwards_are_turned_round(width):
+def test_reversed_neighbours_are_put_right(width):
     """At the start, in the middle and at the end of thirty frames."""
     for start in (0, 11, 30 - width):
         order = np.arange(30)
         order[start : start + width] = order[start : start + width][::-1]
         given = order.copy()
         assert refine(order, line(30)).tolist() == list(range(30))
-        assert np.array_equal(order, given)  # what was given is not changed
+        assert np.array_equal(order, given)  # the argument is not changed
 
 
 def test_a_frame_a_few_places_off_comes_back():
@@ -46,9 +46,9 @@ def test_a_frame_a_few_places_off_comes_back():
     assert refine(order, line(30)).tolist() == list(range(30))
 
 
-def test_links_that_say_nothing_are_settled_by_frames_two_places_apart():
-    """Steps of one and of two places along a line, seen so that all links and those two long look alike: frames 9 and 10 and so
-    on may be exchanged as far as links go."""
+def test_frames_two_places_apart_decide_where_links_do_not():
+    """Distances along a line that are the same over one place and over two: as far as links go, frames 9 and 10 could be
+    exchanged."""
     apart = np.abs(np.subtract.outer(np.arange(20), np.arange(20))).astype(float)
     distances = np.where(apart <= 2, np.minimum(apart, 1), apart - 1)
     order = np.r_[0:9, 10, 9, 11:20]

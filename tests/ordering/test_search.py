@@ -1,4 +1,4 @@
-"""The search for pairs, with the made-up matcher of :mod:`world`."""
+"""The search for pairs, with the simulated matcher of ``tests.helpers.world``."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from tests.helpers.world import World, adjacent, fine
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import search as module
-from workbench.ordering.scene import FrameDistances, is_still, known_pairs, order_scene, scene_parts
+from workbench.ordering.scene import FrameDistances, compared_pairs, is_still, order_scene, scene_parts
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED
@@ -20,7 +20,7 @@ def first_scene(labels, embedded, thumbnails, parts):
 
 
 def well_formed(world, table, budget):
-    """All rows, each asked for once, a round sorted; all inside scenes, and in none more than its budget."""
+    """Every pair was requested once, sorted within its round, inside a scene, and no scene exceeds its budget."""
     pairs = table[["a", "b"]].to_numpy()
     assert (pairs[:, 0] < pairs[:, 1]).all() and np.array_equal(pairs, np.unique(pairs, axis=0))
     asked = np.concatenate(world.asked)
@@ -36,7 +36,7 @@ def well_formed(world, table, budget):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_order_of_all_pairs_within_the_budget(seed):
-    """Eighty frames at an even pace: 10 pairs a frame at most give the order that all 39.5 do, and it is the true one."""
+    """Eighty frames at an even pace: at most 10 pairs per frame give the order that all 39.5 do, and it is the true one."""
     world = World(80, seed=seed)
     table = world.searched(10)
     well_formed(world, table, 10)
@@ -46,7 +46,7 @@ def test_the_order_of_all_pairs_within_the_budget(seed):
 
 def test_uneven_pace_and_much_noise():
     """Scenes of 60 frames with steps from 0.3 to 3, a quarter of noise and views that are two steps off: about as many true
-    neighbours as from all pairs, for a third of the work."""
+    neighbours as from all pairs, for a third of the comparisons."""
     searched, whole = [], []
     for seed in range(2):
         world = World(60, seed=seed, noise=0.25, blur=2.0, step=lambda k: 1.65 + 1.35 * np.sin(k / 4))
@@ -66,8 +66,8 @@ def test_other_budgets_are_kept_too(budget):
 
 
 @pytest.mark.parametrize("budget", [2, 3, 4])
-def test_small_budgets_buy_the_first_pairs_and_little_else(budget):
-    """Two pairs a frame may be exceeded by the first pairs, which give every frame a neighbour on both sides in each view."""
+def test_small_budgets_allow_the_first_pairs_and_little_else(budget):
+    """Two pairs per frame may be exceeded by the first pairs, which give every frame a neighbour on both sides in each view."""
     world = World(60, seed=1)
     table = world.searched(budget)
     first = len(world.asked[0])
@@ -77,7 +77,7 @@ def test_small_budgets_buy_the_first_pairs_and_little_else(budget):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_easy_scene_stops_early(seed):
-    """Hardly any noise, and views that know the order: sure and unchanged, so half of the budget is left."""
+    """Hardly any noise, and views that know the order: the order is sure and stays, so half of the budget is left."""
     world = World(80, seed=seed, noise=0.02, blur=0.1)
     table = world.searched(20)
     assert world.orders(table)[0].tolist() == list(range(80))
@@ -114,7 +114,7 @@ def test_the_same_pairs_every_time():
 
 @pytest.mark.parametrize("sizes", [(1,), (2,), (3,), (5,), (1, 2, 3), (40, 1, 2)])
 def test_few_frames(sizes):
-    """All pairs of a scene this small are among the first ones; nothing is left to ask for, or to go wrong."""
+    """All pairs of a scene this small are among the first ones, so nothing is left to compare."""
     world = World(*sizes)
     table = world.searched(10)
     well_formed(world, table, 10)
@@ -129,7 +129,7 @@ def test_no_scene_at_all():
 
 
 def test_identical_frames():
-    """Thirty frames that are all the same: an end is found, and the order is that of the input."""
+    """Thirty frames that are all the same: the search ends, and the order is that of the input."""
     world = World(30)
     world.residual[:], world.share[:] = 0, 1
     for view in world.matrices:
@@ -149,22 +149,22 @@ def test_frames_that_have_nothing_in_common():
     assert adjacent(world.orders(table)[0]) > 0.9
 
 
-def test_pairs_known_from_before_count_and_are_not_asked_for_again():
-    """A table that holds, beside the first pairs, all pairs of the true order: the search has less to ask."""
+def test_pairs_compared_before_count_and_are_not_compared_again():
+    """A table that holds, beside the first pairs, all pairs of the true order: the search needs fewer new pairs."""
     world, plain = World(60, seed=4), World(60, seed=4)
     order = np.argsort(world.place)
     along = np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1)
     pairs = np.unique(np.r_[first_pairs(world.labels, world.views, 10), along], axis=0)
     table = search(world.scenes, world.compare, 10, world.table(pairs))
-    known = set(map(tuple, pairs.tolist()))
-    assert not known & set(map(tuple, np.concatenate([np.zeros((0, 2), int), *world.asked]).tolist()))
+    given = set(map(tuple, pairs.tolist()))
+    assert not given & set(map(tuple, np.concatenate([np.zeros((0, 2), int), *world.asked]).tolist()))
     assert len(table) <= 600 and sum(map(len, world.asked)) < sum(map(len, plain.asked[1:])) + len(plain.searched(10))
     assert world.orders(table)[0].tolist() == list(range(60))
 
 
 def lit(seed):
-    """Eighty frames, in which the light changes at every sixteenth: in both views frames of two lights are far from each other,
-    and nearest of them those in the middle of their stretch, so that what looks most alike is never what follows."""
+    """Eighty frames in which the light changes at every sixteenth. In both views frames in different light are far from each
+    other, and the nearest of them are those in the middle of their stretches: the most similar ones never follow each other."""
     world = World(80, seed=seed, noise=0.05, blur=0.5)
     light, odd = world.place // 16, np.abs(world.place % 16 - 8)
     other = light[:, None] != light
@@ -177,7 +177,7 @@ def lit(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_stretches_that_the_views_do_not_connect_are_joined_at_their_ends(seed):
-    """Matches see through the light: once the ends of stretches are held against each other, all is in order."""
+    """Matches do not depend on the light: once the ends of the stretches are compared with each other, the order is right."""
     world = lit(seed)
     table = world.searched(10)
     well_formed(world, table, 10)
@@ -186,13 +186,13 @@ def test_stretches_that_the_views_do_not_connect_are_joined_at_their_ends(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_without_the_pairs_of_ends_they_are_joined_wrongly(seed, monkeypatch):
-    """The same scenes: it is these pairs that do it."""
+    """The same scenes: without these pairs the order is wrong."""
     monkeypatch.setattr(module, "pairs_of_ends", lambda *_: np.zeros((0, 2), int))
     world = lit(seed)
     assert (np.abs(np.diff(world.orders(world.searched(10))[0])) > 1).sum() >= 2
 
 
-def test_first_pairs_are_at_most_four_a_frame_and_inside_scenes():
+def test_first_pairs_are_at_most_four_per_frame_and_inside_scenes():
     world = World(60, 30, seed=1)
     world.labels[:7] = -1
     for budget in (4, 10, 50):
@@ -205,7 +205,7 @@ def test_first_pairs_are_at_most_four_a_frame_and_inside_scenes():
 # --- scenes ---------------------------------------------------------------------------------------------------------------
 
 
-def test_known_pairs_and_parts_of_a_scene():
+def test_compared_pairs_and_parts_of_a_scene():
     """Frames 1, 3 and 4 of a clip; pairs of other frames do not count. What was not compared is unrelated, without inliers."""
     labels = np.array([1, 0, 1, 0, 0])
     views = [np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))] * 2
@@ -213,8 +213,8 @@ def test_known_pairs_and_parts_of_a_scene():
     assert scene.frames.tolist() == [1, 3, 4]
     columns = {"a": [0, 1, 3], "b": [2, 3, 4], "matches": [9, 8, 7], "inlier_share": [0.9, 0.5, 0.25]}
     table = pd.DataFrame(columns | {"residual": [0.1, 0.2, 0.1]})
-    assert known_pairs(scene.frames, table).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
-    parts = scene_parts(scene, table, known_pairs(scene.frames, table))
+    assert compared_pairs(scene.frames, table).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
+    parts = scene_parts(scene, table, compared_pairs(scene.frames, table))
     # Nearest: 0.2, 0.1, 0.1 by the residual; 0.5, 0.5, 0.75 by missing inliers; 2, 1, 1 by thumbnails.
     assert parts["residual"] == pytest.approx(np.array([[0, 2, 10 * UNRELATED], [2, 0, 1], [10 * UNRELATED, 1, 0]]))
     assert parts["missing_inliers"] == pytest.approx(np.array([[0, 1, 2], [1, 0, 1.5], [2, 1.5, 0]]))
@@ -222,22 +222,22 @@ def test_known_pairs_and_parts_of_a_scene():
 
 
 def test_principal_components_count_where_the_camera_stands_still():
-    """The same scene of six frames, shifted by a thousandth and by a hundredth of the diagonal from pair to pair."""
+    """The same scene of six frames, shifted by a thousandth and by a hundredth of the diagonal between the frames of a pair."""
     distances = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))
     scene = first_scene(np.zeros(6, int), distances, distances, {"colours": distances})
     pairs = np.stack(np.triu_indices(6, 1), axis=1)
     columns = {"a": pairs[:, 0], "b": pairs[:, 1], "matches": 50, "inlier_share": 0.5, "residual": 0.1}
     still, moving = (pd.DataFrame(columns | {"displacement": shift}) for shift in (0.001, 0.01))
     assert is_still(scene.frames, still) and not is_still(scene.frames, moving)
-    known = known_pairs(scene.frames, still)
-    assert [*scene_parts(scene, still, known)] == ["residual", "missing_inliers", "thumbnail", "colours", "principal"]
-    assert [*scene_parts(scene, moving, known)] == ["residual", "missing_inliers", "thumbnail", "colours"]
-    unregistered = still.assign(displacement=np.nan)  # nothing is known of the camera
+    compared = compared_pairs(scene.frames, still)
+    assert [*scene_parts(scene, still, compared)] == ["residual", "missing_inliers", "thumbnail", "colours", "principal"]
+    assert [*scene_parts(scene, moving, compared)] == ["residual", "missing_inliers", "thumbnail", "colours"]
+    unregistered = still.assign(displacement=np.nan)  # nothing shows how the camera moved
     assert not is_still(scene.frames, unregistered)
 
 
-def test_an_ordered_scene_says_how_it_was_made():
-    """A line is open and its links are sure; weights sum to one; only the path through the fused distance has confidence."""
+def test_an_ordered_scene_holds_how_it_was_made():
+    """A line is open and its links are sure; weights sum to one; only the path through the fused distance has a confidence."""
     world = World(40, seed=1, noise=0.02, blur=0.2)
     scene, table = world.scenes[0], world.table(all_pairs(world.labels))
     found = order_scene(scene, table, OrderParameters())
@@ -252,7 +252,7 @@ def test_an_ordered_scene_says_how_it_was_made():
 
 @pytest.mark.parametrize("start", [0, 13])
 def test_a_full_orbit_is_closed_and_starts_where_its_pictures_jump(start):
-    """Forty frames around a circle: matches see that the ends meet, the light has changed in between. Its links are sure."""
+    """Forty frames around a circle: the matches show that the ends meet, while the light has changed. The links are sure."""
     place = (np.arange(40) - start) % 40
     turn = np.abs(np.subtract.outer(place, place))
     turn = np.minimum(turn, 40 - turn)
@@ -267,16 +267,16 @@ def test_a_full_orbit_is_closed_and_starts_where_its_pictures_jump(start):
     assert found.confidence.min() > 0.8
 
 
-def test_fine_distances_count_where_the_order_speaks_for_them():
-    """Forty frames seen by rough matches and thumbnails, and two fine distances: one knows the way exactly, one is noise. The
-    first gets most of the weight and puts right what the rough ones leave wrong, the noise gets none."""
+def test_fine_distances_count_where_they_agree_with_the_order():
+    """Forty frames with rough matches and thumbnails, and two fine distances: one is exact, one is noise. The exact one gets
+    most of the weight and corrects what the rough ones leave wrong; the noise gets none."""
     world = World(40, seed=3, noise=0.4, blur=2.0)
     table, pairs = world.table(all_pairs(world.labels)), np.random.default_rng(0).uniform(0.1, 1, (40, 40))
     exact = np.abs(np.subtract.outer(world.place, world.place)).astype(float)
-    known = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
+    fine_parts = {"exact": exact, "noise": np.triu(pairs, 1) + np.triu(pairs, 1).T}
     rough, fined = (
         order_scene(FrameDistances(*world.views, fine(parts)).scene(np.arange(40)), table, OrderParameters())
-        for parts in ({}, known)
+        for parts in ({}, fine_parts)
     )
     assert adjacent(world.place[rough.order]) < 0.9
     assert adjacent(world.place[fined.order]) == 1

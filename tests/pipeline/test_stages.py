@@ -502,9 +502,9 @@ def test_long_scenes_are_restored_too(sample_run, sample, tmp_path, monkeypatch)
     camera moves the whole order is right; the static scene, so coarsely seen, may be begun elsewhere.
     """
     for place in (stages, match_scenes, long_scenes):
-        monkeypatch.setattr(place, "LONG", 50)
-    monkeypatch.setattr(long_scenes, "STRETCH", 40)
-    monkeypatch.setattr(long_scenes, "OVERLAP", 12)
+        monkeypatch.setattr(place, "LONG_SCENE_FRAMES", 50)
+    monkeypatch.setattr(long_scenes, "STRETCH_FRAMES", 40)
+    monkeypatch.setattr(long_scenes, "OVERLAP_FRAMES", 12)
     run = copy_of(sample_run[0], tmp_path / "run")
     metrics = quiet(run, truth_path(sample), overwrite=True, matcher="sift-flann")
     assert metrics["scene_f1"] == metrics["outlier_f1"] == 1 and metrics["adjacent"] > 0.95

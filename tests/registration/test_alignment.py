@@ -23,7 +23,7 @@ from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.video.encode import write_frames
 from workbench.video.reorder import write_video
-from workbench.viz.alignment import alignment_error_plot, overlay, scene_overlay_before_after
+from workbench.viz.order import alignment_error_plot, overlay, scene_overlay_before_after
 
 SIZE = (640, 360)
 CORNERS = np.array([0, 639, 359j, 639 + 359j])

@@ -1,4 +1,4 @@
-"""Runs side by side. Orders are changed by hand in a known way, so that what they agree in is known by construction."""
+"""Runs side by side. Orders are changed in a given way, so that their agreement is known by construction."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluation.agreement import order_agreement
 from workbench.evaluation.files import OrderRow, read_order
 from workbench.pipeline.editing import edit_order, flip
-from workbench.reports.compare import NOTHING, Table, as_text, open_runs, tables
+from workbench.reports.compare import NO_VALUE, Table, as_text, open_runs, tables
 from workbench.run import Run
 
 # Scenes of 6, 4 and 1 frames, and 2 outliers, as lists of positions in their order.
@@ -29,7 +29,7 @@ def rows(scenes: list[list[int]], frames: int = FRAMES) -> list[OrderRow]:
 
 
 def agreement(scenes: list[list[int]]) -> dict:
-    """Of SCENES with ``scenes``, the same in both directions."""
+    """The agreement of SCENES with ``scenes``, which is the same in both directions."""
     one, two = rows(SCENES), rows(scenes)
     found = order_agreement(one, two)
     assert order_agreement(two, one) == pytest.approx(found)
@@ -67,7 +67,7 @@ PERFECT = {"scene_ari": 1, "common_outliers": 2, "outliers": 2, "matched": 11, "
     [SCENES, [SCENES[0][::-1], *SCENES[1:]], SCENES[::-1]],
     ids=["the same", "a scene reversed", "scenes numbered otherwise"],
 )
-def test_orders_that_say_the_same(scenes):
+def test_equivalent_orders(scenes):
     """Neither the direction of a scene nor its number matters."""
     assert agreement(scenes) == pytest.approx(PERFECT)
 
@@ -87,8 +87,8 @@ def test_a_loop_begun_elsewhere_keeps_its_links():
     assert found["links"] == pytest.approx(7 / 8)
 
 
-def test_an_end_set_aside():
-    """What is left keeps its order. ARI by its definition: of 78 pairs 21 are together before, 16 after and both."""
+def test_an_end_taken_for_an_outlier():
+    """The other frames keep their order. ARI by its definition: of 78 pairs 21 are together before, 16 after and both."""
     found = agreement([SCENES[0][:-1], *SCENES[1:]])
     chance = 21 * 16 / 78
     ari = (16 - chance) / ((21 + 16) / 2 - chance)
@@ -97,8 +97,8 @@ def test_an_end_set_aside():
 
 
 def test_scenes_that_ran_together():
-    """The joined scene is matched with that which has most of its frames; those of the other are in no matched scene. Its one
-    link more is not common."""
+    """The joined scene is matched with the scene that has most of its frames; those of the other one are in none. Its
+    one additional link is not common."""
     found = agreement([SCENES[0] + SCENES[1], SCENES[2]])
     assert (found["matched"], found["kept"], found["tau"]) == (7, 11, 1)
     assert found["links"] == pytest.approx(2 * 8 / (8 + 9))
@@ -106,14 +106,14 @@ def test_scenes_that_ran_together():
 
 
 def test_each_scene_is_matched_once():
-    """A scene that fell apart is matched by its larger half, and the smaller half with nothing: 4 of its 6 frames count."""
+    """A split scene is matched with its larger part, and the smaller part with nothing: 4 of its 6 frames count."""
     found = agreement([SCENES[1], SCENES[0][:4], SCENES[0][4:], SCENES[2]])
     assert (found["matched"], found["kept"]) == (9, 11)
     assert found["links"] == pytest.approx(2 * 7 / (8 + 7))
 
 
 def test_no_order_to_compare():
-    """All set aside in one: no frame in common, and nothing to say of their order. In both: no link either."""
+    """One run has only outliers: no frame in common, and no order to compare. Both have only outliers: no link either."""
     found = agreement([])
     assert (found["tau"], found["links"], found["matched"], found["common_outliers"], found["outliers"]) == (None, 0, 0, 2, 13)
     found = order_agreement(rows([]), rows([]))
@@ -121,7 +121,7 @@ def test_no_order_to_compare():
 
 
 def test_unrelated_orders_agree_by_chance_alone():
-    """600 frames dealt into three scenes and put in order at random, twice, seeds 0 and 1."""
+    """600 frames divided into three scenes and ordered at random, twice, with seeds 0 and 1."""
     orders = [np.array_split(np.random.default_rng(seed).permutation(600), 3) for seed in (0, 1)]
     found = order_agreement(*(rows([scene.tolist() for scene in scenes], 600) for scenes in orders))
     assert abs(found["scene_ari"]) < 0.02
@@ -135,16 +135,16 @@ def test_copies_agree_in_everything(pair):
     assert found["Parameters that differ"].rows == []
     assert found["Parameters that differ"].notes == ["None: the runs were made with the same parameters."]
     order = read_order(pair[0].path / "order.csv")
-    aside = sum(row.scene < 0 for row in order)
-    kept = len(order) - aside
-    expected = ["a and b", "1.0000", f"{aside} of {aside}", f"{kept} of {kept}", "1.0000", "1.0000"]
+    outliers = sum(row.scene < 0 for row in order)
+    kept = len(order) - outliers
+    expected = ["a and b", "1.0000", f"{outliers} of {outliers}", f"{kept} of {kept}", "1.0000", "1.0000"]
     assert found["Agreement of the orders"].rows == [expected]
     assert found["Metrics"].notes == []
 
 
 def test_edits_by_hand_are_seen(pair):
     """Scene 0 is reversed in one run: the orders agree. Then two of its neighbours change places: one pair is reversed, two
-    links are lost. The metrics are those of the order before, and this is said."""
+    links are lost. The metrics are those of the order before, and a note reports it."""
     _, changed = pair
     frames = changed.scene_order(0)
     edit_order(changed, flip(changed, 0))
@@ -159,11 +159,11 @@ def test_edits_by_hand_are_seen(pair):
     assert found["Agreement of the orders"].rows[0][4:] == [f"{tau:.4f}", f"{(links - 2) / links:.4f}"]
     assert values(found["Runs"])["Edits by hand"] == ["0", "2"]
     (note,) = found["Metrics"].notes
-    assert note.startswith("The metrics of b were written before its order was changed last: ")
+    assert note.startswith("The metrics of b were written before its order was last changed: ")
 
 
 def test_only_parameters_that_differ_are_listed(pair):
-    """A stage that one of them went without is no difference, and stands in the metrics alone."""
+    """A stage that one of the runs skipped is no difference; it appears in the metrics alone."""
 
     def change(record: dict) -> None:
         record["stages"]["cluster"]["parameters"]["eps"] = 0.05
@@ -175,12 +175,12 @@ def test_only_parameters_that_differ_are_listed(pair):
     found = compared(*pair)
     expected = [["cluster.eps", "0.0", "0.05"], ["match.matcher", "superglue", "sift-flann"]]
     assert found["Parameters that differ"].rows == expected
-    assert values(found["Metrics"])["Seconds, umap"] == [NOTHING, "2.5"]
+    assert values(found["Metrics"])["Seconds, umap"] == [NO_VALUE, "2.5"]
     assert found["Metrics"].rows[-1][0] == "Seconds, all stages"
 
 
 def test_metrics_are_those_of_the_runs(pair, short_run):
-    """A run without a truth has no scores; they stand where they would in the other."""
+    """A run without a truth has no scores; their rows are where those of the other run are."""
     scores = ("outlier_precision", "outlier_recall", "outlier_f1", "scene_f1", "scene_ari", "tau", "adjacent", "coverage")
     rewrite(pair[0], "metrics.json", lambda metrics: [metrics.pop(name) for name in scores])
     table = compared(*pair)["Metrics"]
@@ -188,7 +188,7 @@ def test_metrics_are_those_of_the_runs(pair, short_run):
     shown = values(table)
     assert shown["Outliers"] == [str(metrics["outliers"])] * 2
     assert shown["Links guessed"] == [f"{metrics['weak_links']} of {metrics['links']}"] * 2
-    assert shown["|Kendall tau|"] == [NOTHING, f"{metrics['tau']:.4f}"]
+    assert shown["|Kendall tau|"] == [NO_VALUE, f"{metrics['tau']:.4f}"]
     total = sum(value for name, value in metrics.items() if name.startswith("seconds_"))
     assert shown["Seconds, all stages"] == [f"{total:.1f}"] * 2
     labels = list(shown)
@@ -196,7 +196,7 @@ def test_metrics_are_those_of_the_runs(pair, short_run):
 
 
 def test_runs_of_different_videos(pair, tmp_path):
-    """Two of three runs are of the same video: a row for these two, and a line for what is not compared."""
+    """Two of three runs are of the same video: a row for these two, and a note for the pairs that are not compared."""
     shutil.copytree(pair[0].path, tmp_path / "c")
     rewrite(pair[1], "run.json", lambda record: record["source"].update(sha256="0" * 64))
     table = compared(*pair, Run.open(tmp_path / "c"))["Agreement of the orders"]
@@ -209,7 +209,7 @@ def test_runs_of_different_videos(pair, tmp_path):
 
 
 def test_names_tell_runs_apart(pair, tmp_path, monkeypatch):
-    """Runs of the same name are named by more of their paths, however they were given."""
+    """Runs of the same name are named by more of their paths, in whatever form these were given."""
     shutil.copytree(pair[0].path, tmp_path / "more" / "a")
     shutil.copytree(pair[0].path, tmp_path / "less" / "a")
     monkeypatch.chdir(tmp_path / "more")
@@ -231,7 +231,7 @@ def test_text_has_columns_of_one_width():
 
 
 class Page(HTMLParser):
-    """The words of a page, what its pictures show, and every address in it."""
+    """The words of a page, the alternative texts of its pictures, and every address in it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -295,7 +295,7 @@ def test_runs_that_are_not_finished(pair):
 
 
 def test_the_same_video_with_other_frames(pair):
-    """As after an update of the decoder: frames cannot be told by their position then."""
+    """As after an update of the decoder: the position of a frame does not identify it then."""
     file = pair[1].path / "order.csv"
     lines = file.read_text().splitlines()
     file.write_text("\n".join(lines[:-1]) + "\n")

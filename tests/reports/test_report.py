@@ -1,4 +1,4 @@
-"""``report.html`` from notebooks made here: what is shown, in which order, and what a missing figure leads to."""
+"""``report.html`` from notebooks made here: what is shown, in which order, and the error for a missing figure."""
 
 import base64
 import shutil
@@ -22,9 +22,10 @@ SCORES = {"outlier_f1": 1.0, "outlier_recall": 1.0, "tau": 0.98765, "adjacent": 
 
 
 class Page(HTMLParser):
-    """The page as a reader meets it: headings, cells of tables, pictures and words, in their order; addresses of all tags.
+    """The page as a reader sees it: headings, cells of tables, pictures and words, in their order; addresses of all tags.
 
-    seen: the words as they follow each other, ``picture ADDRESS`` for a picture. texts: what stands in place of the pictures.
+    ``seen`` are the words as they follow each other, with ``picture ADDRESS`` for a picture; ``texts`` are the alternative
+    texts of the pictures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,7 +113,7 @@ def test_nothing_comes_from_elsewhere(run, tmp_path):
     assert all((run.path / address).is_file() for address in beside)
 
 
-def test_without_a_truth_it_says_so(run, tmp_path):
+def test_a_missing_truth_is_reported(run, tmp_path):
     unknown = "No truth is known for this video"
     assert unknown in write_report(run, METRICS, notebooks(tmp_path)).read_text()
     assert unknown not in write_report(run, METRICS | SCORES, notebooks(tmp_path)).read_text()
@@ -125,7 +126,7 @@ def test_warnings_are_shown(run, tmp_path):
 
 
 def test_models_and_their_terms_are_shown(run, tmp_path):
-    """What did the work is named with its terms; weights that are not free for every use have a warning of their own."""
+    """The models are named with their licences; weights that are not free for every use have a warning of their own."""
     free = Page(write_report(run, METRICS, notebooks(tmp_path)))
     assert any(text.startswith("Models: embedding ") and "Apache-2.0" in text for text in free.seen)
     assert not any("for non-commercial research only" in text for text in free.seen)

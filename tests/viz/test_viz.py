@@ -1,7 +1,10 @@
-"""Figures say what they should: titles, counts, colours, places of lines; and they survive the smallest and largest inputs."""
+"""Titles, counts, colours and positions of lines in figures, also for the smallest and largest inputs."""
+
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("drawable")
 
 @pytest.fixture(scope="module")
 def images():
-    """(30, 90, 160, 3) uint8: a window that moves over scikit-learn's china.jpg."""
+    """(30, 90, 160, 3) uint8: a window that moves over the picture china.jpg of scikit-learn."""
     photo = load_sample_images().images[0][::2, ::2]
     return np.stack([photo[50:140, 4 * k : 4 * k + 160] for k in range(30)])
 
@@ -58,8 +61,8 @@ def extent_in_inches(fig):
 
 def test_colours_and_markers_of_scenes():
     assert len({viz.scene_colour(k) for k in range(10)}) == 10
-    looks = {(viz.scene_colour(k), viz.scene_marker(k)) for k in range(70)}
-    assert len(looks) == 70
+    styles = {(viz.scene_colour(k), viz.scene_marker(k)) for k in range(70)}
+    assert len(styles) == 70
     assert viz.scene_colour(-1) == viz.OUTLIER_COLOUR not in viz.SCENE_COLOURS
     assert viz.scene_marker(-1) == "x" and viz.scene_name(-1) == "outliers" and viz.scene_name(3) == "scene 3"
 
@@ -85,7 +88,7 @@ def test_plot_images_keeps_the_pixels_of_large_originals():
     assert [ax.get_title() for ax in fig.axes] == ["left", "right"]
     assert fig.axes[0].get_images()[0].get_extent() == [-0.5, 1999.5, 1199.5, -0.5]
     assert fig.axes[1].get_images()[0].get_extent() == [-0.5, 39.5, 49.5, -0.5]
-    assert fig.axes[0].get_images()[0].get_array().shape[1] <= 500, "a notebook would keep every pixel"
+    assert fig.axes[0].get_images()[0].get_array().shape[1] <= 500, "a notebook would store every pixel"
     with pytest.raises(ValueError, match="at least one"):
         viz.plot_images([])
 
@@ -122,7 +125,7 @@ def test_keypoints_of_an_original_on_a_working_copy(images):
     fig = viz.plot_matches(viz.plot_images(images[:2]), points, points, np.array([0, 1]), np.ones(2), scale=(1 / 3, 1 / 3))
     found = sorted(tuple(np.round(line.xy1, 6)) for line in lines_of(fig))
     assert found == [(-0.333333, -0.333333), (79.5, 44.5)]
-    assert not fig.legends, "nothing is known about inliers"
+    assert not fig.legends, "no inliers were given"
 
 
 def test_of_many_matches_the_drawn_ones_span_all_confidences(images):
@@ -139,7 +142,7 @@ def test_no_matches_no_keypoints(images):
     fig = viz.plot_images(images[:2])
     viz.plot_matches(fig, np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
     assert fig.get_suptitle() == "no matches" and not lines_of(fig) and not fig.legends
-    with pytest.raises(ValueError, match="one value a match"):
+    with pytest.raises(ValueError, match="one value per match"):
         viz.plot_matches(fig, np.zeros((1, 2)), np.zeros((1, 2)), np.zeros(1, int), np.ones(1), np.zeros(3, bool))
 
 
@@ -167,7 +170,7 @@ def test_match_picture_draws_the_same_lines():
     assert (shown[rows[3], :480] == 0).all(), "a keypoint without a match is not drawn"
 
 
-def test_match_picture_scales_thins_and_takes_no_matches(images):
+def test_match_picture_scales_limits_lines_and_takes_no_matches(images):
     """Keypoints of an original three times as large end where those of the picture itself do; of 500 lines 40 are drawn."""
     points, found = np.array([[30.0, 20.0], [100.0, 70.0]]), (np.array([1, 0]), np.array([0.9, 0.4]))
     plain = pairs.match_picture(images[0], images[1], points, points, *found)
@@ -181,12 +184,12 @@ def test_match_picture_scales_thins_and_takes_no_matches(images):
     drawn = [pairs.match_picture(*images[:2], many, many, np.arange(500), scores, max_lines=most) for most in (500, 40, 0)]
     changed = [(picture != drawn[2]).any(axis=2).sum() for picture in drawn]
     assert changed[0] > 2 * changed[1] > 0 == changed[2]
-    with pytest.raises(ValueError, match="one value a match"):
+    with pytest.raises(ValueError, match="one value per match"):
         pairs.match_picture(*images[:2], points, points, *found, np.zeros(3, bool))
 
 
 def test_blinking_pictures(images):
-    """Frame 0 moved onto frame 2 is frame 2, also where frame 0 does not reach; as they are, they differ."""
+    """Frame 0 warped onto frame 2 equals frame 2, also where frame 0 does not reach; as they are, they differ."""
     (moved, still), difference = pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, -8.0], [0, 1, 0]]), "blink")
     assert (moved == images[2]).all() and (still == images[2]).all() and difference == 0
     (first, second), difference = pairs.overlay_pictures(images[0], images[2], np.eye(2, 3), "blink")
@@ -236,7 +239,7 @@ def test_film_strip_of_a_sequence_coloured_by_scene(images):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_film_strip_of_next_to_nothing(images, count):
+def test_film_strip_of_no_frame_or_one(images, count):
     ax = viz.film_strip(images[:count]).axes[0]
     assert captions(ax) == list(range(count)) and ("no frames" in words(ax)) == (count == 0)
 
@@ -316,7 +319,7 @@ def test_gallery_shows_the_largest_of_many_scenes(images):
 
 
 @pytest.mark.parametrize("labels", [[-1], [0], []])
-def test_gallery_of_next_to_nothing(images, labels):
+def test_gallery_of_no_frame_or_one(images, labels):
     ax = viz.cluster_gallery(images[: len(labels)], np.array(labels, int)).axes[0]
     assert len(captions(ax)) == len(labels)
 
@@ -356,7 +359,7 @@ def test_k_distances_of_equal_frames_or_one_frame(distances):
     ax = viz.k_distance_curve(np.array(distances, float)).axes[0]
     assert ax.get_yscale() == ("log" if np.any(distances) else "linear") and ax.get_legend() is None
     if len(distances) == 4:
-        assert ax.get_ylim()[0] > 1e-6, "twins must not squeeze the rest of the curve"
+        assert ax.get_ylim()[0] > 1e-6, "equal frames must not squeeze the rest of the curve"
 
 
 def test_eps_curve():
@@ -422,6 +425,32 @@ def test_order_against_truth_of_few_and_many_scenes(scenes):
     assert not any(one.overlaps(two) for k, one in enumerate(boxes) for two in boxes[k + 1 :])
 
 
+@pytest.mark.parametrize(("clip", "shown"), [("a" * 18, "a" * 18), ("a" * 19, "a" * 17 + "…")])
+def test_long_names_of_clips_are_shortened(clip, shown):
+    fig = viz.order_against_truth(np.arange(5), np.arange(5), np.zeros(5, int), [clip] * 5)
+    assert fig.axes[0].get_title() == f"scene 0: {shown}\n5 frames"
+
+
+@pytest.mark.parametrize(("scenes", "named"), [(1, 1), (3, 3), (40, 10)])
+def test_names_of_scenes_above_links_do_not_overlap(scenes, named):
+    """Scenes of three frames, the last link of each without a confidence; two links are weak."""
+    confidence = np.tile([0.9, 0.95, np.nan], scenes)
+    confidence[:2] = 0.3, 0.5
+    table = pd.DataFrame({"scene": np.repeat(np.arange(scenes), 3), "order": np.tile(np.arange(3), scenes)})
+    fig = viz.link_confidence_plot(table.assign(confidence=confidence))
+    ax = fig.axes[0]
+    assert legend_words(ax) == [f"sure ({2 * scenes - 2})", "guessed (2)", "below 0.8: worth a look"]
+    fig.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert words(ax)[0] == "scene 0" and len(boxes) == named
+    assert not any(one.overlaps(two) for one, two in pairwise(boxes))
+
+
+def test_links_without_confidence():
+    table = pd.DataFrame({"scene": [0, 0, 0, -1], "order": [2, 0, 1, -1], "confidence": np.nan})
+    assert words(viz.link_confidence_plot(table).axes[0]) == ["scene 0", "this kind of order has no confidence"]
+
+
 def test_stage_seconds_bar():
     ax = viz.stage_seconds_bar({"video": 1.0, "match": 4.25}).axes[0]
     assert [bar.get_width() for bar in ax.patches] == [1.0, 4.25] and words(ax) == ["1.0 s", "4.2 s"]
@@ -457,7 +486,7 @@ def test_a_large_matrix_is_shrunk_but_counts_frames():
 
 
 @pytest.mark.parametrize("matrix", [np.ones((1, 1)), np.ones((3, 3)), np.full((3, 3), np.nan)])
-def test_matrices_of_one_frame_equal_frames_or_nothing_known(matrix):
+def test_matrices_of_one_frame_equal_frames_or_no_values(matrix):
     for fig in (viz.similarity_matrix(matrix), viz.match_counts_matrix(matrix)):
         low, high = fig.axes[0].get_images()[0].get_clim()
         assert low < high

@@ -9,65 +9,97 @@ import pandas as pd
 
 from workbench.ordering.path import arrangements
 
-# The log-odds that a link is right: LEVEL + SLOPE * (rise in local links, cut off at LEAST and MOST). Fitted by logistic
-# regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips: 1,776 links, about one in eleven wrong, each
-# scene ordered once from all pairs and once from four to nine a frame. With all scenes of one subject left out in turn, ROC AUC
-# on the links left out is 0.92; that of the bare length of a link is 0.53.
-LEVEL, SLOPE, LEAST, MOST = 0.55, 6.9, -0.2, 1.0
-WEAK = 0.8  # links below are worth a look: 21 % of those links, 37 % of them wrong, 84 % of all that are wrong
+# The log-odds that a link is right are LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * (rise of the cost, in local links, clipped to
+# MIN_RISE and MAX_RISE). Fitted by logistic regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips:
+# 1,776 links, about one in eleven wrong, each scene ordered once from all pairs and once from four to nine pairs per frame.
+# With all scenes of one subject left out in turn, ROC AUC on the links left out is 0.92; that of the bare length of a link is
+# 0.53.
+LOG_ODDS_INTERCEPT, LOG_ODDS_SLOPE = 0.55, 6.9
+MIN_RISE, MAX_RISE = -0.2, 1.0  # local links
+# Links with less confidence are worth a look: 21 % of those links, 37 % of them wrong, 84 % of all that are wrong.
+WEAK_CONFIDENCE = 0.8
 
-SECOND = 0.5  # weight of frames two places apart in the local cost; neighbours weigh 1
-SEGMENT = 3  # frames that are moved elsewhere together at most
-SPAN = 9  # links whose median is the local scale
+LOCAL_TWO_STEP_WEIGHT = 0.5  # weight of frames two places apart in the local cost; neighbours weigh 1
+MAX_SEGMENT_FRAMES = 3  # frames that an Or-opt move puts elsewhere together, at most
+SCALE_LINKS = 9  # links around each link whose median length is its local scale
 
 
 def link_confidence(
-    order: np.ndarray, distances: np.ndarray, known: np.ndarray, appearance: np.ndarray, closed: bool = False
+    order: np.ndarray, distances: np.ndarray, compared: np.ndarray, appearance: np.ndarray, closed: bool = False
 ) -> np.ndarray:
-    """Confidence in each link of an order, (n - 1,) float, 0 to 1: about the share of such links that are right.
+    """Confidence in each link of an order.
 
-    Entry k is for ``order[k]`` and ``order[k + 1]``. The least rise of cost decides: that of the path's length, with any two
-    links exchanged (2-opt; Croes, Operations Research 1958) or up to three frames moved anywhere (Or-opt; Or, PhD thesis,
-    Northwestern 1976), or that of a local cost that also counts frames two places apart, with up to six neighbouring frames
-    rearranged. The ends of the path are free; those of a ``closed`` order, a loop cut open somewhere, follow each other, so
-    that another cut casts no doubt on any link. 0.63 stands for another order as good as this one.
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once. It should be about the shortest path, since one long detour casts doubt on all links around it.
+    distances : (n, n) float array
+        The distances that the order was made from: symmetric, >= 0, in any unit.
+    compared : (n, n) bool array
+        The pairs that were compared.
+    appearance : (n, n) float array
+        A distance that is given for all pairs, in any unit. It stands in for the pairs that were not compared.
+    closed : bool
+        Whether the order is a loop that was cut open somewhere. Its ends then follow each other, so that another place of the
+        cut casts no doubt on any link. The ends of other orders are free.
 
-    order: (n,) int, each frame once: about the shortest path, since one long detour would cast doubt on all links around it.
-    distances: (n, n), symmetric, >= 0, in any unit: those the order was made from.
-    known: (n, n) bool, the pairs that were compared. appearance: (n, n), a distance known for all pairs, in any unit; it
-    stands in for the others.
+    Returns
+    -------
+    (n - 1,) float64 array
+        Entry k is for the link from ``order[k]`` to ``order[k + 1]``: 0 to 1, about the share of such links that are right.
+        0.63 stands for another order that is as good as this one.
+
+    Notes
+    -----
+    The smallest rise of two costs decides. The first is the length of the path with any two links exchanged (2-opt; Croes,
+    Operations Research 1958) or up to three frames moved anywhere (Or-opt; Or, PhD thesis, Northwestern 1976). The second is a
+    local cost that also counts frames two places apart, with up to six neighbouring frames rearranged.
     """
     if len(order) < 2:
         return np.zeros(0)
-    filled = _fill(distances.astype(np.float64), known, appearance)[np.ix_(order, order)]
+    filled = _fill(distances.astype(np.float64), compared, appearance)[np.ix_(order, order)]
     links = np.diag(filled, 1)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(links, SPAN // 2, mode="edge"), SPAN)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(links, SCALE_LINKS // 2, mode="edge"), SCALE_LINKS)
     # Runs of identical frames have no scale of their own; there the sign of a rise decides.
     scale = np.maximum(np.median(around, axis=1), max(1e-9 * filled.max(), 1e-300))
-    # Per weight of the local cost, so that both rises count in links.
-    rise = np.minimum(_local_rise(filled, closed) / (1 + SECOND), _path_rise(filled, closed)) / scale
-    return 1 / (1 + np.exp(-(LEVEL + SLOPE * np.clip(rise, LEAST, MOST))))
+    # The local cost is divided by its weights, so that both rises are counted in links.
+    rise = np.minimum(_local_rise(filled, closed) / (1 + LOCAL_TWO_STEP_WEIGHT), _path_rise(filled, closed)) / scale
+    return 1 / (1 + np.exp(-(LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * np.clip(rise, MIN_RISE, MAX_RISE))))
 
 
 def weak_links(table: pd.DataFrame) -> pd.DataFrame:
-    """The links that are guesses, the least sure first: ``scene``, ``place`` of the first frame in it, ``first`` and ``second``
-    (positions), ``confidence``. table: the rows of ``order.csv``.
+    """List the links that are guesses, the least sure first.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The rows of ``order.csv``: one per frame, with the columns ``position``, ``scene`` (-1 for outliers), ``order`` and
+        ``confidence``.
+
+    Returns
+    -------
+    DataFrame
+        One row per link below :data:`WEAK_CONFIDENCE`: ``scene``, ``place`` of the first frame in it, ``first`` and
+        ``second`` (positions of the two frames in the input), ``confidence`` (0 to 1).
     """
     kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
     links = pd.DataFrame({"scene": kept["scene"], "place": kept["order"], "first": kept["position"]})
     links["second"], links["confidence"] = kept["position"].shift(-1), kept["confidence"]
-    weak = links[links["confidence"] < WEAK].sort_values("confidence", kind="stable", ignore_index=True)
+    weak = links[links["confidence"] < WEAK_CONFIDENCE].sort_values("confidence", kind="stable", ignore_index=True)
     return weak.astype({"place": int, "second": int})
 
 
-def _fill(distances: np.ndarray, known: np.ndarray, appearance: np.ndarray) -> np.ndarray:
-    """Pairs that were not compared get what is usual at their appearance: the line through the known pairs, not below 0."""
-    first, second = np.nonzero(np.triu(known, 1))
-    looks = appearance[first, second]
-    if known.all() or len(looks) == 0 or np.ptp(looks) == 0:
+def _fill(distances: np.ndarray, compared: np.ndarray, appearance: np.ndarray) -> np.ndarray:
+    """Distances in which pairs that were not compared get what is usual at their appearance.
+
+    That is the value of the line fitted to the compared pairs, not below 0.
+    """
+    first, second = np.nonzero(np.triu(compared, 1))
+    seen = appearance[first, second]
+    if compared.all() or len(seen) == 0 or np.ptp(seen) == 0:
         return distances
-    line = np.polyfit(looks, distances[first, second], 1)
-    filled = np.where(known, distances, np.maximum(0, np.polyval(line, appearance)))
+    line = np.polyfit(seen, distances[first, second], 1)
+    filled = np.where(compared, distances, np.maximum(0, np.polyval(line, appearance)))
     np.fill_diagonal(filled, 0)
     return filled
 
@@ -75,8 +107,8 @@ def _fill(distances: np.ndarray, known: np.ndarray, appearance: np.ndarray) -> n
 def _path_rise(along: np.ndarray, closed: bool) -> np.ndarray:
     """Rise (n - 1,) of the path's length in the cheapest 2-opt or Or-opt move that parts each link; inf where none does.
 
-    along: (n, n) distances in the order of the path. One more place at distance 0 from all makes a path a tour; one that is
-    ``closed`` is a tour as it is.
+    ``along`` are the (n, n) distances in the order of the path. One more place at distance 0 from all makes a path a tour; a
+    ``closed`` one is a tour already.
     """
     tour = along if closed else np.pad(along, (0, 1))
     count = len(tour)
@@ -91,19 +123,19 @@ def _path_rise(along: np.ndarray, closed: bool) -> np.ndarray:
     for i in range(count - 2):
         j = np.arange(i + 2, count - (i == 0))
         part([i], j, tour[i, j] + tour[i + 1, after[j]] - link[i] - link[j])
-    for length in range(1, SEGMENT + 1):
+    for length in range(1, MAX_SEGMENT_FRAMES + 1):
         for head in range(count if count > length + 2 else 0):
             tail, before = (head + length - 1) % count, head - 1
             # From the first link beyond the segment to the last one before it.
             gaps = (tail + 1 + np.arange(count - length - 1)) % count
             base = tour[before, after[tail]] - link[before] - link[tail]
             kept = tour[gaps, head] + tour[tail, after[gaps]]
-            rotate_order = tour[gaps, tail] + tour[head, after[gaps]]
-            # Next to its old place a turned segment (and a single frame always) keeps a link: a 2-opt move, seen above.
+            reversed_segment = tour[gaps, tail] + tour[head, after[gaps]]
+            # Next to its old place a reversed segment (and always a single frame) keeps a link: a 2-opt move, see above.
             if length == 1:
                 kept[[0, -1]] = np.inf
-            rotate_order[[0, -1]] = np.inf
-            part([before, tail], gaps, base + np.minimum(kept, rotate_order) - link[gaps])
+            reversed_segment[[0, -1]] = np.inf
+            part([before, tail], gaps, base + np.minimum(kept, reversed_segment) - link[gaps])
     return lowest[: len(along) - 1]
 
 
@@ -115,7 +147,7 @@ def _local_rise(along: np.ndarray, closed: bool) -> np.ndarray:
 
     def cost(places: np.ndarray) -> np.ndarray:
         nearest = padded[places[:, :-1], places[:, 1:]].sum(axis=1)
-        return nearest + SECOND * padded[places[:, :-2], places[:, 2:]].sum(axis=1)
+        return nearest + LOCAL_TWO_STEP_WEIGHT * padded[places[:, :-2], places[:, 2:]].sum(axis=1)
 
     for arrangement in arrangements():
         width = len(arrangement)

@@ -1,5 +1,7 @@
-"""From distances between the frames of a scene to their order. Time has no arrow in a distance: an order and its reverse
-are the same answer, and the one that starts with the earlier frame of the input is given.
+"""From distances between the frames of a scene to their order.
+
+Time has no arrow in a distance: an order and its reverse are the same answer, and the one that starts with the earlier frame
+of the input is returned.
 """
 
 from collections.abc import Iterator
@@ -7,16 +9,32 @@ from collections.abc import Iterator
 import fast_tsp
 import numpy as np
 
-SEARCHES = 3  # at most, for a path
-TIE_BREAK_JITTER = 20  # of 65,000, the largest distance
-REACH = 3  # frames on either side of a cut through a loop
+MAX_TOUR_SEARCHES = 3  # calls of the solver for one path
+SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
+TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
+CUT_FRAMES = 3  # frames on either side of a cut through a loop
+
+REFINE_TWO_STEP_WEIGHT = 0.25  # weight of frames two places apart in the cost of refine; neighbours weigh 1
+MAX_REARRANGED_FRAMES = 6  # neighbouring frames that are rearranged together
+MAX_REFINE_PASSES = 20  # passes over the order; three or four are usual
 
 
 def blend(counts: np.ndarray, similarity: np.ndarray, alpha: float) -> np.ndarray:
-    """The first design's similarity, (n, n), 0 to 1: ``alpha`` match counts (over their maximum) + (1 - alpha) embeddings.
+    """Blend match counts and embeddings into one similarity, that of the greedy baseline.
 
-    counts: (n, n) matches of each pair, 0 where none. similarity: (n, n) cosine similarity; below 0 counts as 0. A frame is
-    wholly like itself: 1 on the diagonal.
+    Parameters
+    ----------
+    counts : (n, n) array
+        Number of matches of each pair, 0 where there is none. They are divided by their maximum.
+    similarity : (n, n) float array
+        Cosine similarity of the embeddings, -1 to 1; below 0 counts as 0.
+    alpha : float
+        Weight of the match counts, 0 to 1; the embeddings weigh 1 - ``alpha``.
+
+    Returns
+    -------
+    (n, n) float array
+        Similarity, 0 to 1, with 1 on the diagonal.
     """
     off = ~np.eye(len(counts), dtype=bool)
     most = counts[off].max(initial=0)
@@ -26,9 +44,19 @@ def blend(counts: np.ndarray, similarity: np.ndarray, alpha: float) -> np.ndarra
 
 
 def greedy_chain(similarity: np.ndarray) -> np.ndarray:
-    """The first design's order, (n,) int: from the most central frame always on to the most similar one that is left.
+    """Order frames greedily: from the most central frame always on to the most similar one that is left.
 
     Kept as a baseline: the chain runs to one end and then jumps across the frames it left behind.
+
+    Parameters
+    ----------
+    similarity : (n, n) array
+        Larger is more similar, in any unit; the diagonal does not count.
+
+    Returns
+    -------
+    (n,) int array
+        The frames in the order of the chain.
     """
     similarity = similarity.astype(np.float64).copy()
     np.fill_diagonal(similarity, 0)
@@ -42,10 +70,25 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
 
 
 def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray:
-    """Order (n,) int of the frames along the shortest open path through all of them, or through all from frame ``first`` on.
+    """Order the frames along the shortest open path through all of them.
 
-    The path becomes a tour through one more city at distance zero from all (a travelling-salesman problem, solved by
-    fast-tsp's Lin-Kernighan search). Identical frames (distance 0) stay together, in the order of the input.
+    Parameters
+    ----------
+    distances : (n, n) float array
+        Symmetric distances >= 0, in any unit.
+    first : int, optional
+        The frame to begin with. Default: whichever gives the shortest path.
+
+    Returns
+    -------
+    (n,) int array
+        Each frame once. Without ``first``, the end that is earlier in the input comes first. Identical frames (distance 0) stay
+        together, in the order of the input.
+
+    Notes
+    -----
+    One more city at distance zero from all makes the path a tour: a travelling-salesman problem, solved by the Lin-Kernighan
+    search of fast-tsp.
     """
     if not len(distances):
         return np.zeros(0, dtype=int)
@@ -60,20 +103,31 @@ def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray
 
 
 def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
-    """Whether a scene comes back to where it began (a full orbit): the ends of its order are as near to each other as frames
-    that follow each other somewhere along it, at most 1.25 times the longest link and 2.5 times the median one.
+    """Whether a scene comes back to where it began, as in a full orbit.
 
-    order: (n,) int; fewer than six frames never close. distances: (n, n).
+    It does when the ends of its order are as near to each other as frames that follow each other somewhere along it: at most
+    1.25 times the longest link and 2.5 times the median one.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once; fewer than six frames are never a loop.
+    distances : (n, n) float array
+        Symmetric distances in any unit.
+
+    Returns
+    -------
+    bool
+        True for a loop.
     """
-    if len(order) < 2 * REACH:
+    if len(order) < 2 * CUT_FRAMES:
         return False
     links, closing = distances[order[:-1], order[1:]], distances[order[0], order[-1]]
     return bool(closing <= 1.25 * links.max() and closing <= 2.5 * np.median(links))
 
 
 def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
-    """Where a scene more likely begins than at the ends of its order: place k of the link from ``order[k]`` to the next frame
-    that is a gap, or None.
+    """Find where a scene more likely begins than at the ends of its order.
 
     Someone rests, moves, and rests again; a road is empty, a car passes, it is empty again: such a scene ends as it began, and
     the shortest path leaves out the longest link, in the midst of the quickest movement. But there the links around are long
@@ -81,7 +135,17 @@ def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
     not much further apart than its longest link (1.5 times), a link counts as the gap if it stands out from the four on
     either side (over their median) at least 1.5 times as much as the link that would join the ends does.
 
-    order: (n,) int; fewer than twelve frames have no gap. distances: (n, n).
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once; fewer than twelve frames have no gap.
+    distances : (n, n) float array
+        Symmetric distances in any unit.
+
+    Returns
+    -------
+    int or None
+        Place k of the link from ``order[k]`` to the next frame that is the gap; None where there is none.
     """
     count = len(order)
     if count < 12:
@@ -96,20 +160,46 @@ def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
 
 
 def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
-    """The order (n,) of a scene that :func:`is_loop`, started where it most likely did.
+    """Start the order of a scene that :func:`is_loop` where it most likely began.
 
-    It could be cut open anywhere, and a hair decides where the path did. So it is cut where the pictures before and after
-    differ most: the mean ``appearance`` distance, (n, n), of three frames on one side to three beyond it.
+    The path could be cut open anywhere, and the smallest difference decides where it is. So the loop is cut where the frames
+    before and after differ most: by the mean appearance distance of three frames on one side to three on the other.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once.
+    appearance : (n, n) float array
+        Distances of appearance in any unit.
+
+    Returns
+    -------
+    (n,) int array
+        The order, cut open there; see :func:`rotate_order`.
     """
-    ring = np.concatenate([order[-REACH:], order, order[:REACH]])
+    ring = np.concatenate([order[-CUT_FRAMES:], order, order[:CUT_FRAMES]])
     across = [
-        appearance[np.ix_(ring[cut : cut + REACH], ring[cut + REACH : cut + 2 * REACH])].mean() for cut in range(len(order))
+        appearance[np.ix_(ring[cut : cut + CUT_FRAMES], ring[cut + CUT_FRAMES : cut + 2 * CUT_FRAMES])].mean()
+        for cut in range(len(order))
     ]
     return rotate_order(order, int(np.argmax(across)))
 
 
 def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
-    """A closed order (n,) begun at place ``start``, or the reverse: the one with the earlier frame of the input first."""
+    """Begin a closed order at another place.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once.
+    start : int
+        The place in ``order`` of the frame to begin with.
+
+    Returns
+    -------
+    (n,) int array
+        The order from there on, or its reverse: the one with the earlier frame of the input first.
+    """
     cut = np.roll(order, -start)
     return cut if cut[0] < cut[-1] else cut[::-1]
 
@@ -118,22 +208,22 @@ def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
-    # A hair is added to every distance, always the same one: among paths of one length, which of them is found would depend
-    # on the seed that the solver takes from the clock.
-    hair = np.triu(np.random.default_rng(0).uniform(0, TIE_BREAK_JITTER, (count, count)), 1)
-    # The solver takes whole numbers up to 65535; 1 is the least, so that only the added city is free.
-    longest = 65_000 if start is None else 65_000 // 4
-    whole = np.round(np.minimum(distances, distances.T) / distances.max() * longest + hair + hair.T)
+    # A small jitter is added to every distance, always the same one: otherwise, among paths of one length, the one that is
+    # found would depend on the seed that the solver takes from the clock.
+    jitter = np.triu(np.random.default_rng(0).uniform(0, TIE_BREAK_JITTER, (count, count)), 1)
+    # With a given start, the added city needs the rest of the range. 1 is the least, so that only the added city is free.
+    longest = SOLVER_RANGE if start is None else SOLVER_RANGE // 4
+    whole = np.round(np.minimum(distances, distances.T) / distances.max() * longest + jitter + jitter.T)
     tour_distances = np.zeros((count + 1, count + 1), dtype=np.int64)
     tour_distances[1:, 1:] = np.maximum(1, whole)
     np.fill_diagonal(tour_distances, 0)
     if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
-        tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, 65_000)
-    # The search takes all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second. On a busy
-    # machine it may not get that much: it is done when two searches, which begin at random, find a tour of the same length.
+        tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
+    # The solver uses all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second. On a busy
+    # machine it may not get that much, so the tour is accepted when two searches, which begin at random, find the same length.
     seconds = max(0.02, count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
-    for _ in range(SEARCHES):
+    for _ in range(MAX_TOUR_SEARCHES):
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
         length = tour_distances[tour, np.roll(tour, -1)].sum()
         if length == least:
@@ -144,7 +234,7 @@ def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
 
 
 def _identical(distances: np.ndarray) -> list[np.ndarray]:
-    """Groups of frames at distance zero of their first one, each rising, ordered by it."""
+    """Groups of frames at distance zero of their first one, each sorted ascending, the groups sorted by their first frame."""
     groups, seen = [], np.zeros(len(distances), dtype=bool)
     for frame in range(len(distances)):
         if not seen[frame]:
@@ -155,19 +245,27 @@ def _identical(distances: np.ndarray) -> list[np.ndarray]:
     return groups
 
 
-SECOND = 0.25  # weight of frames two places apart; neighbours weigh 1
-WINDOW = 6  # frames that are rearranged at most
-ROUNDS = 20  # passes over the order, at most; three or four are usual
-
-
 def refine(order: np.ndarray, distances: np.ndarray, fixed: int = 0) -> np.ndarray:
-    """The order (n,) after every rearrangement of up to six neighbouring frames that lowers the local cost.
+    """Rearrange up to six neighbouring frames at a time wherever that lowers the local cost.
 
-    The cost is the length of the links and a quarter of that of steps over two places. distances: (n, n). fixed: how many
-    frames at the start stay where they are.
+    The cost is the length of the links plus a quarter of the length of all steps over two places.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once; it is not changed.
+    distances : (n, n) float array
+        Symmetric distances in any unit.
+    fixed : int
+        How many frames at the start stay where they are.
+
+    Returns
+    -------
+    (n,) int array
+        The refined order.
     """
     order, count = order.copy(), len(order)
-    for _ in range(ROUNDS):
+    for _ in range(MAX_REFINE_PASSES):
         changed = False
         for arrangement in arrangements():
             width = len(arrangement)
@@ -185,12 +283,18 @@ def refine(order: np.ndarray, distances: np.ndarray, fixed: int = 0) -> np.ndarr
 
 
 def _cost(order: np.ndarray, distances: np.ndarray) -> float:
-    return distances[order[:-1], order[1:]].sum() + SECOND * distances[order[:-2], order[2:]].sum()
+    return distances[order[:-1], order[1:]].sum() + REFINE_TWO_STEP_WEIGHT * distances[order[:-2], order[2:]].sum()
 
 
 def arrangements() -> Iterator[np.ndarray]:
-    """Other orders of 2 to 6 neighbouring frames: turned round, the first one moved to the end, the last one to the front."""
-    for width in range(2, WINDOW + 1):
+    """Other orders of 2 to 6 neighbouring frames: reversed, the first one moved to the end, the last one to the front.
+
+    Yields
+    ------
+    (w,) int array
+        The places of ``w`` neighbouring frames in their new order.
+    """
+    for width in range(2, MAX_REARRANGED_FRAMES + 1):
         places = np.arange(width)
         yield places[::-1]
         if width > 2:

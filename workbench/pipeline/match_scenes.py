@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.pairs import all_pairs, not_among
-from workbench.ordering.long_scenes import LONG, search_long
+from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, search_long
 from workbench.ordering.scene import FrameDistances, frames_of
 from workbench.ordering.search import first_pairs, search
 from workbench.scenes.verify import Verified, pieces_of, probing_pairs, scenes_table, verify
@@ -99,13 +99,13 @@ def match_scenes(
     verified = verify(labels, pieces, table, keypoints)
     scenes = frames_of(verified.labels)
     if pairs_per_frame:
-        short = (distances.scene(frames) for frames in scenes if len(frames) <= LONG)
+        short = (distances.scene(frames) for frames in scenes if len(frames) <= LONG_SCENE_FRAMES)
         table = search(short, compare, pairs_per_frame, table)
     else:
         table = compare_new(table, all_pairs(verified.labels), compare)
     rough_order = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
     for frames in scenes:
-        if len(frames) > LONG:
+        if len(frames) > LONG_SCENE_FRAMES:
             table, ordered = search_long(frames, distances, compare, pairs_per_frame or len(frames), table)
             rough_order[ordered] = np.arange(len(ordered))
     return MatchedScenes(table, verified, rough_order)

@@ -19,7 +19,7 @@ from workbench.errors import ClusterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
-from workbench.ordering.long_scenes import LONG, order_long
+from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, order_long
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import (
     METHODS,
@@ -231,7 +231,7 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
     info: dict[str, Any] = {}
     for number, frames in enumerate(frames_of(labels)):
         own = table[table["a"].isin(frames)]
-        if len(frames) > LONG:
+        if len(frames) > LONG_SCENE_FRAMES:
             found = order_long(run.rough_order(number), distances, own, parameters)
         else:
             found = order_scene(distances.scene(frames), own, parameters)

@@ -18,18 +18,34 @@ import numpy as np
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluation.agreement import order_agreement
 from workbench.evaluation.files import OrderRow, read_order
-from workbench.reports.html import html_page, html_table
-from workbench.reports.report import SCORES, summary_rows
+from workbench.reports.report import SCORE_LABELS, html_page, html_table, summary_rows
 from workbench.run import Run
 from workbench.storage.folder import read_json
 
-NOTHING = "-"  # what stands in a table where a run has no value
-MEANING = "Matched frames stand in scenes that both runs have; |Kendall tau| is of their order. A link is two frames in a row."
+NO_VALUE = "-"  # stands in a table where a run has no value
+AGREEMENT_NOTE = (
+    "Matched frames are in scenes that both runs have; |Kendall tau| compares their order. "
+    "A link is a pair of frames that follow each other."
+)
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """What is compared of a run. ``name`` tells it from the others; ``rows`` is its order, by position."""
+    """A run that is compared with others.
+
+    Attributes
+    ----------
+    name : str
+        The end of its path, as much of it as distinguishes it from the others.
+    given : Path
+        Its path as the user gave it.
+    run : Run
+        The run itself.
+    metrics : dict
+        The content of its ``metrics.json``.
+    rows : list of OrderRow
+        Its order, sorted by position.
+    """
 
     name: str
     given: Path
@@ -39,19 +55,43 @@ class ComparedRun:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the video."""
+        """SHA-256 of the video.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
         return self.run.source_digest
 
     @property
     def is_measured(self) -> bool:
-        """Whether the metrics are those of the order as it is now."""
+        """Whether the metrics are those of the order as it is now.
+
+        Returns
+        -------
+        bool
+            False when the order was computed or edited after the metrics were written.
+        """
         edits, seconds = len(self.run.edits("order")), self.run.seconds()["order"]
         return (self.metrics.get("edits", 0), self.metrics.get("seconds_order")) == (edits, seconds)
 
 
 @dataclass(frozen=True)
 class Table:
-    """One of the tables: a heading for every column but the first, rows that begin with their name, and notes, a line each."""
+    """One of the tables of a comparison.
+
+    Attributes
+    ----------
+    title : str
+        Title of the table.
+    heading : list of str
+        A heading for every column but the first.
+    rows : list of list of str
+        The cells; every row begins with its name.
+    notes : list of str
+        Lines below the table.
+    """
 
     title: str
     heading: list[str]
@@ -60,11 +100,26 @@ class Table:
 
 
 def open_runs(paths: Sequence[str | Path]) -> list[ComparedRun]:
-    """The runs at ``paths``, in this order, each named by as much of the end of its path as tells it from the others.
+    """Open runs for a comparison.
 
-    Raises :class:`~workbench.errors.UsageError` for fewer than two and for one that is given twice,
-    :class:`~workbench.errors.MissingStageError` when one is no run, not ordered or not measured yet, and
-    :class:`~workbench.errors.RunError` when one is damaged, or runs of the same video have different numbers of frames.
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Two or more run directories.
+
+    Returns
+    -------
+    list of ComparedRun
+        The runs in this order, each named by as much of the end of its path as distinguishes it from the others.
+
+    Raises
+    ------
+    UsageError
+        For fewer than two runs and for one that is given twice.
+    MissingStageError
+        When one is no run, or is not ordered or not measured yet.
+    RunError
+        When one is damaged, or runs of the same video have different numbers of frames.
     """
     if len(paths) < 2:
         raise UsageError("give two or more runs to compare, as in `workbench compare runs/A runs/B`")
@@ -81,7 +136,18 @@ def open_runs(paths: Sequence[str | Path]) -> list[ComparedRun]:
 
 
 def tables(runs: Sequence[ComparedRun]) -> list[Table]:
-    """What there is to say of the runs: who they are, parameters, metrics, agreement."""
+    """Make the tables of a comparison.
+
+    Parameters
+    ----------
+    runs : sequence of ComparedRun
+        From :func:`open_runs`.
+
+    Returns
+    -------
+    list of Table
+        The origin of the runs, the parameters that differ, the metrics, the agreement of the orders.
+    """
     names = [run.name for run in runs]
     return [
         Table("Runs", names, _origin(runs), []),
@@ -91,10 +157,21 @@ def tables(runs: Sequence[ComparedRun]) -> list[Table]:
     ]
 
 
-def as_text(found: Sequence[Table]) -> str:
-    """Tables for a terminal, one below the other, the columns to the right."""
+def as_text(comparison: Sequence[Table]) -> str:
+    """Lay out tables for a terminal.
+
+    Parameters
+    ----------
+    comparison : sequence of Table
+        From :func:`tables`.
+
+    Returns
+    -------
+    str
+        The tables, one below the other, with the columns aligned to the right.
+    """
     blocks = []
-    for table in found:
+    for table in comparison:
         lines = [[table.title, *table.heading], *table.rows] if table.rows else [[table.title]]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         shown = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
@@ -102,14 +179,27 @@ def as_text(found: Sequence[Table]) -> str:
     return "\n\n".join(blocks)
 
 
-def write_page(runs: Sequence[ComparedRun], found: Sequence[Table], file: Path) -> None:
-    """Write the tables and a film strip of every run's scenes to ``file``, an HTML page that needs nothing but itself.
+def write_page(runs: Sequence[ComparedRun], comparison: Sequence[Table], file: Path) -> None:
+    """Write the tables and a film strip of every run's scenes as an HTML page that needs nothing but itself.
 
-    Raises :class:`~workbench.errors.UsageError` when it cannot be written, and
-    :class:`~workbench.errors.MissingStageError` when the frames of a run are gone.
+    Parameters
+    ----------
+    runs : sequence of ComparedRun
+        From :func:`open_runs`.
+    comparison : sequence of Table
+        From :func:`tables`.
+    file : Path
+        The page to write.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be written.
+    MissingStageError
+        When the frames of a run are missing.
     """
     body = ["<h1>Runs side by side</h1>"]
-    for table in found:
+    for table in comparison:
         body.append(f"<h2>{table.title}</h2>")
         body += [html_table(table.rows, ["", *table.heading])] if table.rows else []
         body += [f"<p>{html.escape(note)}</p>" for note in table.notes]
@@ -117,15 +207,17 @@ def write_page(runs: Sequence[ComparedRun], found: Sequence[Table], file: Path) 
     try:
         file.write_text(html_page("Runs side by side", "\n".join(body)), encoding="utf-8", newline="\n")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written ({error.strerror}): give --html the name of a file that can be") from error
+        raise UsageError(f"{file} cannot be written ({error.strerror}): give --html a file that can be written") from error
 
 
 def _names(places: Sequence[Path]) -> list[str]:
-    """As many of the last parts of each path as tell all of them apart. places: absolute, all different."""
-    for length in itertools.count(1):
+    """As many of the last parts of each path as distinguish all of them; ``places`` are absolute and all different."""
+    length = 1
+    while True:
         names = [Path(*place.parts[-length:]).as_posix() for place in places]
         if len(set(names)) == len(names):
             return names
+        length += 1
 
 
 def _open(name: str, path: Path) -> ComparedRun:
@@ -138,7 +230,7 @@ def _open(name: str, path: Path) -> ComparedRun:
         metrics = read_json(file)
         summary_rows(metrics)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{file} is damaged: call the command that made the run again, it measures it anew") from error
+        raise RunError(f"{file} is damaged: call the command that made the run again to measure it again") from error
     return ComparedRun(name, path, run, metrics, read_order(run.order_path))
 
 
@@ -156,28 +248,28 @@ def _origin(runs: Sequence[ComparedRun]) -> list[list[str]]:
 
 
 def _parameters(runs: Sequence[ComparedRun], names: list[str]) -> Table:
-    """Parameters of which runs have different values. One that a run lacks, as it went without the stage, is no difference."""
+    """Parameters with different values. One that a run does not have, because it skipped the stage, is no difference."""
     made = [run.run.all_parameters for run in runs]
     keys = _merged([list(parameters) for parameters in made])
-    rows = [[key, *(str(parameters.get(key, NOTHING)) for parameters in made)] for key in keys]
-    rows = [row for row in rows if len({*row[1:]} - {NOTHING}) > 1]
+    rows = [[key, *(str(parameters.get(key, NO_VALUE)) for parameters in made)] for key in keys]
+    rows = [row for row in rows if len({*row[1:]} - {NO_VALUE}) > 1]
     return Table("Parameters that differ", names, rows, [] if rows else ["None: the runs were made with the same parameters."])
 
 
 def _metrics(runs: Sequence[ComparedRun]) -> list[list[str]]:
     found = [dict(summary_rows(run.metrics)) for run in runs]
-    return [[label, *(rows.get(label, NOTHING) for rows in found)] for label in _merged([list(rows) for rows in found])]
+    return [[label, *(rows.get(label, NO_VALUE) for rows in found)] for label in _merged([list(rows) for rows in found])]
 
 
 def _not_measured(run: ComparedRun) -> str:
     return (
-        f"The metrics of {run.name} were written before its order was changed last: "
+        f"The metrics of {run.name} were written before its order was last changed: "
         f"`workbench evaluate {run.given} --truth X.truth.csv`, or the command that made the run, writes them again."
     )
 
 
 def _merged(lists: Sequence[list[str]]) -> list[str]:
-    """All entries once; one that the lists before lack comes right after the one it follows in its own."""
+    """All entries once; one that is missing in the lists before comes right after the one it follows in its own list."""
     merged: list[str] = []
     for entries in lists:
         place = 0
@@ -189,24 +281,24 @@ def _merged(lists: Sequence[list[str]]) -> list[str]:
 
 
 def _agreement(runs: Sequence[ComparedRun]) -> Table:
-    """A row for each two runs of the same video, and what is to be said of the others."""
-    heading = [SCORES["scene_ari"], "Common outliers", "Matched frames", SCORES["tau"], "Common links"]
+    """A row for each pair of runs of the same video, and a note that names the other pairs."""
+    heading = [SCORE_LABELS["scene_ari"], "Common outliers", "Matched frames", SCORE_LABELS["tau"], "Common links"]
     rows = []
     for one, two in _pairs_of_same_video(runs):
         found = order_agreement(one.rows, two.rows)
         aside = f"{found['common_outliers']} of {found['outliers']}"
         matched = f"{found['matched']} of {found['kept']}"
-        figures = [NOTHING if found[name] is None else f"{found[name]:.4f}" for name in ("scene_ari", "tau", "links")]
+        figures = [NO_VALUE if found[name] is None else f"{found[name]:.4f}" for name in ("scene_ari", "tau", "links")]
         rows.append([f"{one.name} and {two.name}", figures[0], aside, matched, *figures[1:]])
     others = [f"{one.name} and {two.name}" for one, two in itertools.combinations(runs, 2) if one.digest != two.digest]
-    notes = [MEANING] if rows else []
+    notes = [AGREEMENT_NOTE] if rows else []
     notes += [f"Of different videos, compared by parameters and metrics only: {', '.join(others)}."] if others else []
     return Table("Agreement of the orders", heading, rows, notes)
 
 
 def _strips(compared: ComparedRun) -> str:
-    """The scenes and the outliers of a run as a picture, in HTML."""
-    import matplotlib.pyplot as plt  # here: a table in a terminal does not wait for it
+    """The HTML of a picture of the scenes and the outliers of a run."""
+    import matplotlib.pyplot as plt  # here, so that a table in a terminal does not wait for it
 
     from workbench.viz.pictures import strips_before_after
 

@@ -1,30 +1,32 @@
 """Figures for notebooks and reports: arrays in, a matplotlib ``Figure`` out.
 
-All of them can be reached here: ``from workbench import viz`` and ``fig = viz.umap_scatter(...)``. Figures are made with
-``plt.subplots``, so a notebook shows them at the end of the cell: assign what is returned, or the cell shows it twice.
-Functions with ``ax`` draw into it when it is given. A scene has the same colour and marker in every figure; outliers (label
--1) are grey crosses.
+All of them are available here: ``from workbench import viz`` and ``fig = viz.umap_scatter(...)``. Figures are made with
+``plt.subplots``, so a notebook shows them at the end of the cell: assign the returned figure, or the cell shows it twice.
+Functions with an ``ax`` argument draw into it when it is given. A scene has the same colour and marker in every figure;
+outliers (label -1) are grey crosses.
 """
 
-from workbench.viz.alignment import alignment_error_plot, scene_overlay_before_after
 from workbench.viz.charts import (
     eps_curve,
     frame_change_plot,
     frame_changes,
     k_distance_curve,
-    link_confidence_plot,
-    order_against_truth,
     stage_seconds_bar,
     umap_scatter,
 )
 from workbench.viz.matrices import match_counts_matrix, similarity_before_after, similarity_matrix
-from workbench.viz.pairs import plot_matches, registered_overlay
+from workbench.viz.order import (
+    alignment_error_plot,
+    link_confidence_plot,
+    order_against_truth,
+    scene_overlay_before_after,
+)
+from workbench.viz.pairs import plot_images, plot_matches, registered_overlay
 from workbench.viz.pictures import (
     OUTLIER_COLOUR,
     SCENE_COLOURS,
     cluster_gallery,
     film_strip,
-    plot_images,
     scene_colour,
     scene_marker,
     scene_name,

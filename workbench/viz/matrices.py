@@ -1,6 +1,6 @@
-"""Matrices of frames by frames as pictures: similarities, before and after ordering, and counts of matches.
+"""Matrices of frames by frames as images: similarities, before and after ordering, and counts of matches.
 
-Everything is reachable through :mod:`workbench.viz`. Large matrices are averaged in blocks before they are drawn; the
+Everything is available through :mod:`workbench.viz`. Large matrices are averaged in blocks before they are drawn; the
 axes count frames all the same.
 """
 
@@ -13,25 +13,25 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from workbench.viz.pictures import new_axes
+from workbench.viz.pictures import figure_of, new_axes
 
 MAX_MATRIX = 600  # rows and columns that are drawn; more are averaged in blocks
 
 
-def _shrunk(matrix: np.ndarray, most: int = MAX_MATRIX) -> np.ndarray:
-    """(N, M) float averaged in blocks to at most ``most`` a side; NaN only where a whole block is NaN."""
-    steps = [-(-side // most) for side in matrix.shape]
+def _shrunk(matrix: np.ndarray, max_side: int = MAX_MATRIX) -> np.ndarray:
+    """A matrix averaged in blocks to at most ``max_side`` rows and columns; NaN only where a whole block is NaN."""
+    steps = [-(-side // max_side) for side in matrix.shape]
     if max(steps, default=1) <= 1:
         return matrix
-    known = ~np.isnan(matrix)
-    total, count = np.where(known, matrix, 0.0), known.astype(float)
+    filled = ~np.isnan(matrix)
+    total, count = np.where(filled, matrix, 0.0), filled.astype(float)
     for axis, step in enumerate(steps):
         starts = np.arange(0, matrix.shape[axis], step)
         total, count = np.add.reduceat(total, starts, axis=axis), np.add.reduceat(count, starts, axis=axis)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _draw(
+def _draw_matrix(
     ax: Axes,
     matrix: np.ndarray,
     title: str,
@@ -40,9 +40,9 @@ def _draw(
     limits: tuple[float, float],
     lines: str = "white",
 ) -> AxesImage:
-    """``matrix`` drawn into ``ax`` with frame numbers on its axes, however far it was shrunk; returns the picture."""
+    """Draw ``matrix`` into ``ax`` with frame numbers on its axes, however far it is shrunk; return the drawn image."""
     rows, columns = matrix.shape
-    picture = ax.imshow(
+    drawn = ax.imshow(
         _shrunk(matrix), cmap="viridis", vmin=limits[0], vmax=limits[1], interpolation="nearest",
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
     )  # fmt: skip
@@ -53,12 +53,17 @@ def _draw(
     ax.title.set_fontsize(11)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(6, integer=True))
-    return picture
+    return drawn
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    rows, columns = matrix.shape
+    return np.eye(rows, columns) == 0
 
 
 def _limits(matrix: np.ndarray) -> tuple[float, float]:
-    """Colour limits: all known values without the diagonal (a frame is always like itself)."""
-    off = matrix[~np.eye(*matrix.shape, dtype=bool) & np.isfinite(matrix)]
+    """Colour limits: all finite values off the diagonal (a frame is always like itself)."""
+    off = matrix[_off_diagonal(matrix) & np.isfinite(matrix)]
     if not off.size:
         return 0.0, 1.0
     low, high = float(off.min()), float(off.max())
@@ -69,20 +74,31 @@ def similarity_matrix(
     matrix: np.ndarray,
     title: str = "Similarity of frames",
     boundaries: Sequence[int] = (),
-    label: str = "cosine similarity",
-    axis_name: str = "frame, input order",
     ax: Axes | None = None,
 ) -> Figure:
-    """A matrix of similarities as a picture with a colour bar.
+    """Draw a matrix of cosine similarities with a colour bar.
 
-    matrix: (N, N) float, NaN = unknown; beyond 600 frames it is averaged in blocks. boundaries: first frame of every
-    scene after the first, drawn as white lines, for matrices sorted by scene. label: of the colour bar.
+    Parameters
+    ----------
+    matrix : (N, N) float array
+        Similarities, NaN where unknown; a matrix of more than 600 frames is averaged in blocks.
+    title : str
+        Title of the axes.
+    boundaries : sequence of int
+        First frame of every scene after the first, drawn as white lines, for matrices sorted by scene.
+    ax : Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Figure
+        The figure that was drawn into.
     """
     matrix = np.asarray(matrix, dtype=float)
     ax = new_axes(ax, (6.5, 5.5))
-    picture = _draw(ax, matrix, title, axis_name, boundaries, _limits(matrix))
-    ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.9)
-    return ax.figure
+    drawn = _draw_matrix(ax, matrix, title, "frame, input order", boundaries, _limits(matrix))
+    ax.figure.colorbar(drawn, ax=ax, label="cosine similarity", shrink=0.9)
+    return figure_of(ax)
 
 
 def similarity_before_after(
@@ -91,37 +107,63 @@ def similarity_before_after(
     boundaries: Sequence[int] = (),
     label: str = "cosine similarity",
 ) -> Figure:
-    """The same similarities in input order and in restored order, on one colour scale.
+    """Draw the same similarities in input order and in restored order, on one colour scale.
 
-    matrix: (N, N) float. order: (M,) int, positions in restored order, scene after scene; outliers may be left out.
-    boundaries: places in ``order`` where the next scene begins.
+    Parameters
+    ----------
+    matrix : (N, N) float array
+        Similarities in input order.
+    order : (M,) int array
+        Positions in restored order, scene after scene; outliers may be left out.
+    boundaries : sequence of int
+        Places in ``order`` where the next scene begins.
+    label : str
+        Label of the colour bar.
+
+    Returns
+    -------
+    Figure
+        Two matrices side by side.
     """
     matrix, order = np.asarray(matrix, dtype=float), np.asarray(order, dtype=int)
     fig, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     limits = _limits(matrix)
-    _draw(axes[0], matrix, f"Input order ({len(matrix)} frames)", "frame, input order", (), limits)
+    _draw_matrix(axes[0], matrix, f"Input order ({len(matrix)} frames)", "frame, input order", (), limits)
     restored = matrix[np.ix_(order, order)]
     name = f"Restored order ({len(order)} frames)"
-    picture = _draw(axes[1], restored, name, "frame, restored order", boundaries, limits)
-    fig.colorbar(picture, ax=axes, label=label, shrink=0.8)
+    drawn = _draw_matrix(axes[1], restored, name, "frame, restored order", boundaries, limits)
+    fig.colorbar(drawn, ax=axes, label=label, shrink=0.8)
     return fig
 
 
 def match_counts_matrix(
     counts: np.ndarray, title: str = "Matches between frames", boundaries: Sequence[int] = (), ax: Axes | None = None
 ) -> Figure:
-    """How many matches each compared pair has; pairs that were not compared stay light grey.
+    """Draw how many matches each compared pair has; pairs that were not compared stay light grey.
 
-    counts: (N, N) float, NaN where a pair was not compared. Beyond 600 frames it is averaged in blocks.
+    Parameters
+    ----------
+    counts : (N, N) float array
+        Number of matches, NaN where a pair was not compared; a matrix of more than 600 frames is averaged in blocks.
+    title : str
+        First line of the title; the second one gives the number of pairs.
+    boundaries : sequence of int
+        First frame of every scene after the first, drawn as grey lines.
+    ax : Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Figure
+        The figure that was drawn into.
     """
     counts = np.asarray(counts, dtype=float)
     ax = new_axes(ax, (6.5, 5.5))
     ax.set_facecolor("#E8E8E8")
     limits = (0.0, max(_limits(counts)[1], 1.0))
-    picture = _draw(ax, counts, title, "frame", boundaries, limits, lines="#555555")
-    off = ~np.eye(*counts.shape, dtype=bool)
-    compared = int((np.isfinite(counts) & off)[np.triu_indices(len(counts), 1)].sum())
+    drawn = _draw_matrix(ax, counts, title, "frame", boundaries, limits, lines="#555555")
+    compared = int((np.isfinite(counts) & _off_diagonal(counts))[np.triu_indices(len(counts), 1)].sum())
     pairs = len(counts) * (len(counts) - 1) // 2
     ax.set_title(f"{title}\n{compared} of {pairs} pairs compared (the rest is grey)", fontsize=11)
-    ax.figure.colorbar(picture, ax=ax, label="matches", shrink=0.9)
-    return ax.figure
+    ax.figure.colorbar(drawn, ax=ax, label="matches", shrink=0.9)
+    return figure_of(ax)

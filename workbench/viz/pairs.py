@@ -1,11 +1,14 @@
-"""Two frames as figures: their matches, and the one laid on the other. And as plain pictures, for controls that answer at once.
+"""Frames side by side as figures: their matches, and one warped onto the other.
 
-matplotlib takes a quarter to half a second for such a figure; OpenCV draws the same lines in a few milliseconds.
+There are plain images too, for controls that answer at once: matplotlib takes a quarter to half a second for such a figure,
+OpenCV draws the same lines in a few milliseconds.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
@@ -14,10 +17,51 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 
-from workbench.viz.pictures import GAP, evenly, plot_images
+from workbench.embedding.images import thumbnail
+from workbench.viz.pictures import GAP, SHEET_WIDTH, evenly
 
-DISAGREE_COLOUR = "#D55E00"
-MAX_LINES = 150
+DISAGREE_COLOUR = "#D55E00"  # of matches that disagree with the registration
+MAX_LINES = 150  # matches that are drawn
+CHECKERBOARD_SQUARES = 8  # along the width
+
+
+def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Figure:
+    """Draw a row of images.
+
+    Parameters
+    ----------
+    images : sequence of (h, w, 3) uint8 arrays
+        RGB images of any size.
+    titles : sequence of str
+        A title for each image. Default: none.
+
+    Returns
+    -------
+    Figure
+        Its axes are in pixels of the given images, at whatever size they are drawn:
+        :func:`plot_matches` relies on this.
+
+    Raises
+    ------
+    ValueError
+        Without any image.
+    """
+    if not len(images):
+        raise ValueError("no images to plot: give at least one")
+    shapes = [image.shape[:2] for image in images]
+    ratios = [width / height for height, width in shapes]
+    across = min(10.0, 5.0 * len(images))
+    down = min(across / sum(ratios), 6.0)
+    fig, axes = plt.subplots(
+        1, len(images), figsize=(across, down + 0.4), width_ratios=ratios, squeeze=False, layout="constrained"
+    )
+    for number, (ax, image, (height, width)) in enumerate(zip(axes[0], images, shapes, strict=True)):
+        small = thumbnail(image, round(SHEET_WIDTH / len(images)), 600)
+        ax.imshow(small, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        ax.set_axis_off()
+        if number < len(titles):
+            ax.set_title(titles[number], fontsize=10)
+    return fig
 
 
 def plot_matches(
@@ -30,13 +74,31 @@ def plot_matches(
     max_lines: int = MAX_LINES,
     scale: float | tuple[float, float] = 1.0,
 ) -> Figure:
-    """Draw lines between the first two pictures of :func:`plot_images`, coloured by confidence; returns ``fig``.
+    """Draw lines between the first two images of :func:`plot_images`, coloured by confidence.
 
-    keypoints_a, keypoints_b: (K, 2) and (L, 2) float, x and y in px. matches0: (K,) int, index into b or -1.
-    scores: (K,) float, confidence of each match, 0 to 1. inliers: (M,) bool for the M matches in the order of the
-    keypoints of a, as :class:`workbench.registration.pair.Registration` has it; those that disagree are dashed in one colour.
-    max_lines: of more matches only so many are drawn, picked evenly from sure to unsure. scale: px of the picture for
-    one px of the keypoints (one number, or one for x and one for y), for working copies of larger originals.
+    Parameters
+    ----------
+    fig : Figure
+        From :func:`plot_images`.
+    keypoints_a, keypoints_b : (K, 2) and (L, 2) float arrays
+        x and y, px of the keypoints.
+    matches0 : (K,) int array
+        Index into ``keypoints_b``, or -1.
+    scores : (K,) float array
+        Confidence of each match, 0 to 1.
+    inliers : (M,) bool array, optional
+        For the M matches in the order of ``keypoints_a``, whether they agree with the registration, as
+        :class:`~workbench.registration.pair.Registration` has it; those that disagree are dashed in one colour.
+    max_lines : int
+        How many matches are drawn at most, picked evenly from sure to unsure.
+    scale : float or tuple of float
+        Pixels of the image per pixel of the keypoints (one number, or one for x and one for y), for working copies of larger
+        originals.
+
+    Returns
+    -------
+    Figure
+        ``fig``.
     """
     lines = _lines(keypoints_a, keypoints_b, matches0, scores, inliers, max_lines, scale)
     colours = ScalarMappable(Normalize(0, 1), "viridis")
@@ -57,12 +119,12 @@ def plot_matches(
         for ax, point in ((left, start), (right, end)):
             ax.plot(*point, ".", markersize=3, color=line.get_edgecolor(), scalex=False, scaley=False)
     fig.colorbar(colours, ax=[left, right], label="confidence", shrink=0.8, pad=0.01)
-    count = np.count_nonzero(np.asarray(matches0) >= 0)
+    count = int(np.count_nonzero(np.asarray(matches0) >= 0))
     fig.suptitle(_matches_title(count, len(lines.agree)), fontsize=10)
     if inliers is not None and count:
         agree = np.count_nonzero(inliers)
         handles = [
-            Line2D([], [], color=colours.to_rgba(0.6), label=f"agree with the registration ({agree})"),
+            Line2D([], [], color=colormaps["viridis"](0.6), label=f"agree with the registration ({agree})"),
             Line2D([], [], color=DISAGREE_COLOUR, linestyle="--", label=f"disagree ({count - agree})"),
         ]
         fig.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
@@ -76,8 +138,9 @@ def _matches_title(count: int, drawn: int) -> str:
 
 
 class _Lines(NamedTuple):
-    """Matches to draw, the sure ones last: ends in a and in b, (L, 2) float px of the pictures; confidence (L,) float, 0 to 1;
-    agree (L,) bool, with the registration.
+    """Matches to draw, the sure ones last.
+
+    The ends in a and in b are (L, 2) float px of the images; ``confidence`` is (L,) float, 0 to 1; ``agree`` is (L,) bool.
     """
 
     start: np.ndarray
@@ -95,18 +158,18 @@ def _lines(
     max_lines: int,
     scale: float | tuple[float, float],
 ) -> _Lines:
-    """What :func:`plot_matches` draws, of arguments as it takes them."""
+    """The lines that :func:`plot_matches` draws for the same arguments."""
     source = np.flatnonzero(np.asarray(matches0) >= 0)
     agree = np.ones(len(source), dtype=bool) if inliers is None else np.asarray(inliers, dtype=bool)
     if agree.shape != source.shape:
-        raise ValueError(f"inliers is {agree.shape}, there are {len(source)} matches: give one value a match")
+        raise ValueError(f"inliers is {agree.shape}, there are {len(source)} matches: give one value per match")
     confidence = np.asarray(scores, dtype=float)[source]
     sure_first = np.argsort(-confidence, kind="stable")
     drawn = sure_first[evenly(len(source), max_lines)][::-1]
     pairs = (keypoints_a, source), (keypoints_b, np.asarray(matches0)[source])
-    # A pixel's centre is a whole number, in keypoints and in pictures.
-    ends = [(np.asarray(points, dtype=float).reshape(-1, 2)[of[drawn]] + 0.5) * scale - 0.5 for points, of in pairs]
-    return _Lines(*ends, confidence[drawn], agree[drawn])
+    # The centre of a pixel is a whole number, in keypoints and in images.
+    start, end = ((np.asarray(points, dtype=float).reshape(-1, 2)[of[drawn]] + 0.5) * scale - 0.5 for points, of in pairs)
+    return _Lines(start, end, confidence[drawn], agree[drawn])
 
 
 def match_picture(
@@ -121,10 +184,32 @@ def match_picture(
     scale: float = 1.0,
     size: tuple[int, int] = (480, 360),
 ) -> np.ndarray:
-    """Two frames side by side with their matches, as :func:`plot_matches` draws them, without words; (h', w', 3) uint8.
+    """Draw two frames side by side with their matches, as :func:`plot_matches` does, without words.
 
-    image_a, image_b: (h, w, 3) uint8 of one size. Each is shown as large as fits into ``size``, width and height in px.
-    The rest as in :func:`plot_matches`.
+    Parameters
+    ----------
+    image_a, image_b : (h, w, 3) uint8 arrays
+        RGB images of one size.
+    keypoints_a, keypoints_b : (K, 2) and (L, 2) float arrays
+        x and y, px of the keypoints.
+    matches0 : (K,) int array
+        Index into ``keypoints_b``, or -1.
+    scores : (K,) float array
+        Confidence of each match, 0 to 1.
+    inliers : (M,) bool array, optional
+        For the M matches in the order of ``keypoints_a``, whether they agree with the registration, as
+        :class:`~workbench.registration.pair.Registration` has it; those that disagree are dashed in one colour.
+    max_lines : int
+        How many matches are drawn at most, picked evenly from sure to unsure.
+    scale : float
+        Pixels of the image per pixel of the keypoints, for working copies of larger originals.
+    size : tuple of int
+        Width and height in px that each frame is fitted into.
+
+    Returns
+    -------
+    (h', w', 3) uint8 array
+        An RGB image.
     """
     zoom = min(size[0] / image_a.shape[1], size[1] / image_a.shape[0])
     frames = [_resized(image, zoom) for image in (image_a, image_b)]
@@ -137,7 +222,8 @@ def match_picture(
         start, end, colour = lines.start[k], lines.end[k] + [width + GAP, 0], (255 * colours[k]).round().tolist()
         pieces = [(start, end)] if lines.agree[k] else _dashes(start, end)
         # OpenCV takes whole numbers: sixteenths of a pixel keep the ends where they are.
-        cv2.polylines(sheet, (16 * np.array(pieces)).round().astype(np.int32), False, colour, 1, cv2.LINE_AA, shift=4)
+        dashes = [(16 * np.array(piece)).round().astype(np.int32) for piece in pieces]
+        cv2.polylines(sheet, dashes, False, colour, 1, cv2.LINE_AA, shift=4)
         for point in (start, end):
             cv2.circle(sheet, (16 * point).round().astype(int).tolist(), 2 * 16, colour, -1, cv2.LINE_AA, shift=4)
     return sheet
@@ -156,20 +242,33 @@ def _resized(image: np.ndarray, zoom: float) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
 
 
-def registered_overlay(
-    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str = "red-cyan", squares: int = 8
-) -> Figure:
-    """Two frames laid on each other, before and after ``transform``; where they agree, edges run through.
+def registered_overlay(image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str = "red-cyan") -> Figure:
+    """Overlay two frames, before and after registration; where they agree, edges continue from one to the other.
 
-    image_a, image_b: (h, w, 3) uint8 of one size. transform: (2, 3) float, takes x, y of a to b in px of these images.
-    kind: ``red-cyan`` (a in red, b in cyan, grey where both agree) or ``checkerboard`` (``squares`` along the width,
-    a and b in turn). The titles give the mean absolute difference of grey levels where both frames are, 0 to 255.
+    Parameters
+    ----------
+    image_a, image_b : (h, w, 3) uint8 arrays
+        RGB images of one size.
+    transform : (2, 3) float array
+        Takes x, y of a to b, in px of these images.
+    kind : str
+        ``red-cyan`` (a in red, b in cyan, grey where both agree) or ``checkerboard`` (a and b in turn).
+
+    Returns
+    -------
+    Figure
+        Two overlays. Their titles give the mean absolute difference of the grey levels where both frames are, 0 to 255.
+
+    Raises
+    ------
+    ValueError
+        For another ``kind``, and for images of different sizes.
     """
     if kind not in ("red-cyan", "checkerboard"):
         raise ValueError(f"kind={kind!r}: give red-cyan or checkerboard")
     overlays, titles = [], []
     for name, matrix in (("before", np.eye(2, 3)), ("after", transform)):
-        (overlay,), difference = overlay_pictures(image_a, image_b, matrix, kind, squares)
+        (overlay,), difference = overlay_pictures(image_a, image_b, matrix, kind)
         overlays.append(overlay)
         found = "no overlap" if difference is None else f"mean difference {difference:.1f} grey levels"
         titles.append(f"{name} registration: {found}")
@@ -177,14 +276,30 @@ def registered_overlay(
 
 
 def overlay_pictures(
-    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str, squares: int = 8
+    image_a: np.ndarray, image_b: np.ndarray, transform: np.ndarray, kind: str
 ) -> tuple[list[np.ndarray], float | None]:
-    """Frame a laid on frame b, and how much differs; where a does not reach, b is seen.
+    """Overlay frame a, warped onto frame b, on b; where a does not reach, b is seen.
 
-    image_a, image_b: (h, w, 3) uint8 of one size. transform: (2, 3) float, takes x, y of a to b in px of these images.
-    kind: ``red-cyan``, ``checkerboard``, see :func:`registered_overlay`, or ``blink``: two pictures to be shown in turn.
-    Returns the pictures, (h, w, 3) uint8, and the mean absolute difference of grey levels where both frames are, 0 to 255;
-    None without any overlap.
+    Parameters
+    ----------
+    image_a, image_b : (h, w, 3) uint8 arrays
+        RGB images of one size.
+    transform : (2, 3) float array
+        Takes x, y of a to b, in px of these images.
+    kind : str
+        ``red-cyan`` or ``checkerboard``, see :func:`registered_overlay`, or ``blink``: two images to be shown in turn.
+
+    Returns
+    -------
+    overlays : list of (h, w, 3) uint8 arrays
+        One image, or two for ``blink``.
+    difference : float or None
+        Mean absolute difference of the grey levels where both frames are, 0 to 255; None without any overlap.
+
+    Raises
+    ------
+    ValueError
+        For images of different sizes.
     """
     if image_a.shape != image_b.shape:
         raise ValueError(f"the images are {image_a.shape} and {image_b.shape}: give two of one size")
@@ -198,6 +313,6 @@ def overlay_pictures(
         return [np.dstack([np.where(inside, grey_a, grey_b), grey_b, grey_b])], difference
     if kind == "blink":
         return [np.where(inside[..., None], moved, image_b), image_b], difference
-    side = max(1, width // squares)
+    side = max(1, width // CHECKERBOARD_SQUARES)
     rows, columns = np.indices((height, width)) // side
     return [np.where((((rows + columns) % 2 == 0) & inside)[..., None], moved, image_b)], difference

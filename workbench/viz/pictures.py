@@ -1,8 +1,8 @@
-"""Figures made of frames: rows of pictures, film strips, galleries.
+"""Figures made of frames: film strips and galleries.
 
-The colours of scenes live here too, so that a scene looks the same in every figure. Everything is reachable through
+The colours of scenes are defined here too, so that a scene looks the same in every figure. Everything is available through
 :mod:`workbench.viz`. Images are (N, h, w, 3) uint8 RGB, arrays or working copies on disk; only the frames that are shown are
-read, and they are made small before they are drawn, because a notebook keeps its figures.
+read, and they are made small before they are drawn, because a notebook stores its figures.
 """
 
 from collections.abc import Sequence
@@ -11,81 +11,136 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
 from workbench.embedding.images import thumbnail
 
-# Okabe and Ito's colours without the pale yellow and the grey, then four of Paul Tol's; safe for colour-blind eyes.
+# Okabe and Ito's colours without the pale yellow and the grey, then four of Paul Tol's: all can be told apart by colour-blind
+# readers.
 SCENE_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#332288", "#999933", "#882255", "#44AA99",
 )  # fmt: skip
 SCENE_MARKERS = ("o", "s", "^", "D", "v", "<", "h")  # 7 beside 10 colours: the first 70 scenes all look different
 OUTLIER_COLOUR = "#767676"
 
-WIDTH = 1000  # px, a figure of 10 inches at 100 dpi
-GAP = 6  # px between thumbnails
+SHEET_WIDTH = 1000  # px, a figure of 10 inches at 100 dpi
+GAP = 6  # px between thumbnails, and between two frames side by side
 LABEL_HEIGHT, HEADING_HEIGHT = 18, 24  # px
-THUMBNAIL = (118, 110)  # largest width and height of a thumbnail, px
+MIN_COLUMNS = 8  # a shorter sheet has thumbnails of the same size
+MIN_THUMBNAIL_WIDTH = 48  # px
+MAX_THUMBNAIL_SIZE = (118, 110)  # width and height, px
 SHEET_AREA = 220_000  # px, all thumbnails of a sheet together, about half a megabyte as PNG
 
 
 def scene_colour(scene: int) -> str:
-    """Hex colour of a scene (0, 1, ...), grey for outliers (-1); the same in every figure."""
+    """Colour of a scene, the same in every figure.
+
+    Parameters
+    ----------
+    scene : int
+        Number of the scene, -1 for outliers.
+
+    Returns
+    -------
+    str
+        Hexadecimal colour such as ``#0072B2``; grey for outliers.
+    """
     return OUTLIER_COLOUR if scene < 0 else SCENE_COLOURS[int(scene) % len(SCENE_COLOURS)]
 
 
 def scene_marker(scene: int) -> str:
-    """Marker of a scene in scatter plots, a cross for outliers (-1)."""
+    """Marker of a scene in scatter plots.
+
+    Parameters
+    ----------
+    scene : int
+        Number of the scene, -1 for outliers.
+
+    Returns
+    -------
+    str
+        A marker of matplotlib; a cross for outliers.
+    """
     return "x" if scene < 0 else SCENE_MARKERS[int(scene) % len(SCENE_MARKERS)]
 
 
 def scene_name(scene: int) -> str:
-    """``scene 3``, or ``outliers`` for -1."""
+    """Name of a scene.
+
+    Parameters
+    ----------
+    scene : int
+        Number of the scene, -1 for outliers.
+
+    Returns
+    -------
+    str
+        ``scene 3``, or ``outliers``.
+    """
     return "outliers" if scene < 0 else f"scene {int(scene)}"
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """``ax``, or that of a new figure of ``size`` inches."""
+    """Use the given axes, or make new ones.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        Axes to draw into.
+    size : tuple of float
+        Width and height of a new figure, inches.
+
+    Returns
+    -------
+    Axes
+        ``ax``, or the axes of a new figure.
+    """
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
 
 
-def evenly(count: int, most: int) -> np.ndarray:
-    """At most ``most`` of the numbers 0 to ``count`` - 1, evenly spaced, first and last included; (M,) int."""
-    return np.unique(np.linspace(0, count - 1, max(0, min(count, most))).round().astype(int))
+def figure_of(ax: Axes) -> Figure:
+    """Find the figure that axes belong to.
 
+    Parameters
+    ----------
+    ax : Axes
+        Axes of a figure or of a part of one.
 
-def plot_images(images: Sequence[np.ndarray], titles: Sequence[str] = ()) -> Figure:
-    """A row of pictures, each (h, w, 3) uint8 of any size, with a title above each.
-
-    The axes are in pixels of the pictures that were given, whatever is drawn:
-    :func:`workbench.viz.pairs.plot_matches` relies on it.
+    Returns
+    -------
+    Figure
+        The whole figure.
     """
-    if not len(images):
-        raise ValueError("no images to plot: give at least one")
-    shapes = [image.shape[:2] for image in images]
-    ratios = [width / height for height, width in shapes]
-    across = min(10.0, 5.0 * len(images))
-    down = min(across / sum(ratios), 6.0)
-    fig, axes = plt.subplots(
-        1, len(images), figsize=(across, down + 0.4), width_ratios=ratios, squeeze=False, layout="constrained"
-    )
-    for number, (ax, image, (height, width)) in enumerate(zip(axes[0], images, shapes, strict=True)):
-        small = thumbnail(image, round(WIDTH / len(images)), 600)
-        ax.imshow(small, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-        ax.set_axis_off()
-        if number < len(titles):
-            ax.set_title(titles[number], fontsize=10)
-    return fig
+    figure = ax.figure
+    return figure.figure if isinstance(figure, SubFigure) else figure
+
+
+def evenly(count: int, max_count: int) -> np.ndarray:
+    """Choose numbers from 0 to ``count`` - 1, evenly spaced, the first and the last one included.
+
+    Parameters
+    ----------
+    count : int
+        How many numbers there are to choose from.
+    max_count : int
+        How many are chosen at most.
+
+    Returns
+    -------
+    (M,) int array
+        The chosen numbers, sorted ascending.
+    """
+    return np.unique(np.linspace(0, count - 1, max(0, min(count, max_count))).round().astype(int))
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """Frames side by side under a heading; ``positions`` (M,) int index the images, ``scenes`` (M,) int colour them."""
+    """Frames side by side under a heading: (M,) int positions in the images, and (M,) int scenes, which colour the borders."""
 
     heading: str
     positions: np.ndarray
-    scenes: np.ndarray
+    scenes: np.ndarray | None
     colour: str = "black"
 
 
@@ -98,15 +153,34 @@ def film_strip(
     columns: int = 12,
     ax: Axes | None = None,
 ) -> Figure:
-    """Contact sheet of at most ``count`` frames, evenly sampled from a sequence; position of each under it (``#12``).
+    """Draw a contact sheet of frames that are evenly sampled from a sequence, with the position of each under it (``#12``).
 
-    images: (N, h, w, 3) uint8. indices: (M,) int, the sequence to show, default all in input order. labels: (N,) int
-    scene of every frame (-1 outlier), which colours the borders.
+    Parameters
+    ----------
+    images : sequence of (h, w, 3) uint8 arrays
+        The N RGB images.
+    indices : (M,) int array, optional
+        Positions of the sequence to show. Default: all in input order.
+    labels : (N,) int array, optional
+        Scene of every frame, -1 for outliers, which colours the borders. Default: thin grey borders.
+    count : int
+        How many frames are shown at most.
+    title : str
+        Title, to which the number of frames is added. Default: ``Frames``.
+    columns : int
+        Frames in a row at most.
+    ax : Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    Figure
+        The figure that was drawn into.
     """
     indices = np.arange(len(images)) if indices is None else np.asarray(indices, dtype=int)
     shown = indices[evenly(len(indices), count)]
     strip = _Strip("", shown, _scenes_of(labels, shown))
-    return _draw([strip], images, f"{title or 'Frames'} ({_of(len(shown), len(indices))})", columns, ax)
+    return _draw_strips([strip], images, f"{title or 'Frames'} ({_of(len(shown), len(indices))})", columns, ax)
 
 
 def strips_before_after(
@@ -118,15 +192,33 @@ def strips_before_after(
     max_scenes: int = 6,
     title: str = "Shuffled input and restored scenes",
 ) -> Figure:
-    """A film strip of the input above one of every scene in its restored order, outliers last.
+    """Draw a film strip of the input above one of every scene in its restored order, outliers last.
 
-    images: (N, h, w, 3) uint8. before: (N,) int positions in input order, or none. after: for scene 0, 1, ... the (M,) int
-    positions of its frames in restored order. outliers: (O,) int positions. count: frames shown of each, all of them
-    evenly sampled. Scenes beyond ``max_scenes`` are counted in the title.
+    Parameters
+    ----------
+    images : sequence of (h, w, 3) uint8 arrays
+        The N RGB images.
+    before : (N,) int array
+        Positions in input order; empty for no strip of the input.
+    after : sequence of (M,) int arrays
+        For scene 0, 1, ... the positions of its frames in restored order.
+    outliers : (O,) int array
+        Positions of the outliers.
+    count : int
+        How many frames of each strip are shown at most, evenly sampled.
+    max_scenes : int
+        How many scenes are shown at most; the others are counted in the title.
+    title : str
+        Title of the sheet.
+
+    Returns
+    -------
+    Figure
+        A new figure.
     """
     scene_of = {int(p): scene for scene, positions in enumerate(after) for p in positions}
     before = np.asarray(before, dtype=int)
-    rows = [("input", before, None)] if len(before) else []
+    rows: list[tuple[str, Sequence[int] | np.ndarray, int | None]] = [("input", before, None)] if len(before) else []
     rows += [(scene_name(scene), positions, scene) for scene, positions in enumerate(after[:max_scenes])]
     rows += [("outliers", outliers, -1)] if len(outliers) else []
     strips = []
@@ -136,16 +228,31 @@ def strips_before_after(
         scenes = np.array([scene_of.get(int(p), -1) for p in shown], dtype=int)
         colour = "black" if scene is None else scene_colour(scene)
         strips.append(_Strip(f"{name} ({_of(len(shown), len(positions))})", shown, scenes, colour))
-    return _draw(strips, images, title + _more(len(after) - max_scenes), count, None)
+    return _draw_strips(strips, images, title + _more(len(after) - max_scenes), count, None)
 
 
 def cluster_gallery(
     images: Sequence[np.ndarray], labels: np.ndarray, per_scene: int = 8, max_rows: int = 8, title: str = "Scenes and outliers"
 ) -> Figure:
-    """A row of pictures for every scene and one for the outliers, evenly sampled in input order.
+    """Draw a row of frames for every scene and one for the outliers, evenly sampled in input order.
 
-    images: (N, h, w, 3) uint8. labels: (N,) int, -1 outlier. Of more scenes than ``max_rows`` only so many are shown,
-    the largest first, and the title says how many more there are.
+    Parameters
+    ----------
+    images : sequence of (h, w, 3) uint8 arrays
+        The N RGB images.
+    labels : (N,) int array
+        Scene of every frame, -1 for outliers.
+    per_scene : int
+        How many frames of each scene are shown at most.
+    max_rows : int
+        How many scenes are shown at most, the largest first; the others are counted in the title.
+    title : str
+        Title of the sheet.
+
+    Returns
+    -------
+    Figure
+        A new figure.
     """
     labels = np.asarray(labels)
     scenes, sizes = np.unique(labels[labels >= 0], return_counts=True)
@@ -156,7 +263,7 @@ def cluster_gallery(
         shown = positions[evenly(len(positions), per_scene)]
         heading = f"{scene_name(scene)} ({_of(len(shown), len(positions))})"
         strips.append(_Strip(heading, shown, np.full(len(shown), scene), scene_colour(scene)))
-    return _draw(strips, images, title + _more(len(scenes) - max_rows), max(per_scene, 10), None)
+    return _draw_strips(strips, images, title + _more(len(scenes) - max_rows), max(per_scene, 10), None)
 
 
 def _of(shown: int, count: int) -> str:
@@ -172,21 +279,25 @@ def _scenes_of(labels: np.ndarray | None, positions: np.ndarray) -> np.ndarray |
     return None if labels is None else np.asarray(labels)[positions]
 
 
-def _draw(strips: Sequence[_Strip], images: Sequence[np.ndarray], title: str, columns: int, ax: Axes | None) -> Figure:
-    """All strips on one sheet ``WIDTH`` px wide: one picture for matplotlib, whatever the number of thumbnails."""
+def _draw_strips(strips: Sequence[_Strip], images: Sequence[np.ndarray], title: str, columns: int, ax: Axes | None) -> Figure:
+    """All strips on one sheet ``SHEET_WIDTH`` px wide: one image for matplotlib, whatever the number of thumbnails."""
     widest = max((len(strip.positions) for strip in strips), default=0)
-    columns = max(8, min(columns, widest))
+    columns = max(MIN_COLUMNS, min(columns, widest))
     count = sum(len(strip.positions) for strip in strips)
-    cell = min(THUMBNAIL[0], WIDTH // columns - GAP, max(48, int((SHEET_AREA / max(count, 1) * 16 / 9) ** 0.5)))
-    thumbnails = [[thumbnail(images[p], cell, THUMBNAIL[1]) for p in strip.positions] for strip in strips]
+    cell = min(
+        MAX_THUMBNAIL_SIZE[0],
+        SHEET_WIDTH // columns - GAP,
+        max(MIN_THUMBNAIL_WIDTH, int((SHEET_AREA / max(count, 1) * 16 / 9) ** 0.5)),
+    )
+    thumbnails = [[thumbnail(images[p], cell, MAX_THUMBNAIL_SIZE[1]) for p in strip.positions] for strip in strips]
     tallest = max((small.shape[0] for row in thumbnails for small in row), default=0)
     line = tallest + LABEL_HEIGHT + GAP
     lines = [-(-len(strip.positions) // columns) for strip in strips]
     heights = [n * line + HEADING_HEIGHT * bool(strip.heading) for n, strip in zip(lines, strips, strict=True)]
     height = max(sum(heights), 40)
     if ax is None:
-        _, ax = plt.subplots(figsize=(WIDTH / 100, height / 100 + 0.4), layout="constrained")
-    sheet = np.full((height, WIDTH, 3), 255, np.uint8)
+        _, ax = plt.subplots(figsize=(SHEET_WIDTH / 100, height / 100 + 0.4), layout="constrained")
+    sheet = np.full((height, SHEET_WIDTH, 3), 255, np.uint8)
     ax.set_axis_off()
     ax.set_title(title, fontsize=11, loc="left")
     if not widest:
@@ -200,11 +311,11 @@ def _draw(strips: Sequence[_Strip], images: Sequence[np.ndarray], title: str, co
         for k, (position, small) in enumerate(zip(strip.positions, row, strict=True)):
             y, x = start + k // columns * line + 2, k % columns * (cell + GAP) + 2
             h, w = small.shape[:2]
-            sheet[y : y + h, x : x + w] = small[:, : WIDTH - x]
+            sheet[y : y + h, x : x + w] = small[:, : SHEET_WIDTH - x]
             colour = OUTLIER_COLOUR if strip.scenes is None else scene_colour(strip.scenes[k])
             border = 0.8 if strip.scenes is None else 2.5
             ax.add_patch(Rectangle((x - 0.5, y - 0.5), w, h, fill=False, edgecolor=colour, linewidth=border))
             ax.text(x + w / 2, y + h + 4, f"#{position}", fontsize=7.5, ha="center", va="top")
         top += block
     ax.imshow(sheet)
-    return ax.figure
+    return figure_of(ax)

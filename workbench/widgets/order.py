@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.embedding.images import thumbnail
 from workbench.errors import UsageError, WorkbenchError
-from workbench.ordering.confidence import WEAK, weak_links
+from workbench.ordering.confidence import WEAK_CONFIDENCE, weak_links
 from workbench.pipeline.editing import computed, edit_order, flip, undo, write_again
 from workbench.pipeline.edits import Edit, describe, frame_lists, link_confidences
 from workbench.run import Run
@@ -172,7 +172,7 @@ class _Editor:
         weak = int((self.weak["scene"] == scene).sum())
         by_hand = sum(tuple(sorted(link)) not in self.computed for link in pairwise(frames))
         self.links.value = (
-            f"{len(frames)} frames; <span style='color:{RED}'>{weak} weak links</span> (confidence below {WEAK}), "
+            f"{len(frames)} frames; <span style='color:{RED}'>{weak} weak links</span> (confidence below {WEAK_CONFIDENCE}), "
             f"<span style='color:{BLUE}'>{by_hand} made by hand</span>. Under a frame: its place · #its position in the input."
         )
 
@@ -184,7 +184,7 @@ class _Editor:
         if link not in self.computed:
             return f"<div class='wb-mark' style='color:{BLUE}'>hand</div>"
         sure = self.sure[link]
-        return f"<div class='wb-mark' style='color:{RED}'>{sure:.2f}</div>" if sure < WEAK else ""
+        return f"<div class='wb-mark' style='color:{RED}'>{sure:.2f}</div>" if sure < WEAK_CONFIDENCE else ""
 
     def _list_edits(self) -> None:
         edits, left_out = self.run.edits("order"), self.run.info("order").get("edits_left_out", [])
