@@ -254,7 +254,7 @@ def test_too_few_photographs_are_an_error(folders, tmp_path) -> None:
 
 
 def test_configurations_are_valid_and_hold_out_the_same_clips() -> None:
-    """All networks are trained on the same data and with the same settings but size, steps, warm-up, precision and frame gap."""
+    """All networks are trained on the same data and the same settings but size, steps, warm-up, precision, frame gap."""
     configs = [read_config(path, Config) for path in BACKBONES]
     assert len(configs) == 3
     own = {"architecture": "", "training_size": 0, "size": 0, "typical_eps": 0.0, "steps": 0, "precision": "float32"}
