@@ -49,7 +49,7 @@ class Result:
         return value
 
     def positions(self) -> np.ndarray:
-        """Positions of the kept frames in the order of the restored video, scene by scene."""
+        """The positions of the kept frames in the order of the restored video, scene by scene."""
         kept = np.flatnonzero(self.labels >= 0)
         return kept[np.lexsort((self.places[kept], self.labels[kept]))]
 

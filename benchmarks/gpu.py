@@ -37,7 +37,7 @@ def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 
 def windows(count: int) -> np.ndarray:
-    """Frames as large as working copies, (count, 225, 400, 3) uint8 RGB, from a window that moves by 1 px."""
+    """Make frames as large as working copies, (count, 225, 400, 3) uint8 RGB, from a window that moves by 1 px."""
     picture = cv2.resize(load_sample_images().images[0], (400 + count, 300))
     return np.stack([picture[:225, place : place + 400] for place in range(count)])
 

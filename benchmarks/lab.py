@@ -51,7 +51,7 @@ def milliseconds(work: Callable[[int], object], repeats: int) -> float:
 
 
 def matching_alone(run: Run, pairs: np.ndarray, features: FeatureParameters, matching: MatchParameters) -> float:
-    """Milliseconds to match a pair with the matcher of the run and with FLANN, keypoints being in memory."""
+    """The milliseconds to match a pair with the matcher of the run and with FLANN, keypoints being in memory."""
     matcher = pairview.PairMatcher(run)
     both = [matcher.matcher(each) for each in (matching, MatchParameters(matcher="sift-flann"))]
     frames = [[[matcher.features(frame, features)] for frame in pair] for pair in pairs.tolist()]
@@ -61,7 +61,7 @@ def matching_alone(run: Run, pairs: np.ndarray, features: FeatureParameters, mat
 
 
 def pair_times(run: Run, repeats: int) -> dict[str, float]:
-    """Milliseconds of every change in the match inspector, by name; the first entry is matching alone."""
+    """The milliseconds of every change in the match inspector, by name; the first entry is matching alone."""
     stages = run.record["stages"]
     features = FeatureParameters(**stages["features"]["parameters"])
     matching = MatchParameters(**stages["match"]["parameters"])
@@ -104,7 +104,7 @@ class LongRun:
 
 
 def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
-    """Milliseconds of DBSCAN alone, and of moving eps until counts, map, curve, table and gallery are updated."""
+    """The milliseconds of DBSCAN alone, and of moving eps until counts, map, curve, table and gallery are updated."""
     clip = LongRun(run, frames)
     distances = cosine_distances(clip.vectors)
     eps = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0]) * run.info("cluster")["suggested_eps"]

@@ -47,7 +47,7 @@ def checkerboard(rng: np.random.Generator) -> np.ndarray:
 
 
 def rings(rng: np.random.Generator) -> np.ndarray:
-    """Interfering rings around two centres."""
+    """A pattern of interfering rings around two centres."""
     one, two = np.hypot(X - 110, Y - 90), np.hypot(X - 230, Y - 160)
     return coloured(0.5 + 0.25 * (np.sin(one / 4) + np.sin(two / 5)), "PuOr")
 
@@ -63,7 +63,7 @@ def cells(rng: np.random.Generator) -> np.ndarray:
 
 
 def clouds(rng: np.random.Generator) -> np.ndarray:
-    """Clouds of six octaves of noise."""
+    """A sky of clouds from six octaves of noise."""
     octaves = sum(smooth_noise(rng, (HEIGHT, WIDTH), 64 / 2**k, 64 / 2**k) / 2**k for k in range(6)) / 2
     return coloured(octaves * 1.6 - 0.35, "magma")
 
@@ -92,7 +92,7 @@ def mandelbrot(rng: np.random.Generator) -> np.ndarray:
 
 
 def written_page(rng: np.random.Generator) -> np.ndarray:
-    """Lines of invented letters, drawn as curves because fonts differ between versions of OpenCV."""
+    """A page of invented letters, drawn as curves because fonts differ between versions of OpenCV."""
     picture = canvas(250, 249, 244)
     letters = rng.uniform((0, -8), (6, 0), (20, 4, 2))
     for y in range(20, HEIGHT, 17):
@@ -138,7 +138,7 @@ def bricks(rng: np.random.Generator) -> np.ndarray:
 
 
 def sunset_ridges(rng: np.random.Generator) -> np.ndarray:
-    """Mountain ridges before a setting sun."""
+    """A view of mountain ridges before a setting sun."""
     picture = coloured(0.95 - Y / HEIGHT * 0.55, "plasma")
     cv2.circle(picture, (225, 95), 24, (255, 244, 190), -1, cv2.LINE_AA)
     for k in range(5):
