@@ -1,9 +1,9 @@
-"""Accuracy, time and memory of the workbench on a folder of cases, beside two earlier methods, in one table.
+"""Measure accuracy, time and memory of the workbench and of two baselines on a folder of cases, in one table.
 
     python benchmarks/cases.py FOLDER [--only NAME ...] [--out table.csv]
 
-A case is ``NAME.mp4`` with ``NAME.truth.csv`` beside it. Every method gets every case in a process of its own; this one
-imports nothing heavy, because on Linux the peak memory of a child starts at that of its parent.
+A case is ``NAME.mp4`` with ``NAME.truth.csv`` beside it. Every method restores every case in a process of its own. The parent
+process imports nothing heavy, because on Linux the peak memory of a child starts at that of its parent.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from tqdm import tqdm
 
 from workbench.errors import RunError, UsageError, WorkbenchError
 
-METHODS = ("workbench", "sift-flann", "raw pixels", "first design")
+METHODS = ("workbench", "sift-flann", "raw pixels", "greedy baseline")
 SCORES = ("outlier_f1", "scene_f1", "tau", "adjacent", "coverage", "pairs_per_frame")
 STEPS = ("video", "embed", "cluster", "features", "match", "register", "distances", "order", "align", "write")
-# Figure: heading and format in the printed table.
+# Heading and format of every figure in the printed table.
 FIGURES = {
     "outlier_f1": ("outlier F1", ".3f"),
     "scene_f1": ("scene F1", ".3f"),
@@ -42,11 +42,17 @@ FIGURES = {
 }
 COLUMNS = ("case", "method", "frames", *FIGURES, *(f"seconds_{step}" for step in STEPS), "error")
 
-Row = dict[str, Any]  # one case by one method, keys of COLUMNS
+Row = dict[str, Any]  # one case restored by one method; keys are those of COLUMNS
 
 
 def find_cases(folder: Path, only: Sequence[str] = ()) -> list[Path]:
-    """The videos of ``folder`` with a truth, by name. Raises :class:`UsageError` when there is none, or not all of ``only``."""
+    """List the videos of a folder that have a truth file, sorted by name; with ``only``, those with these names.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        There is none, or a name in ``only`` does not exist.
+    """
     cases = {video.stem: video for video in sorted(folder.glob("*.mp4")) if truth_of(video).is_file()}
     if not cases:
         raise UsageError(f"{folder} holds no case: give a folder with NAME.mp4 and NAME.truth.csv beside it")
@@ -57,18 +63,28 @@ def find_cases(folder: Path, only: Sequence[str] = ()) -> list[Path]:
 
 
 def truth_of(video: Path) -> Path:
-    """``NAME.truth.csv`` beside ``NAME.mp4``."""
+    """The path of ``NAME.truth.csv`` beside ``NAME.mp4``."""
     return video.with_name(f"{video.stem}.truth.csv")
 
 
 def measure(method: str, video: Path) -> Row:
-    """Restore one case by one method and score it; meant to be the only work of its process.
+    """Restore one case by one method and score it; run it in a process of its own.
 
-    ``seconds``: from the file to the written video, without the start of Python and its imports; ``cpu_seconds``, of all
-    cores together, depend less on what else the machine does. ``peak_mb``: the largest resident memory until then, with
-    Python and libraries. A case that fails gets no points.
+    Parameters
+    ----------
+    method : str
+        One of :data:`METHODS`.
+    video : Path
+        The case.
+
+    Returns
+    -------
+    dict
+        The row. ``seconds``: from the video file to the written video, without the start of Python and its imports;
+        ``cpu_seconds``: CPU time of all cores together, which depends less on the load of the machine; ``peak_mb``: maximum
+        resident memory of the process, MB, with Python and libraries. A case that fails has zeros and the error.
     """
-    from methods import restore, scores  # heavy: not before, and not on the clock
+    from methods import restore, scores  # imported here because it is heavy, and before the clock starts
 
     from workbench.evaluation.files import read_truth
 
@@ -97,23 +113,41 @@ def measure(method: str, video: Path) -> Row:
 
 
 def failed(method: str, video: Path, frames: int, seconds: float, reason: str) -> Row:
-    """The row of a case that could not be restored: no points, and the reason."""
+    """The row of a case that could not be restored: zeros, and the reason."""
     figures = dict.fromkeys(FIGURES, 0.0) | {"seconds": seconds, "seconds_per_frame": seconds / max(1, frames)}
     return {"case": video.stem, "method": method, "frames": frames, **figures, "error": reason}
 
 
 def measure_alone(method: str, video: Path) -> Row:
-    """:func:`measure` in a fresh process, so that memory and caches of one measurement are not those of another."""
+    """Call :func:`measure` in a fresh process, so that measurements do not share memory and caches."""
     start = time.perf_counter()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(measure, method, video).result()
         except BrokenProcessPool:
-            return failed(method, video, 0, time.perf_counter() - start, "killed, most likely for want of memory")
+            return failed(method, video, 0, time.perf_counter() - start, "killed, most likely because memory ran out")
 
 
 def run_cases(videos: Sequence[Path], out: Path | None = None) -> list[Row]:
-    """One row for every case and method. ``out``: a CSV file that grows row by row. Raises :class:`RunError` if it cannot."""
+    """Measure every case by every method, each in a process of its own.
+
+    Parameters
+    ----------
+    videos : sequence of Path
+        The cases.
+    out : Path or None
+        CSV file that gets every row as soon as it is measured.
+
+    Returns
+    -------
+    list of dict
+        The rows, case by case.
+
+    Raises
+    ------
+    ~workbench.errors.RunError
+        ``out`` cannot be written.
+    """
     rows = []
     jobs = [(method, video) for video in videos for method in METHODS]
     try:
@@ -138,7 +172,7 @@ def run_cases(videos: Sequence[Path], out: Path | None = None) -> list[Row]:
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """For every method the mean of every figure over its cases, each case counting the same."""
+    """Average every figure of every method over its cases, with equal weights."""
     found = []
     for method in METHODS:
         own = [row for row in rows if row["method"] == method]
@@ -149,23 +183,23 @@ def means(rows: Sequence[Row]) -> list[Row]:
 
 
 def ratios(rows: Sequence[Row]) -> list[str]:
-    """What the workbench takes beside each other method, over the cases both restored: of all seconds, and case by case."""
-    known = {(row["method"], row["case"]): row for row in rows if not row["error"]}
+    """Compare the times of the workbench with those of every other method, over the cases that both restored; one line each."""
+    restored = {(row["method"], row["case"]): row for row in rows if not row["error"]}
     lines = []
     for method in METHODS[1:]:
-        cases = [case for name, case in known if name == method and (METHODS[0], case) in known]
+        cases = [case for name, case in restored if name == method and (METHODS[0], case) in restored]
         for figure in ("seconds", "cpu_seconds") if cases else ():
-            ours, theirs = ([known[name, case][figure] for case in cases] for name in (METHODS[0], method))
+            ours, theirs = ([restored[name, case][figure] for case in cases] for name in (METHODS[0], method))
             each = [mine / other for mine, other in zip(ours, theirs, strict=True)]
             lines.append(
                 f"{FIGURES[figure][0]}, {METHODS[0]} / {method}: {sum(ours) / sum(theirs):.2f} over all cases, "
-                f"{min(each):.2f} to {max(each):.2f} a case"
+                f"{min(each):.2f} to {max(each):.2f} per case"
             )
     return lines
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text, columns aligned; the seconds of the steps stand in one column."""
+    """Format the rows as text with aligned columns; the seconds of the steps are in one column."""
     lines = [["case", "method", "frames", *(heading for heading, _ in FIGURES.values()), "seconds of each step"]]
     for row in rows:
         steps = " ".join(f"{step} {row[f'seconds_{step}']:.1f}" for step in STEPS if f"seconds_{step}" in row)
@@ -182,10 +216,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status: 1 when a case could not be restored or the folder has none."""
-    parser = argparse.ArgumentParser(description="Workbench, raw pixels and first design on a folder of cases, in one table.")
+    """Measure and print; return the exit status: 1 when a case could not be restored, 2 when the folder has none."""
+    parser = argparse.ArgumentParser(description="Measure the workbench and its baselines on a folder of cases, in one table.")
     parser.add_argument("folder", type=Path, help="folder with NAME.mp4 and NAME.truth.csv")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these cases only")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="measure these cases only")
     parser.add_argument("--out", type=Path, help="CSV file for the rows, with all digits")
     chosen = parser.parse_args(arguments)
     try:

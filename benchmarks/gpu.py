@@ -1,9 +1,9 @@
-"""The networks on a GPU beside the processor, in one run: how many times faster, and how far apart the results are.
+"""Compare the networks on a GPU with the CPU, in one run: how many times faster, and how much the results differ.
 
     python benchmarks/gpu.py [--count 64] [--repeats 5]
 
-Embeddings of working copies, and SuperGlue on pairs of frames, by the bundled models. Without a GPU it says so, and measures
-nothing.
+It measures embeddings of working copies and SuperGlue on pairs of frames, with the bundled models. Without a GPU it reports
+that, and measures nothing.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from workbench.parameters import EmbedParameters, MatchParameters
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median time of ``work``, which was done once before, and its result."""
+    """Median time of ``work`` in seconds, after one call to warm up, and its result."""
     work()
     times = []
     for _ in range(repeats):
@@ -37,40 +37,40 @@ def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 
 def windows(count: int) -> np.ndarray:
-    """(count, 225, 400, 3) uint8 RGB, the size of working copies: a window that moves 1 px a frame over a photograph."""
+    """Make frames as large as working copies, (count, 225, 400, 3) uint8 RGB, from a window that moves by 1 px."""
     picture = cv2.resize(load_sample_images().images[0], (400 + count, 300))
     return np.stack([picture[:225, place : place + 400] for place in range(count)])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each kind of network."""
+    """Print one line per kind of network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=64, help="frames, and pairs; at most 80, all that the photograph gives")
+    parser.add_argument("--count", type=int, default=64, help="number of frames and of pairs, 1 to 80")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--device", help="what is held against the processor, by PyTorch's name; default the GPU")
+    parser.add_argument("--device", help="PyTorch device that is compared with the CPU; default the GPU")
     chosen = parser.parse_args(arguments)
     if not 1 <= chosen.count <= 80:
         parser.error("--count must be 1 to 80")
     device = chosen.device or network_device()
     if not chosen.device and device == "cpu":
-        print("no GPU here that PyTorch can use: nothing to compare")
+        print("no GPU that PyTorch can use: nothing to compare")
         return
 
-    def tell(name: str, unit: str, cpu: float, other: float, about: str) -> None:
+    def report(name: str, unit: str, cpu: float, other: float, about: str) -> None:
         before, after = (1e3 * value / chosen.count for value in (cpu, other))
-        print(f"{name}: {before:.2f} ms a {unit} on the processor, {after:.2f} on {device}: {cpu / other:.2f} times; {about}")
+        print(f"{name}: {before:.2f} ms per {unit} on the CPU, {after:.2f} on {device}: {cpu / other:.2f} times; {about}")
 
     images, backbone = windows(chosen.count), load_backbone(EmbedParameters().backbone)
     work = [partial(network_embeddings, images, backbone, 32, False, where) for where in ("cpu", device)]
     (cpu, on_cpu), (other, on_other) = (seconds(embed, chosen.repeats) for embed in work)
     apart = float((1 - (on_cpu * on_other).sum(axis=1)).max())
-    tell("embedding", "frame", cpu, other, f"cosine distance of the same frame at most {apart:.1e}")
+    report("embedding", "frame", cpu, other, f"cosine distance of the same frame at most {apart:.1e}")
     frames, parameters = photograph_frames(chosen.count + 1, 256), MatchParameters(matcher="superglue")
     work = [partial(SuperGlue(parameters, where).match, frames[:-1], frames[1:]) for where in ("cpu", device)]
     (cpu, on_cpu), (other, on_other) = (seconds(match, chosen.repeats) for match in work)
     differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(on_cpu, on_other, strict=True))
     matches = sum(int((a[0] >= 0).sum()) for a in on_cpu)
-    tell("SuperGlue", "pair", cpu, other, f"{differ} of {matches} matches differ")
+    report("SuperGlue", "pair", cpu, other, f"{differ} of {matches} matches differ")
 
 
 if __name__ == "__main__":

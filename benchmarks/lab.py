@@ -1,10 +1,10 @@
-"""How fast the controls of the notebooks answer: kernel time from a change to all that is shown anew.
+"""Measure how fast the controls of the notebooks respond: kernel time from a change until everything shown is updated.
 
     python benchmarks/lab.py RUN [--repeats 15]
 
-RUN is a finished run directory; it is only read. Times of a busy machine vary, so each is also given as a ratio: of the match
-inspector to the matching of the same pairs by both matchers alone, their features in memory; of the scene tuner, at 5,000
-frames, to DBSCAN alone. Medians; as many threads as PyTorch takes (``OMP_NUM_THREADS``).
+RUN is a finished run directory; it is only read. Times vary on a busy machine, so each is also given as a ratio: for the match
+inspector, to matching the same pairs by both matchers with features in memory; for the scene tuner, at 5,000 frames, to DBSCAN
+alone. Times are medians, with as many threads as PyTorch uses (``OMP_NUM_THREADS``).
 """
 
 import argparse
@@ -26,11 +26,11 @@ from workbench.scenes import dbscan
 from workbench.scenes import eps as eps_module
 from workbench.widgets.scenes import SceneTuner
 
-FRAMES = 5000
+TUNER_FRAMES = 5000  # that the scene tuner is measured with
 
 
-def part(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
-    """The control inside ``widget`` that has the class ``wb-NAME``."""
+def control(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
+    """Find the control inside ``widget`` that has the CSS class ``wb-NAME``."""
 
     def inside(outer: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
         yield outer
@@ -41,7 +41,7 @@ def part(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
 
 
 def milliseconds(work: Callable[[int], object], repeats: int) -> float:
-    """Median time of ``work(0)``, ``work(1)``, ..."""
+    """Median time of ``work(0)``, ``work(1)``, ... in milliseconds."""
     times = []
     for number in range(repeats):
         start = time.perf_counter()
@@ -51,22 +51,22 @@ def milliseconds(work: Callable[[int], object], repeats: int) -> float:
 
 
 def matching_alone(run: Run, pairs: np.ndarray, features: FeatureParameters, matching: MatchParameters) -> float:
-    """Milliseconds a pair takes in the run's matcher and in FLANN, without reading or finding its keypoints."""
+    """The milliseconds to match a pair with the matcher of the run and with FLANN, keypoints being in memory."""
     matcher = pairview.PairMatcher(run)
     both = [matcher.matcher(each) for each in (matching, MatchParameters(matcher="sift-flann"))]
     frames = [[[matcher.features(frame, features)] for frame in pair] for pair in pairs.tolist()]
-    for each in both:  # once before the clock runs
+    for each in both:  # one call to warm up before the clock starts
         each.match(*frames[0])
     return milliseconds(lambda k: [each.match(*frames[k]) for each in both], len(pairs))
 
 
 def pair_times(run: Run, repeats: int) -> dict[str, float]:
-    """Milliseconds of every change in the match inspector; the first is that of the matching alone."""
+    """The milliseconds of every change in the match inspector, by name; the first entry is matching alone."""
     stages = run.record["stages"]
     features = FeatureParameters(**stages["features"]["parameters"])
     matching = MatchParameters(**stages["match"]["parameters"])
     inspector = widgets.match_inspector(run, features, matching)
-    place, threshold, most = (part(inspector, name) for name in ("place", "match-threshold", "max-keypoints"))
+    place, threshold, most = (control(inspector, name) for name in ("place", "match-threshold", "max-keypoints"))
     places = np.linspace(0, place.max, 2 * repeats + 2).astype(int).tolist()
 
     def move(slider: ipywidgets.Widget, values: list[float]) -> Callable[[int], None]:
@@ -74,7 +74,7 @@ def pair_times(run: Run, repeats: int) -> dict[str, float]:
 
     own, others = places[1::2], places[::2]
     found = {"matching alone": matching_alone(run, pairview.ranked_pairs(run)[own[:repeats]], features, matching)}
-    found["a new pair, as the run has it"] = milliseconds(move(place, own), repeats)
+    found["a new pair, with the settings of the run"] = milliseconds(move(place, own), repeats)
     threshold.value = 0.01  # loads the weights
     found["match threshold moved"] = milliseconds(move(threshold, [0.02 * (k + 1) for k in range(repeats)]), repeats)
     found["a new pair, matched with other thresholds"] = milliseconds(move(place, others), repeats)
@@ -83,8 +83,8 @@ def pair_times(run: Run, repeats: int) -> dict[str, float]:
     return found
 
 
-class Long:
-    """As much of a run as the scene tuner reads: the frames of a run again and again, every time with a little noise."""
+class LongRun:
+    """A stand-in for a long run that has what the scene tuner reads: frames of a run repeated, vectors with some noise."""
 
     def __init__(self, run: Run, frames: int) -> None:
         rng = np.random.default_rng(0)
@@ -95,17 +95,17 @@ class Long:
         self._points = rng.normal(size=(frames, 2)).astype(np.float32)
 
     def images(self) -> np.ndarray:
-        """(N, h, w, 3) uint8."""
+        """Working copies of the frames, (N, h, w, 3) uint8 RGB."""
         return self._images[self._frame]
 
     def map_points(self) -> np.ndarray:
-        """(N, 2) float32; where the points lie makes no difference here."""
+        """Random points, (N, 2) float32: their places do not matter here."""
         return self._points
 
 
 def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
-    """Milliseconds from a move of eps to counts, map, curve, table and gallery, and of the clustering in it."""
-    clip = Long(run, frames)
+    """The milliseconds of DBSCAN alone, and of moving eps until counts, map, curve, table and gallery are updated."""
+    clip = LongRun(run, frames)
     distances = cosine_distances(clip.vectors)
     eps = np.array([0.2, 0.5, 1.0, 1.5, 2.0, 3.0]) * run.info("cluster")["suggested_eps"]
     scenes, outliers = np.full(len(eps), 3), np.full(len(eps), 20)
@@ -120,7 +120,7 @@ def eps_times(run: Run, frames: int, repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one line for each change."""
+    """Print one line per change."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("run")
     options.add_argument("--repeats", type=int, default=15)
@@ -129,8 +129,8 @@ def main() -> None:
     height, width = run.images().shape[1:3]
     print(f"{len(run.images())} frames of {width} x {height}, {torch.get_num_threads()} threads, {chosen.repeats} of each")
     _table(pair_times(run, chosen.repeats))
-    print(f"{FRAMES} frames, those of the run again and again")
-    _table(eps_times(run, FRAMES, chosen.repeats))
+    print(f"{TUNER_FRAMES} frames, those of the run repeated")
+    _table(eps_times(run, TUNER_FRAMES, chosen.repeats))
 
 
 def _table(times: dict[str, float]) -> None:

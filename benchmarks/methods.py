@@ -1,4 +1,4 @@
-"""The methods of the table from a video file to a written video, all with the same reader, working copies and writer."""
+"""The methods of the benchmark, from video file to written video, all with the same reader, working copies and writer."""
 
 from pathlib import Path
 
@@ -15,10 +15,21 @@ from workbench.video.reorder import write_video
 
 
 def restore(method: str, video: Path, folder: Path) -> Result:
-    """Restore ``video`` with the defaults; ``seconds`` of the result then holds every step, reading and writing included.
+    """Restore a video with the default parameters.
 
-    method: ``workbench``, ``sift-flann`` (the workbench with that matcher), ``raw pixels`` or ``first design``. folder: an
-    empty one for what is written.
+    Parameters
+    ----------
+    method : str
+        ``workbench``, ``sift-flann`` (the workbench with that matcher), ``raw pixels`` or ``greedy baseline``.
+    video : Path
+        The shuffled video.
+    folder : Path
+        An empty folder for what is written.
+
+    Returns
+    -------
+    Result
+        Its ``seconds`` hold every step, reading and writing included.
     """
     run = Run.create(folder / "run", video)
     parameters = stage_parameters({"match.matcher": "sift-flann"} if method == "sift-flann" else {})
@@ -28,7 +39,7 @@ def restore(method: str, video: Path, folder: Path) -> Result:
         labels, places = np.array([row.scene for row in rows]), np.array([row.order for row in rows])
         return Result(labels, places, run.info("match")["pairs"], run.seconds())
     stages.run_stage(run, parameters["video"], progress=False)
-    if method == "first design":
+    if method == "greedy baseline":
         stages.run_stage(run, parameters["embed"], progress=False)
         stages.run_stage(run, parameters["cluster"])
         result = greedy_baseline(run.images(), run.labels(), similarity_matrix(run.embeddings()))
@@ -42,6 +53,6 @@ def restore(method: str, video: Path, folder: Path) -> Result:
 
 
 def scores(truth: list[TruthRow], result: Result) -> dict[str, float]:
-    """Every figure of :func:`workbench.evaluation.metrics.evaluate`, and ``pairs_per_frame``: matched by keypoints, per frame kept."""
+    """All figures of :func:`~workbench.evaluation.metrics.evaluate`, and ``pairs_per_frame``, matched pairs per kept frame."""
     kept = int((result.labels >= 0).sum())
     return evaluate(truth, result.rows()) | {"pairs_per_frame": result.pairs / max(1, kept)}

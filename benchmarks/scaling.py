@@ -1,11 +1,11 @@
-"""How time and memory grow with the length of a clip, beside the raw-pixel baseline and the first design.
+"""Measure how time and memory grow with the length of a clip, for the workbench and for two baselines.
 
     python benchmarks/scaling.py FOLDER [--frames 500 1000 2000 4000 10000] [--scene 500] [--size 1280 720] [--raw-up-to 2000]
                                  [--pairs 4] [--out table.csv]
 
-Clips are drawn into FOLDER once (``long_clip.py``). Every length is restored in a process of its own. The first design finds
-keypoints anew for every pair of frames and compares all of them; so long nobody waits, so a few pairs are timed and their
-time is multiplied by the number of pairs. Ratios are of one run on one machine.
+Clips are drawn into FOLDER once (``long_clip.py``). Every length is restored in a process of its own. The original greedy
+baseline detects keypoints anew for every pair of frames and matches all pairs. That would take too long, so a few pairs are
+timed and the time is multiplied by the number of pairs. Ratios are those of one run on one machine.
 """
 
 import argparse
@@ -17,11 +17,12 @@ from pathlib import Path
 
 from cases import COLUMNS, STEPS, Row, measure_alone, table, truth_of
 
-KEYPOINTS, LONG_SIDE = 1024, 640  # of the first design
+BASELINE_KEYPOINTS = 1024  # per frame, in the original greedy baseline
+BASELINE_LONG_SIDE = 640  # px, of the frames there
 
 
 def clip(frames: int, folder: Path, size: tuple[int, int], scene: int) -> Path:
-    """The clip of this length in the folder, drawn if it is not there."""
+    """Return the clip of this length in the folder; draw it if it does not exist."""
     from long_clip import make_clip
 
     place = folder / f"{size[0]}x{size[1]}-{scene}"
@@ -31,28 +32,40 @@ def clip(frames: int, folder: Path, size: tuple[int, int], scene: int) -> Path:
 
 
 def greedy_baseline_pair(video: Path, pairs: int) -> float:
-    """Seconds that the first design takes for one pair of frames: SuperPoint on both, SuperGlue, mean of several pairs.
+    """Time the original greedy baseline on one pair of frames: SuperPoint on both, then SuperGlue; mean of several pairs.
 
-    Networks of the published size with random weights, which take the same time; 1,024 keypoints a frame at 640 px, on as many
-    threads as there are cores.
+    The networks have the published sizes and random weights, which take the same time; there are 1,024 keypoints per frame at
+    640 px. PyTorch uses its default number of threads.
+
+    Parameters
+    ----------
+    video : Path
+        Its first frames are paired.
+    pairs : int
+        Number of pairs to time.
+
+    Returns
+    -------
+    float
+        Seconds per pair.
     """
     from workbench.models.backbones import torchvision
     from workbench.video.proxies import FrameReader
 
-    torchvision()  # mended first, or transformers fails beside PyTorch's CPU build
+    torchvision()  # repaired before transformers is imported, which fails without it beside PyTorch's CPU build
     import cv2
     import torch
     from transformers import SuperGlueConfig, SuperGlueForKeypointMatching
 
     torch.manual_seed(0)
     config = SuperGlueConfig()
-    config.keypoint_detector_config.max_keypoints = KEYPOINTS
+    config.keypoint_detector_config.max_keypoints = BASELINE_KEYPOINTS
     config.keypoint_detector_config.keypoint_threshold = 0.0
     model = SuperGlueForKeypointMatching(config).eval()
     with FrameReader(video) as reader:
         images = [reader[index] for index in range(2 * pairs)]
     height, width = images[0].shape[:2]
-    shrink = min(1.0, LONG_SIDE / max(height, width))
+    shrink = min(1.0, BASELINE_LONG_SIDE / max(height, width))
     small = [cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) for image in images]
     start = time.perf_counter()
     with torch.inference_mode():
@@ -63,7 +76,7 @@ def greedy_baseline_pair(video: Path, pairs: int) -> float:
 
 
 def growth(rows: Sequence[Row]) -> list[str]:
-    """Seconds a frame of every length and step, over those of the 1,000 frames, or of the shortest clip without them."""
+    """Describe the time per frame of every length and step, with its ratio to the clip of 1,000 frames, else the first."""
     ours = [row for row in rows if row["method"] == "workbench" and not row["error"]]
     base = next((row for row in ours if row["frames"] == 1000), ours[0])
     lines = []
@@ -75,41 +88,54 @@ def growth(rows: Sequence[Row]) -> list[str]:
                 steps.append(f"{step} {1000 * own:.1f} ({own / max(before, 1e-9):.2f})")
         whole = row["seconds_per_frame"] / base["seconds_per_frame"]
         lines.append(
-            f"{row['frames']:.0f} frames, ms a frame (ratio to {base['frames']:.0f}): all "
+            f"{row['frames']:.0f} frames, ms per frame (ratio to {base['frames']:.0f}): all "
             f"{1000 * row['seconds_per_frame']:.1f} ({whole:.2f}), {', '.join(steps)}; peak {row['peak_mb']:.0f} MB"
         )
     return lines
 
 
-def beside(rows: Sequence[Row], pair_seconds: float) -> list[str]:
-    """The workbench's seconds beside those of the raw-pixel baseline at the same length, and of the first design."""
-    lines, known = [], {(row["method"], row["frames"]): row for row in rows if not row["error"]}
-    for (method, frames), row in known.items():
+def comparison(rows: Sequence[Row], pair_seconds: float) -> list[str]:
+    """Compare the workbench with the raw-pixel baseline and with the greedy baseline at every length; one line each.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows of :func:`cases.measure`.
+    pair_seconds : float
+        Time of the greedy baseline for one pair, seconds; 0 leaves it out.
+
+    Returns
+    -------
+    list of str
+        The lines.
+    """
+    lines, restored = [], {(row["method"], row["frames"]): row for row in rows if not row["error"]}
+    for (method, frames), row in restored.items():
         if method != "workbench":
-            ours = known["workbench", frames]
+            ours = restored["workbench", frames]
             lines.append(
                 f"{frames:.0f} frames, workbench / {method}: seconds {ours['seconds'] / row['seconds']:.2f}, peak memory "
                 f"{ours['peak_mb'] / row['peak_mb']:.2f}, |tau| {ours['tau']:.3f} against {row['tau']:.3f}"
             )
-    for (method, frames), row in known.items():
+    for (method, frames), row in restored.items():
         if method == "workbench" and pair_seconds:
             whole = pair_seconds * frames * (frames - 1) / 2
             lines.append(
-                f"{frames:.0f} frames, first design / workbench: {whole / row['seconds']:.0f} times ({whole / 3600:.1f} hours "
-                f"for all pairs at the {pair_seconds:.2f} s that one took)"
+                f"{frames:.0f} frames, greedy baseline / workbench: {whole / row['seconds']:.0f} times "
+                f"({whole / 3600:.1f} hours for all pairs, at {pair_seconds:.2f} s per pair)"
             )
     return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; the exit status is 1 when a clip could not be restored."""
-    parser = argparse.ArgumentParser(description="Time and memory by the length of a clip.")
+    """Measure and print; return the exit status, 1 when a clip could not be restored."""
+    parser = argparse.ArgumentParser(description="Measure time and memory by the length of a clip.")
     parser.add_argument("folder", type=Path, help="folder for the clips")
     parser.add_argument("--frames", type=int, nargs="+", default=[500, 1000, 2000, 4000, 10000])
-    parser.add_argument("--scene", type=int, default=500, help="frames a scene")
+    parser.add_argument("--scene", type=int, default=500, help="frames per scene")
     parser.add_argument("--size", type=int, nargs=2, default=(1280, 720), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--raw-up-to", type=int, default=2000, metavar="FRAMES", help="longest clip for the raw-pixel baseline")
-    parser.add_argument("--pairs", type=int, default=4, help="pairs that the first design is timed on; 0 leaves it out")
+    parser.add_argument("--pairs", type=int, default=4, help="pairs on which the greedy baseline is timed; 0 leaves it out")
     parser.add_argument("--out", type=Path, help="CSV file for the rows, with all digits")
     chosen = parser.parse_args(arguments)
     rows = []
@@ -126,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 writer.writerows(rows)
     pair_seconds = greedy_baseline_pair(video, chosen.pairs) if chosen.pairs else 0.0
     print(table(rows))
-    print("\n".join(["", *growth(rows), "", *beside(rows, pair_seconds)]))
+    print("\n".join(["", *growth(rows), "", *comparison(rows, pair_seconds)]))
     return int(any(row["error"] for row in rows))
 
 

@@ -1,9 +1,9 @@
-"""The workbench's SuperGlue beside transformers' own, in one process on the same features: a ratio.
+"""Compare the speed of the workbench's SuperGlue with that of transformers, in one process on the same features.
 
     python benchmarks/superglue.py [--keypoints 400] [--pairs 16] [--repeats 5]
 
-Times of a busy machine vary, so both take turns and the medians are compared: seconds, and CPU seconds of all threads.
-Both take as many threads as PyTorch does (``OMP_NUM_THREADS``); transformers' takes four pairs at once, as fast as any.
+Times vary on a busy machine, so both take turns and the medians are compared: seconds, and CPU seconds of all threads. Both
+use as many threads as PyTorch does (``OMP_NUM_THREADS``); transformers gets four pairs at once, which is as fast as any batch.
 """
 
 import argparse
@@ -22,14 +22,26 @@ from workbench.models.pretrained import load_pretrained
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
-SIZE = (1280, 720)
-BATCH = 4  # pairs transformers gets at once
+SIZE = (1280, 720)  # width and height of the frames, px
+PAIRS_PER_BATCH = 4  # that transformers gets at once
 
 
 def photograph_frames(count: int, keypoints: int) -> list[Features]:
-    """A window that moves 4 px a frame over scikit-learn's photograph, enlarged, SIFT keypoints as the workbench finds them.
+    """SIFT features of a window that moves 4 px per frame over an enlarged photograph of scikit-learn.
 
-    Random descriptors would not do: the network answers them with scores that no picture gives.
+    Random descriptors would not be realistic: the network gives scores for them that do not occur with pictures.
+
+    Parameters
+    ----------
+    count : int
+        Number of frames.
+    keypoints : int
+        Maximum number of keypoints per frame.
+
+    Returns
+    -------
+    list of Features
+        One per frame.
     """
     picture = cv2.resize(load_sample_images().images[0], None, fx=2.5, fy=2.5, interpolation=cv2.INTER_CUBIC)
     windows = (np.ascontiguousarray(picture[: SIZE[1], 4 * place : 4 * place + SIZE[0]]) for place in range(count))
@@ -37,7 +49,7 @@ def photograph_frames(count: int, keypoints: int) -> list[Features]:
 
 
 def transformers_own(parameters: MatchParameters) -> Callable[[Sequence[Features], Sequence[Features]], list[np.ndarray]]:
-    """What gives ``matches0`` of every pair by transformers' modules as they are."""
+    """Load transformers' SuperGlue; the returned function gives ``matches0`` of every pair."""
     model = load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model")
     model.config.sinkhorn_iterations = parameters.sinkhorn_iterations
     model.config.matching_threshold = parameters.match_threshold
@@ -45,8 +57,8 @@ def transformers_own(parameters: MatchParameters) -> Callable[[Sequence[Features
     @torch.inference_mode()
     def match(left: Sequence[Features], right: Sequence[Features]) -> list[np.ndarray]:
         found = []
-        for start in range(0, len(left), BATCH):
-            pairs = list(zip(left, right, strict=True))[start : start + BATCH]
+        for start in range(0, len(left), PAIRS_PER_BATCH):
+            pairs = list(zip(left, right, strict=True))[start : start + PAIRS_PER_BATCH]
             points = torch.from_numpy(np.array([[frame.keypoints for frame in pair] for pair in pairs]))
             descriptors = torch.from_numpy(np.array([[frame.descriptors.T for frame in pair] for pair in pairs]))
             scores = torch.from_numpy(np.array([[frame.scores for frame in pair] for pair in pairs]))
@@ -58,7 +70,7 @@ def transformers_own(parameters: MatchParameters) -> Callable[[Sequence[Features
 
 
 def main() -> None:
-    """Print one line for each of the two, and the ratio."""
+    """Print one line for each implementation, and their ratio."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in (("keypoints", 400), ("pairs", 16), ("repeats", 5)):
         options.add_argument(f"--{name}", type=int, default=value)
@@ -66,7 +78,7 @@ def main() -> None:
     frames = photograph_frames(chosen.pairs + 1, chosen.keypoints)
     left, right, parameters = frames[:-1], frames[1:], MatchParameters(matcher="superglue")
     theirs, ours = transformers_own(parameters), SuperGlue(parameters, "cpu").match
-    # Once before the clock runs, to see that both give the same.
+    # One call of each before the clock starts: it warms up, and counts the matches that differ.
     differ = sum(int((a != b[0]).sum()) for a, b in zip(theirs(left, right), ours(left, right), strict=True))
     times: dict[str, list[tuple[float, float]]] = {"transformers": [], "workbench": []}
     for _ in range(chosen.repeats):
@@ -75,9 +87,9 @@ def main() -> None:
             match(left, right)
             times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     means = {name: [1e3 * median(column) / chosen.pairs for column in zip(*rows, strict=True)] for name, rows in times.items()}
-    print(f"{chosen.keypoints} keypoints a frame, {torch.get_num_threads()} threads; {differ} matches differ")
+    print(f"{chosen.keypoints} keypoints per frame, {torch.get_num_threads()} threads; {differ} matches differ")
     for name, (wall, cpu) in means.items():
-        print(f"{name:14}{wall:8.1f} ms a pair, {cpu:8.1f} ms of CPU")
+        print(f"{name:14}{wall:8.1f} ms per pair, {cpu:8.1f} ms of CPU")
     wall, cpu = (before / after for before, after in zip(*means.values(), strict=True))
     print(f"{'ratio':14}{wall:8.2f}              {cpu:8.2f}")
 

@@ -1,6 +1,6 @@
-"""The sample's foreign frames: twenty pictures, every one from its own generator, none like another or like a scene.
+"""The foreign frames of the sample: twenty pictures, each from its own generator, unlike each other and unlike the scenes.
 
-Each generator takes a seeded ``numpy.random.Generator`` and gives one (240, 320, 3) uint8 RGB picture.
+Each generator takes a seeded ``numpy.random.Generator`` and returns a (240, 320, 3) uint8 RGB picture.
 """
 
 import cv2
@@ -8,31 +8,35 @@ import numpy as np
 from matplotlib import cbook, colormaps
 from sklearn.datasets import load_digits
 
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 320, 240  # px
+# Row and column of every pixel.
 Y, X = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_x: float, sigma_y: float) -> np.ndarray:
-    """Gaussian-blurred white noise, (H, W) float32, stretched to 0..1; sigmas in px."""
+    """Gaussian-blurred white noise, (H, W) float32, scaled to 0 to 1; sigmas in px."""
     noise = rng.standard_normal(shape).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REFLECT)
     return (noise - noise.min()) / (noise.max() - noise.min())
 
 
 def coloured(values: np.ndarray, name: str) -> np.ndarray:
-    """(H, W) values in 0..1 through a matplotlib colour map: (H, W, 3) uint8."""
+    """Map (H, W) values, 0 to 1, to colours of a matplotlib colour map: (H, W, 3) uint8."""
     return (colormaps[name](np.clip(values, 0, 1))[..., :3] * 255).astype(np.uint8)
 
 
 def canvas(*colour: int) -> np.ndarray:
+    """A picture of one RGB colour."""
     return np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
 
 
 def random_colour(rng: np.random.Generator, low: int = 0, high: int = 256) -> tuple[int, int, int]:
+    """A random RGB colour with every channel from ``low`` to below ``high``."""
     return tuple(int(value) for value in rng.integers(low, high, 3))
 
 
 def checkerboard(rng: np.random.Generator) -> np.ndarray:
+    """A checkerboard in perspective."""
     corners = np.float32([[90, 20], [250, 45], [310, 230], [5, 205]])
     warp = cv2.getPerspectiveTransform(np.float32([[0, 0], [8, 0], [8, 8], [0, 8]]), corners)
     u, v, w = np.einsum("ij,jhw->ihw", np.linalg.inv(warp), np.stack([X, Y, np.ones_like(X)]))
@@ -43,11 +47,13 @@ def checkerboard(rng: np.random.Generator) -> np.ndarray:
 
 
 def rings(rng: np.random.Generator) -> np.ndarray:
+    """A pattern of interfering rings around two centres."""
     one, two = np.hypot(X - 110, Y - 90), np.hypot(X - 230, Y - 160)
     return coloured(0.5 + 0.25 * (np.sin(one / 4) + np.sin(two / 5)), "PuOr")
 
 
 def cells(rng: np.random.Generator) -> np.ndarray:
+    """A Voronoi diagram in random colours."""
     seeds = rng.uniform((0, 0), (WIDTH, HEIGHT), (70, 2))
     distance = np.hypot(X[..., None] - seeds[:, 0], Y[..., None] - seeds[:, 1])
     nearest = np.sort(distance, axis=-1)
@@ -57,11 +63,13 @@ def cells(rng: np.random.Generator) -> np.ndarray:
 
 
 def clouds(rng: np.random.Generator) -> np.ndarray:
+    """A sky of clouds from six octaves of noise."""
     octaves = sum(smooth_noise(rng, (HEIGHT, WIDTH), 64 / 2**k, 64 / 2**k) / 2**k for k in range(6)) / 2
     return coloured(octaves * 1.6 - 0.35, "magma")
 
 
 def arcs(rng: np.random.Generator) -> np.ndarray:
+    """Truchet tiles: quarter circles in random orientation."""
     picture = canvas(238, 232, 213)
     for y in range(0, HEIGHT, 40):
         for x in range(0, WIDTH, 40):
@@ -73,6 +81,7 @@ def arcs(rng: np.random.Generator) -> np.ndarray:
 
 
 def mandelbrot(rng: np.random.Generator) -> np.ndarray:
+    """A detail of the Mandelbrot set."""
     start = (X / WIDTH - 0.5) * 0.03 - 0.745 + 1j * ((Y / WIDTH - 0.375) * 0.03 + 0.11)
     z, steps = np.zeros_like(start), np.zeros(start.shape)
     for _ in range(120):
@@ -83,13 +92,13 @@ def mandelbrot(rng: np.random.Generator) -> np.ndarray:
 
 
 def written_page(rng: np.random.Generator) -> np.ndarray:
-    """Lines of invented letters; drawn, because fonts differ between versions of OpenCV."""
+    """A page of invented letters, drawn as curves because fonts differ between versions of OpenCV."""
     picture = canvas(250, 249, 244)
     letters = rng.uniform((0, -8), (6, 0), (20, 4, 2))
     for y in range(20, HEIGHT, 17):
         x = 12
         while x < WIDTH - 16:
-            if rng.random() < 0.18:  # a space
+            if rng.random() < 0.18:  # leave a space between words
                 x += 6
             corners = letters[rng.integers(20)] + (x, y)
             cv2.polylines(picture, [np.int32(corners * 16)], False, (25, 25, 60), 1, cv2.LINE_AA, 4)
@@ -98,6 +107,7 @@ def written_page(rng: np.random.Generator) -> np.ndarray:
 
 
 def bar_chart(rng: np.random.Generator) -> np.ndarray:
+    """A bar chart without labels."""
     picture = canvas(226, 214, 236)
     for y in range(30, 221, 38):
         cv2.line(picture, (30, y), (305, y), (180, 170, 190), 1)
@@ -109,6 +119,7 @@ def bar_chart(rng: np.random.Generator) -> np.ndarray:
 
 
 def stars(rng: np.random.Generator) -> np.ndarray:
+    """A sky full of stars."""
     picture = coloured(smooth_noise(rng, (HEIGHT, WIDTH), 40, 25) * 0.35, "cividis") // 2
     for x, y, size in zip(rng.integers(0, WIDTH, 350), rng.integers(0, HEIGHT, 350), rng.pareto(2.5, 350), strict=True):
         cv2.circle(picture, (int(x), int(y)), min(3, int(size)), random_colour(rng, 170), -1, cv2.LINE_AA)
@@ -116,6 +127,7 @@ def stars(rng: np.random.Generator) -> np.ndarray:
 
 
 def bricks(rng: np.random.Generator) -> np.ndarray:
+    """A brick wall."""
     picture = canvas(196, 190, 180)
     for row in range(12):
         for column in range(-1, 8):
@@ -126,6 +138,7 @@ def bricks(rng: np.random.Generator) -> np.ndarray:
 
 
 def sunset_ridges(rng: np.random.Generator) -> np.ndarray:
+    """A view of mountain ridges before a setting sun."""
     picture = coloured(0.95 - Y / HEIGHT * 0.55, "plasma")
     cv2.circle(picture, (225, 95), 24, (255, 244, 190), -1, cv2.LINE_AA)
     for k in range(5):
@@ -135,6 +148,7 @@ def sunset_ridges(rng: np.random.Generator) -> np.ndarray:
 
 
 def night_city(rng: np.random.Generator) -> np.ndarray:
+    """A city skyline at night with lit windows."""
     picture = coloured(0.12 + 0.25 * Y / HEIGHT, "inferno")
     x = 0
     while x < WIDTH:
@@ -149,6 +163,7 @@ def night_city(rng: np.random.Generator) -> np.ndarray:
 
 
 def honeycomb(rng: np.random.Generator) -> np.ndarray:
+    """A honeycomb of hexagonal cells."""
     picture = canvas(90, 50, 5)
     angles = np.deg2rad(np.arange(30, 390, 60))
     for row in range(-1, 10):
@@ -161,6 +176,7 @@ def honeycomb(rng: np.random.Generator) -> np.ndarray:
 
 
 def spirograph(rng: np.random.Generator) -> np.ndarray:
+    """Three spirograph curves."""
     picture, t = canvas(12, 28, 60), np.linspace(0, 14 * np.pi, 4000)
     for reach, colour in ((60, (250, 120, 150)), (35, (120, 230, 240)), (15, (245, 220, 110))):
         x = 160 + 62 * np.cos(t) + reach * np.cos(t * 10 / 7)
@@ -171,6 +187,7 @@ def spirograph(rng: np.random.Generator) -> np.ndarray:
 
 
 def bubbles(rng: np.random.Generator) -> np.ndarray:
+    """Translucent bubbles of random colours."""
     picture = canvas(250, 235, 240)
     for _ in range(60):
         centre, radius = (int(rng.integers(0, WIDTH)), int(rng.integers(0, HEIGHT))), int(rng.integers(8, 34))
@@ -180,6 +197,7 @@ def bubbles(rng: np.random.Generator) -> np.ndarray:
 
 
 def digits_sheet(rng: np.random.Generator) -> np.ndarray:
+    """A sheet of 48 handwritten digits of scikit-learn."""
     images = np.pad(load_digits().images[rng.permutation(1797)[:48]], ((0, 0), (1, 1), (1, 1)))
     sheet = images.reshape(6, 8, 10, 10).transpose(0, 2, 1, 3).reshape(60, 80) * (255 / 16)
     grey = cv2.resize(sheet.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
@@ -187,6 +205,7 @@ def digits_sheet(rng: np.random.Generator) -> np.ndarray:
 
 
 def relief_map(rng: np.random.Generator) -> np.ndarray:
+    """A shaded relief map of the elevation model of matplotlib."""
     height = cbook.get_sample_data("jacksboro_fault_dem.npz")["elevation"].astype(np.float32)
     height = cv2.resize(height, (WIDTH, HEIGHT))
     slope_y, slope_x = np.gradient(height)
@@ -196,6 +215,7 @@ def relief_map(rng: np.random.Generator) -> np.ndarray:
 
 
 def maze(rng: np.random.Generator) -> np.ndarray:
+    """A maze carved by a random depth-first walk."""
     rows, columns = 15, 20
     picture, seen, path = canvas(30, 60, 45), {(0, 0)}, [(0, 0)]
     while path:
@@ -213,6 +233,8 @@ def maze(rng: np.random.Generator) -> np.ndarray:
 
 
 def tartan(rng: np.random.Generator) -> np.ndarray:
+    """A tartan cloth woven of random bands."""
+
     def bands(length: int) -> np.ndarray:
         return np.repeat(rng.choice([0.1, 0.35, 0.6, 1.0], 60), rng.integers(6, 22, 60))[:length]
 
@@ -222,6 +244,7 @@ def tartan(rng: np.random.Generator) -> np.ndarray:
 
 
 def contour_map(rng: np.random.Generator) -> np.ndarray:
+    """A map with contour lines of random noise."""
     level = smooth_noise(rng, (HEIGHT, WIDTH), 22, 22) * 14
     picture = coloured(np.floor(level) / 20 + 0.1, "GnBu")
     edge = np.hypot(*np.gradient(level)) > np.abs(level - np.round(level))
@@ -236,5 +259,5 @@ GENERATORS = (
 
 
 def foreign_pictures(seed: int) -> list[np.ndarray]:
-    """Twenty (240, 320, 3) uint8 RGB pictures, the same for the same seed."""
+    """Draw the twenty (240, 320, 3) uint8 RGB pictures, the same for the same seed."""
     return [draw(np.random.default_rng((seed, k))) for k, draw in enumerate(GENERATORS)]

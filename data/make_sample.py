@@ -1,7 +1,7 @@
-"""Render the sample: three scenes of known order and twenty foreign frames, shuffled into one video with its truth.
+"""Render the sample: three scenes with their true order and twenty foreign frames, shuffled into one video with its truth.
 
 ``python data/make_sample.py [FOLDER]`` writes ``sample.mp4`` and ``sample.truth.csv`` beside this file, or into FOLDER.
-Everything is drawn from one seed out of two photographs that come with scikit-learn, and from code.
+Everything is made by code, from one seed and two photographs that come with scikit-learn.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from workbench.evaluation.corrupt import flicker_frame, shuffled_rows, write_cas
 from workbench.evaluation.files import OUTLIER
 
 SEED = 2024
-FRAME_RATE = 25
-CRF = 18
-OVERSAMPLE = 2  # scenes are drawn twice as large and averaged down, which is what keeps slow motion smooth
+FRAME_RATE = 25  # frames per second
+CRF = 18  # H.264 constant rate factor
+OVERSAMPLE = 2  # scenes are drawn twice as large and averaged down, which keeps slow motion smooth
 
 
 def camera(x: float, y: float, width: float, degrees: float = 0.0) -> np.ndarray:
-    """The (2, 3) matrix that maps a layer to a view centred on layer point (x, y), ``width`` layer px wide, rolled."""
+    """The (2, 3) matrix that maps a layer to a rolled view, centred on its point (x, y) and ``width`` px of the layer wide."""
     scale = WIDTH * OVERSAMPLE / width
     matrix = cv2.getRotationMatrix2D((x, y), degrees, scale)
     matrix[:, 2] += np.array((WIDTH, HEIGHT)) * OVERSAMPLE / 2 - (x, y)
@@ -32,13 +32,13 @@ def camera(x: float, y: float, width: float, degrees: float = 0.0) -> np.ndarray
 
 
 def look(layer: np.ndarray, matrix: np.ndarray, border: int = cv2.BORDER_REFLECT_101) -> np.ndarray:
-    """A uint8 layer seen by a camera, at the oversampled size; its own number of channels, uint8."""
+    """The view of a layer by a camera, at the oversampled size, uint8, with the channels of the layer."""
     size = (WIDTH * OVERSAMPLE, HEIGHT * OVERSAMPLE)
     return cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 def lay_over(view: np.ndarray, layer: np.ndarray, matrix: np.ndarray) -> None:
-    """Blend ``layer`` (H, W, 4) uint8 RGBA into the RGB ``view``, in place; outside the layer nothing changes."""
+    """Blend a ``layer``, (H, W, 4) uint8 RGBA, into the RGB ``view`` in place; outside the layer nothing changes."""
     seen = look(layer, matrix, cv2.BORDER_CONSTANT)
     x, y, width, height = cv2.boundingRect(seen[..., 3])
     box = np.s_[y : y + height, x : x + width]
@@ -47,7 +47,7 @@ def lay_over(view: np.ndarray, layer: np.ndarray, matrix: np.ndarray) -> None:
 
 
 def expose(view: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarray:
-    """The oversampled view as a (240, 320, 3) uint8 frame with sensor noise of ``noise`` grey levels."""
+    """Average an oversampled view down to a (240, 320, 3) uint8 frame, with Gaussian sensor noise of ``noise`` grey levels."""
     frame = cv2.resize(view.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     return np.clip(np.round(frame + rng.normal(0, noise, frame.shape)), 0, 255).astype(np.uint8)
 
@@ -55,9 +55,27 @@ def expose(view: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarr
 def foliage(
     rng: np.random.Generator, shape: tuple[int, int], leaves: int, colours: np.ndarray, size: float, thin: float
 ) -> np.ndarray:
-    """A strip of leaves that grows from its lower edge: (height, width, 4) uint8 RGBA, darker leaves behind.
+    """Draw a strip of leaves that grows from its lower edge, darker leaves behind.
 
-    Leaves are ``size`` px long; where the outline would be lower than ``thin`` (0 to 1) nothing grows.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random values.
+    shape : tuple of int
+        Height and width, px.
+    leaves : int
+        Number of leaves.
+    colours : (C, 3) array
+        RGB; the first is that of the shadow, the leaves take turns in the others.
+    size : float
+        Length of a leaf, px.
+    thin : float
+        Nothing grows where the outline would be lower than this, 0 to 1.
+
+    Returns
+    -------
+    (height, width, 4) uint8 array
+        RGBA.
     """
     height, width = shape
     outline = np.clip((smooth_noise(rng, (1, width), 40, 1)[0] - thin) / (1 - thin), 0, 1)
@@ -78,11 +96,11 @@ def foliage(
 
 
 def pagoda(rng: np.random.Generator, count: int = 66) -> np.ndarray:
-    """Handheld pan: the photograph slides by, maple leaves hang nearer, bushes pass nearest and fastest."""
+    """Handheld pan over a photograph: maple leaves hang nearer to the camera, bushes are nearest and pass fastest."""
     photo = load_sample_image("china.jpg")
     greens = np.float32([[18, 34, 16], [96, 138, 52], [140, 160, 70], [64, 110, 60]])
     reds = np.float32([[60, 14, 10], [206, 66, 30], [230, 120, 40], [170, 36, 30]])
-    maple = foliage(rng, (135, 1250), 2400, reds, 7, thin=0.4)[::-1].copy()  # upside down: it hangs
+    maple = foliage(rng, (135, 1250), 2400, reds, 7, thin=0.4)[::-1].copy()  # upside down, because it hangs
     bushes = cv2.GaussianBlur(foliage(rng, (130, 1500), 3000, greens, 12, thin=0.1), (0, 0), 1.2)
     hand = np.cumsum(rng.normal(0, 1, (count, 3)), axis=0)
     hand = np.stack([cv2.GaussianBlur(axis, (0, 0), 1.5).ravel() for axis in (hand - hand.mean(0)).T], 1)
@@ -98,7 +116,7 @@ def pagoda(rng: np.random.Generator, count: int = 66) -> np.ndarray:
 
 
 def planks(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A wooden board, (height, width, 3) uint8."""
+    """A wooden board, (height, width, 3) uint8 RGB."""
     grain = smooth_noise(rng, (height, width), 70, 1.2) - 0.5
     wave = np.sin(smooth_noise(rng, (height, width), 120, 14) * 60) * 0.06
     board = np.empty((height, width, 3), np.float32)
@@ -112,7 +130,7 @@ def planks(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def toy(kind: str, colours: list[tuple[int, int, int]], sides: int) -> np.ndarray:
-    """One toy seen from above, (200, 200, 4) uint8 RGBA: a segmented ball, a cogwheel, a star or a painted block."""
+    """A toy seen from above, (200, 200, 4) uint8 RGBA: a segmented ball, a cogwheel, a star or a painted block."""
     y, x = np.mgrid[-100:100, -100:100].astype(np.float32)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     turn = (angle / (2 * np.pi) * sides) % 1
@@ -136,8 +154,8 @@ def toy(kind: str, colours: list[tuple[int, int, int]], sides: int) -> np.ndarra
     return np.dstack([np.clip(picture, 0, 255), alpha]).astype(np.uint8)
 
 
-# A toy's kind, colours and sides; the corners of its way, a cubic Bezier curve in frame px; its size in frame px;
-# degrees it turns in all. The ways were chosen so that no two toys touch.
+# Kind, colours and sides of a toy; control points of its path, a cubic Bezier curve, px; its size, px; degrees it turns in all.
+# The paths were chosen so that no two toys touch.
 RED, BLUE, WHITE, GREEN = (225, 60, 50), (40, 110, 200), (250, 250, 245), (60, 150, 90)
 STEELS, YELLOWS = [(130, 140, 150), (40, 44, 50), (90, 98, 108)], [(250, 205, 60), (225, 90, 40), (225, 165, 30)]
 PURPLES = [(120, 60, 150), (240, 170, 60), (240, 235, 225)]
@@ -151,7 +169,7 @@ TOYS = (
 
 
 def toys(rng: np.random.Generator, count: int = 54) -> np.ndarray:
-    """Static camera: five toys roll and turn over a wooden board, each on its own way, none ever stopping."""
+    """Static camera: five toys roll and turn over a wooden board, each on its own path, and never stop."""
     board = planks(rng, WIDTH * OVERSAMPLE, HEIGHT * OVERSAMPLE)
     sprites = [toy(*sprite) for sprite, *_ in TOYS]
     shadows = []
@@ -163,7 +181,7 @@ def toys(rng: np.random.Generator, count: int = 54) -> np.ndarray:
     for k in range(count):
         t, view = k / (count - 1), board.copy()
         weights = np.array([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3])
-        places = [(weights @ np.float32(way), size, degrees * t) for _, way, size, degrees in TOYS]
+        places = [(weights @ np.float32(path), size, degrees * t) for _, path, size, degrees in TOYS]
         for shift, layers in ((5, shadows), (0, sprites)):
             for layer, ((x, y), size, degrees) in zip(layers, places, strict=True):
                 middle, scale = layer.shape[0] / 2 - 0.5, size * OVERSAMPLE / 200
@@ -175,7 +193,7 @@ def toys(rng: np.random.Generator, count: int = 54) -> np.ndarray:
 
 
 def dahlia(rng: np.random.Generator, count: int = 60, flicker: float = 1.0) -> np.ndarray:
-    """Zoom into the flower with a slow roll, while exposure and colour are drawn anew for every frame."""
+    """Zoom into the flower with a slow roll; exposure and colour are drawn anew for every frame."""
     photo = load_sample_image("flower.jpg")
     frames = []
     for k in range(count):
@@ -190,12 +208,12 @@ SCENES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {"pagoda": pago
 
 
 def true_clips(seed: int = SEED) -> dict[str, np.ndarray]:
-    """The scenes in their true order, before shuffling: name -> (N, 240, 320, 3) uint8 RGB."""
+    """Render the scenes in their true order, before shuffling: (N, 240, 320, 3) uint8 RGB by name."""
     return {name: render(np.random.default_rng((seed, k))) for k, (name, render) in enumerate(SCENES.items())}
 
 
 def make_sample(folder: Path, seed: int = SEED) -> Path:
-    """Write ``sample.mp4`` and ``sample.truth.csv`` into ``folder``; gives the path of the video."""
+    """Write ``sample.mp4`` and ``sample.truth.csv`` into ``folder``; return the path of the video."""
     sources = {**true_clips(seed), OUTLIER: foreign_pictures(seed)}
     rows = shuffled_rows({name: len(frames) for name, frames in sources.items()}, seed)
     out = folder / "sample.mp4"

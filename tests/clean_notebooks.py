@@ -1,10 +1,10 @@
-"""Remove from executed notebooks what changes from run to run and means nothing, so that running them again gives small diffs.
+"""Remove from executed notebooks what changes from run to run without a meaning, so that running them again gives small diffs.
 
     python tests/clean_notebooks.py notebooks/*.ipynb
 
-Outputs stay, pictures with 256 colours: less than half of the size, and hard to tell apart. Gone are the times of execution,
-papermill's notes, the state of widgets, editors' leftovers, the version of the interpreter, addresses in memory, and the random
-names that pandas gives to styled tables.
+Outputs stay; pictures are reduced to 256 colours, which more than halves their size and is hardly visible. Removed are times of
+execution, the metadata of papermill and of editors, the state of widgets, the version of the interpreter, memory addresses,
+and the random names that pandas gives to styled tables.
 """
 
 import base64
@@ -22,7 +22,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """``notebook``, changed in place. Cells keep their tags and nothing else beside source and outputs."""
+    """Clean a notebook in place and return it. Cells keep only their tags, source and outputs."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     names: dict[str, str] = {}
     for cell in notebook.cells:
@@ -32,7 +32,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if "metadata" in output:
                 output.metadata = nbformat.from_dict({})
             data = output.get("data", {})
-            data.pop("application/vnd.jupyter.widget-view+json", None)  # a view of a state that is gone
+            data.pop("application/vnd.jupyter.widget-view+json", None)  # a view of a widget state that is removed
             if "text/plain" in data:
                 data["text/plain"] = ADDRESS.sub("", data["text/plain"])
             if "image/png" in data:
@@ -45,20 +45,20 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def fewer_colours(png: str) -> str:
-    """A PNG as base64, with 256 colours at most and nothing but the picture; one that has a palette stays as it is."""
+    """Reduce a base64 PNG to at most 256 colours and to the picture alone; a PNG with a palette is returned unchanged."""
     with Image.open(io.BytesIO(base64.b64decode(png))) as image:
         if image.mode == "P":
             return png
         file = io.BytesIO()
         picture = image.convert("RGB")
-        # Without dithering colour bars would fall into steps; Pillow dithers only to a palette that is given.
+        # Dithering avoids visible steps in colour bars; Pillow dithers only when a palette is given.
         palette = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE)
         picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 
 def clean_file(path: Path) -> bool:
-    """Clean a notebook file; True when it was changed."""
+    """Clean a notebook file; return whether it was changed."""
     before = path.read_text(encoding="utf-8")
     after = nbformat.writes(clean(nbformat.reads(before, as_version=4))) + "\n"
     if after != before:

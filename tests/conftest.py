@@ -1,11 +1,11 @@
-"""What holds for all tests: no network, no screen, no GPU, no logged error. Fixtures are in ``tests/fixtures``."""
+"""Conditions of all tests: no network, no screen, no GPU, no logged error. Fixtures are in ``tests/fixtures``."""
 
 import logging
 import os
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # results are compared to the last bit, which a GPU rounds otherwise
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # results are compared bit by bit, and a GPU rounds differently
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""The benchmark's two baselines do what they say, and its table has a row for every case and method.
+"""The two baselines of the benchmark work as documented, and its table has a row for every case and method.
 
-Frames are 160 x 120 windows sliding over a wide picture of fine and coarse noise, 4 px a frame: a steady pan, true order
-known. Foreign frames are other fine noise of more contrast, so that their pixels lie far off.
+Frames are 160 x 120 px windows that slide by 4 px per frame over a wide picture of fine and coarse noise: a steady pan with a
+true order. Foreign frames are fine noise of higher contrast, so that their pixels differ much from those of the pan.
 """
 
 import csv
@@ -27,7 +27,7 @@ BENCHMARKS = ROOT / "benchmarks"
 
 @pytest.fixture(scope="module")
 def modules() -> Iterator[dict[str, ModuleType]]:
-    """The benchmark's modules; their folder stays on the path while the tests run, because ``cases`` imports late."""
+    """The modules of the benchmark; their folder stays on the path during the tests, because ``cases`` imports others later."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
         yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab", "long_clip", "scaling", "gpu")}
@@ -36,16 +36,18 @@ def modules() -> Iterator[dict[str, ModuleType]]:
 
 
 def noise(width: int, height: int, cell: tuple[int, int], contrast: float, rng: np.random.Generator) -> np.ndarray:
-    """(height, width, 3) float32 about 0: random colours, one a ``cell`` (px, width and height), joined smoothly."""
+    """(height, width, 3) float32 around 0: one random colour per ``cell`` (width and height, px), interpolated smoothly."""
     rough = rng.normal(size=(height // cell[1], width // cell[0], 3)).astype(np.float32)
     return contrast * cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def picture(values: np.ndarray) -> np.ndarray:
+    """Values around 0 as a uint8 picture around 128."""
     return np.clip(128 + values, 0, 255).astype(np.uint8)
 
 
 def shuffled_pan(frames: int, foreign: int, seed: int) -> tuple[np.ndarray, list[TruthRow]]:
+    """A shuffled pan with foreign frames: (N, 120, 160, 3) uint8, and the truth."""
     rng = np.random.default_rng(seed)
     width = 160 + 4 * frames
     wide = picture(noise(width, 120, (4, 4), 20, rng) + noise(width, 120, (60, 40), 40, rng))
@@ -57,7 +59,7 @@ def shuffled_pan(frames: int, foreign: int, seed: int) -> tuple[np.ndarray, list
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two cases, ``left`` and ``right``, of 16 frames and 3 foreign ones, and a video without truth."""
+    """Two cases, ``left`` and ``right``, of 16 frames and 3 foreign ones each, and a video without a truth."""
     folder = tmp_path_factory.mktemp("cases")
     for seed, name in enumerate(("left", "right", "plain")):
         write_case(*shuffled_pan(16, 3, seed), folder / f"{name}.mp4")
@@ -65,10 +67,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_far_off_is_tukeys_rule(modules: dict[str, ModuleType]) -> None:
-    """Nine points on a line one apart and one 40 away: only that one is far off."""
+def test_outliers_follow_tukeys_rule(modules: dict[str, ModuleType]) -> None:
+    """Nine points on a line at distances of 1 and one at 40: only that one is an outlier."""
     points = np.array([0, 1, 2, 3, 4, 40, 5, 6, 7, 8.0])
-    assert np.flatnonzero(modules["baselines"].far_off(np.abs(points[:, None] - points))).tolist() == [5]
+    assert np.flatnonzero(modules["baselines"].tukey_outliers(np.abs(points[:, None] - points))).tolist() == [5]
 
 
 def test_raw_pixels_restore_a_steady_pan(modules: dict[str, ModuleType]) -> None:
@@ -83,7 +85,7 @@ def test_raw_pixels_restore_a_steady_pan(modules: dict[str, ModuleType]) -> None
 
 
 def test_greedy_baseline_matches_all_pairs_inside_scenes(modules: dict[str, ModuleType]) -> None:
-    """Labels are taken as given, all 8 * 7 / 2 pairs of the scene are matched, and near frames match best."""
+    """The given labels are kept, all 8 * 7 / 2 pairs of the scene are matched, and frames close in time match best."""
     images, truth = shuffled_pan(8, 2, 5)
     labels = np.array([-1 if row.clip == OUTLIER else 0 for row in truth])
     result = modules["baselines"].greedy_baseline(images, labels, np.eye(10), alpha=1)
@@ -112,7 +114,7 @@ def test_table_has_every_case_and_method(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All but the processes, which take seconds to start: a row for each, four means, six ratios, and the same as CSV."""
+    """Everything but the processes, which take seconds to start: all rows, four means, six ratios, and the rows as CSV."""
     cases = modules["cases"]
     monkeypatch.setattr(cases, "measure_alone", cases.measure)
     assert cases.main([str(folder), "--out", str(tmp_path / "table.csv")]) == 0
@@ -142,7 +144,7 @@ def test_a_process_of_its_own(modules: dict[str, ModuleType], folder: Path) -> N
     assert 20 < row["peak_mb"] < 2000
 
 
-def test_a_case_that_fails_is_a_row_without_points(
+def test_a_case_that_fails_is_a_row_of_zeros(
     modules: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cases = modules["cases"]
@@ -174,14 +176,14 @@ def test_a_wrong_call_is_one_line(
 
 
 def test_lab_times_every_change(modules: dict[str, ModuleType], short_run: tuple[Run, dict]) -> None:
-    """Of three repeats: every change takes time, and finding keypoints anew takes more than the matching alone."""
+    """With three repeats: every change takes time, and detecting keypoints again takes longer than matching alone."""
     times = modules["lab"].pair_times(short_run[0], 3)
     assert len(times) == 5 and min(times.values()) > 0
     assert times["number of keypoints moved"] > times["matching alone"]
 
 
 def test_long_clip_is_restored_in_little_memory(modules: dict[str, ModuleType], tmp_path: Path) -> None:
-    """The scaling benchmark in short: 150 frames in three scenes and seven foreign ones, at 256 x 144 px."""
+    """The scaling benchmark on a short clip: 150 frames of 256 x 144 px, eight of them foreign, in three scenes."""
     video = modules["scaling"].clip(150, tmp_path, (256, 144), 50)
     assert modules["scaling"].clip(150, tmp_path, (256, 144), 50) == video  # drawn once
     row = modules["cases"].measure_alone("workbench", video)
@@ -192,18 +194,18 @@ def test_long_clip_is_restored_in_little_memory(modules: dict[str, ModuleType], 
     assert "all" in lines[0] and "(1.00)" in lines[0] and "(2.00)" in lines[1]
 
 
-def test_beside_the_baselines(modules: dict[str, ModuleType]) -> None:
-    """Made-up rows: twice as long as raw pixels, and the first design's 45 pairs of ten frames at 2 s are 18 times 5 s."""
+def test_comparison_with_the_baselines(modules: dict[str, ModuleType]) -> None:
+    """Made-up rows: twice the time of raw pixels; 45 pairs of ten frames take the greedy baseline 2 s each, 18 times 5 s."""
     row = {"frames": 10, "error": "", "peak_mb": 100, "tau": 0.5}
     rows = [row | {"method": "workbench", "seconds": 5.0}, row | {"method": "raw pixels", "seconds": 2.5}]
-    lines = modules["scaling"].beside(rows, 2.0)
+    lines = modules["scaling"].comparison(rows, 2.0)
     assert "workbench / raw pixels: seconds 2.00" in lines[0]
-    assert "first design / workbench: 18 times" in lines[1]
-    assert len(modules["scaling"].beside(rows, 0.0)) == 1
+    assert "greedy baseline / workbench: 18 times" in lines[1]
+    assert len(modules["scaling"].comparison(rows, 0.0)) == 1
 
 
-def test_gpu_beside_the_processor(modules, monkeypatch, capsys):
-    """Without a GPU there is nothing to measure; the processor beside itself finds the same."""
+def test_gpu_compared_with_the_cpu(modules, monkeypatch, capsys):
+    """Without a GPU nothing is measured; the CPU compared with itself gives the same results."""
     monkeypatch.setattr(modules["gpu"], "network_device", lambda: "cpu")
     modules["gpu"].main([])
     assert "no GPU" in capsys.readouterr().out

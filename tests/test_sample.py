@@ -1,7 +1,7 @@
-"""The sample in ``data/`` is what its script makes, fits its limits, and poses the problem it is meant to pose.
+"""The sample in ``data/`` is what its script makes, is within its limits, and poses the intended problem.
 
-The script's scenes are rendered once, in true order; the committed video is decoded once and put into true order by
-its truth. Frames are compared as 64 x 48 thumbnails: raw, or with every grey level replaced by its rank in the frame.
+The scenes of the script are rendered once, in true order; the committed video is decoded once and put into true order by its
+truth. Frames are compared as 64 x 48 px thumbnails: raw, or with every grey level replaced by its rank in the frame.
 """
 
 import importlib
@@ -25,6 +25,7 @@ SCENES = ("pagoda", "toys", "dahlia")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
+    """``data/make_sample.py`` as a module."""
     sys.path.insert(0, str(DATA))
     try:
         return importlib.import_module("make_sample")
@@ -34,11 +35,13 @@ def script() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def rendered(script: ModuleType) -> dict[str, np.ndarray]:
+    """What the script draws, by clip, in true order."""
     return {**script.true_clips(), OUTLIER: np.stack(script.foreign_pictures(script.SEED))}
 
 
 @pytest.fixture(scope="module")
 def truth() -> list[TruthRow]:
+    """The committed truth."""
     return read_truth(DATA / "sample.truth.csv")
 
 
@@ -53,18 +56,19 @@ def committed(truth: list[TruthRow]) -> dict[str, np.ndarray]:
 
 
 def raw(frames: np.ndarray) -> np.ndarray:
-    """(N, H, W, 3) uint8 to (N, 64 * 48 * 3) float thumbnails."""
+    """Thumbnails, (N, 64 * 48 * 3) float, of (N, H, W, 3) uint8 frames."""
     small = [cv2.resize(frame, (64, 48), interpolation=cv2.INTER_AREA) for frame in frames]
     return np.stack(small).reshape(len(frames), -1).astype(float)
 
 
 def ranks(frames: np.ndarray) -> np.ndarray:
-    """(N, H, W, 3) uint8 to (N, 64 * 48) ranks of the grey levels in their frame, 0 to 1."""
+    """Ranks of the grey levels within their frame, (N, 64 * 48), 0 to 1, of (N, H, W, 3) uint8 frames."""
     grey = raw(frames).reshape(len(frames), -1, 3).mean(-1)
     return grey.argsort(axis=1, kind="stable").argsort(axis=1) / grey.shape[1]
 
 
 def distances(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Euclidean distances between all rows of two arrays."""
     return np.linalg.norm(one[:, None] - two[None], axis=2)
 
 
@@ -88,7 +92,7 @@ def test_limits(truth: list[TruthRow]) -> None:
 def test_committed_sample_is_what_the_script_makes(
     script: ModuleType, truth: list[TruthRow], rendered: dict[str, np.ndarray], committed: dict[str, np.ndarray]
 ) -> None:
-    """The truth is the same to the letter; every picture is, but for coding: above 23 dB, and nearer than the next."""
+    """The truth is identical, and every picture is within coding loss: PSNR above 23 dB, and nearer than the next frame."""
     assert truth == shuffled_rows({name: len(frames) for name, frames in rendered.items()}, script.SEED)
     for name, frames in rendered.items():
         assert frames.shape == committed[name].shape and frames.dtype == np.uint8
@@ -99,7 +103,7 @@ def test_committed_sample_is_what_the_script_makes(
 
 @pytest.mark.parametrize("name", SCENES)
 def test_true_order_is_identifiable(committed: dict[str, np.ndarray], name: str) -> None:
-    """Every frame's nearest frame, by ranks, is a true neighbour, and the one after next is farther."""
+    """By ranks, the nearest frame of every frame is a true neighbour, and the one after next is farther than the next."""
     features = ranks(committed[name])
     d = distances(features, features)
     assert neighbours_found(features) >= 0.97
@@ -109,7 +113,7 @@ def test_true_order_is_identifiable(committed: dict[str, np.ndarray], name: str)
 
 @pytest.mark.parametrize("name", SCENES)
 def test_no_scene_pauses_or_returns(committed: dict[str, np.ndarray], name: str) -> None:
-    """No two frames are near copies, and frames five or more apart in time differ more than those that follow."""
+    """No two frames are near copies, and frames five or more apart in time differ more than consecutive ones."""
     features = ranks(committed[name])
     d = distances(features, features)
     steps = np.diagonal(d, 1)
@@ -124,7 +128,7 @@ def test_flicker_breaks_raw_pixels(committed: dict[str, np.ndarray]) -> None:
 
 
 def test_pan_has_depth(rendered: dict[str, np.ndarray]) -> None:
-    """The maple at the upper edge passes 1.4 times as fast as the far middle, which goes left all the time."""
+    """The maple at the upper edge passes at least 1.4 times as fast as the far middle, which always moves left."""
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in rendered["pagoda"]]
 
     def shifts(rows: slice) -> list[float]:
@@ -136,14 +140,14 @@ def test_pan_has_depth(rendered: dict[str, np.ndarray]) -> None:
     assert max(far) < -2 and np.median(near) < 1.4 * np.median(far)
 
 
-def test_camera_of_the_toys_stands_still(rendered: dict[str, np.ndarray]) -> None:
-    """A fifth of the picture shows nothing but sensor noise, where a toy passes grey levels change by much."""
+def test_camera_of_the_toys_is_static(rendered: dict[str, np.ndarray]) -> None:
+    """A fifth of the picture shows only sensor noise; where a toy passes, grey levels change strongly."""
     spread = rendered["toys"].astype(float).std(axis=0).mean(-1)
     assert 1 < np.percentile(spread, 20) < 4 < 20 < np.percentile(spread, 90)
 
 
 def test_foreign_frames_are_foreign(committed: dict[str, np.ndarray]) -> None:
-    """No foreign frame is as near to a scene, or to another one, as frames of a scene are to their neighbours."""
+    """Foreign frames are farther from scenes and from each other than frames of a scene from their neighbours."""
     foreign = ranks(committed[OUTLIER])
     nearest = distances(foreign, foreign)[np.triu_indices(len(foreign), 1)].min()
     for name in SCENES:

@@ -13,47 +13,63 @@ Config = TypeVar("Config")
 
 @dataclasses.dataclass(frozen=True)
 class MatcherConfig:
-    """The training of a SuperGlue (``training/matcher.py``)."""
+    """Settings of a SuperGlue training (``training/matcher.py``)."""
 
-    layers: int  # attention layers, self and cross in turn, even
-    heads: int  # attention heads; 128 must be a multiple of it
+    layers: int  # attention layers, self and cross attention alternating; an even number
+    heads: int  # attention heads; must divide 128
     encoder: list  # widths of the keypoint encoder's hidden layers
     steps: int  # weight updates
-    keypoints: list  # least and greatest number of keypoints a view, drawn anew for every step
-    tokens: int  # keypoints a step on one side, all pairs together: there are tokens / keypoints pairs
-    learning_rate: float  # of AdamW, at its highest
-    warm_up: int  # steps over which the learning rate rises; then it falls along a cosine
-    weight_decay: float  # of AdamW
+    keypoints: list  # smallest and largest number of keypoints per view, drawn anew for every step
+    tokens: int  # keypoints per step in the first views of all pairs together: a step has tokens / keypoints pairs
+    learning_rate: float  # peak learning rate of AdamW
+    warm_up: int  # steps of linear warm-up of the learning rate; a cosine decay follows
+    weight_decay: float  # weight decay of AdamW
     sinkhorn_iterations: int  # in training; the saved network uses 20
     seed: int
-    validate_every: int  # steps
-    held_out_clips: list  # file names without suffix that are never trained on
+    validate_every: int  # steps between two rows of the curve
+    held_out_clips: list  # file names, without suffix, of the clips kept out of training
 
 
 @dataclasses.dataclass(frozen=True)
 class SuperPointConfig:
-    """The training of a compact SuperPoint (``training/superpoint.py``)."""
+    """Settings of a compact SuperPoint training (``training/superpoint.py``)."""
 
     encoder: list  # channels of the four blocks, at 1, 1/2, 1/4 and 1/8 of the resolution
     decoder: int  # channels of the hidden layer of both decoders
-    descriptor: int  # numbers a descriptor
+    descriptor: int  # length of a descriptor
     steps: int  # weight updates
-    pairs: int  # pairs of views a step
+    pairs: int  # pairs of views per step
     size: list  # width and height of a view, px, multiples of 8
-    points: int  # points of a pair that the descriptors are learned at, at most
-    temperature: float  # of InfoNCE
-    learning_rate: float  # of AdamW, at its highest
-    warm_up: int  # steps over which the learning rate rises; then it falls along a cosine
-    weight_decay: float  # of AdamW
-    keypoint_threshold: float  # least probability of a keypoint, a setting of the saved network
-    nms_radius: int  # px, a setting of the saved network
+    points: int  # maximum number of points per pair at which descriptors are trained
+    temperature: float  # of the InfoNCE loss
+    learning_rate: float  # peak learning rate of AdamW
+    warm_up: int  # steps of linear warm-up of the learning rate; a cosine decay follows
+    weight_decay: float  # weight decay of AdamW
+    keypoint_threshold: float  # minimum probability of a keypoint, 0 to 1; a setting of the saved network
+    nms_radius: int  # px, radius of non-maximum suppression; a setting of the saved network
     seed: int
-    validate_every: int  # steps
+    validate_every: int  # steps between two rows of the curve
 
 
 def read_config(path: str | Path, kind: type[Config]) -> Config:
-    """The configuration in a YAML file. Raises :class:`~workbench.errors.UsageError` for unknown or missing keys or a
-    value of another type, naming them.
+    """Read a configuration from a YAML file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The YAML file; its keys are exactly the fields of ``kind``.
+    kind : type
+        The dataclass to create.
+
+    Returns
+    -------
+    Config
+        An instance of ``kind``.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        The file cannot be read, a key is unknown or missing, or a value has another type; the message names it.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -64,7 +80,7 @@ def read_config(path: str | Path, kind: type[Config]) -> Config:
         raise UsageError(f"{path} holds no settings: give one of training/configs")
     if set(values) != set(fields):
         wrong = ", ".join(sorted(set(values) ^ set(fields)))
-        raise UsageError(f"{path}: {wrong} unknown or missing; a training has {', '.join(fields)}")
+        raise UsageError(f"{path}: {wrong} unknown or missing; the keys are {', '.join(fields)}")
     for name, expected in fields.items():
         if not isinstance(values[name], expected) or isinstance(values[name], bool):
             raise UsageError(f"{path}: {name}={values[name]!r} is not of type {expected.__name__}")

@@ -2,9 +2,9 @@
 
     python -m training.embedding training/configs/resnet18.yaml --photographs DIR --clips DIR --out build/training/resnet18
 
-Two harmed views of one picture (or of two frames that follow each other closely) shall lie together, views of different
-pictures apart. A killed run goes on from its last checkpoint when the same line is given again, and ends with the same
-weights as one that was not killed. The result is a folder for ``--embed.backbone``.
+The network learns to map two augmented views of one picture (or of two frames close in time) to nearby vectors, and views of
+different pictures to distant ones. A run that was killed continues from its last checkpoint when the same command is given
+again, and ends with the same weights as an uninterrupted run. The result is a folder for ``--embed.backbone``.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from training import checkpoint, loop, pictures
 from training.configuration import read_config
 from training.embedding_views import CACHE_SIDE, Pairs, draw_pairs
-from training.loop import finished, learning_rate
+from training.loop import learning_rate, run_command
 from workbench.errors import UsageError
 from workbench.models.backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, headless_network, save_backbone, torchvision
 
@@ -32,26 +32,26 @@ COLUMNS = ("step", "seconds", "learning_rate", "train_loss", "loss", "top1", "po
 
 @dataclass(frozen=True)
 class Config:
-    """One training; the YAML file has these keys."""
+    """Settings of an embedding training; the YAML file has these keys."""
 
-    architecture: str  # a torchvision network that workbench.models.backbones.headless_network takes
-    training_size: int  # px, side of the squares it is trained on
-    size: int  # px, side of the squares it is used on
-    typical_eps: float  # cosine distance that usually parts scenes, found after training; 0 = not known
+    architecture: str  # name of a torchvision network that workbench.models.backbones.headless_network supports
+    training_size: int  # px, side of the square inputs in training
+    size: int  # px, side of the square inputs when the network is used
+    typical_eps: float  # cosine distance, 0 to 2, that usually separates scenes; found after training, 0 before
     steps: int  # weight updates
-    pairs: int  # pairs of views a step
-    learning_rate: float  # of AdamW, at its highest
-    warm_up: int  # steps over which the learning rate rises; then it falls along a cosine
-    weight_decay: float  # of AdamW
-    temperature: float  # of the loss
-    head: int  # outputs of the projection head, which is thrown away after training
-    photograph_share: float  # of the pairs, 0 to 1; the others are from clips
-    frame_gap: int  # frames, how far apart the two frames of a clip's pair may lie
-    precision: str  # bfloat16 or float32, in which it is trained; bfloat16 is the faster one for dense convolutions
+    pairs: int  # pairs of views per step
+    learning_rate: float  # peak learning rate of AdamW
+    warm_up: int  # steps of linear warm-up of the learning rate; a cosine decay follows
+    weight_decay: float  # weight decay of AdamW
+    temperature: float  # temperature of the NT-Xent loss
+    head: int  # outputs of the projection head, which is discarded after training
+    photograph_share: float  # share of the pairs made from photographs, 0 to 1; the others are made from clips
+    frame_gap: int  # maximum distance in frames between the two frames of a pair from a clip
+    precision: str  # bfloat16 or float32, used in training; bfloat16 is faster for dense convolutions
     seed: int
-    validate_every: int  # steps
+    validate_every: int  # steps between two rows of the curve
     validation_pairs: int  # pairs of held-out photographs
-    held_out_clips: list  # file names without suffix that are never trained on
+    held_out_clips: list  # file names, without suffix, of the clips kept out of training
 
     def __post_init__(self) -> None:
         if self.precision not in ("bfloat16", "float32"):
@@ -60,32 +60,39 @@ class Config:
 
 @dataclass
 class State:
-    """What is trained. model: backbone and head, (B, 3, S, S) -> (B, head). step: updates made. seconds: time spent.
+    """The state of a training."""
 
-    losses: those of the steps since the last row of the curve.
-    """
-
-    model: nn.Sequential
+    model: nn.Sequential  # backbone and projection head, (B, 3, S, S) -> (B, head)
     optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
+    step: int = 0  # updates made so far
+    seconds: float = 0.0  # time spent so far
+    losses: list[float] = field(default_factory=list)  # of the steps since the last row of the curve
 
 
 @dataclass(frozen=True)
 class Data:
-    """photographs: each (h, w, 3) uint8 RGB. clips: each (N, h, w, 3) uint8. unseen: views of held-out photographs."""
+    """What a network is trained and validated on."""
 
-    photographs: list[np.ndarray]
-    clips: list[np.ndarray]
-    unseen: Pairs
+    photographs: list[np.ndarray]  # each (h, w, 3) uint8 RGB
+    clips: list[np.ndarray]  # each (N, h, w, 3) uint8 RGB
+    unseen: Pairs  # views of held-out photographs
 
 
 def nt_xent(embeddings: torch.Tensor, group: torch.Tensor, temperature: float) -> torch.Tensor:
-    """The normalised temperature-scaled cross-entropy of SimCLR, a scalar.
+    """The normalised temperature-scaled cross-entropy (NT-Xent) of SimCLR, a scalar.
 
-    embeddings: (2N, D), row i and row i + N are views of one pair. group: (N,) int; pairs of the same group (of one clip) are
-    not held against each other, since they may well show the same.
+    Parameters
+    ----------
+    embeddings : (2N, D) tensor
+        Rows i and i + N are the two views of a pair.
+    group : (N,) int tensor
+        Pairs of the same group (those of one clip) are not used as negatives of each other, since they may show the same.
+    temperature : float
+        Divisor of the cosine similarities.
+
+    Notes
+    -----
+    Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, equation 1.
     """
     count = len(group)
     unit = nn.functional.normalize(embeddings.float(), dim=1)
@@ -98,19 +105,19 @@ def nt_xent(embeddings: torch.Tensor, group: torch.Tensor, temperature: float) -
 
 
 def to_input(images: np.ndarray, device: str) -> torch.Tensor:
-    """(B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32, normalised as at inference, channels last."""
+    """Convert (B, S, S, 3) uint8 RGB to (B, 3, S, S) float32, normalised as at inference, in channels-last memory format."""
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def build(config: Config, device: str) -> State:
-    """Backbone with a two-layer projection head and their optimizer, with the seed's random weights."""
+    """Create the backbone, a two-layer projection head and their optimizer; the seed decides the random weights."""
     torch.manual_seed(config.seed)
     backbone = headless_network(config.architecture)
     for module in backbone.modules():
         if isinstance(module, torchvision().ops.StochasticDepth):
-            module.p = 0.0  # a training this short has nothing to gain from leaving out layers
+            module.p = 0.0  # dropping layers at random gains nothing in a training as short as this
     with torch.inference_mode():
         width = backbone(torch.zeros(1, 3, config.training_size, config.training_size)).shape[1]
     head = nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Linear(512, config.head))
@@ -120,8 +127,8 @@ def build(config: Config, device: str) -> State:
 
 
 def train_step(state: State, pairs: Pairs, config: Config, device: str) -> float:
-    """One update of the weights; returns the loss."""
-    # Dropout draws from torch's generator: seeded by the step, a resumed run draws the same.
+    """Update the weights once and return the loss."""
+    # Dropout draws from torch's generator: seeding it by the step lets a resumed run draw the same values.
     torch.manual_seed(config.seed * 1_000_003 + state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, config)
@@ -138,10 +145,14 @@ def train_step(state: State, pairs: Pairs, config: Config, device: str) -> float
 
 
 def validate(model: nn.Sequential, pairs: Pairs, config: Config, device: str) -> dict[str, float]:
-    """How well views of held-out photographs find each other.
+    """Measure how well the two views of held-out photographs find each other.
 
-    loss: NT-Xent of the head's outputs. Of the backbone's outputs: top1, share of views whose nearest is their partner;
-    positive_distance and nearest_negative, mean cosine distance (0 to 2) to the partner and to the nearest other picture.
+    Returns
+    -------
+    dict
+        ``loss``: NT-Xent of the outputs of the head. From the outputs of the backbone: ``top1``, the share of views whose
+        nearest view is their partner, 0 to 1; ``positive_distance`` and ``nearest_negative``, the mean cosine distance, 0 to
+        2, to the partner and to the nearest view of another picture.
     """
     model.eval()
     features, heads = [], []
@@ -167,11 +178,17 @@ def validate(model: nn.Sequential, pairs: Pairs, config: Config, device: str) ->
 
 
 def read_data(config: Config, photographs: Path, clips: Path) -> Data:
-    """Every picture into memory, small. Raises :class:`~workbench.errors.UsageError` when there are too few photographs."""
+    """Read all pictures into memory, shrunk to :data:`~training.embedding_views.CACHE_SIDE` px.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        A folder has no pictures, or fewer photographs than a step needs.
+    """
     pool = [pictures.read_photograph(path, CACHE_SIDE) for path in pictures.photographs(photographs)]
     wanted = round(config.pairs * config.photograph_share)
     if len(pool) < wanted:
-        raise UsageError(f"{photographs} has {len(pool)} photographs to train on, a step takes {wanted}: lower pairs")
+        raise UsageError(f"{photographs} has {len(pool)} photographs to train on, a step needs {wanted}: lower pairs")
     films = [pictures.read_clip(path, CACHE_SIDE) for path in pictures.clips(clips, config.held_out_clips)]
     held_out = [pictures.read_photograph(path, CACHE_SIDE) for path in pictures.photographs(photographs, held_out_tenth=True)]
     count, rng = min(config.validation_pairs, len(held_out)), np.random.default_rng(config.seed)
@@ -181,9 +198,24 @@ def read_data(config: Config, photographs: Path, clips: Path) -> Data:
 def train(config: Config, photographs: Path, clips: Path, out: Path, device: str = "cpu", progress: bool = True) -> None:
     """Train from the last checkpoint in ``out``, or from the start, to the end, and write the backbone's folder there.
 
-    ``out`` gets ``checkpoint.pt``, ``curve.csv`` (a row every ``validate_every`` steps, columns :data:`COLUMNS`) and, at the
-    end, ``config.json`` and ``model.safetensors`` in half precision. Raises :class:`~workbench.errors.UsageError` when
-    ``out`` holds a training of another configuration, or the folders lack pictures.
+    Parameters
+    ----------
+    config : Config
+        The settings.
+    photographs, clips : Path
+        Folders of pictures and of videos.
+    out : Path
+        Gets ``checkpoint.pt``, ``curve.csv`` (a row every ``validate_every`` steps, columns :data:`COLUMNS`) and, at the end,
+        ``config.json`` and ``model.safetensors`` in half precision.
+    device : str
+        ``cpu`` or ``cuda``.
+    progress : bool
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        ``out`` holds a training of another configuration, or a folder has too few pictures.
     """
     state = build(config, device)
     resume(state, config, out)
@@ -192,15 +224,8 @@ def train(config: Config, photographs: Path, clips: Path, out: Path, device: str
     with tqdm(total=config.steps, initial=state.step, desc=config.architecture, disable=not progress) as bar:
         while state.step < config.steps:
             rng = np.random.default_rng([config.seed, state.step])
-            pairs = draw_pairs(
-                data.photographs,
-                data.clips,
-                config.pairs,
-                config.photograph_share,
-                config.frame_gap,
-                config.training_size,
-                rng,
-            )
+            shares = config.pairs, config.photograph_share, config.frame_gap, config.training_size
+            pairs = draw_pairs(data.photographs, data.clips, *shares, rng)
             state.losses.append(train_step(state, pairs, config, device))
             state.seconds = time.monotonic() - started
             bar.update()
@@ -214,7 +239,7 @@ def train(config: Config, photographs: Path, clips: Path, out: Path, device: str
 
 
 def add_to_curve(state: State, figures: dict[str, float], config: Config, out: Path) -> None:
-    """A row of ``curve.csv``: the mean training loss since the last one, and the validation's figures."""
+    """Add a row to ``curve.csv``: the mean training loss since the last row, and the figures of the validation."""
     done = {"step": state.step, "seconds": state.seconds, "learning_rate": learning_rate(state.step - 1, config)}
     row = done | {"train_loss": sum(state.losses) / len(state.losses)} | figures
     checkpoint.append_row(out / "curve.csv", {name: f"{row[name]:.6g}" for name in COLUMNS})
@@ -222,12 +247,12 @@ def add_to_curve(state: State, figures: dict[str, float], config: Config, out: P
 
 
 def fingerprint(config: Config) -> str:
-    """The settings that decide what is trained; the others are only written beside the weights and may change afterwards."""
+    """The settings that decide the weights; the others are only written beside them and may change after the training."""
     return repr(replace(config, size=0, typical_eps=0.0))
 
 
 def save(state: State, config: Config, out: Path) -> None:
-    """Write the state as ``checkpoint.pt``."""
+    """Write the state to ``checkpoint.pt``."""
     checkpoint.save(
         out / "checkpoint.pt",
         config=fingerprint(config),
@@ -240,9 +265,12 @@ def save(state: State, config: Config, out: Path) -> None:
 
 
 def resume(state: State, config: Config, out: Path) -> None:
-    """Set the state to that of ``checkpoint.pt`` where there is one, and cut the curve back to it.
+    """Restore the state from ``checkpoint.pt`` if it exists, and remove later rows from the curve.
 
-    Raises :class:`~workbench.errors.UsageError` when the checkpoint is of another configuration.
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        The checkpoint belongs to another configuration.
     """
     found = checkpoint.load(out / "checkpoint.pt")
     if found is None:
@@ -257,13 +285,13 @@ def resume(state: State, config: Config, out: Path) -> None:
 
 
 def export(network: nn.Module, config: Config, out: Path) -> None:
-    """Write a backbone's folder for :func:`workbench.models.backbones.load_backbone`."""
+    """Write the folder of a backbone for :func:`~workbench.models.backbones.load_backbone`."""
     backbone = Backbone(network.cpu().eval(), config.size, IMAGENET_MEAN, IMAGENET_STD)
     save_backbone(out, config.architecture, backbone, config.typical_eps)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(description="Train an embedding network by SimCLR on photographs and clips.")
     parser.add_argument("config", type=Path, help="YAML file, see training/configs")
     parser.add_argument("--photographs", type=Path, required=True, help="folder of photographs")
@@ -280,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UsageError("PyTorch finds no GPU here: leave --device out")
         train(read_config(chosen.config, Config), chosen.photographs, chosen.clips, chosen.out, chosen.device)
 
-    return finished(work)
+    return run_command(work)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Pairs of views for contrastive training: a photograph with itself, or two close frames of a clip, each harmed on its own.
+"""Pairs of augmented views for contrastive training: a photograph twice, or two close frames of a clip.
 
-The harms are those a frame of a shuffled video meets: the camera shakes, the light changes, the picture is out of focus,
-noisy, cropped, compressed or written over.
+The augmentations are what can happen to a frame of a shuffled video: the camera shakes, the light changes, the picture is out
+of focus, noisy, cropped, compressed or has something drawn over it. Each view is augmented independently.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,18 @@ CACHE_SIDE = 160  # px, long side of the pictures that views are cut from
 
 @dataclass(frozen=True)
 class Shake:
-    """How far a view's camera moves: rotation in degrees, zoom as a range, shift as a share of the frame's sides.
+    """How far the camera of a view may move.
 
-    cropped: share of the views of which up to a quarter of one side is cut off and the rest stretched.
+    Attributes
+    ----------
+    rotation : float
+        Maximum rotation to either side, degrees.
+    zoom : tuple of float
+        Range of the zoom factor, drawn log-uniformly.
+    shift : float
+        Maximum translation, as a share of the sides of the frame.
+    cropped : float
+        Share of the views, 0 to 1, of which up to a quarter of one side is cut off and the rest is stretched.
     """
 
     rotation: float = 8.0
@@ -30,7 +39,15 @@ class Shake:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two views of each of N pictures. first, second: (N, S, S, 3) uint8 RGB. group: (N,) int, equal for one clip's pairs."""
+    """Two views of each of N pictures.
+
+    Attributes
+    ----------
+    first, second : (N, S, S, 3) uint8 array
+        The views, RGB.
+    group : (N,) int array
+        Equal for the pairs of one clip, different for photographs.
+    """
 
     first: np.ndarray
     second: np.ndarray
@@ -46,10 +63,31 @@ def draw_pairs(
     size: int,
     rng: np.random.Generator,
 ) -> Pairs:
-    """``count`` pairs of views of ``size`` x ``size`` px: the share of photographs, no photograph twice, the rest from clips.
+    """Draw pairs of views.
 
-    photographs: each (h, w, 3) uint8. clips: each (N, h, w, 3) uint8; the two frames are at most ``frame_gap`` apart. One
-    pair in two is mirrored, both views alike: a mirrored frame is another frame, but as good a picture.
+    Half of the pairs are mirrored, both views alike: a mirrored picture is as good to train on, but a different one.
+
+    Parameters
+    ----------
+    photographs : sequence of (h, w, 3) uint8 array
+        The photographs, RGB; each is drawn at most once.
+    clips : sequence of (N, h, w, 3) uint8 array
+        The clips, RGB.
+    count : int
+        Number of pairs.
+    photograph_share : float
+        Share of the pairs made from photographs, 0 to 1; the others are made from clips.
+    frame_gap : int
+        Maximum distance in frames between the two frames of a clip.
+    size : int
+        Side of the views, px.
+    rng : numpy.random.Generator
+        Source of the random values.
+
+    Returns
+    -------
+    Pairs
+        The views.
     """
     of_photographs = round(count * photograph_share)
     pictures, group = [], []
@@ -71,10 +109,10 @@ def draw_pairs(
 
 
 def view(picture: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """(h, w, 3) uint8 RGB -> (size, size, 3) uint8: the whole picture squeezed to a square, shaken and harmed at random."""
+    """Augment an (h, w, 3) uint8 RGB picture at random: (size, size, 3) uint8, the whole picture squeezed to a square."""
     image = shaken(picture, size, rng, Shake())
     if rng.random() < 0.15:
-        image = motion_blurred(image, rng, greatest=max(4, size // 14))
+        image = motion_blurred(image, rng, max_length=max(4, size // 14))
     elif rng.random() < 0.35:
         image = blurred(image, rng)
     image = relit(image, rng)
@@ -88,7 +126,7 @@ def view(picture: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray
 
 
 def shaken(picture: np.ndarray, size: int, rng: np.random.Generator, shake: Shake) -> np.ndarray:
-    """(h, w, 3) -> (size, size, 3): rotated, zoomed, shifted and squeezed to a square in one step, borders mirrored."""
+    """Rotate, zoom and shift a picture and squeeze it to (size, size, 3) in one step; borders are mirrored."""
     height, width = picture.shape[:2]
     angle = np.deg2rad(rng.uniform(-shake.rotation, shake.rotation))
     zoom = np.exp(rng.uniform(*np.log(shake.zoom)))
@@ -107,7 +145,7 @@ def shaken(picture: np.ndarray, size: int, rng: np.random.Generator, shake: Shak
 
 
 def overlaid(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(S, S, 3) uint8 with one thing laid over it: a caption bar, a logo (a filled rectangle) or a time stamp."""
+    """Draw one overlay on an (S, S, 3) uint8 picture: a caption bar, a logo (a filled rectangle) or a time stamp."""
     image, size = np.ascontiguousarray(image).copy(), len(image)
     colour = tuple(int(value) for value in rng.integers(0, 256, 3))
     kind = rng.integers(3)

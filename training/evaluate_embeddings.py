@@ -1,9 +1,9 @@
-"""How well embeddings part the scenes of cases with known truth, case by case, in one table.
+"""Measure how well embeddings separate the scenes of cases with a ground truth: one table, case by case.
 
     python -m training.evaluate_embeddings CASES_DIR NAME_OR_FOLDER...
 
-A case is ``NAME.mp4`` with ``NAME.truth.csv`` beside it. A name is one shown by ``workbench models``, ``thumbnail`` and
-``rank-vlad`` included; a folder is one written by ``training.embedding``.
+A case is ``NAME.mp4`` with ``NAME.truth.csv`` beside it. A backbone is given by a name that ``workbench models`` lists
+(``thumbnail`` and ``rank-vlad`` included) or by a folder that ``training.embedding`` wrote.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from workbench.scenes.dbscan import dbscan
 from workbench.scenes.eps import SWEEP, sweep_eps
 from workbench.video.proxies import read_proxies
 
-NEIGHBOURS = 8  # frames among which a temporal neighbour is looked for, as the matcher's first candidates are
+NEAREST_FRAMES = 8  # frames among which a temporal neighbour is searched, as many as the first candidates of the matcher
 HEADINGS = (
     *("case", "backbone", "best eps", "outlier F1", "scene F1", "from", "to"),
     *("suggested", "outlier F1", "scene F1", "recall", "ms"),
@@ -40,10 +40,20 @@ Embedder = Callable[[np.ndarray], np.ndarray]  # (N, h, w, 3) uint8 RGB -> (N, D
 
 @dataclass(frozen=True)
 class Scores:
-    """One backbone on one case. F1 scores and recall are 0 to 1, eps are cosine distances.
+    """Figures of one backbone on one case. F1 scores and recall are 0 to 1, eps are cosine distances.
 
-    outliers, scenes: F1 scores at every eps of the workbench's sweep. suggested: the eps that the workbench would take, with
-    its F1 scores. recall: see :func:`neighbour_recall`. milliseconds: of a frame's embedding.
+    Attributes
+    ----------
+    outliers, scenes : (E,) float array
+        Outlier F1 and scene pair F1 at every eps of the workbench's sweep.
+    suggested : float
+        The eps that the workbench suggests.
+    suggested_outliers, suggested_scenes : float
+        F1 scores at the suggested eps.
+    recall : float
+        See :func:`neighbour_recall`.
+    milliseconds : float
+        Time to embed one frame.
     """
 
     outliers: np.ndarray
@@ -56,21 +66,38 @@ class Scores:
 
     @property
     def perfect(self) -> np.ndarray:
-        """(E,) bool: the radii of the sweep at which both F1 scores are 1."""
+        """(E,) bool: at which eps of the sweep both F1 scores are 1."""
         return (self.outliers == 1) & (self.scenes == 1)
 
 
 def f1_scores(truth: Sequence[TruthRow], labels: np.ndarray) -> tuple[float, float]:
-    """Outlier F1 and scene pair F1 of labels (N,), -1 = outlier, as :func:`workbench.evaluation.metrics.evaluate` defines them."""
+    """Outlier F1 and scene pair F1, 0 to 1, of (N,) labels, -1 for outliers.
+
+    :func:`~workbench.evaluation.metrics.evaluate` defines both.
+    """
     rows = [OrderRow(position, int(label), position if label >= 0 else -1) for position, label in enumerate(labels)]
     found = evaluate(truth, rows)
     return found["outlier_f1"], found["scene_f1"]
 
 
-def neighbour_recall(truth: Sequence[TruthRow], distances: np.ndarray, neighbours: int = NEIGHBOURS) -> float:
-    """Share of true frames with a frame 1 or 2 away in their clip among their nearest ``neighbours``, foreign ones included.
+def neighbour_recall(truth: Sequence[TruthRow], distances: np.ndarray, neighbours: int = NEAREST_FRAMES) -> float:
+    """Share of scene frames that have a temporal neighbour among the frames nearest to them.
 
-    distances: (N, N), rows in the order of ``truth``. Frames without any such neighbour in the video do not count.
+    A temporal neighbour is a frame of the same clip, 1 or 2 frames away. Frames that have none in the video do not count.
+
+    Parameters
+    ----------
+    truth : sequence of TruthRow
+        What every frame is.
+    distances : (N, N) array
+        Distances of all frames, in the order of ``truth``.
+    neighbours : int
+        How many of the nearest frames are searched, foreign frames among them.
+
+    Returns
+    -------
+    float
+        The share, 0 to 1.
     """
     clips, frames = np.array([row.clip for row in truth]), np.array([row.frame for row in truth])
     apart = np.abs(frames[:, None] - frames[None])
@@ -83,7 +110,24 @@ def neighbour_recall(truth: Sequence[TruthRow], distances: np.ndarray, neighbour
 
 
 def score(truth: Sequence[TruthRow], embeddings: np.ndarray, milliseconds: float, usual_eps: float) -> Scores:
-    """All figures of a case. embeddings: (N, D) of unit length. usual_eps: the backbone's typical eps, 0 if not known."""
+    """Compute all figures of a case.
+
+    Parameters
+    ----------
+    truth : sequence of TruthRow
+        What every frame is.
+    embeddings : (N, D) float32 array
+        Vectors of unit length, in the order of ``truth``.
+    milliseconds : float
+        Time to embed one frame.
+    usual_eps : float
+        Typical eps of the backbone, cosine distance; 0 when the backbone has none.
+
+    Returns
+    -------
+    Scores
+        The figures.
+    """
     distances, fewest = cosine_distances(embeddings), ClusterParameters().min_samples
     scores = np.array([f1_scores(truth, dbscan(distances, eps, fewest)) for eps in SWEEP])
     suggested = sweep_eps(distances, fewest, usual_eps).suggested
@@ -93,14 +137,20 @@ def score(truth: Sequence[TruthRow], embeddings: np.ndarray, milliseconds: float
 
 
 def common_eps(table: Sequence[Scores]) -> tuple[float, float, int]:
-    """The range of eps that is perfect on as many cases as one eps can be: its lower end, upper end, and that number."""
+    """The eps at which the most cases are perfect: lower end and upper end of their range, and the number of these cases."""
     counts = np.sum([scores.perfect for scores in table], axis=0)
     best = SWEEP[counts == counts.max()]
     return float(best.min()), float(best.max()), int(counts.max())
 
 
 def embedder(name: str) -> Embedder:
-    """What embeds frames by this backbone; loads its weights once. Raises :class:`~workbench.errors.ModelError`."""
+    """Load a backbone once, and return the function that embeds frames with it.
+
+    Raises
+    ------
+    ~workbench.errors.ModelError
+        The weights are missing or not readable.
+    """
     parameters = EmbedParameters(backbone=name)
     if name == "thumbnail":
         return lambda images: thumbnails(images, progress=False)
@@ -111,7 +161,7 @@ def embedder(name: str) -> Embedder:
 
 
 def timed(embed: Embedder, images: np.ndarray) -> tuple[np.ndarray, float]:
-    """The embeddings, and the milliseconds a frame took, after a first batch that does not count."""
+    """Embed frames: the embeddings, and the milliseconds per frame; a first batch warms up and does not count."""
     embed(images[:32])
     start = time.perf_counter()
     embeddings = embed(images)
@@ -119,7 +169,7 @@ def timed(embed: Embedder, images: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def row(case: str, name: str, scores: Scores) -> list[str]:
-    """A line of the table. The best eps is the middle of those where the product of both F1 scores is greatest."""
+    """A line of the table. The best eps is the middle one of those with the largest product of both F1 scores."""
     product = scores.outliers * scores.scenes
     best = np.flatnonzero(product == product.max())
     best = int(best[len(best) // 2])
@@ -141,21 +191,27 @@ def row(case: str, name: str, scores: Scores) -> list[str]:
 
 
 def summary(name: str, table: Sequence[Scores]) -> str:
-    """One line about a backbone over all cases."""
+    """Summarise a backbone over all cases in one line."""
     low, high, count = common_eps(table)
     middle = np.sqrt(low * high)
     at_best = sum(bool(scores.perfect.any()) for scores in table)
     suggested = sum(scores.suggested_outliers == scores.suggested_scenes == 1 for scores in table)
     outliers, scenes = (np.mean([getattr(scores, f"suggested_{kind}") for scores in table]) for kind in ("outliers", "scenes"))
     return (
-        f"{Path(name).name}: perfect on {at_best} of {len(table)} cases at each one's best eps, on {count} at one eps of "
+        f"{Path(name).name}: perfect on {at_best} of {len(table)} cases at the best eps of each, on {count} at one eps of "
         f"{low:.3f} to {high:.3f} (middle {middle:.3f}), on {suggested} at the suggested eps (means there: outlier F1 "
         f"{outliers:.3f}, scene F1 {scenes:.3f}); recall {min(scores.recall for scores in table):.3f} or more"
     )
 
 
 def find_cases(folder: Path) -> list[Path]:
-    """The videos with a truth beside them, by name. Raises :class:`~workbench.errors.UsageError` when there is none."""
+    """List the videos that have a truth file beside them, sorted by name.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        There is none.
+    """
     cases = [video for video in sorted(folder.glob("*.mp4")) if truth_path(video).is_file()]
     if not cases:
         raise UsageError(f"{folder} holds no case: give a folder with NAME.mp4 and NAME.truth.csv beside it")
@@ -163,7 +219,7 @@ def find_cases(folder: Path) -> list[Path]:
 
 
 def evaluate_all(videos: Sequence[Path], names: Sequence[str]) -> dict[str, list[Scores]]:
-    """For every backbone its scores, case by case; the working copies of the frames are those the workbench makes."""
+    """Score every backbone on every case, in the order of ``videos``, on the working copies that the workbench makes."""
     embedders, tables = {name: embedder(name) for name in names}, {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="embeddings-") as folder:
         for video in tqdm(videos, desc="cases"):
@@ -179,8 +235,10 @@ def evaluate_all(videos: Sequence[Path], names: Sequence[str]) -> dict[str, list
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Scenes and neighbours by embeddings, case by case, in one table.")
+    """Run the command line and return the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Measure how well embeddings separate scenes and find neighbours, case by case, in one table."
+    )
     parser.add_argument("cases", type=Path, help="folder with NAME.mp4 and NAME.truth.csv")
     parser.add_argument("names", nargs="+", metavar="NAME_OR_FOLDER", help="backbones")
     chosen = parser.parse_args(arguments)

@@ -1,5 +1,6 @@
-"""What the trainings share: the learning rate, a command line that ends in one line, and, for the keypoint networks,
-the steps with their curve and checkpoints.
+"""What the trainings share: the learning-rate schedule, the exit status of a command, and the loop over the steps.
+
+The loop, with its curve and checkpoints, serves the keypoint networks.
 """
 
 import sys
@@ -15,11 +16,11 @@ from tqdm import tqdm
 from training import checkpoint
 from workbench.errors import WorkbenchError
 
-CHECKPOINT_SECONDS = 120
+CHECKPOINT_SECONDS = 120  # between two checkpoints
 
 
 class Schedule(Protocol):
-    """The settings that the loop reads; :class:`training.configuration.MatcherConfig` explains them."""
+    """The settings that the loop reads; :class:`~training.configuration.MatcherConfig` explains them."""
 
     steps: int
     learning_rate: float
@@ -29,7 +30,7 @@ class Schedule(Protocol):
 
 
 def learning_rate(step: int, config: Schedule) -> float:
-    """Linear warm-up, then a cosine down to zero at the last step."""
+    """The learning rate of a step, counted from 0: linear warm-up, then a cosine down to zero at the last step."""
     if step < config.warm_up:
         return config.learning_rate * (step + 1) / config.warm_up
     share = (step - config.warm_up) / max(1, config.steps - config.warm_up)
@@ -42,13 +43,28 @@ def optimise(
     out: Path,
     loss_of: Callable[[int], torch.Tensor],
     validate: Callable[[], dict[str, float]],
-    longest_gradient: float,
+    max_gradient_norm: float,
     name: str,
 ) -> None:
     """Train ``network`` in place by AdamW, from the last checkpoint in ``out`` or from the start.
 
-    loss_of: the loss of step 0, 1, ..., which depends on the seed and the step alone, so that a resumed run ends with the same
-    weights. validate: figures for ``out/curve.csv``, a row every ``validate_every`` steps. longest_gradient: greatest norm.
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, on its device and in training mode.
+    config : Schedule
+        Number of steps, learning rate, weight decay and how often to validate.
+    out : Path
+        Folder for ``checkpoint.pt`` and ``curve.csv``, which gets a row every ``validate_every`` steps.
+    loss_of : callable
+        Computes the loss, a scalar, of step 0, 1, ... It must depend on the seed and the step alone, so that a resumed run
+        ends with the same weights.
+    validate : callable
+        Computes the figures of a row of the curve.
+    max_gradient_norm : float
+        Gradients with a larger norm are scaled down to it.
+    name : str
+        Label of the progress bar.
     """
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     first, seconds, losses = 0, 0.0, []
@@ -65,7 +81,7 @@ def optimise(
         loss = loss_of(step)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), longest_gradient)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), max_gradient_norm)
         optimizer.step()
         losses.append(loss.item())
         done, now = step + 1, time.monotonic()
@@ -86,8 +102,8 @@ def optimise(
             saved = now
 
 
-def finished(work: Callable[[], None]) -> int:
-    """The exit status of a command: errors that a person can mend are one line."""
+def run_command(work: Callable[[], None]) -> int:
+    """Do the work of a command and return its exit status; an error that the user can fix is printed as one line."""
     try:
         work()
     except WorkbenchError as error:

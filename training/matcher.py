@@ -3,8 +3,8 @@
     python -m training.matcher_scenes training/configs/superglue-sift.yaml --photographs DIR --clips DIR --out build/scenes
     python -m training.matcher training/configs/superglue-sift.yaml --scenes build/scenes --out build/superglue-sift
 
-A killed run goes on from its last checkpoint when the same line is given again, and ends with the same weights as one
-that was not killed. The result is a folder for ``--match.model``. With ``--start OTHER/checkpoint.pt`` it begins with the
+A run that was killed continues from its last checkpoint when the same command is given again, and ends with the same weights
+as an uninterrupted run. The result is a folder for ``--match.model``. With ``--start OTHER/checkpoint.pt`` it begins with the
 weights of an earlier training: a second stage, on other scenes.
 """
 
@@ -19,17 +19,17 @@ import torch
 
 from training import checkpoint
 from training.configuration import MatcherConfig, read_config
-from training.loop import finished, optimise
+from training.loop import optimise, run_command
 from training.matcher_batches import Batch, make_batch
 from training.matcher_network import log_assignment, negative_log_likelihood, new_network, quality, save_network
 from workbench.errors import UsageError
 
 VALIDATION_BATCHES, VALIDATION_PAIRS, VALIDATION_KEYPOINTS = 8, 16, 256
-THRESHOLD = 0.2  # of the precision and recall in the curve
+VALIDATION_THRESHOLD = 0.2  # minimum confidence of the matches that precision and recall in the curve count
 
 
 def step_batch(paths: list[Path], step: int, config: MatcherConfig) -> Batch:
-    """The batch of one step, which depends on the seed and the step alone: a resumed run sees what it would have seen."""
+    """Draw the batch of a step. It depends on the seed and the step alone, so that a resumed run sees the same batches."""
     rng = np.random.default_rng((config.seed, step))
     keypoints = int(np.exp(rng.uniform(*np.log(config.keypoints))))
     return make_batch(paths, max(2, config.tokens // keypoints), keypoints, rng)
@@ -42,7 +42,7 @@ def validate(network: Any, batches: list[Batch]) -> dict[str, float]:
     with torch.inference_mode():
         for batch in batches:
             found = log_assignment(network, batch, 20)
-            measured = quality(found, batch.targets, THRESHOLD)
+            measured = quality(found, batch.targets, VALIDATION_THRESHOLD)
             rows.append([negative_log_likelihood(found, batch.targets).item(), measured.precision, measured.recall])
     network.train()
     return {name: round(value, 5) for name, value in zip(("loss", "precision", "recall"), np.mean(rows, axis=0), strict=True)}
@@ -51,9 +51,23 @@ def validate(network: Any, batches: list[Batch]) -> dict[str, float]:
 def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu", start: Path | None = None) -> None:
     """Train from the scenes that ``training.matcher_scenes`` wrote, and write the network to ``out``.
 
-    ``out`` gets curve.csv (a row every ``validate_every`` steps), checkpoint.pt and the folder ``model``. start: the
-    checkpoint of an earlier training whose weights to begin with; None, the mutual nearest neighbour. Raises
-    :class:`~workbench.errors.UsageError` when there are no scenes or no such checkpoint.
+    Parameters
+    ----------
+    config : MatcherConfig
+        The settings.
+    scenes : Path
+        Folder with the folders ``train`` and ``validation``.
+    out : Path
+        Gets ``curve.csv`` (a row every ``validate_every`` steps), ``checkpoint.pt`` and the folder ``model``.
+    device : str
+        PyTorch device.
+    start : Path or None
+        Checkpoint of an earlier training whose weights to begin with; None begins as a mutual nearest neighbour matcher.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        There are no scenes, or ``start`` does not exist.
     """
     paths, held_out = (sorted((scenes / side).glob("*.npz")) for side in ("train", "validation"))
     if not paths or not held_out:
@@ -62,7 +76,7 @@ def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu", s
     if start:
         begun = checkpoint.load(start)
         if begun is None:
-            raise UsageError(f"{start} is not there: give the checkpoint.pt of an earlier training")
+            raise UsageError(f"{start} does not exist: give the checkpoint.pt of an earlier training")
         network.load_state_dict(begun["network"])
     network.to(device).train()
     rng = np.random.default_rng(config.seed)
@@ -83,7 +97,7 @@ def _to(batch: Batch, device: str) -> Batch:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line at the top of this file; returns the exit status."""
+    """Run the command line at the top of this file and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--scenes", type=Path, required=True)
@@ -93,7 +107,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    return finished(lambda: train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device, given.start))
+    return run_command(
+        lambda: train(read_config(given.config, MatcherConfig), given.scenes, given.out, given.device, given.start)
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Batches of pairs of views for SuperGlue: keypoints, descriptors, and what each keypoint should be matched with."""
+"""Batches of pairs of views for SuperGlue: keypoints, descriptors, and the keypoint that each should be matched with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-UNMATCHED, IGNORED = -1, -2
+UNMATCHED = -1  # target of a keypoint that has no partner
+IGNORED = -2  # target of a keypoint whose partner is unknown or taken: it does not count in the loss
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B pairs of views with K keypoints each; view 0 and view 1 of a pair stand in dimension 1.
+    """B pairs of views with K keypoints each; dimension 1 is the view of the pair.
 
-    keypoints (B, 2, K, 2) float32, normalised as transformers does it; scores (B, 2, K); descriptors (B, 2, K, 128) of
-    unit length; targets (B, 2, K) int64: index into the other view, :data:`UNMATCHED`, or :data:`IGNORED`.
+    Attributes
+    ----------
+    keypoints : (B, 2, K, 2) float32 tensor
+        x and y, normalised as transformers does it.
+    scores : (B, 2, K) float32 tensor
+        Strengths of the keypoints.
+    descriptors : (B, 2, K, 128) float32 tensor
+        Of unit length.
+    targets : (B, 2, K) int64 tensor
+        Index of the partner in the other view, :data:`UNMATCHED`, or :data:`IGNORED`.
     """
 
     keypoints: torch.Tensor
@@ -25,7 +34,7 @@ class Batch:
 
 
 def make_batch(paths: Sequence[Path], count: int, keypoints: int, rng: np.random.Generator) -> Batch:
-    """``count`` pairs of views of scenes drawn from ``paths``, ``keypoints`` keypoints a view.
+    """Draw ``count`` pairs of views of the scenes in ``paths``, with ``keypoints`` keypoints per view.
 
     Views with fewer keypoints are filled up with keypoints of another scene, which match nothing.
     """
@@ -38,9 +47,22 @@ def make_batch(paths: Sequence[Path], count: int, keypoints: int, rng: np.random
 
 
 def one_to_one(points: np.ndarray, costs: np.ndarray, counts: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Targets of both views, (K0,) and (K1,) int64, from the pairs that are one point, (C, 2), cheapest first.
+    """Assign keypoints one to one, pairs of the lowest cost first.
 
-    A keypoint all of whose partners went to others is :data:`IGNORED`: matching it would not be wrong.
+    Parameters
+    ----------
+    points : (C, 2) int array
+        Pairs of keypoints, one of each view, that show the same point.
+    costs : (C,) array
+        Costs of the pairs.
+    counts : tuple of int
+        Numbers of keypoints K0 and K1 of the two views.
+
+    Returns
+    -------
+    tuple of (K0,) and (K1,) int64 array
+        The targets of both views. A keypoint whose candidates were all assigned to others is :data:`IGNORED`, because
+        matching it to one of them would not be wrong.
     """
     targets = tuple(np.full(count, UNMATCHED, dtype=np.int64) for count in counts)
     targets[0][points[:, 0]] = targets[1][points[:, 1]] = IGNORED
@@ -64,7 +86,7 @@ def _pair(paths: Sequence[Path], keypoints: int, rng: np.random.Generator) -> li
     same, costs = points[between, 2:].astype(np.int64), arrays["costs"][between]
     if views[0] != low:
         same = same[:, ::-1]
-    kept = [_kept(int(counts[view]), keypoints, rng) for view in views]
+    kept = [_surviving_keypoints(int(counts[view]), keypoints, rng) for view in views]
     place = [np.full(counts[view], -1) for view in views]
     for side in range(2):
         place[side][kept[side]] = np.arange(len(kept[side]))
@@ -80,7 +102,7 @@ def _pair(paths: Sequence[Path], keypoints: int, rng: np.random.Generator) -> li
             result[name].append(arrays[name][rows].astype(np.float32))
     missing = [keypoints - len(rows) for rows in kept]
     if any(missing):
-        for side, fill in enumerate(_strangers(paths, missing, size, rng)):
+        for side, fill in enumerate(_filler_keypoints(paths, missing, size, rng)):
             for name in result:
                 result[name][side] = np.concatenate([result[name][side], fill[name]])
     # As transformers' normalize_keypoints does it.
@@ -88,20 +110,20 @@ def _pair(paths: Sequence[Path], keypoints: int, rng: np.random.Generator) -> li
     return [np.stack(normal).astype(np.float32), np.stack(result["scores"]), np.stack(result["descriptors"]), targets]
 
 
-def _kept(count: int, keypoints: int, rng: np.random.Generator) -> np.ndarray:
-    """Which keypoints of a view take part: the strongest after a tenth or so was lost at random, in random order."""
+def _surviving_keypoints(count: int, keypoints: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices, in random order, of the strongest keypoints of a view after a random loss of 0 to 20 %."""
     survived = np.flatnonzero(rng.random(count) > rng.uniform(0, 0.2))
     return rng.permutation(survived[:keypoints])
 
 
-def _strangers(
+def _filler_keypoints(
     paths: Sequence[Path], missing: list[int], size: np.ndarray, rng: np.random.Generator
 ) -> list[dict[str, np.ndarray]]:
-    """Keypoints of another scene at random places, ``missing[side]`` for each side; never the same on both sides."""
+    """Keypoints of another scene at random places, ``missing[side]`` for each side; no keypoint appears on both sides."""
     found = {name: np.zeros((0, *shape), np.float32) for name, shape in (("scores", ()), ("descriptors", (128,)))}
     while len(found["scores"]) < sum(missing):
         with np.load(paths[rng.integers(len(paths))]) as scene:
-            end = int(scene["counts"][0])  # one view only: two would match each other
+            end = int(scene["counts"][0])  # of one view only: keypoints of two views would match each other
             found = {name: np.concatenate([rows, scene[name][:end].astype(np.float32)]) for name, rows in found.items()}
     parts = []
     for rows in (slice(0, missing[0]), slice(missing[0], sum(missing))):

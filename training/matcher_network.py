@@ -1,4 +1,4 @@
-"""SuperGlue as transformers writes it, made trainable: its own modules, up to the logarithm of the assignment."""
+"""A trainable SuperGlue from the modules of transformers, up to the logarithm of the assignment, and its loss."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +10,37 @@ from torch import Tensor
 from training.matcher_batches import UNMATCHED, Batch
 from workbench.models.backbones import torchvision
 
-# SuperGlue adds descriptors of unit length to the keypoints' code; at this length both start out alike in size.
+# SuperGlue adds the descriptors to the encoded keypoints: at this length both have a similar size at the start of a training.
 DESCRIPTOR_LENGTH = 128**0.5
-BLANK_DETECTOR = {"encoder_hidden_sizes": [1, 1, 1, 1], "decoder_hidden_size": 1, "keypoint_decoder_dim": 65}
+MINIMAL_DETECTOR = {"encoder_hidden_sizes": [1, 1, 1, 1], "decoder_hidden_size": 1, "keypoint_decoder_dim": 65}
 
 
 def new_network(layers: int, heads: int, encoder: list[int], seed: int) -> Any:
-    """A SuperGlue 128 wide whose answer is the mutual nearest neighbour of the descriptors, before it learned anything.
+    """Create a SuperGlue of width 128 whose matches, before training, are the mutual nearest neighbours of the descriptors.
 
-    The detector inside, which transformers' class demands, is as small as can be and never used.
+    The keypoint detector that the class of transformers requires is as small as possible and never used.
+
+    Parameters
+    ----------
+    layers : int
+        Attention layers, self and cross attention alternating; an even number.
+    heads : int
+        Attention heads; must divide 128.
+    encoder : list of int
+        Widths of the hidden layers of the keypoint encoder.
+    seed : int
+        Decides the random weights.
+
+    Returns
+    -------
+    transformers.SuperGlueForKeypointMatching
+        The network.
     """
     torchvision()
     from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
 
     torch.manual_seed(seed)
-    detector = SuperPointConfig(descriptor_decoder_dim=128, **BLANK_DETECTOR)
+    detector = SuperPointConfig(descriptor_decoder_dim=128, **MINIMAL_DETECTOR)
     network = SuperGlueForKeypointMatching(
         SuperGlueConfig(
             keypoint_detector_config=detector.to_dict(),
@@ -40,7 +56,8 @@ def new_network(layers: int, heads: int, encoder: list[int], seed: int) -> Any:
         for residual in (network.keypoint_encoder.encoder[-1], *(layer.mlp[-1] for layer in network.gnn.layers)):
             residual.weight.zero_()
             residual.bias.zero_()
-        # Scores are products over sqrt(128): 30 x cosine, sharp enough to part neighbours, and the dustbin just below.
+        # Scores are dot products over sqrt(128), hence here 30 x cosine, which tells similar descriptors apart. The dustbin
+        # lies just below.
         network.final_projection.final_proj.weight.copy_(torch.eye(128) * (30 / DESCRIPTOR_LENGTH) ** 0.5)
         network.final_projection.final_proj.bias.zero_()
         network.bin_score.fill_(25.0)
@@ -48,7 +65,28 @@ def new_network(layers: int, heads: int, encoder: list[int], seed: int) -> Any:
 
 
 def log_assignment(network: Any, batch: Batch, iterations: int, bfloat16: bool = True) -> Tensor:
-    """Logarithm of the optimal transport between the two views, (B, K + 1, K + 1), dustbins last (SuperGlue, eq. 9)."""
+    """The logarithm of the optimal transport between the two views.
+
+    Parameters
+    ----------
+    network : transformers.SuperGlueForKeypointMatching
+        The network.
+    batch : Batch
+        The views.
+    iterations : int
+        Sinkhorn iterations.
+    bfloat16 : bool
+        Whether attention is computed in bfloat16.
+
+    Returns
+    -------
+    (B, K + 1, K + 1) float32 tensor
+        Logarithms of the assignment; the last row and column are the dustbins.
+
+    Notes
+    -----
+    Sarlin et al., SuperGlue, CVPR 2020, equation 9.
+    """
     from transformers.models.superglue.modeling_superglue import log_optimal_transport
 
     pairs, _, keypoints, width = batch.descriptors.shape
@@ -63,10 +101,26 @@ def log_assignment(network: Any, batch: Batch, iterations: int, bfloat16: bool =
 
 
 def negative_log_likelihood(log_assignment: Tensor, targets: Tensor) -> Tensor:
-    """Mean over matched keypoints plus mean over unmatched ones (SuperGlue, eq. 10), halved; a scalar.
+    """The loss: half the sum of the means over matched and over unmatched keypoints.
 
-    Every keypoint without a partner within 3 px goes to the dustbin, near misses too, or the network learns to accept
-    them. targets: (B, 2, K) as in :class:`~training.matcher_batches.Batch`.
+    Every keypoint without a partner within 3 px is assigned to the dustbin, near misses too; otherwise the network learns to
+    accept them.
+
+    Parameters
+    ----------
+    log_assignment : (B, K + 1, K + 1) tensor
+        From :func:`log_assignment`.
+    targets : (B, 2, K) int64 tensor
+        As in :class:`~training.matcher_batches.Batch`.
+
+    Returns
+    -------
+    tensor
+        The loss, a scalar.
+
+    Notes
+    -----
+    Sarlin et al., SuperGlue, CVPR 2020, equation 10, where the sum is over all keypoints.
     """
     matched = (targets[:, 0] >= 0).nonzero(as_tuple=True)
     right = log_assignment[matched[0], matched[1], targets[:, 0][matched]]
@@ -77,14 +131,22 @@ def negative_log_likelihood(log_assignment: Tensor, targets: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Quality:
-    """Of the mutual matches above a threshold: share that is right, and share of the true matches that is found."""
+    """How good the mutual matches above a threshold are.
+
+    Attributes
+    ----------
+    precision : float
+        Share of the matches that is right, 0 to 1.
+    recall : float
+        Share of the true matches that is found, 0 to 1.
+    """
 
     precision: float
     recall: float
 
 
 def quality(log_assignment: Tensor, targets: Tensor, threshold: float) -> Quality:
-    """Precision and recall over a batch, 0 to 1; keypoints whose partner is not known do not count."""
+    """Precision and recall of the matches of a batch above a confidence threshold; ignored keypoints do not count."""
     inner = log_assignment[:, :-1, :-1]
     best, nearest = inner.max(dim=2)
     mutual = inner.argmax(dim=1).gather(1, nearest) == torch.arange(inner.shape[1], device=inner.device)
@@ -95,10 +157,11 @@ def quality(log_assignment: Tensor, targets: Tensor, threshold: float) -> Qualit
     return Quality(right / max(judged.sum().item(), 1), right / max((wanted >= 0).sum().item(), 1))
 
 
-def folded(network: Any) -> None:
-    """Rewrite the weights, in place, so that the network takes descriptors of unit length and answers the same.
+def fold_descriptor_length(network: Any) -> None:
+    """Rewrite the weights in place so that the network takes descriptors of unit length and gives the same results.
 
-    The residual stream is divided by :data:`DESCRIPTOR_LENGTH`: what writes to it is divided, what reads it multiplied.
+    The residual stream is divided by :data:`DESCRIPTOR_LENGTH`: the layers that write to it are divided by that, those that
+    read from it multiplied.
     """
     width = network.config.hidden_size
     with torch.no_grad():
@@ -114,9 +177,9 @@ def folded(network: Any) -> None:
 
 
 def save_network(network: Any, folder: Path) -> None:
-    """Write the trained network as the workbench loads it: unit-length descriptors, float16, config.json beside it."""
+    """Write the trained network as the workbench loads it: for unit-length descriptors, in float16, with ``config.json``."""
     import copy
 
     network = copy.deepcopy(network).eval()
-    folded(network)
+    fold_descriptor_length(network)
     network.half().save_pretrained(folder)

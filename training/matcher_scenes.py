@@ -1,7 +1,7 @@
-"""Scenes that SuperGlue learns from: several views of one thing, their features, and which keypoints are one point.
+"""Make the scenes that SuperGlue is trained on: several views of one subject, with features and true correspondences.
 
-Three kinds: a photograph seen through homographies or a smooth bend; two photographs as layers at different depths, which
-move against each other (parallax); and two frames of a clip. A scene is a small ``.npz`` file.
+There are three kinds: a photograph seen through homographies or a smooth deformation; two photographs as layers at different
+depths, which move relative to each other (parallax); and two frames of a clip. A scene is a small ``.npz`` file.
 """
 
 import argparse
@@ -16,24 +16,29 @@ from tqdm import tqdm
 
 from training.configuration import MatcherConfig, read_config
 from training.light import blurred, compressed, motion_blurred, noisy, relit
-from training.loop import finished
+from training.loop import run_command
 from training.pictures import clips, photographs, read_clip, read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
 from workbench.matching.sift import sift_features
 from workbench.storage.hloc import Features
 
-RADIUS = 3.0  # px: keypoints of two views closer than this are one point
-KEYPOINTS = 512
-CONTRAST_THRESHOLD = 0.01
-SIZES = ((320, 240), (320, 240), (320, 180), (400, 225), (240, 320), (400, 300))
+SAME_POINT_RADIUS = 3.0  # px: keypoints of two views closer than this show the same point
+MAX_KEYPOINTS = 512  # per view
+CONTRAST_THRESHOLD = 0.01  # of SIFT, the default of the workbench
+VIEW_SIZES = ((320, 240), (320, 240), (320, 180), (400, 225), (240, 320), (400, 300))
 
 
 @dataclass(frozen=True)
 class View:
-    """One look at a scene.
+    """One view of a scene.
 
-    features: keypoints in px of the view. places: for every other view's number, (K, 2) where the keypoints lie in it,
-    NaN where they are hidden there or it is not known.
+    Attributes
+    ----------
+    features : Features
+        Keypoints, px of the view, and descriptors.
+    places : dict of (K, 2) float64 array
+        By the number of another view, where the keypoints lie in it, px; infinite where they are hidden or outside there, NaN
+        where their place is unknown.
     """
 
     features: Features
@@ -41,9 +46,24 @@ class View:
 
 
 def photograph_views(pictures: list[np.ndarray], count: int, rng: np.random.Generator) -> list[View]:
-    """``count`` views of one photograph, or of the first before the second (parallax): (h, w, 3) uint8 RGB each."""
-    size = SIZES[rng.integers(len(SIZES))]
-    layers = [covering(picture, size) for picture in pictures]
+    """Make random views of a photograph, or of two photographs at different depths (parallax).
+
+    Parameters
+    ----------
+    pictures : list of (h, w, 3) uint8 array
+        One photograph, RGB, or the far one and the near one.
+    count : int
+        Number of views.
+    rng : numpy.random.Generator
+        Source of the random values.
+
+    Returns
+    -------
+    list of View
+        Every view with the places of its keypoints in all views.
+    """
+    size = VIEW_SIZES[rng.integers(len(VIEW_SIZES))]
+    layers = [scaled_and_cropped(picture, size) for picture in pictures]
     mask = _blob(size, rng) if len(layers) == 2 else None
     bends = rng.random() < 0.3
     warps = []
@@ -51,11 +71,11 @@ def photograph_views(pictures: list[np.ndarray], count: int, rng: np.random.Gene
         viewpoint = (SMALL, MEDIUM, LARGE, LARGE)[rng.integers(4)] if number else SMALL
         homography = random_homography(size, viewpoint, rng)
         warp = Warp(homography, random_bend(size, 8.0, rng) if bends else None)
-        # The near layer moves further, and not quite alike: a shift of up to an eighth of the picture against the far one.
+        # The near layer moves by up to an eighth of the picture relative to the far one, with a slightly different homography.
         apart = random_homography(size, replace(SMALL, shift=0.12), rng)
         warps.append([warp, replace(warp, homography=homography @ apart)][: len(layers)])
     rendered = [_render(layers, mask, view, size) for view in warps]
-    found = [sift(harmed(image, rng)) for image, _ in rendered]
+    found = [sift(augmented(image, rng)) for image, _ in rendered]
     views = []
     for number, features in enumerate(found):
         near = _layer_at(rendered[number][1], features.keypoints)
@@ -72,10 +92,24 @@ def photograph_views(pictures: list[np.ndarray], count: int, rng: np.random.Gene
 
 
 def clip_views(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> list[View]:
-    """Two views of two frames of one clip, (h, w, 3) uint8 RGB, each under its own light and a small homography.
+    """Make two views of two frames of a clip, each under its own light and a small homography.
 
-    What moved where is dense optical flow (DIS, Kroeger et al., ECCV 2016), trusted only where the way there and back
-    ends within a pixel of its start.
+    Parameters
+    ----------
+    first, second : (h, w, 3) uint8 array
+        The frames, RGB.
+    rng : numpy.random.Generator
+        Source of the random values.
+
+    Returns
+    -------
+    list of View
+        The two views.
+
+    Notes
+    -----
+    Motion is dense optical flow (DIS; Kroeger et al., ECCV 2016). It is trusted only where following it forwards and backwards
+    ends within a pixel of the start.
     """
     size = (first.shape[1], first.shape[0])
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
@@ -85,41 +119,53 @@ def clip_views(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) 
     views = []
     for number, frame in enumerate((first, second)):
         image = cv2.remap(frame, warps[number].map(size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        features = sift(harmed(image, rng))
+        features = sift(augmented(image, rng))
         start = warps[number].to_picture(features.keypoints)
         end = start + sampled(flows[number], start)
         back = end + sampled(flows[1 - number], end)
         place = warps[1 - number].to_view(end)
-        known = (np.linalg.norm(back - start, axis=1) < 1) & inside(start, size) & inside(end, size)
-        place[known & ~inside(place, size)] = np.inf
-        place[~known] = np.nan
+        is_consistent = (np.linalg.norm(back - start, axis=1) < 1) & inside(start, size) & inside(end, size)
+        place[is_consistent & ~inside(place, size)] = np.inf
+        place[~is_consistent] = np.nan
         views.append(View(features, {1 - number: place}))
     return views
 
 
 def same_points(a: View, b: View, numbers: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints of two views that are one point: (C, 2) int indices, and (C,) float32 how far from being the same.
+    """Find the keypoints of two views that show the same point: those within :data:`SAME_POINT_RADIUS` px in both views.
 
-    Within :data:`RADIUS` px of each other in both views. The cost is the larger of the two distances in px, plus the
-    distance of the descriptors, which tells apart the keypoints that SIFT puts at one place for several orientations.
+    Parameters
+    ----------
+    a, b : View
+        The views.
+    numbers : tuple of int
+        Their numbers in the scene.
+
+    Returns
+    -------
+    points : (C, 2) int array
+        Indices of the keypoints in the two views.
+    costs : (C,) float32 array
+        The larger of the two distances, px, plus the cosine distance of the descriptors, which distinguishes the keypoints
+        that SIFT places at the same point with several orientations.
     """
     there, back = a.places[numbers[1]], b.places[numbers[0]]
     with np.errstate(invalid="ignore"):
         forward = np.linalg.norm(there[:, None] - b.features.keypoints[None], axis=2)
         backward = np.linalg.norm(back[None] - a.features.keypoints[:, None], axis=2)
         distance = np.maximum(forward, backward)
-        close = distance < RADIUS  # False for NaN
+        close = distance < SAME_POINT_RADIUS  # False for NaN
     similarity = a.features.descriptors.T @ b.features.descriptors
     return np.argwhere(close), (distance[close] + 1 - similarity[close]).astype(np.float32)
 
 
 def sift(image: np.ndarray) -> Features:
-    """The workbench's own SIFT at its default threshold, at most :data:`KEYPOINTS`."""
-    return sift_features(image, KEYPOINTS, CONTRAST_THRESHOLD, (image.shape[1], image.shape[0]))
+    """SIFT features as the workbench computes them at its default threshold, at most :data:`MAX_KEYPOINTS`."""
+    return sift_features(image, MAX_KEYPOINTS, CONTRAST_THRESHOLD, (image.shape[1], image.shape[0]))
 
 
-def harmed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A view after light, lens, sensor and file: each harm with its own chance."""
+def augmented(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Augment a view by light, blur, noise and compression, each with its own probability."""
     chance = rng.random(5)
     if chance[0] < 0.8:
         image = relit(image, rng)
@@ -134,8 +180,8 @@ def harmed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image
 
 
-def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture scaled and cropped about its middle to ``size`` = (width, height)."""
+def scaled_and_cropped(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale a picture and crop it about its centre to ``size`` = (width, height)."""
     scale = max(size[0] / picture.shape[1], size[1] / picture.shape[0])
     scaled = cv2.resize(picture, None, fx=scale + 1e-3, fy=scale + 1e-3, interpolation=cv2.INTER_AREA)
     left, top = (scaled.shape[1] - size[0]) // 2, (scaled.shape[0] - size[1]) // 2
@@ -143,12 +189,12 @@ def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(K,) bool: whether (K, 2) points lie in a picture of ``size`` = (width, height); NaN does not."""
+    """(K,) bool: whether (K, 2) points lie in a picture of ``size`` = (width, height); False for NaN."""
     return ((points >= 0) & (points <= np.array(size) - 1)).all(axis=1)
 
 
 def _blob(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """A (h, w) uint8 mask, 255 on a random round-cornered shape that covers a tenth to a half of the picture."""
+    """An (h, w) uint8 mask: 255 on a random polygon that covers a tenth to a half of the picture."""
     angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
     reach = rng.uniform(0.2, 0.45, 9)[:, None] * size
     points = np.column_stack([np.cos(angles), np.sin(angles)]) * reach + np.array(size) * rng.uniform(0.35, 0.65, 2)
@@ -160,7 +206,7 @@ def _blob(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 def _render(
     layers: list[np.ndarray], mask: np.ndarray | None, warps: list[Warp], size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The view and, for every pixel, the number of its layer (h, w) uint8. Beyond its border a picture is reflected."""
+    """The view, and the number of the layer of every pixel, (h, w) uint8. Beyond its border a picture is mirrored."""
     maps = [warp.map(size) for warp in warps]
     far = cv2.remap(layers[0], maps[0], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     if mask is None:
@@ -171,17 +217,20 @@ def _render(
 
 
 def _layer_at(layers: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(K,) layer number at (K, 2) points, the border repeated outside."""
+    """The number of the layer at (K, 2) points, (K,); the border is repeated outside."""
     x, y = (np.clip(np.rint(points[:, axis]), 0, layers.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
     return layers[y, x]
 
 
 def save_scene(path: Path, views: list[View]) -> None:
-    """Write a scene; the file appears only when it is whole.
+    """Write a scene to an ``.npz`` file, which appears only when it is complete.
 
-    counts (V,); keypoints (sum, 2) float32, scores (sum,) float32, descriptors (sum, 128) float16, one view after the
-    other; size (2,) width and height; points (C, 4) int16: view, view, keypoint, keypoint; costs (C,) float16; unknown
-    (sum,) bool: keypoints of which it is not known where they are in the other view.
+    Notes
+    -----
+    Arrays of the file, for V views with N keypoints together, one view after the other, and C correspondences: ``counts``
+    (V,), keypoints per view; ``keypoints`` (N, 2) float32, px; ``scores`` (N,) float32; ``descriptors`` (N, 128) float16;
+    ``size`` (2,), width and height; ``points`` (C, 4) int16: view, view, keypoint, keypoint; ``costs`` (C,) float16;
+    ``unknown`` (N,) bool: True where the place of a keypoint in another view is unknown.
     """
     features = [view.features for view in views]
     points, costs = [np.zeros((0, 4), np.int16)], [np.zeros(0, np.float16)]
@@ -207,9 +256,18 @@ def save_scene(path: Path, views: list[View]) -> None:
 
 
 def write_scenes(photograph_paths: list[Path], clip_paths: list[Path], out: Path, seed: int) -> None:
-    """One scene of six views a photograph (a third with a second one before it), and 60 pairs of frames a clip.
+    """Write one scene of six views per photograph (a third of them with a second photograph in front), and 60 scenes per clip.
 
-    Scenes that are there already are kept: a call that was interrupted goes on.
+    Scenes that exist already are kept, so that an interrupted call can be continued.
+
+    Parameters
+    ----------
+    photograph_paths, clip_paths : list of Path
+        The pictures and videos.
+    out : Path
+        Folder for the scenes.
+    seed : int
+        Decides everything random.
     """
     out.mkdir(parents=True, exist_ok=True)
     count = len(photograph_paths)
@@ -229,7 +287,7 @@ def write_scenes(photograph_paths: list[Path], clip_paths: list[Path], out: Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m training.matcher_scenes CONFIG --photographs DIR --clips DIR --out DIR``; returns the exit status."""
+    """Run ``python -m training.matcher_scenes CONFIG --photographs DIR --clips DIR --out DIR`` and return the exit status."""
     parser = argparse.ArgumentParser(description="Make the scenes that SuperGlue is trained on.")
     parser.add_argument("config", type=Path)
     parser.add_argument("--photographs", type=Path, required=True)
@@ -244,7 +302,7 @@ def main(arguments: list[str] | None = None) -> int:
         write_scenes(photographs(given.photographs, held_out_tenth=True), held_out, given.out / "validation", config.seed)
         write_scenes(photographs(given.photographs), chosen, given.out / "train", config.seed)
 
-    return finished(work)
+    return run_command(work)
 
 
 if __name__ == "__main__":

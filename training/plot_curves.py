@@ -1,4 +1,4 @@
-"""The curves of the trainings as one picture.
+"""Draw the curves of the trainings as one picture.
 
 python -m training.plot_curves training/curves training/curves.png
 """
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 
 def plot_curves(folder: Path, out: Path) -> None:
-    """Draw every ``NAME.csv`` of a folder to ``out``: embeddings (a ``top1`` column) on the left, matchers on the right."""
+    """Draw every ``NAME.csv`` of a folder into the picture ``out``: embeddings (a ``top1`` column) left, matchers right."""
     curves = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     for name, curve in curves.items():
@@ -24,7 +24,7 @@ def plot_curves(folder: Path, out: Path) -> None:
             right.plot(curve["step"], 100 * curve["recall"], color=line.get_color(), label=f"{name}, recall")
             right.plot(curve["step"], 100 * curve["precision"], ":", color=line.get_color(), label=f"{name}, precision")
     _finish(left, "Held-out photographs found again by their other view", "of 192, %")
-    _finish(middle, "SuperGlue: negative log-likelihood", "nats a keypoint")
+    _finish(middle, "SuperGlue: negative log-likelihood", "nats per keypoint")
     _finish(right, "SuperGlue on held-out scenes, 256 keypoints", "%")
     right.set_ylim(top=105)  # room for the legend above the lines
     figure.savefig(out, dpi=110)
@@ -39,7 +39,7 @@ def _finish(axes: Axes, title: str, unit: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line at the top of this file."""
+    """Run the command line at the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)

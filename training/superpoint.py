@@ -2,9 +2,10 @@
 
     python -m training.superpoint training/configs/superpoint.yaml --photographs DIR --out build/superpoint
 
-The detector learns where the blobs of the clean photograph are (:mod:`training.superpoint_views`), the descriptors tell them
-apart (InfoNCE, van den Oord et al., 2018). A killed run goes on from its last checkpoint when the same line is given again,
-and ends with the same weights as one that was not killed. The result is a folder for ``--features.superpoint_model``.
+The detector learns where the blobs of the clean photograph are (:mod:`training.superpoint_views`), the descriptors learn to
+distinguish them (InfoNCE; van den Oord et al., 2018). A run that was killed continues from its last checkpoint when the same
+command is given again, and ends with the same weights as an uninterrupted run. The result is a folder for
+``--features.superpoint_model``.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from training.configuration import SuperPointConfig, read_config
 from training.evaluate_matchers import KEYPOINTS, SIZE, Pair, make_pairs, measure
-from training.loop import finished, optimise
+from training.loop import optimise, run_command
 from training.matcher_scenes import inside
 from training.pictures import photographs
 from training.superpoint_views import Batch, make_batch
@@ -30,14 +31,14 @@ from workbench.matching.superpoint import CELL, superpoint_features
 from workbench.models.backbones import torchvision
 from workbench.storage.hloc import Features
 
-DETECTOR_WEIGHT = 6.0  # its gradient in the encoder is an order of magnitude below the descriptors', which would drown it
+DETECTOR_WEIGHT = 6.0  # the detector's gradient in the encoder is an order of magnitude below that of the descriptors
 VALIDATION_PAIRS = 2  # for each of the 12 conditions of training.evaluate_matchers
 
 
 def new_network(config: SuperPointConfig) -> Any:
-    """Transformers' SuperPointForKeypointDetection of these sizes, with weights that keep the strength of the signal.
+    """Create a SuperPoint of the configured sizes, with Kaiming initialisation.
 
-    transformers' own start (normal, 0.02) dies out over ten layers without normalisation.
+    With the initialisation of transformers (normal, 0.02) the signal vanishes over ten layers without normalisation.
     """
     torchvision()
     import transformers
@@ -56,32 +57,46 @@ def new_network(config: SuperPointConfig) -> Any:
         if isinstance(block, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(block.weight)
             torch.nn.init.zeros_(block.bias)
-    return network.to(memory_format=torch.channels_last)  # a third quicker
+    return network.to(memory_format=torch.channels_last)  # takes a third less time
 
 
 def losses(network: Any, batch: Batch, temperature: float) -> tuple[Tensor, Tensor]:
-    """Of the detector and of the descriptors, scalars.
+    """Compute the losses of the detector and of the descriptors.
 
-    Detector: cross-entropy of the 65 probabilities of a cell, mean over cells that show the photograph. Descriptors: InfoNCE
-    among the shared points of all pairs, from the first view to the second and back; those of the same pair are the hard ones.
+    Parameters
+    ----------
+    network : transformers.SuperPointForKeypointDetection
+        The network.
+    batch : Batch
+        The views and their labels.
+    temperature : float
+        Of the InfoNCE loss.
+
+    Returns
+    -------
+    detector : tensor
+        Cross-entropy of the 65 probabilities of a cell, averaged over the cells that show the photograph; a scalar.
+    descriptors : tensor
+        InfoNCE among the shared points of all pairs, from the first view to the second and back; a scalar. Points of the same
+        pair are the hard negatives.
     """
     detector, describer = network.keypoint_decoder, network.descriptor_decoder
     with torch.autocast("cpu", torch.bfloat16):
         encoded = network.encoder(batch.images.contiguous(memory_format=torch.channels_last))[0]
         logits = detector.conv_score_b(detector.relu(detector.conv_score_a(encoded)))
         described = describer.conv_descriptor_b(describer.relu(describer.conv_descriptor_a(encoded)))
-    crossed = -(batch.labels * logits.float().log_softmax(dim=1)).sum(dim=1)[batch.known].mean()
+    detector_loss = -(batch.labels * logits.float().log_softmax(dim=1)).sum(dim=1)[batch.visible].mean()
     unit = torch.nn.functional.normalize(described.float(), dim=1)
     taken = describer._sample_descriptors(batch.points, unit, CELL).transpose(1, 2)
     first, second = (side[batch.shared] for side in taken.chunk(2))
     similarity = first @ second.T / temperature
     same = torch.arange(len(similarity))
-    told = [torch.nn.functional.cross_entropy(values, same) for values in (similarity, similarity.T)]
-    return crossed, sum(told) / 2
+    both_ways = [torch.nn.functional.cross_entropy(values, same) for values in (similarity, similarity.T)]
+    return detector_loss, sum(both_ways) / 2
 
 
 def repeated(pair: Pair, a: Features, b: Features, radius: float) -> float:
-    """Share of the keypoints of the first view, seen in the second, that have one within ``radius`` px there; 0 to 1."""
+    """Share, 0 to 1, of the keypoints of the first view inside the second that have one within ``radius`` px there."""
     there = transformed(a.keypoints, pair.homography)
     there = there[inside(there, SIZE)]
     if not len(there) or not len(b):
@@ -90,7 +105,7 @@ def repeated(pair: Pair, a: Features, b: Features, radius: float) -> float:
 
 
 def validate(network: Any, pairs: list[Pair]) -> dict[str, float]:
-    """Repeatability at 3 and at 1 px, and precision of the mutual nearest neighbours at 3 px, 0 to 1, on held-out pairs."""
+    """Repeatability at 3 px and 1 px, and precision of mutual nearest neighbours at 3 px, on held-out pairs; 0 to 1."""
     network.eval()
     network.keypoint_decoder.max_keypoints = KEYPOINTS
     matcher = SiftExact(1.0)
@@ -107,32 +122,39 @@ def validate(network: Any, pairs: list[Pair]) -> dict[str, float]:
 
 
 def train(config: SuperPointConfig, folder: Path, out: Path) -> None:
-    """Train on the photographs in a folder, all but the tenth kept out, and write the network to ``out``.
+    """Train on the photographs in a folder, except the held-out tenth, and write the network to ``out``.
 
-    ``out`` gets curve.csv (a row every ``validate_every`` steps), checkpoint.pt and the folder ``model``.
+    Parameters
+    ----------
+    config : SuperPointConfig
+        The settings.
+    folder : Path
+        The photographs.
+    out : Path
+        Gets ``curve.csv`` (a row every ``validate_every`` steps), ``checkpoint.pt`` and the folder ``model``.
     """
     paths = photographs(folder)
     held_out_pairs = make_pairs(photographs(folder, held_out_tenth=True), VALIDATION_PAIRS, config.seed)
     network = new_network(config).train()
 
     def loss_of(step: int) -> Tensor:
-        # The batch depends on the seed and the step alone: a resumed run sees what it would have seen.
+        # The batch depends on the seed and the step alone, so that a resumed run sees the same batches.
         rng = np.random.default_rng((config.seed, step))
         batch = make_batch(paths, config.pairs, tuple(config.size), config.points, rng)
-        found, told_apart = losses(network, batch, config.temperature)
-        return DETECTOR_WEIGHT * found + told_apart
+        detector, descriptors = losses(network, batch, config.temperature)
+        return DETECTOR_WEIGHT * detector + descriptors
 
     optimise(network, config, out, loss_of, lambda: validate(network, held_out_pairs), 5.0, "superpoint")
     save_network(network, out / "model")
 
 
 def save_network(network: Any, folder: Path) -> None:
-    """Write the network as the workbench loads it: float16, config.json beside it."""
+    """Write the network as the workbench loads it: in float16, with ``config.json``."""
     copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format).half().save_pretrained(folder)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line at the top of this file; returns the exit status."""
+    """Run the command line at the top of this file and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--photographs", type=Path, required=True)
@@ -141,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(given.threads)
-    return finished(lambda: train(read_config(given.config, SuperPointConfig), given.photographs, given.out))
+    return run_command(lambda: train(read_config(given.config, SuperPointConfig), given.photographs, given.out))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where a point of a picture goes when the camera moves: homographies, with or without a smooth bend."""
+"""Random camera motion: homographies, with or without a smooth deformation, that map points of a picture into a view."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """How far a random view is from the picture: greatest values, drawn uniformly (zoom log-uniformly).
+    """How far a random view may differ from the picture: maxima of values that are drawn uniformly (zoom log-uniformly).
 
-    rotation: degrees. zoom: factor, from 1 / zoom to zoom. shift: share of the longer side. perspective: shift of every
-    corner, share of the longer side.
+    Attributes
+    ----------
+    rotation : float
+        Degrees, to either side.
+    zoom : float
+        Factor, drawn from 1 / zoom to zoom.
+    shift : float
+        Translation, as a share of the longer side.
+    perspective : float
+        Displacement of every corner, as a share of the longer side.
     """
 
     rotation: float
@@ -26,7 +34,7 @@ LARGE = Viewpoint(rotation=40, zoom=1.5, shift=0.15, perspective=0.16)
 
 
 def random_homography(size: tuple[int, int], viewpoint: Viewpoint, rng: np.random.Generator) -> np.ndarray:
-    """A (3, 3) float64 homography of a ``size`` = (width, height) picture onto a view of the same size, px to px."""
+    """Draw a (3, 3) float64 homography, in px, from a picture of ``size`` = (width, height) to a view of the same size."""
     width, height = size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64) - [width / 2, height / 2]
     angle = np.deg2rad(rng.uniform(-viewpoint.rotation, viewpoint.rotation))
@@ -39,38 +47,47 @@ def random_homography(size: tuple[int, int], viewpoint: Viewpoint, rng: np.rando
     return cv2.getPerspectiveTransform((corners + middle).astype(np.float32), (moved + middle).astype(np.float32))
 
 
-def random_bend(size: tuple[int, int], greatest: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth (h, w, 2) float32 displacement of up to about ``greatest`` px, as of cloth or a moving body.
+def random_bend(size: tuple[int, int], max_shift: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a smooth (h, w, 2) float32 displacement field of up to about ``max_shift`` px, like that of cloth or a moving body.
 
-    Bicubic between 5 x 4 random control points, which is what a thin-plate spline through a grid looks like, and quicker.
+    It is interpolated bicubically between 5 x 4 random control points, which looks like a thin-plate spline through a grid
+    and is faster.
     """
-    coarse = rng.uniform(-greatest, greatest, (4, 5, 2)).astype(np.float32)
+    coarse = rng.uniform(-max_shift, max_shift, (4, 5, 2)).astype(np.float32)
     return cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Picture px to view px: first the bend, if there is one, then the homography."""
+    """A map from px of a picture to px of a view: first the deformation, if there is one, then the homography.
+
+    Attributes
+    ----------
+    homography : (3, 3) float64 array
+        From the deformed picture to the view.
+    bend : (h, w, 2) float32 array or None
+        Displacement of every pixel of the picture, px.
+    """
 
     homography: np.ndarray
     bend: np.ndarray | None = None
 
     def to_view(self, points: np.ndarray) -> np.ndarray:
-        """(K, 2) x, y in the picture -> (K, 2) in the view."""
+        """Map (K, 2) points x, y of the picture to (K, 2) float64 points of the view, px."""
         points = points.astype(np.float64)
         return transformed(points + self._bent(points), self.homography)
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
-        """(K, 2) x, y in the view -> (K, 2) in the picture: the bend is inverted by fixed-point iteration."""
+        """Map (K, 2) points of the view to (K, 2) float64 points of the picture; fixed-point iteration inverts the bend."""
         straight = transformed(points.astype(np.float64), np.linalg.inv(self.homography))
         points = straight
         if self.bend is not None:
-            for _ in range(8):  # the bend changes by a few tenths of a pixel a pixel: 8 steps leave under 0.01 px
+            for _ in range(8):  # the bend changes by a few tenths of a pixel per pixel: 8 steps leave under 0.01 px
                 points = straight - self._bent(points)
         return points
 
     def map(self, size: tuple[int, int]) -> np.ndarray:
-        """For every pixel of a view of ``size`` = (width, height), its place in the picture: (h, w, 2) float32."""
+        """The position in the picture, px, of every pixel of a view of ``size`` = (width, height): (h, w, 2) float32."""
         grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).reshape(-1, 2)
         return self.to_picture(grid).astype(np.float32).reshape(size[1], size[0], 2)
 
@@ -81,16 +98,16 @@ class Warp:
 
 
 def transformed(points: np.ndarray, homography: np.ndarray) -> np.ndarray:
-    """(K, 2) points through a (3, 3) homography: (K, 2) float64. A point at infinity becomes a far one."""
+    """Map (K, 2) points by a (3, 3) homography: (K, 2) float64. A point at infinity becomes a very distant one."""
     projected = np.column_stack([points, np.ones(len(points))]) @ homography.T
     depth = projected[:, 2:]
     return projected[:, :2] / np.where(np.abs(depth) < 1e-9, 1e-9, depth)
 
 
 def sampled(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Bilinear values of an (h, w, C) float32 field at (K, 2) points, the border repeated outside: (K, C) float64.
+    """Sample an (h, w, C) float32 field bilinearly at (K, 2) points, repeating the border outside: (K, C) float64.
 
-    In rows of 4,096: OpenCV's remap takes no side above 32,767, and none of 0.
+    The points are arranged in rows of 4,096, because OpenCV's remap accepts no side above 32,767 and none of 0.
     """
     padded = np.zeros(((len(points) // 4096 + 1) * 4096, 2), np.float32)
     padded[: len(points)] = points

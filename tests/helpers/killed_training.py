@@ -1,4 +1,4 @@
-"""What holds for every training by :func:`training.loop.optimise`: the loss falls, and a killed run ends the same."""
+"""A check of every training by :func:`training.loop.optimise`: the loss falls, and a killed run ends with the same weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from training import checkpoint
 
 
 def interrupting(append_row: Callable[..., None], step: int) -> Callable[..., None]:
-    """``append_row`` that is interrupted, as by Ctrl-C, right after it wrote the row of ``step``."""
+    """``append_row``, interrupted as by Ctrl-C right after it wrote the row of ``step``."""
 
     def append(path: Path, row: dict[str, float]) -> None:
         append_row(path, row)
@@ -22,8 +22,11 @@ def interrupting(append_row: Callable[..., None], step: int) -> Callable[..., No
 
 
 def check_killed_training(train: Callable[[Path], None], folder: Path, step: int, lines: int, monkeypatch) -> np.ndarray:
-    """Train into ``folder / "whole"``; kill another training after the row of ``step``, and let it go on: the loss falls by a
-    tenth, the weights are the same, and the curve has ``lines`` lines, a header and every row once. Returns the curve."""
+    """Train into ``folder / "whole"``; kill another training after the row of ``step``, and continue it.
+
+    The loss must fall by a tenth, the weights must be the same, and the curve must have ``lines`` lines: a header and every row
+    once. Returns the curve.
+    """
     train(folder / "whole")
     curve = np.genfromtxt(folder / "whole" / "curve.csv", delimiter=",", names=True)
     assert curve["train_loss"][-1] < 0.9 * curve["train_loss"][0]

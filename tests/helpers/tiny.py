@@ -1,7 +1,7 @@
 """Tiny videos, and the command line as tests call it.
 
 Every picture is cut from a seeded texture of smooth coloured noise. :func:`pan` moves a 96 x 72 px window over one texture, so
-that neighbours of a scene overlap; two textures have nothing in common, so that a picture of its own texture is foreign.
+that neighbours in a scene overlap. Two textures have nothing in common, so that a picture of another texture is foreign.
 """
 
 import io
@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 96, 72
 
 
 def pan(seed: int, count: int) -> list[np.ndarray]:
-    """``count`` frames (72, 96, 3) uint8 RGB of one scene: a window that goes right by 3 px and down by 1 px a frame."""
+    """``count`` frames, (72, 96, 3) uint8 RGB, of a scene: a window that moves right by 3 px and down by 1 px per frame."""
     width, height = WIDTH + 3 * count, HEIGHT + count
     rng = np.random.default_rng(seed)
     layers = [rng.random((height // step + 2, width // step + 2, 3)).astype(np.float32) for step in (4, 16, 64)]
@@ -43,7 +43,7 @@ def pan(seed: int, count: int) -> list[np.ndarray]:
 
 
 def mixture() -> list[np.ndarray]:
-    """27 frames, shuffled with seed 3: a scene of 14, a scene of 10, and 3 foreign pictures at the end."""
+    """27 frames: scenes of 14 and of 10 frames, shuffled with seed 3, and 3 foreign pictures at the end."""
     frames = pan(1, 14) + pan(2, 10)
     return [frames[k] for k in np.random.default_rng(3).permutation(24)] + [pan(100 + k, 1)[0] for k in range(3)]
 
@@ -57,7 +57,7 @@ def encode(
     pts: Sequence[int] = (),
     matrix: Sequence[int] = (),
 ) -> Path:
-    """Write ``frames``. ``pts``: their times in units of 1/rate s. ``matrix``: a, b, c, d of an mp4's display matrix."""
+    """Write ``frames``; ``pts``: their times in units of 1/rate s; ``matrix``: a, b, c, d of the display matrix of an mp4."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
@@ -73,7 +73,7 @@ def encode(
 
 
 def set_display_matrix(path: Path, matrix: Sequence[int]) -> None:
-    """Give an mp4 the display matrix a, b, c, d; it stands in the track header as nine big-endian numbers."""
+    """Set the display matrix a, b, c, d of an mp4; it is stored in the track header as nine big-endian numbers."""
     data = bytearray(path.read_bytes())
     a, b, c, d = (65536 * value for value in matrix)
     struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
@@ -81,21 +81,21 @@ def set_display_matrix(path: Path, matrix: Sequence[int]) -> None:
 
 
 def text(folder: Path) -> Path:
-    """Words under the name of a video."""
+    """A text file with the name of a video."""
     path = folder / "text.mp4"
     path.write_text("not a video\n" * 100)
     return path
 
 
 def empty(folder: Path) -> Path:
-    """A file without a byte."""
+    """An empty file with the name of a video."""
     path = folder / "empty.mp4"
     path.touch()
     return path
 
 
 def sound(folder: Path) -> Path:
-    """A music file: one AAC stream and no pictures."""
+    """A sound file: one AAC stream and no pictures."""
     path = folder / "sound.m4a"
     with av.open(str(path), "w", format="mp4") as file:
         stream = file.add_stream("aac", rate=8000)
@@ -112,7 +112,7 @@ def pictures(path: Path) -> list[np.ndarray]:
 
 
 class Answer(NamedTuple):
-    """What a command said."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -120,7 +120,7 @@ class Answer(NamedTuple):
 
 
 def workbench(*words: object) -> Answer:
-    """``workbench WORDS`` in this process: its exit status and what it wrote to stdout and stderr."""
+    """Run ``workbench WORDS`` in this process; return its exit status and what it wrote to stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
     argv = ["workbench", *map(str, words)]
     with mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
@@ -134,7 +134,7 @@ def workbench(*words: object) -> Answer:
 
 
 def refused(answer: Answer, status: int, *words: str) -> None:
-    """``answer`` is an error of one line on stderr that has all ``words``, with this exit status."""
+    """Check that ``answer`` is a one-line error on stderr that contains all ``words``, with this exit status."""
     assert answer.status == status, answer
     assert answer.out == ""
     assert answer.err.startswith("workbench: ")
@@ -145,17 +145,17 @@ def refused(answer: Answer, status: int, *words: str) -> None:
 
 
 def write_sums(weights: Path) -> None:
-    """SHA256SUMS of every model's folder in ``weights``, as ``sha256sum`` writes it."""
+    """Write SHA256SUMS for the models in ``weights``, as ``sha256sum`` does."""
     files = sorted(file for file in weights.glob("*/*") if file.suffix in (".json", ".safetensors"))
     lines = [f"{file_sha256(file)}  {file.relative_to(weights).as_posix()}\n" for file in files]
     (weights / "SHA256SUMS").write_text("".join(lines))
 
 
 def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderRow]:
-    """The result in a run directory is whole; returns its rows, by position.
+    """Check that the result in a run directory is complete; return its rows, by position.
 
-    Every decoded frame of ``video`` stands in order.csv once, places in a scene are 0, 1, ..., and the written videos hold the
-    kept frames in this order and nothing else: bit for bit when ``exact``, else within what H.264 changes.
+    Every decoded frame of ``video`` is in order.csv once, places in a scene are 0, 1, ..., and the written videos contain the
+    kept frames in this order and nothing else: bit for bit when ``exact``, else within the loss of H.264.
     """
     source, rows = pictures(video), read_order(run_path / "order.csv")
     assert [row.position for row in rows] == list(range(len(source)))
@@ -169,20 +169,20 @@ def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderR
         written = pictures(run_path / name)
         assert len(written) == len(expected), name
         for picture, row in zip(written, expected, strict=True):
-            height, width = source[row.position].shape[:2]  # H.264 adds a line to odd sizes
+            height, width = source[row.position].shape[:2]  # H.264 pads odd sizes by a line
             apart = np.abs(picture[:height, :width].astype(int) - source[row.position])
             assert apart.max() == 0 if exact else apart.mean() < 6, (name, row)
     return rows
 
 
 def start_dask(folder: Path, *words: str) -> subprocess.Popen:
-    """``dask WORDS`` as a process of its own that works in ``folder`` and says nothing."""
+    """Start ``dask WORDS`` as a silent process that works in ``folder``."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": folder}
     return subprocess.Popen([sys.executable, "-m", "dask", *words], **common)
 
 
 def start_worker(folder: Path, scheduler: str) -> subprocess.Popen:
-    """A Dask worker with one thread, and without a nanny that would start it again."""
+    """Start a Dask worker with one thread, without a nanny that would restart it."""
     options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
     return start_dask(folder, "worker", scheduler, *options)

@@ -1,12 +1,12 @@
-"""Hand broken and hostile files to the real commands, and see that each ends in one line or in a whole result.
+"""Give broken and hostile files to the real commands, and check that each ends in a one-line error or a complete result.
 
     python -m tests.robustness.fuzz --count 500   500 inputs and a table; exit status 1 when one was handled wrongly
     python -m tests.robustness.fuzz --only 137 --keep DIR   one input again, by its number
 
-Every input is made of a seed and its number alone. The command runs in a process of its own, forked from one that has
-imported everything. It has 4 GiB and 60 s, or more when others want the processor; it must not write, nor leave anything
-changed, outside its run directory; must open no socket, start no program and load no pickle; must print no traceback. What it
-must not touch lies beside it as canaries, and whoever calls the port that the inputs name is heard.
+A seed and the number of an input decide everything about it. The command runs in a process forked from one that has imported
+everything. It may use 4 GiB and 60 s, or more time on a busy machine. It must not write or change anything outside its
+run directory, open a socket, start a program, load a pickle, or print a traceback. Canary files beside the run must not change,
+and connections to the port that the inputs name are detected.
 """
 
 import argparse
@@ -41,8 +41,9 @@ from workbench.cli import app
 from workbench.evaluation import files
 
 SAMPLE = DATA / "sample.mp4"
-SECONDS, BYTES = 60, 4 * 2**30
-# No network, hence fast: these inputs are about reading, not about how well a matcher works.
+TIME_LIMIT = 60  # seconds
+MEMORY_LIMIT = 4 * 2**30  # bytes
+# Without neural networks, hence fast: these inputs test reading, not how well a matcher works.
 FAST = ("--embed.backbone", "thumbnail", "--match.matcher", "sift-exact")
 COMMANDS = (
     "evaluate RUN --truth TRUTH", "flip RUN", "flip RUN --scene 0", "compare RUN OTHER", "compare RUN OTHER --html OUT.html",
@@ -52,12 +53,12 @@ COMMANDS = (
     "reconstruct VIDEO --out RUN FAST --overwrite --stabilise",
     "reconstruct VIDEO --out RUN FAST --overwrite --match.ratio 0.7",
 )  # fmt: skip
-FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.system", "os.posix_spawn", "os.fork", "pickle.find_class")
+FORBIDDEN_EVENTS = ("socket.", "subprocess.", "os.exec", "os.system", "os.posix_spawn", "os.fork", "pickle.find_class")
 
 
 @dataclass
 class Case:
-    """An input that was handled. status: exit status, or minus the signal. faults: what was wrong, a line each."""
+    """An input that was handled. status: exit status, or minus the signal; faults: what was wrong, one line each."""
 
     number: int
     kind: str
@@ -70,7 +71,7 @@ class Case:
 
 
 def prepare(folder: Path, port: int) -> Bench:
-    """What all inputs start from."""
+    """Make what all inputs start from."""
     videos = sound_videos(folder / "videos", SAMPLE)
     (folder / "secret").mkdir()
     secret = encode(folder / "secret" / "secret.mp4", pan(9, 5))
@@ -84,7 +85,7 @@ def prepare(folder: Path, port: int) -> Bench:
 
 
 def make(number: int, seed: int, box: Path, bench: Bench) -> Case:
-    """Input ``number`` in the folder ``box``, and the words of the command that is to read it."""
+    """Make input ``number`` in the folder ``box``, with the words of the command that reads it."""
     rng = np.random.default_rng([seed, number])
     names = [*VIDEOS, *RUNS, "truths"]
     kind = names[number % len(names)]
@@ -108,7 +109,7 @@ def make(number: int, seed: int, box: Path, bench: Bench) -> Case:
 
 
 def launch(box: Path, words: list[str]) -> int:
-    """Start the command in a child, forked from this process, in the folder ``box``, its output there; its process id."""
+    """Start the command in a fork of this process, which works and writes its output in ``box``; return its process id."""
     pid = os.fork()
     if pid == 0:
         _child(box, words)
@@ -116,7 +117,7 @@ def launch(box: Path, words: list[str]) -> int:
 
 
 def _child(box: Path, words: list[str]) -> None:
-    """Run the command and end. Output is taken at the file descriptors: libraries in C are heard too."""
+    """Run the command and exit. Output is redirected at the file descriptors, to catch that of C libraries too."""
     status = 99
     try:
         os.chdir(box)
@@ -131,7 +132,7 @@ def _child(box: Path, words: list[str]) -> None:
         inside = (str(box / "run"), "run", os.devnull)
 
         def hear(event: str, details: tuple[Any, ...]) -> None:
-            if event.startswith(FORBIDDEN):
+            if event.startswith(FORBIDDEN_EVENTS):
                 os.write(heard, f"{event} {details!r:.200}\n".encode(errors="replace"))
             elif event == "open" and isinstance(details[0], str | bytes) and (details[2] or 0) & (os.O_WRONLY | os.O_RDWR):
                 path = os.fsdecode(details[0])
@@ -150,7 +151,7 @@ def _child(box: Path, words: list[str]) -> None:
 
 
 def state(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """All that must not change in a folder: kinds, sizes, times and content of everything in it; nothing is followed."""
+    """Modes, sizes, times and digests of everything in a folder, to detect changes; links are not followed."""
     found: dict[str, tuple[Any, ...]] = {}
     for path in sorted(folder.rglob("*")):
         seen = path.lstat()
@@ -160,7 +161,7 @@ def state(folder: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def judge(case: Case, box: Path, before: dict[str, Any]) -> None:
-    """What the command did, held against what it may do."""
+    """Add the faults of a command: what it did, compared with what it may do."""
     err = (box / "err").read_text(errors="replace")
     lines = [line for line in err.splitlines() if not line.startswith("note: ")]
     case.said = " / ".join(lines)[-400:]
@@ -175,8 +176,8 @@ def judge(case: Case, box: Path, before: dict[str, Any]) -> None:
     case.faults += sorted(set((box / "heard").read_text().splitlines()))[:3] if (box / "heard").exists() else []
     after = {name: state(box / name) for name in before}
     case.faults += [f"{name} has changed" for name in before if after[name] != before[name]]
-    known = {"in", "canary", "run", "out", "err", "heard", "run.html"}
-    case.faults += [f"{path.name} was made" for path in box.iterdir() if path.name not in known]
+    expected = {"in", "canary", "run", "out", "err", "heard", "run.html"}
+    case.faults += [f"{path.name} was made" for path in box.iterdir() if path.name not in expected]
     if case.status == 0 and case.words[0] in ("reconstruct", "flip") and not case.faults:
         frames = json.loads((box / "run" / "run.json").read_text())["stages"]["video"]["info"]["frames"]
         if len(files.read_order(box / "run" / "order.csv")) != frames:
@@ -184,7 +185,7 @@ def judge(case: Case, box: Path, before: dict[str, Any]) -> None:
 
 
 def start(number: int, seed: int, folder: Path, bench: Bench) -> tuple[int, Case, Path, dict[str, Any], float]:
-    """Make an input and start its command; returns the process, the case, its box, what must not change, and the time."""
+    """Make an input and start its command; return the process, the case, its box, what must not change, and the time."""
     box = folder / f"{number:06d}"
     box.mkdir()
     case = make(number, seed, box, bench)
@@ -193,14 +194,14 @@ def start(number: int, seed: int, folder: Path, bench: Bench) -> tuple[int, Case
 
 
 def watch(running: list[tuple]) -> tuple | None:
-    """The first that has ended, taken out of ``running``; those that take too long or too much are killed. None: all go on."""
+    """Remove and return the first process that has ended, or None; processes over a limit are killed."""
     for item in running:
         pid, case, _, _, begun = item
         case.bytes = max(case.bytes, resident(pid))
         wall = time.monotonic() - begun
-        # Waiting for a processor is not hanging: a busy machine is given more time.
-        hangs = wall > SECONDS and (processor_seconds(pid) > SECONDS / 2 or wall > 5 * SECONDS)
-        for limit, reason in ((case.bytes > BYTES, "over 4 GiB"), (hangs, f"over {SECONDS} s")):
+        # Waiting for a processor is not hanging, so a busy machine gets more time.
+        hangs = wall > TIME_LIMIT and (processor_seconds(pid) > TIME_LIMIT / 2 or wall > 5 * TIME_LIMIT)
+        for limit, reason in ((case.bytes > MEMORY_LIMIT, "over 4 GiB"), (hangs, f"over {TIME_LIMIT} s")):
             if limit and reason not in case.faults:
                 case.faults.append(reason)
                 os.kill(pid, signal.SIGKILL)
@@ -213,13 +214,13 @@ def watch(running: list[tuple]) -> tuple | None:
 
 
 def processor_seconds(pid: int) -> float:
-    """Seconds of a processor that it has used."""
+    """CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> int:
-    """Bytes in memory."""
+    """Resident memory of a process, bytes; 0 when it has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError):
@@ -227,7 +228,7 @@ def resident(pid: int) -> int:
 
 
 def fuzz(numbers: list[int], seed: int, jobs: int, folder: Path) -> list[Case]:
-    """Run the inputs, some side by side; boxes of those that were handled well are removed."""
+    """Run the inputs, several at a time; the boxes of those that were handled well are removed."""
     listening = socket.create_server(("127.0.0.1", 0))
     bench = prepare(folder, listening.getsockname()[1])
     shared = state(folder)
@@ -256,13 +257,13 @@ def fuzz(numbers: list[int], seed: int, jobs: int, folder: Path) -> list[Case]:
 
 
 def table(cases: list[Case]) -> str:
-    """A line a kind: inputs, how they ended, the longest time and the most memory."""
+    """One line per kind of input: how many, how they ended, maximum time and memory."""
     kinds: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         kinds[case.kind].append(case)
         kinds["all"].append(case)
     kinds["all"] = kinds.pop("all")
-    lines = [f"{'kind':18} inputs  refused  result  faults   s most  MiB most"]
+    lines = [f"{'kind':18} inputs  refused  result  faults   max s   max MiB"]
     for kind, some in kinds.items():
         ends = Counter("fault" if case.faults else "result" if case.status == 0 else "refused" for case in some)
         most = max(case.seconds for case in some), max(case.bytes for case in some) / 2**20
@@ -272,13 +273,16 @@ def table(cases: list[Case]) -> str:
 
 
 def main() -> None:
+    """Run the command line at the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--only", type=int, help="one input, by its number")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--keep", type=Path, help="folder for the inputs that were handled wrongly; default a temporary one")
+    parser.add_argument(
+        "--keep", type=Path, help="folder for the inputs that were handled wrongly; default: a temporary folder"
+    )
     options = parser.parse_args()
     numbers = [options.only] if options.only is not None else list(range(options.first, options.first + options.count))
     folder = options.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))

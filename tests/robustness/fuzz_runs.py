@@ -1,5 +1,6 @@
-"""Broken and hostile run directories for ``fuzz.py``: each maker changes a copy of a finished run. What leads out of the
-run leads to the bench's folder of canaries, which must stay as they are.
+"""Broken and hostile run directories for ``fuzz.py``: each function changes a copy of a finished run.
+
+Paths that lead out of the run lead to a folder of canary files, which must not change.
 """
 
 import json
@@ -17,7 +18,7 @@ from numpy.random import Generator
 from tests.robustness.fuzz_videos import Bench
 
 Change = Callable[[Generator, Path, Bench], None]
-NUMBERS = [
+ODD_NUMBERS = [
     0,
     -1,
     1.5,
@@ -40,7 +41,7 @@ NUMBERS = [
 
 
 class Executed:
-    """Says that it was unpickled, by making a file."""
+    """Shows that it was unpickled, by making a file."""
 
     def __reduce__(self) -> tuple[Any, tuple[str, ...]]:
         return os.system, ("touch executed",)
@@ -56,7 +57,7 @@ def _files(run: Path) -> list[Path]:
 
 
 def damaged_files(rng: Generator, run: Path, bench: Bench) -> None:
-    """A file of the run cut short, emptied, with bytes flipped, deleted, or in the place of another."""
+    """Truncate, empty, corrupt or delete a file of the run, or replace it by another."""
     files = [path for path in _files(run) if path.suffix != ".mp4"]
     for _ in range(rng.integers(1, 3)):
         path = _choice(rng, files)
@@ -78,7 +79,7 @@ def damaged_files(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def damaged_h5(rng: Generator, run: Path, bench: Bench) -> None:
-    """Bytes of a features or matches file flipped, or its end missing."""
+    """Corrupt bytes of a features or matches file, or truncate it."""
     path = run / _choice(rng, ["features.h5", "matches.h5"])
     data = bytearray(path.read_bytes())
     if rng.integers(4) == 0:
@@ -91,7 +92,7 @@ def damaged_h5(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def foreign_h5(rng: Generator, run: Path, bench: Bench) -> None:
-    """Links to other files, data kept in other files, virtual data, wrong shapes, kinds and numbers, absurd sizes."""
+    """Links to other files, external and virtual data, wrong shapes, types and values, absurd sizes."""
     path = run / _choice(rng, ["features.h5", "matches.h5"])
     outside = str(run.parent / "canary" / "other.h5")
     shutil.copy(path, outside)
@@ -132,7 +133,7 @@ def foreign_h5(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def arrays(rng: Generator, run: Path, bench: Bench) -> None:
-    """Embeddings and working copies with NaN, of another shape or kind, absurdly large, or pickled."""
+    """Embeddings and working copies with NaN, of another shape or type, absurdly large, or pickled."""
     path = run / _choice(rng, ["embeddings.npy", "embeddings.npy", "proxies/frames.npy"])
     values = np.load(path)
     match rng.integers(10):
@@ -169,7 +170,7 @@ def arrays(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def matrices(rng: Generator, run: Path, bench: Bench) -> None:
-    """The matrices behind an order: packed so that they unpack to gigabytes, with pickles, NaN, wrong frames, wrong shapes."""
+    """The matrices behind an order: archives that unpack to gigabytes, pickles, NaN, wrong frames, wrong shapes."""
     path = _choice(rng, sorted((run / "distances").glob("*.npz")))
     with np.load(path) as found:
         values = dict(found)
@@ -197,7 +198,7 @@ def matrices(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def tables(rng: Generator, run: Path, bench: Bench) -> None:
-    """Absurd numbers in a table, a row or column too few or too many."""
+    """Absurd numbers in a table, a row too few or too many, a missing column."""
     path = run / _choice(
         rng, ["order.csv", "order.csv", "clusters.csv", "scenes.csv", "transforms.csv", "alignment.csv", "pairs.txt"]
     )
@@ -206,7 +207,7 @@ def tables(rng: Generator, run: Path, bench: Bench) -> None:
     cells = lines[row].split(",")
     match rng.integers(6):
         case 0 | 1 | 2:
-            cells[rng.integers(len(cells))] = str(_choice(rng, NUMBERS))
+            cells[rng.integers(len(cells))] = str(_choice(rng, ODD_NUMBERS))
             lines[row] = ",".join(cells)
         case 3:
             del lines[row]
@@ -218,7 +219,7 @@ def tables(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def records(rng: Generator, run: Path, bench: Bench) -> None:
-    """A run.json that names files outside the run, or has something else in any place."""
+    """A run.json that names files outside the run, or has a value of another kind anywhere."""
     path = run / "run.json"
     record = json.loads(path.read_text())
     stage = _choice(rng, sorted(record["stages"]))
@@ -229,15 +230,8 @@ def records(rng: Generator, run: Path, bench: Bench) -> None:
         case 0 | 1:
             record["stages"][stage]["outputs"] = [_choice(rng, out)]
         case 2:
-            words = [
-                str(bench.secret),
-                "/etc/passwd",
-                "/dev/zero",
-                "pipe:0",
-                f"http://127.0.0.1:{bench.port}/a.mp4",
-                str(run),
-                "\0",
-            ]
+            address = f"http://127.0.0.1:{bench.port}/a.mp4"
+            words = [str(bench.secret), "/etc/passwd", "/dev/zero", "pipe:0", address, str(run), "\0"]
             record["source"]["path"] = _choice(rng, words)
         case 3:
             record["store"] = _choice(rng, ["../canary", "..", str(canary), "../../store", "."])
@@ -262,7 +256,7 @@ def records(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def links(rng: Generator, run: Path, bench: Bench) -> None:
-    """A link in the place of a file or folder, of one that is made later, or a pipe or hard link there."""
+    """A symbolic link, hard link or pipe instead of a file or folder, or instead of one that is made later."""
     canary = run.parent / "canary"
     later = [
         ".run.json.partial", ".order.csv.partial", ".metrics.json.partial", "report.html", ".video.partial", ".order.partial",
@@ -290,7 +284,7 @@ def links(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def journals(rng: Generator, run: Path, bench: Bench) -> None:
-    """Folders that look as if a killed process had left them."""
+    """Folders like those that a killed process leaves."""
     record = json.loads((run / "run.json").read_text())
     stage = _choice(rng, sorted(record["stages"]))
     folder = run / f".{stage}.done"
@@ -306,7 +300,7 @@ def journals(rng: Generator, run: Path, bench: Bench) -> None:
 
 
 def kept(rng: Generator, run: Path, bench: Bench) -> None:
-    """A kept.yaml with tags of Python, without end, or with values that are none."""
+    """A kept.yaml with Python tags, exponential expansion or deep nesting, or with invalid values."""
     texts = [
         "!!python/object/apply:os.system ['touch executed']\n",
         "cluster.eps: !!python/object/apply:os.system ['touch executed']\n",
@@ -336,11 +330,11 @@ RUNS: dict[str, Change] = {
 
 
 def truths(rng: Generator, path: Path) -> None:
-    """A truth with absurd numbers, or damaged."""
+    """A truth file with absurd numbers, or damaged."""
     lines = path.read_text().splitlines()
     row = int(rng.integers(0, len(lines)))
     cells = lines[row].split(",")
-    cells[rng.integers(len(cells))] = str(_choice(rng, NUMBERS))
+    cells[rng.integers(len(cells))] = str(_choice(rng, ODD_NUMBERS))
     lines[row] = ",".join(cells)
     data = "\n".join(lines).encode()
     path.write_bytes(data if rng.integers(3) else data[: rng.integers(len(data))] + rng.bytes(20))

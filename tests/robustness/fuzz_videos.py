@@ -1,5 +1,7 @@
-"""Broken and hostile things in place of a video, for ``fuzz.py``. Each maker has a seeded generator, a folder to write
-into and the bench (real small videos, a port that nobody may call), and returns what to hand to the command line.
+"""Broken and hostile inputs instead of a video, for ``fuzz.py``.
+
+Each function takes a seeded generator, a folder to write into and the bench (small real videos, a port to which nothing may
+connect), and returns what to give to the command line.
 """
 
 import gzip
@@ -17,20 +19,19 @@ from numpy.random import Generator
 
 from tests.helpers.tiny import encode, pan, sound
 
-COUNT = 10  # frames of the small videos
+FRAME_COUNT = 10  # of the small videos
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What the makers start from. videos: sound ones. secret: a video that nothing but its own path may lead to. port: of this
-    machine; whoever calls it is counted. run, video, truth: a finished run, its video and its truth."""
+    """What the inputs are made from."""
 
-    videos: list[Path]
-    secret: Path
-    port: int
-    run: Path
-    video: Path
-    truth: Path
+    videos: list[Path]  # valid videos
+    secret: Path  # a video that may only be read when its own path is given
+    port: int  # of this machine; connections to it are detected
+    run: Path  # a finished run
+    video: Path  # its video
+    truth: Path  # its truth
 
 
 Maker = Callable[[Generator, Path, Bench], "str | Path"]
@@ -40,7 +41,7 @@ SCENE = pan(1, 6) + pan(2, 4)
 def sound_videos(folder: Path, sample: Path) -> list[Path]:
     """Small real videos in several containers and codecs, among them the first frames of the committed sample."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = [
+    return [
         encode(folder / "clip.mp4", SCENE),
         encode(folder / "clip.mkv", SCENE),
         encode(folder / "lossless.mkv", SCENE, "ffv1", "bgr0"),
@@ -50,11 +51,10 @@ def sound_videos(folder: Path, sample: Path) -> list[Path]:
         encode(folder / "clip.y4m", SCENE[:4], "rawvideo"),
         remuxed(sample, folder / "sample.mp4", list(range(16))),
     ]
-    return made
 
 
 def remuxed(source: Path, out: Path, picks: list[int], shift: int = 0) -> Path:
-    """The packets of a video again, in this order, without decoding. shift: added to every second time stamp."""
+    """Write the packets of a video in this order, without decoding. shift: added to every second time stamp."""
     with av.open(str(source)) as old, av.open(str(out), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         packets = [packet for packet in old.demux(video=0) if packet.size]
@@ -80,12 +80,13 @@ def _write(path: Path, data: bytes) -> Path:
 
 
 def truncated(rng: Generator, folder: Path, bench: Bench) -> Path:
+    """Cut a video off anywhere."""
     path, data = _copy(rng, folder, bench)
     return _write(path, data[: rng.integers(1, len(data))])
 
 
 def flipped(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """A few bytes anywhere, or many in the first or last kilobyte, where headers and indices stand."""
+    """Change a few bytes anywhere, or in the first or last kilobyte, where headers and indices are."""
     path, data = _copy(rng, folder, bench)
     start, stop = [(0, len(data)), (0, min(1024, len(data))), (max(0, len(data) - 1024), len(data))][rng.integers(3)]
     for place in rng.integers(start, stop, rng.integers(1, 30)):
@@ -94,7 +95,7 @@ def flipped(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def regions(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """Two stretches of the file change places, or one is zeroed, doubled or left out."""
+    """Swap two parts of the file, or zero, double or remove one."""
     path, data = _copy(rng, folder, bench)
     a, b = sorted(rng.integers(0, len(data), 2).tolist())
     size = int(rng.integers(1, max(2, len(data) // 4)))
@@ -112,17 +113,17 @@ def regions(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def packets(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """Packets in another order, some twice, some left out, or with time stamps that overtake each other."""
+    """Packets in another order, some doubled, some missing, or with time stamps that are not monotonic."""
     some = [video for video in bench.videos if video.suffix in (".mp4", ".mkv")]
     source = some[rng.integers(len(some))]
-    picks = [rng.permutation(COUNT), rng.integers(0, COUNT, COUNT), np.arange(COUNT)][rng.integers(3)]
+    picks = [rng.permutation(FRAME_COUNT), rng.integers(0, FRAME_COUNT, FRAME_COUNT), np.arange(FRAME_COUNT)][rng.integers(3)]
     try:
         return remuxed(source, folder / source.name, picks.tolist(), int(rng.integers(0, 3)) * 1000)
-    except av.FFmpegError:  # the muxer takes no such time stamps
+    except av.FFmpegError:  # the muxer rejects such time stamps
         return remuxed(source, folder / source.name, picks.tolist())
 
 
-# Fields of mp4 boxes: (offset behind the name, bytes).
+# Fields of mp4 boxes: (offset after the name, size), bytes.
 MP4_FIELDS = {
     b"mvhd": [(12, 4), (16, 4)], b"tkhd": [(20, 4), (76, 4), (80, 4), (44, 4), (48, 4)], b"mdhd": [(12, 4), (16, 4)],
     b"stts": [(4, 4), (8, 4), (12, 4)], b"ctts": [(4, 4), (8, 4), (12, 4)], b"stsz": [(4, 4), (8, 4), (12, 4), (16, 4)],
@@ -130,11 +131,11 @@ MP4_FIELDS = {
     b"avc1": [(24, 2), (26, 2)], b"elst": [(4, 4), (8, 4), (12, 4)], b"avcC": [(1, 4), (5, 4), (8, 4), (12, 4)],
     b"stsd": [(4, 4), (8, 4)],
 }  # fmt: skip
-ABSURD = [0, 1, 2, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFE, 100_000_000, 2**27]
+ABSURD_VALUES = [0, 1, 2, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFE, 100_000_000, 2**27]
 
 
 def mp4_lies(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """Sizes, lengths, counts and times in an mp4's index that are not true, and sizes of boxes."""
+    """False sizes, lengths, counts and times in the index of an mp4, and false sizes of boxes."""
     path, data = _copy(rng, folder, bench, ".mp4")
     for _ in range(rng.integers(1, 4)):
         names = sorted(name for name in MP4_FIELDS if name in data)
@@ -142,13 +143,13 @@ def mp4_lies(rng: Generator, folder: Path, bench: Bench) -> Path:
         place = data.index(name) + 4
         fields = [*MP4_FIELDS[name], (-8, 4)]
         offset, size = fields[rng.integers(len(fields))]
-        value = ABSURD[rng.integers(len(ABSURD))] & (256**size - 1)
+        value = ABSURD_VALUES[rng.integers(len(ABSURD_VALUES))] & (256**size - 1)
         data[place + offset : place + offset + size] = value.to_bytes(size, "big")
     return _write(path, data)
 
 
 def many_samples(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """An mp4 that says it has up to 2^31 frames, all of one size, all in one chunk."""
+    """An mp4 that claims to have up to 2^32 - 1 frames, all of one size and in one chunk."""
     path, data = _copy(rng, folder, bench, ".mp4")
     count = [10**6, 10**7, 10**8, 2**27, 2**31, 2**32 - 1][rng.integers(6)]
     sizes, chunks, times = data.index(b"stsz") + 4, data.index(b"stsc") + 4, data.index(b"stts") + 4
@@ -159,7 +160,7 @@ def many_samples(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def mkv_lies(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """The width, height, length or time scale of a Matroska file that is not true."""
+    """A Matroska file with a false width, height, duration or time scale."""
     path, data = _copy(rng, folder, bench, ".mkv", ".webm")
     for _ in range(rng.integers(1, 4)):
         name = [b"\xb0\x81", b"\xba\x81", b"\x44\x89", b"\x2a\xd7\xb1", b"\x23\xe3\x83", b"\x1f\x43\xb6\x75"][rng.integers(6)]
@@ -170,7 +171,7 @@ def mkv_lies(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def huge_frames(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """A few bytes that say frames are 65535 x 65535 px, or larger."""
+    """A few bytes that claim frames of 65535 x 65535 px, or larger."""
     side = [65535, 40000, 2**31 - 1, 16384][rng.integers(4)]
     match rng.integers(5):
         case 0:
@@ -197,22 +198,23 @@ def huge_frames(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def addresses(rng: Generator, folder: Path, bench: Bench) -> str:
-    """Words that FFmpeg would take for an address, a pipe, or a recipe to read other files; and odd paths."""
+    """Words that FFmpeg interprets as an address, a pipe, or an instruction to read other files; and odd paths."""
     os.mkfifo(folder / "pipe.mp4")
     home, secret = f"127.0.0.1:{bench.port}", bench.secret
     words = [
-        f"http://{home}/a.mp4", f"https://{home}/a.mp4", f"rtsp://{home}/a", f"rtmp://{home}/a", f"tcp://{home}", f"udp://{home}",
-        f"ftp://{home}/a.mp4", f"http:/{home}/a.mp4", f"tcp:{home}", f"hls+http://{home}/a.m3u8", f"HTTP://{home}/A.mp4",
-        f"file:{secret}", f"file://{secret}", f"concat:{secret}|{secret}", f"subfile,,start,0,end,0,,:{secret}",
-        f"crypto:{secret}", f"async:{secret}", f"cache:{secret}", "data:video/mp4;base64,AAAA", "pipe:0", "pipe:", "-", "fd:0",
-        "/dev/zero", "/dev/stdin", "/dev/video0", "/proc/self/mem", str(folder / "pipe.mp4"), "", " ", "x" * 5000,
-        "a\nb.mp4", "\udcff\udcfe.mp4", "~/a.mp4", "*.mp4", "%03d.png", "lavfi:testsrc", "testsrc", str(folder), "..",
+        f"http://{home}/a.mp4", f"https://{home}/a.mp4", f"rtsp://{home}/a", f"rtmp://{home}/a", f"tcp://{home}",
+        f"udp://{home}", f"ftp://{home}/a.mp4", f"http:/{home}/a.mp4", f"tcp:{home}", f"hls+http://{home}/a.m3u8",
+        f"HTTP://{home}/A.mp4", f"file:{secret}", f"file://{secret}", f"concat:{secret}|{secret}",
+        f"subfile,,start,0,end,0,,:{secret}", f"crypto:{secret}", f"async:{secret}", f"cache:{secret}",
+        "data:video/mp4;base64,AAAA", "pipe:0", "pipe:", "-", "fd:0", "/dev/zero", "/dev/stdin", "/dev/video0",
+        "/proc/self/mem", str(folder / "pipe.mp4"), "", " ", "x" * 5000, "a\nb.mp4", "\udcff\udcfe.mp4", "~/a.mp4", "*.mp4",
+        "%03d.png", "lavfi:testsrc", "testsrc", str(folder), "..",
     ]  # fmt: skip
     return words[rng.integers(len(words))]
 
 
 def playlists(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """Texts that name other files or the network, under their own names or that of a video."""
+    """Text files that refer to other files or the network, with their own suffix or that of a video."""
     goal = [
         str(bench.secret),
         f"http://127.0.0.1:{bench.port}/a.ts",
@@ -241,7 +243,7 @@ def playlists(rng: Generator, folder: Path, bench: Bench) -> Path:
 
 
 def no_videos(rng: Generator, folder: Path, bench: Bench) -> Path:
-    """Nothing, noise, texts, pictures (named as a sequence too), sound, folders, archives that unpack to much, holes."""
+    """An empty file, noise, text, pictures (also as a sequence), sound, folders, archive bombs, sparse files, link loops."""
     picture = pan(int(rng.integers(100)), 1)[0]
     match rng.integers(12):
         case 0:

@@ -1,10 +1,11 @@
-"""Kill the real command at random moments, continue it, and see that it ends with the same bytes as if nothing had been.
+"""Kill the real command at random moments, continue it, and check that it ends with the same bytes as an undisturbed run.
 
     python -m tests.robustness.kill_runs --count 50   50 runs; exit status 1 when one ended otherwise
 
-Every run has a seed and a number. It is killed once or more, by SIGKILL or, less often, SIGINT, at a moment drawn evenly
-from the time that an undisturbed one takes. Every second run replaces the finished result of other parameters: what a stage
-says of itself must be true after each kill. Every tenth begins in an interpreter of its own, killed while it imports, too.
+The seed and the number of a run decide everything. It is killed at least once, by SIGKILL or, less often, SIGINT, at a moment
+drawn uniformly from the time that an undisturbed run takes. Every second run replaces the finished result of other parameters;
+what the run records about its stages must be true after each kill. Every tenth run starts in a new interpreter, so that it can
+also be killed during imports.
 """
 
 import argparse
@@ -29,25 +30,35 @@ from workbench.evaluation.files import read_order
 from workbench.run import Run
 from workbench.video.decode import decode
 
-# Byte for byte the same; H.264 is only held to have the same frames, its bytes depend on how threads were scheduled.
-SAME = ("order.csv", "matches.h5", "features.h5", "pairs.txt", "clusters.csv", "scenes.csv", "transforms.csv", "alignment.csv")
+# Results that must be the same byte by byte. Of videos only the number of frames must be the same, because the bytes of H.264
+# depend on how threads were scheduled.
+SAME_BYTES = (
+    "order.csv",
+    "matches.h5",
+    "features.h5",
+    "pairs.txt",
+    "clusters.csv",
+    "scenes.csv",
+    "transforms.csv",
+    "alignment.csv",
+)
 INTERRUPTED = "workbench: interrupted; the same command goes on from here\n"
-OTHER = ("--cluster.min_cluster_size", "3", "--features.max_keypoints", "300", "--write.codec", "lossless")
+OTHER_PARAMETERS = ("--cluster.min_cluster_size", "3", "--features.max_keypoints", "300", "--write.codec", "lossless")
 
 
 def words(video: Path, run: Path, replace: bool) -> list[str]:
-    """The command: of a new run, or of one that replaces what was made with :data:`OTHER`."""
+    """The words of the command: of a new run, or of one that replaces what was made with :data:`OTHER_PARAMETERS`."""
     return ["reconstruct", str(video), "--out", str(run), *FAST, *(["--overwrite"] if replace else [])]
 
 
 def content(run: Path) -> dict[str, str | int]:
-    """Digests of the results, and the frames of every video."""
-    found: dict[str, str | int] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in SAME}
+    """Digests of the results, and the number of frames of every video, by file name."""
+    found: dict[str, str | int] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in SAME_BYTES}
     return found | {path.name: sum(1 for _ in decode(path)) for path in run.glob("*.m[pk][4v]")}
 
 
 def finish(box: Path, command: list[str], imports: bool = False, after: float | None = None, by: int = 0) -> tuple[int, str]:
-    """Run the command to its end, or stop it ``after`` seconds; exit status, minus the signal that ended it, and its errors."""
+    """Run the command to its end, or kill it ``after`` seconds; return its exit status, or minus the signal, and its stderr."""
     if imports:
         with (box / "err").open("w") as err:
             process = subprocess.Popen(
@@ -68,22 +79,22 @@ def finish(box: Path, command: list[str], imports: bool = False, after: float | 
 
 
 def unsound(run: Path) -> list[str]:
-    """What a killed run says of itself and is not so."""
+    """List what a killed run records about itself although it is not true."""
     if not (run / "run.json").exists():
         return []
     opened, faults = Run.open(run), []
     for stage, found in opened.record["stages"].items():
         missing = [name for name in found["outputs"] if not (run / name).exists()]
-        faults += [f"{stage} is recorded, {missing} are not there"] if missing else []
+        faults += [f"{stage} is recorded, {missing} do not exist"] if missing else []
     for read in (opened.images, opened.embeddings, opened.labels, opened.scenes, opened.transforms, opened.order):
         try:
             read()
-        except RunError as error:  # not there yet, or of the parameters before: never damaged
+        except RunError as error:  # may be missing, or of the earlier parameters, but never damaged
             faults += [str(error)] if "damaged" in str(error) else []
     videos = opened.record["stages"].get("write")
     for name in videos["outputs"] if videos else []:
         if videos["inputs"]["order"] == opened.record["stages"].get("order", {}).get("fingerprint"):
-            kept = sum(row.scene >= 0 for row in read_order(run / "order.csv"))  # perhaps of the parameters before
+            kept = sum(row.scene >= 0 for row in read_order(run / "order.csv"))  # perhaps of the earlier parameters
             frames = sum(1 for _ in decode(run / name))
             faults += [f"{name} has {frames} frames of {kept}"] if name.startswith("reconstructed") and frames != kept else []
     return faults
@@ -92,7 +103,7 @@ def unsound(run: Path) -> list[str]:
 def disturbed(
     number: int, seed: int, folder: Path, video: Path, other: Path, wanted: dict, seconds: float
 ) -> tuple[list[str], Counter]:
-    """One run, killed and continued: what was wrong with it, and how its processes ended."""
+    """Kill and continue one run; return its faults, and how its processes ended."""
     rng = np.random.default_rng([seed, number])
     box, replace, imports = folder / f"{number:04d}", bool(number % 2), number % 10 == 4
     box.mkdir()
@@ -109,7 +120,7 @@ def disturbed(
             faults.append(f"after {after:.2f} s and signal {by}: {status}, {said[-300:]!r}")
         faults += unsound(box / "run")
         kills += status != 0
-        if not status and not kills:  # it was done before it could be killed: once more, and sooner
+        if not status and not kills:  # it finished before it could be killed: try again, and kill sooner
             seconds *= 0.7
             shutil.rmtree(box / "run")
             if replace:
@@ -122,14 +133,15 @@ def disturbed(
     elif content(box / "run") != wanted:
         found = content(box / "run")
         faults.append(f"other results: {[name for name in wanted.keys() | found if wanted.get(name) != found.get(name)]}")
-    waste = [path.name for path in (box / "run").iterdir() if path.suffix in (".partial", ".done", ".parts", ".tmp")]
-    faults += [f"left behind: {waste}"] if waste else []
+    leftovers = [path.name for path in (box / "run").iterdir() if path.suffix in (".partial", ".done", ".parts", ".tmp")]
+    faults += [f"left behind: {leftovers}"] if leftovers else []
     if not faults:
         shutil.rmtree(box)
     return faults, ends
 
 
 def main() -> None:
+    """Run the command line at the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--first", type=int, default=0, help="number of the first run")
@@ -138,7 +150,7 @@ def main() -> None:
     folder, begun = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
     video = encode(folder / "clip.mp4", [pan(1, 20)[k] for k in np.random.default_rng(1).permutation(20)] + pan(2, 12))
     times = []
-    for name, more in (("other", OTHER), ("plain", ())):
+    for name, more in (("other", OTHER_PARAMETERS), ("plain", ())):
         (folder / name).mkdir()
         start = time.monotonic()
         status, said = finish(folder / name, words(video, folder / name / "run", False) + list(more))

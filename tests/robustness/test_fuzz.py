@@ -1,4 +1,4 @@
-"""The short form of ``make fuzz``: broken and hostile files in place of a video, a run or a truth."""
+"""Short forms of ``make fuzz`` (broken and hostile files instead of a video, a run or a truth) and of ``make kill-test``."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="inputs are hand
 
 
 def test_broken_and_hostile_files(tmp_path):
-    """25 inputs, made from the seed alone: each ends in one line or in a whole result, and touches nothing it should not."""
+    """25 inputs, made from the seed alone: each ends in a one-line error or a complete result, and touches nothing else."""
     command = [sys.executable, "-m", "tests.robustness.fuzz", "--count", "25", "--seed", "3", "--keep", tmp_path / "boxes"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
@@ -21,7 +21,7 @@ def test_broken_and_hostile_files(tmp_path):
 
 
 def test_killed_runs_end_with_the_same_bytes(tmp_path):
-    """Three runs, killed at moments that the seed says and continued; the second replaces the result of other parameters."""
+    """Three runs, killed at moments given by the seed and continued; the second replaces the result of other parameters."""
     command = [sys.executable, "-m", "tests.robustness.kill_runs", "--count", "3", "--seed", "1"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment | {"TMPDIR": str(tmp_path)}, cwd=tmp_path)

@@ -1,7 +1,7 @@
 """What the table of a sweep says.
 
-``rows`` makes tables as :func:`workbench.sweep.cells.write_table` writes them: its types, its columns, and nothing where a cell has
-nothing.
+``rows`` makes tables as :func:`workbench.sweep.cells.write_table` writes them: its types, its columns, and nothing where a
+cell has nothing.
 """
 
 import itertools

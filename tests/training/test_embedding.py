@@ -1,6 +1,6 @@
 """The training of embedding networks: views, loss, resuming, configuration, and the figures of the evaluation.
 
-Pictures are blurred random colours: no two are alike, and a network tells them apart after a few steps.
+Pictures are blurred random colours: no two are alike, and a network can distinguish them after a few steps.
 """
 
 import csv
@@ -109,7 +109,7 @@ def test_an_overlay_hides_a_part_only() -> None:
 
 
 def test_views_of_one_picture_are_more_alike_than_those_of_others() -> None:
-    """The harm leaves enough: by mean grey level taken out, most views correlate best with their own picture."""
+    """The augmentation leaves enough of a picture: most views correlate best with the other view of the same picture."""
     images = [picture(seed, 80, 60) for seed in range(8)]
     pairs = draw_pairs(images, [], 8, 1.0, 0, 32, np.random.default_rng(0))
     assert pairs.first.shape == pairs.second.shape == (8, 32, 32, 3)
@@ -120,7 +120,7 @@ def test_views_of_one_picture_are_more_alike_than_those_of_others() -> None:
 
 
 def test_pairs_are_grouped_by_clip_and_photographs_come_once() -> None:
-    """The groups name the clips; every photograph has one of its own; the same seed draws the same."""
+    """Groups are the numbers of the clips; every photograph has a group of its own; the same seed draws the same pairs."""
     images, films = [picture(seed) for seed in range(9)], [np.stack([picture(50)] * 4), np.stack([picture(51)] * 4)]
     pairs = draw_pairs(images, films, 12, 0.75, 3, 16, np.random.default_rng(5))
     assert len(set(pairs.group[:9])) == 9
@@ -131,7 +131,7 @@ def test_pairs_are_grouped_by_clip_and_photographs_come_once() -> None:
 
 
 def test_a_view_of_a_very_small_size_is_possible() -> None:
-    """Every harm works at the smallest size that the networks take."""
+    """Every augmentation works at the smallest size that the networks accept."""
     for seed in range(40):
         assert view(picture(0), 32, np.random.default_rng(seed)).shape == (32, 32, 3)
 
@@ -139,22 +139,22 @@ def test_a_view_of_a_very_small_size_is_possible() -> None:
 # Loss and schedule
 
 
-def test_loss_has_its_known_value() -> None:
-    """N pairs, each alike and at right angles to all others: log(1 + (2N - 2) exp(-1 / temperature))."""
+def test_loss_has_its_analytic_value() -> None:
+    """N pairs of equal vectors, orthogonal to those of all other pairs: log(1 + (2N - 2) exp(-1 / temperature))."""
     vectors = torch.eye(5).repeat(2, 1) * 3
     expected = np.log(1 + 8 * np.exp(-1 / 0.5))
     assert nt_xent(vectors, torch.arange(5), 0.5).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_pairs_of_one_clip_are_not_held_against_each_other() -> None:
-    """With all pairs of one clip there is nothing to tell apart: the loss is 0, however alike they are."""
+def test_pairs_of_one_clip_are_not_negatives_of_each_other() -> None:
+    """When all pairs are of one clip there are no negatives: the loss is 0, however similar the views are."""
     vectors = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
     assert nt_xent(vectors, torch.zeros(4, dtype=torch.int64), 0.1).item() == pytest.approx(0, abs=1e-6)
     assert nt_xent(vectors, torch.arange(4), 0.1).item() > 0.5
 
 
 def test_learning_rate_rises_and_falls() -> None:
-    """It reaches its highest value when warmed up, and almost nothing at the end."""
+    """It reaches its peak at the end of the warm-up, and almost zero at the end."""
     config = replace(TINY, steps=100, warm_up=10)
     rates = [learning_rate(step, config) for step in range(100)]
     assert int(np.argmax(rates)) in (9, 10)
@@ -166,7 +166,7 @@ def test_learning_rate_rises_and_falls() -> None:
 
 
 def tiny_network(architecture: str) -> torch.nn.Module:
-    """Two convolutions and a dropout: (B, 3, S, S) to (B, 128), in place of a network of torchvision's."""
+    """Two convolutions and a dropout: (B, 3, S, S) to (B, 128), instead of a network of torchvision."""
     assert architecture == "tiny"
     steps = [torch.nn.Conv2d(3, 16, 5, stride=4), torch.nn.BatchNorm2d(16), torch.nn.ReLU(), torch.nn.Conv2d(16, 32, 3)]
     return torch.nn.Sequential(*steps, torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(), torch.nn.Dropout(0.1)).eval()
@@ -174,7 +174,7 @@ def tiny_network(architecture: str) -> torch.nn.Module:
 
 @pytest.fixture(autouse=True, scope="module")
 def tiny_architecture() -> Iterator[None]:
-    """Trainings of these tests, and the workbench that loads their folders, take the tiny network."""
+    """The trainings of these tests, and the workbench that loads their folders, use the tiny network."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (embedding, backbones):
             patch.setattr(module, "headless_network", tiny_network)
@@ -190,7 +190,7 @@ def trained(tiny_architecture, folders, tmp_path_factory) -> Path:
 
 
 def test_training_lowers_the_loss(trained) -> None:
-    """The loss falls on the training pictures as on those held out, whose views find their partner more often."""
+    """The loss falls on the training pictures and on those held out, whose views find their partner more often."""
     first, last = curve(trained)
     assert float(last["train_loss"]) < 0.8 * float(first["train_loss"])
     assert float(last["loss"]) < float(first["loss"])
@@ -198,7 +198,7 @@ def test_training_lowers_the_loss(trained) -> None:
 
 
 def test_trained_folder_is_a_backbone(trained) -> None:
-    """The workbench loads the folder: in float32, with its size and typical eps, and embeds like frames alike."""
+    """The workbench loads the folder in float32, with its size and typical eps, and embeds similar frames similarly."""
     backbone = load_backbone(str(trained))
     assert backbone.size == 40
     assert typical_eps(str(trained)) == 0.1
@@ -209,7 +209,7 @@ def test_trained_folder_is_a_backbone(trained) -> None:
 
 
 def test_killed_training_ends_with_the_same_weights(trained, folders, tmp_path, monkeypatch) -> None:
-    """Killed after 25 steps, with the last checkpoint at the 15th, it goes on and ends with the same bytes and curve."""
+    """Killed after 25 steps, with the last checkpoint at the 15th, it continues and ends with the same bytes and curve."""
     step, kept = embedding.train_step, embedding.save
     monkeypatch.setattr("training.loop.CHECKPOINT_SECONDS", -1)
 
@@ -223,7 +223,7 @@ def test_killed_training_ends_with_the_same_weights(trained, folders, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         train(TINY, *folders, tmp_path, progress=False)
     assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 15
-    assert len(curve(tmp_path)) == 1  # of the 20th step, beyond the checkpoint: written anew
+    assert len(curve(tmp_path)) == 1  # of the 20th step, later than the checkpoint: written again after resuming
     monkeypatch.undo()
     train(TINY, *folders, tmp_path, progress=False)
     assert (tmp_path / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
@@ -231,21 +231,21 @@ def test_killed_training_ends_with_the_same_weights(trained, folders, tmp_path, 
 
 
 def test_size_and_typical_eps_may_change_after_training(trained, folders, tmp_path) -> None:
-    """A finished training that is started again with another size writes its folder anew, with the weights it had."""
+    """A finished training that is started again with another size rewrites its folder with the same weights."""
     (tmp_path / "checkpoint.pt").write_bytes((trained / "checkpoint.pt").read_bytes())
     train(replace(TINY, size=64, typical_eps=0.2), *folders, tmp_path, progress=False)
     assert load_backbone(str(tmp_path)).size == 64
     assert (tmp_path / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
 
 
-def test_another_configuration_does_not_go_on(trained, folders) -> None:
-    """A checkpoint of other settings is refused, and the message says what to do."""
+def test_another_configuration_is_not_continued(trained, folders) -> None:
+    """A checkpoint of another configuration is refused, and the message says what to do."""
     with pytest.raises(UsageError, match="another configuration: give another --out"):
         train(replace(TINY, temperature=0.3), *folders, trained, progress=False)
 
 
 def test_too_few_photographs_are_an_error(folders, tmp_path) -> None:
-    """A batch never has one photograph twice."""
+    """A batch never contains a photograph twice, so there must be enough of them."""
     with pytest.raises(UsageError, match="lower pairs"):
         train(replace(TINY, pairs=300), *folders, tmp_path, progress=False)
 
@@ -254,8 +254,7 @@ def test_too_few_photographs_are_an_error(folders, tmp_path) -> None:
 
 
 def test_configurations_are_valid_and_hold_out_the_same_clips() -> None:
-    """All networks are trained on the same data by the same recipe, apart from size, steps and their warm-up, precision, and
-    how far apart two frames of a clip may lie."""
+    """All networks are trained on the same data and the same settings but size, steps, warm-up, precision, frame gap."""
     configs = [read_config(path, Config) for path in BACKBONES]
     assert len(configs) == 3
     own = {"architecture": "", "training_size": 0, "size": 0, "typical_eps": 0.0, "steps": 0, "precision": "float32"}
@@ -274,7 +273,7 @@ def test_configurations_are_valid_and_hold_out_the_same_clips() -> None:
     ],
 )
 def test_bad_configuration_is_named(old, new, message, folders, tmp_path, capsys) -> None:
-    """An unknown, missing or senseless key ends the command with status 2 and one line that names it."""
+    """An unknown or missing key or an invalid value ends the command with status 2 and one line that names it."""
     path = tmp_path / "config.yaml"
     path.write_text((ROOT / "training" / "configs" / "resnet18.yaml").read_text().replace(old, new))
     arguments = ["--photographs", folders[0], "--clips", folders[1], "--out", tmp_path / "out"]
@@ -283,7 +282,7 @@ def test_bad_configuration_is_named(old, new, message, folders, tmp_path, capsys
 
 
 def test_checkpoint_is_whole_or_an_error(tmp_path) -> None:
-    """What was saved comes back; nothing is left of the temporary file; no file is None; a cut file is an error."""
+    """What was saved is loaded; no temporary file is left; a missing file gives None; a truncated file is an error."""
     path = tmp_path / "deep" / "checkpoint.pt"
     assert checkpoint.load(path) is None
     checkpoint.save(path, weights={"a": torch.arange(3)}, step=2)
@@ -297,18 +296,18 @@ def test_checkpoint_is_whole_or_an_error(tmp_path) -> None:
 
 
 def test_curve_keeps_its_columns_and_can_be_cut(tmp_path) -> None:
-    """Rows are added under one header, those beyond a step removed, other columns refused."""
+    """Rows are added under one header, those after a step are removed, and other columns are refused."""
     path = tmp_path / "curve.csv"
     for step in (1, 2, 3):
         checkpoint.append_row(path, {"step": step, "loss": 1 / step})
     checkpoint.drop_rows_after(path, 2)
     assert path.read_text().splitlines() == ["step,loss", "1,1.0", "2,0.5"]
-    with pytest.raises(UsageError, match="other columns"):
+    with pytest.raises(UsageError, match="does not have the columns"):
         checkpoint.append_row(path, {"step": 4})
 
 
 def test_photographs_held_out_are_not_trained_on(folders) -> None:
-    """The two sides of the split share no file and together have all."""
+    """The two sides of the split share no file, and together they contain all."""
     train_side, held_out = (set(pictures.photographs(folders[0], side)) for side in (False, True))
     assert train_side.isdisjoint(held_out)
     assert len(train_side | held_out) == 120
@@ -323,7 +322,7 @@ TRUTH += [TruthRow(10, OUTLIER, 0), TruthRow(11, OUTLIER, 1)]
 
 
 def constructed() -> np.ndarray:
-    """(12, 6) float32, unit length: clip a turns by 0.1 rad a frame, clip b by 0.2, foreign frames at right angles."""
+    """(12, 6) float32 of unit length: clip a turns by 0.1 rad per frame, clip b by 0.2, foreign frames are orthogonal."""
     rows = np.zeros((12, 6), np.float32)
     for index in range(5):
         rows[index, :2] = np.cos(0.1 * index), np.sin(0.1 * index)
@@ -332,18 +331,18 @@ def constructed() -> np.ndarray:
     return rows
 
 
-def test_f1_scores_of_known_labels() -> None:
-    """Perfect labels score 1; one frame of clip b set aside, and one foreign frame taken into clip a, cost what they must."""
+def test_f1_scores_of_made_up_labels() -> None:
+    """Perfect labels score 1; with a frame of clip b among the outliers and a foreign frame in clip a, both fall."""
     perfect = np.array([0] * 5 + [1] * 5 + [-1, -1])
     assert f1_scores(TRUTH, perfect) == (1, 1)
     worse = perfect.copy()
     worse[9], worse[10] = -1, 0
-    # One foreign frame among two set aside, of two; 10 + 6 pairs of the same scene and clip, of 20 by clip and 16 by scene.
+    # Outliers: of two found one is foreign, of two foreign one is found. Pairs: 16 agree, of 20 by clip and 16 by scene.
     assert f1_scores(TRUTH, worse) == (pytest.approx(0.5), pytest.approx(32 / 36))
 
 
 def test_range_of_perfect_eps_is_what_the_geometry_says() -> None:
-    """Clip b holds together from 1 - cos 0.2 = 0.020 on (a core frame needs two neighbours), all is joined only at 1."""
+    """Clip b is one scene from eps = 1 - cos 0.2 = 0.020 on (a core frame needs two neighbours); the clips join only at 1."""
     scores = score(TRUTH, constructed(), 1.0, 0.1)
     perfect = SWEEP[scores.perfect]
     assert perfect.min() == pytest.approx(1 - np.cos(0.2), rel=0.06)
@@ -352,8 +351,8 @@ def test_range_of_perfect_eps_is_what_the_geometry_says() -> None:
     assert scores.recall == 1
 
 
-def test_neighbour_recall_of_known_distances() -> None:
-    """Frames whose nearest are foreign do not count as found; foreign frames are never asked for."""
+def test_neighbour_recall_of_made_up_distances() -> None:
+    """A frame whose nearest frames are foreign does not count as found; foreign frames themselves are not counted."""
     truth = [TruthRow(0, "a", 0), TruthRow(1, "a", 1), TruthRow(2, "a", 9), TruthRow(3, OUTLIER, 0)]
     places = np.array([0.0, 1.0, 5.0, 0.4])
     distances = np.abs(places[:, None] - places[None])
@@ -362,7 +361,7 @@ def test_neighbour_recall_of_known_distances() -> None:
 
 
 def test_common_eps_is_where_most_cases_are_perfect() -> None:
-    """Of two cases, perfect from the 11th to the 40th and from the 31st to the 60th radius: the 31st to the 40th."""
+    """Of two cases, perfect from the 11th to the 40th and the 31st to the 60th eps: the 31st to the 40th."""
     cases = []
     for first, last in ((10, 40), (30, 60)):
         good = ((np.arange(len(SWEEP)) >= first) & (np.arange(len(SWEEP)) < last)).astype(float)
@@ -370,7 +369,7 @@ def test_common_eps_is_where_most_cases_are_perfect() -> None:
     assert common_eps(cases) == (SWEEP[30], SWEEP[39], 2)
 
 
-def test_time_of_a_frame_leaves_the_first_batch_out() -> None:
+def test_time_per_frame_excludes_the_first_batch() -> None:
     """The backbone is called once for a first batch and once for all frames."""
     calls = []
     images = np.zeros((40, 2, 2, 3), np.uint8)
@@ -381,7 +380,7 @@ def test_time_of_a_frame_leaves_the_first_batch_out() -> None:
 
 
 def test_a_folder_without_cases_is_an_error(tmp_path) -> None:
-    """A video without a truth is no case."""
+    """A video without a truth file is not a case."""
     (tmp_path / "alone.mp4").touch()
     with pytest.raises(UsageError, match="holds no case"):
         find_cases(tmp_path)

@@ -1,7 +1,7 @@
-"""The training of SuperGlue: views whose geometry is known, batches, the network's start and its way to disk.
+"""The training of SuperGlue: views with true geometry, batches, the untrained network, and how it is saved.
 
-Pictures are smoothed random noise in colour: textured everywhere, no two places alike, so SIFT finds the same corners again
-under a moderate homography.
+Pictures are smoothed random noise in colour: textured everywhere and without repetition, so that SIFT finds the same keypoints
+again under a moderate homography.
 """
 
 from pathlib import Path
@@ -19,7 +19,14 @@ from training.evaluate_matchers import Pair, compare, make_pairs, measure, table
 from training.loop import learning_rate
 from training.matcher import train
 from training.matcher_batches import IGNORED, UNMATCHED, Batch, make_batch, one_to_one
-from training.matcher_network import folded, log_assignment, negative_log_likelihood, new_network, quality, save_network
+from training.matcher_network import (
+    fold_descriptor_length,
+    log_assignment,
+    negative_log_likelihood,
+    new_network,
+    quality,
+    save_network,
+)
 from training.matcher_scenes import clip_views, photograph_views, same_points, save_scene, write_scenes
 from training.warps import MEDIUM, SMALL, Warp, random_bend, random_homography, transformed
 from workbench.errors import UsageError
@@ -33,7 +40,7 @@ TINY |= {"warm_up": 2, "weight_decay": 0.01, "sinkhorn_iterations": 5, "seed": 0
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> np.ndarray:
-    """(h, w, 3) uint8: colour noise at two scales, which SIFT finds some hundred keypoints in."""
+    """(h, w, 3) uint8: colour noise at two scales, in which SIFT finds several hundred keypoints."""
     rng = np.random.default_rng(seed)
     fine = cv2.GaussianBlur(rng.random((*size[::-1], 3)).astype(np.float32), (0, 0), 2.5)
     coarse = cv2.GaussianBlur(rng.random((*size[::-1], 3)).astype(np.float32), (0, 0), 9)
@@ -54,8 +61,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("bend", [0.0, 8.0])
-def test_a_warp_leads_there_and_back(bend: float) -> None:
-    """The way to the view and back ends within a hundredth of a pixel of its start, with a bend and without."""
+def test_a_warp_is_inverted(bend: float) -> None:
+    """Mapping points to the view and back ends within 0.02 px of the start, with a bend and without."""
     rng = np.random.default_rng(0)
     size = (320, 240)
     warp = Warp(random_homography(size, MEDIUM, rng), random_bend(size, bend, rng) if bend else None)
@@ -66,7 +73,7 @@ def test_a_warp_leads_there_and_back(bend: float) -> None:
 
 
 def test_warped_picture_shows_what_the_warp_says() -> None:
-    """A view rendered with the warp's map has the picture's colours where the warp says the points went."""
+    """A view rendered with the map of a warp has the colours of the picture where the warp maps its points."""
     rng = np.random.default_rng(1)
     size, image = (320, 240), picture(0)
     warp = Warp(random_homography(size, MEDIUM, rng), random_bend(size, 6, rng))
@@ -77,11 +84,11 @@ def test_warped_picture_shows_what_the_warp_says() -> None:
     assert inside.sum() > 100
     there = view[places[inside, 1], places[inside, 0]].astype(float)
     here = image[points[inside, 1], points[inside, 0]].astype(float)
-    assert np.abs(there - here).mean() < 12  # half a pixel of rounding; colours of two random places differ by 45
+    assert np.abs(there - here).mean() < 12  # rounding to half a pixel; the colours of two random places differ by 45
 
 
-def test_points_that_are_one_look_alike() -> None:
-    """Of a photograph's views: pairs that the geometry calls one point have far more similar descriptors than others."""
+def test_corresponding_points_look_alike() -> None:
+    """Pairs of keypoints that correspond by the geometry have far more similar descriptors than other pairs."""
     views = photograph_views([picture(5)], 2, np.random.default_rng(3))
     pairs, costs = same_points(*views, (0, 1))
     similarity = views[0].features.descriptors.T @ views[1].features.descriptors
@@ -91,30 +98,32 @@ def test_points_that_are_one_look_alike() -> None:
 
 
 def test_a_near_layer_hides_what_is_behind_it() -> None:
-    """Two pictures at two depths, not bent: some keypoints are hidden in the other view, and what is seen moves by layer."""
+    """Two pictures at two depths, not bent: some keypoints are hidden in the other view, and the layers move differently."""
     views = photograph_views([picture(6), picture(7)], 2, np.random.default_rng(9))
     places = views[0].places[1]
     hidden = np.isinf(places).any(axis=1)
     assert 0.02 < hidden.mean() < 0.9
     assert not np.isnan(places).any()
     homography, inliers = cv2.findHomography(views[0].features.keypoints[~hidden], places[~hidden], cv2.RANSAC, 0.5)
-    assert homography is not None and 0.1 < inliers.mean() < 0.98  # one layer is a homography, the other is not in it
+    assert (
+        homography is not None and 0.1 < inliers.mean() < 0.98
+    )  # the points of one layer fit a homography, those of the other do not
 
 
 def test_a_still_clip_stays_where_it_is() -> None:
-    """Two equal frames: the flow finds no motion, so points are where the two views' homographies put them."""
+    """Two equal frames: the flow finds no motion, so points lie where the homographies of the two views map them."""
     frame = picture(9)
     views = clip_views(frame, frame, np.random.default_rng(2))
     pairs, _ = same_points(*views, (0, 1))
-    known = ~np.isnan(views[0].places[1]).any(axis=1)
-    assert known.mean() > 0.8 and len(pairs) > 40
+    has_place = ~np.isnan(views[0].places[1]).any(axis=1)
+    assert has_place.mean() > 0.8 and len(pairs) > 40
     start, end = (view.features.keypoints[pairs[:, side]] for side, view in enumerate(views))
     homography, inliers = cv2.findHomography(start, end, cv2.RANSAC, 2)
     assert homography is not None and inliers.mean() > 0.9
 
 
-def test_one_to_one_takes_the_cheapest_and_leaves_the_rival_open() -> None:
-    """Keypoint 0 could be 0 or 1 of the other view; 0 is nearer, so 1 is left open, and keypoint 2 matches nothing."""
+def test_one_to_one_takes_the_cheapest_and_ignores_its_rival() -> None:
+    """Keypoint 0 could match 0 or 1 of the other view; 0 is cheaper, so 1 is ignored, and keypoint 2 matches nothing."""
     points, costs = np.array([[0, 1], [0, 0], [1, 2]]), np.array([0.9, 0.2, 0.5])
     first, second = one_to_one(points, costs, (3, 3))
     assert first.tolist() == [0, 2, UNMATCHED]
@@ -122,7 +131,7 @@ def test_one_to_one_takes_the_cheapest_and_leaves_the_rival_open() -> None:
 
 
 def test_batch_targets_agree_with_each_other(scenes: Path) -> None:
-    """A target points back, filled-up keypoints match nothing, and the same seed draws the same batch."""
+    """Targets of the two views point to each other, filler keypoints match nothing, and the same seed draws the same batch."""
     paths = sorted((scenes / "train").glob("*.npz"))
     batch = make_batch(paths, 6, 300, np.random.default_rng(0))
     again = make_batch(paths, 6, 300, np.random.default_rng(0))
@@ -140,18 +149,18 @@ def test_batch_targets_agree_with_each_other(scenes: Path) -> None:
 
 
 def test_an_untrained_network_is_the_mutual_nearest_neighbour(scenes: Path) -> None:
-    """Before training, the assignment's maxima are the nearest descriptors of both views."""
+    """Before training, the maxima of the assignment are the mutual nearest descriptors."""
     batch = make_batch(sorted((scenes / "train").glob("*.npz")), 2, 100, np.random.default_rng(1))
     found = log_assignment(new_network(2, 4, [8], 0).eval(), batch, 20, bfloat16=False)[:, :-1, :-1]
     cosine = batch.descriptors[:, 0] @ batch.descriptors[:, 1].transpose(1, 2)
     mutual = [values.argmax(1).gather(1, values.argmax(2)) == torch.arange(100) for values in (found, cosine)]
     both = mutual[0] & mutual[1]
-    assert both.sum() > 0.7 * mutual[1].sum()  # the transport weights rows and columns anew, so not all
+    assert both.sum() > 0.7 * mutual[1].sum()  # not all, because the transport rescales rows and columns
     assert (found.argmax(2)[both] == cosine.argmax(2)[both]).float().mean() > 0.95
 
 
-def test_loss_and_quality_have_known_values() -> None:
-    """Two keypoints a side, the first pair matched with probability 1, the second ones in the dustbin with 1/2."""
+def test_loss_and_quality_have_the_computed_values() -> None:
+    """Two keypoints per view: the first pair is matched with probability 1, the others are in the dustbin with 1/2."""
     probability = torch.tensor([[[1.0, 1e-6, 1e-6], [1e-6, 1e-6, 0.5], [1e-6, 0.5, 1e-6]]])
     targets = torch.tensor([[[0, UNMATCHED], [0, UNMATCHED]]])
     assert negative_log_likelihood(probability.log(), targets).item() == pytest.approx(np.log(2) / 2)
@@ -161,19 +170,19 @@ def test_loss_and_quality_have_known_values() -> None:
     assert (wrong.precision, wrong.recall) == (0.0, 0.0)
 
 
-def test_folding_changes_the_input_and_not_the_answer(scenes: Path) -> None:
-    """After folding, transformers' own matching of unit-length descriptors equals the trained graph's scores."""
+def test_folding_changes_the_input_and_not_the_result(scenes: Path) -> None:
+    """After folding, matching unit-length descriptors with transformers gives the scores of the network before folding."""
     batch = make_batch(sorted((scenes / "train").glob("*.npz")), 2, 64, np.random.default_rng(2))
     network = new_network(2, 4, [8], 0)
     torch.manual_seed(1)
     with torch.no_grad():
-        for parameter in network.parameters():  # away from the start, where half of the weights are zero
+        for parameter in network.parameters():  # from the initial values, where half of the weights are zero
             parameter.add_(0.05 * torch.randn_like(parameter))
     network.eval()
     expected = log_assignment(network, batch, 20, bfloat16=False)[:, :-1, :-1].exp().amax(2)
-    folded(network)
+    fold_descriptor_length(network)
     network.config.matching_threshold = 0.0
-    size = 320  # undo the normalisation: a square picture of this side
+    size = 320  # px; undoes the normalisation for a square picture of this side
     pixels = batch.keypoints * 0.7 * size + size / 2
     with torch.inference_mode():
         matches, confidence, *_ = network._match_image_pair(pixels, batch.descriptors, batch.scores, size, size)
@@ -184,7 +193,7 @@ def test_folding_changes_the_input_and_not_the_answer(scenes: Path) -> None:
 
 @pytest.fixture
 def small_validation(monkeypatch) -> None:
-    """One batch of two pairs of 48 keypoints in place of eight of sixteen."""
+    """One batch of two pairs with 48 keypoints each, instead of eight batches of sixteen pairs."""
     for name, value in {"VALIDATION_BATCHES": 1, "VALIDATION_PAIRS": 2, "VALIDATION_KEYPOINTS": 48}.items():
         monkeypatch.setattr(f"training.matcher.{name}", value)
 
@@ -197,19 +206,19 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(scenes: Path, t
 
 @pytest.mark.usefixtures("small_validation")
 def test_a_second_stage_begins_with_the_weights_of_the_first(scenes: Path, tmp_path: Path) -> None:
-    """At a learning rate of zero a second stage ends with the first one's weights, not with those of its own seed."""
+    """At a learning rate of zero a second stage ends with the weights of the first, not with those of its own seed."""
     train(MatcherConfig(**TINY | {"steps": 3}), scenes, tmp_path / "first")
     still = MatcherConfig(**TINY | {"steps": 1, "learning_rate": 0.0, "seed": 5})
     train(still, scenes, tmp_path / "second", start=tmp_path / "first" / "checkpoint.pt")
     first, second = (checkpoint.load(tmp_path / name / "checkpoint.pt")["network"] for name in ("first", "second"))
     learned = [name for name in first if "running" not in name and "num_batches" not in name]
     assert all(torch.equal(first[name], second[name]) for name in learned)
-    with pytest.raises(UsageError, match=r"missing.pt is not there: give the checkpoint.pt of an earlier training"):
+    with pytest.raises(UsageError, match=r"missing.pt does not exist: give the checkpoint.pt of an earlier training"):
         train(still, scenes, tmp_path / "third", start=tmp_path / "missing.pt")
 
 
 def test_the_saved_folder_is_a_matcher_of_the_workbench(tmp_path: Path) -> None:
-    """Written in float16 and loaded by name of the folder, the untrained network matches like the nearest neighbours."""
+    """Saved in float16 and loaded by its folder, the untrained network matches like mutual nearest neighbours."""
     save_network(new_network(6, 4, [32, 64, 128], 0), tmp_path / "model")
     assert (tmp_path / "model" / "model.safetensors").stat().st_size < 3 * 2**20
     matcher = make_matcher(MatchParameters(matcher="superglue", model=str(tmp_path / "model"), match_threshold=0.0))
@@ -231,8 +240,8 @@ def make_pair(image: np.ndarray, viewpoint: object, seed: int) -> Pair:
     return Pair(image, moved, homography, "plain", "small")
 
 
-def test_measuring_a_matcher_knows_right_from_wrong() -> None:
-    """The true correspondences are all right and give the homography; the same ones shifted by one are wrong."""
+def test_measuring_a_matcher_tells_right_from_wrong() -> None:
+    """The true correspondences are all right and give the homography; shifted by one keypoint they are wrong."""
     pair = make_pair(picture(12), SMALL, 1)
     rng = np.random.default_rng(0)
     start = (rng.random((40, 2)) * [300, 220] + 10).astype(np.float32)
@@ -243,7 +252,7 @@ def test_measuring_a_matcher_knows_right_from_wrong() -> None:
     assert shifted["right"] <= 2 and shifted["found"] == 0.0
 
 
-def test_comparing_matchers_gives_a_row_a_method(tmp_path: Path) -> None:
+def test_comparing_matchers_gives_a_row_per_method(tmp_path: Path) -> None:
     """On a textured picture under small motion, exact nearest neighbours with a ratio test are nearly all right."""
     for number in range(2):
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number + 20)[:, :, ::-1])
@@ -255,7 +264,7 @@ def test_comparing_matchers_gives_a_row_a_method(tmp_path: Path) -> None:
 
 
 def test_scenes_are_written_once(tmp_path: Path) -> None:
-    """A photograph a scene; a second call keeps what is there."""
+    """One scene per photograph; a second call keeps the existing scenes."""
     (tmp_path / "photographs").mkdir()
     cv2.imwrite(str(tmp_path / "photographs" / "a.png"), picture(30)[:, :, ::-1])
     paths = list((tmp_path / "photographs").iterdir())
@@ -266,8 +275,8 @@ def test_scenes_are_written_once(tmp_path: Path) -> None:
     assert written.stat().st_mtime_ns == before
 
 
-def test_learning_rate_rises_then_falls_to_nothing() -> None:
-    """Highest at the end of the warm-up, half of it half way down, near zero at the last step."""
+def test_learning_rate_rises_then_falls_to_zero() -> None:
+    """It peaks at the end of the warm-up, is half of that half way through the decay, and near zero at the last step."""
     config = MatcherConfig(**{**TINY, "steps": 102, "warm_up": 2})
     rates = [learning_rate(step, config) for step in range(102)]
     assert max(rates) == rates[1] == config.learning_rate
@@ -276,7 +285,7 @@ def test_learning_rate_rises_then_falls_to_nothing() -> None:
 
 
 def test_no_scenes_and_wrong_settings_are_errors_that_say_what_to_do(tmp_path: Path) -> None:
-    """An empty folder names the script to run first; an unknown key and a wrong type name themselves."""
+    """For an empty folder the message names the script to run first; for an unknown key or a wrong type, the key."""
     with pytest.raises(UsageError, match="matcher_scenes"):
         train(MatcherConfig(**TINY), tmp_path, tmp_path / "out")
     good = (ROOT / "training/configs/superglue-sift.yaml").read_text()

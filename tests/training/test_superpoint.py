@@ -1,4 +1,4 @@
-"""The training of SuperPoint: keypoints, their labels, views whose geometry is known, and a run from start to end."""
+"""The training of SuperPoint: keypoints, their labels, views with true geometry, and a run from start to end."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def picture(seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photographs on both sides of the split: the hash of the names decides."""
+    """A folder of photographs on both sides of the split, which a hash of the names decides."""
     folder = tmp_path_factory.mktemp("photographs")
     for number in range(12):
         cv2.imwrite(str(folder / f"{number}.png"), picture(number))
@@ -41,12 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def distances(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(K,) px: how far each wanted point is from the nearest found one."""
+    """(K,) px: the distance of every wanted point from the nearest found one."""
     return np.linalg.norm(wanted[:, None] - found[None], axis=2).min(axis=1)
 
 
 def test_blobs_are_found_where_they_are_in_light_and_shadow() -> None:
-    """Bright and dark spots at fractions of a pixel, half of them under a fifth of the light: all within a fifth of a pixel."""
+    """Bright and dark spots at sub-pixel places, half of them in a fifth of the light, are all found within 0.2 px."""
     rng = np.random.default_rng(0)
     spots = np.stack(np.meshgrid(np.arange(20, 220, 25), np.arange(20, 160, 25)), axis=-1).reshape(-1, 2)
     spots = spots + rng.uniform(-0.5, 0.5, spots.shape)
@@ -56,13 +56,13 @@ def test_blobs_are_found_where_they_are_in_light_and_shadow() -> None:
         image += (-1) ** number * 70 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / 12)
     image[:, 120:] /= 5
     found = blobs(np.clip(image, 0, 255).astype(np.uint8))
-    clear = np.abs(spots[:, 0] - 120) > 26  # the edge of the shadow moves what is beside it
+    clear = np.abs(spots[:, 0] - 120) > 26  # the edge of the shadow shifts the spots beside it
     assert distances(found, spots[clear]).max() < 0.2
     assert len(blobs(np.full((64, 64), 90, np.uint8))) == 0
 
 
-def test_labels_keep_the_fraction_of_a_pixel() -> None:
-    """The peaks of a label map, read as the workbench reads the network's, are the keypoints, across the cells' borders too."""
+def test_labels_keep_sub_pixel_places() -> None:
+    """The peaks of a label map, read as the workbench reads those of a network, are the keypoints, at borders of cells too."""
     rng = np.random.default_rng(1)
     keypoints = np.stack(np.meshgrid(np.arange(8, 90, 11), np.arange(8, 70, 11)), axis=-1).reshape(-1, 2)
     keypoints = keypoints + rng.uniform(-0.5, 0.5, keypoints.shape)
@@ -79,13 +79,13 @@ def test_labels_keep_the_fraction_of_a_pixel() -> None:
 
 
 def test_views_share_what_they_say_they_share(folder: Path) -> None:
-    """Around shared points both views look alike, up to their light, and unlike at others; labels peak at them."""
+    """Around shared points the views look alike but for their light, around others they differ; labels peak at the points."""
     batch = make_batch(photographs(folder), 6, (96, 80), 30, np.random.default_rng(2))
     again = make_batch(photographs(folder), 6, (96, 80), 30, np.random.default_rng(2))
     assert torch.equal(batch.images, again.images) and torch.equal(batch.points, again.points)
     assert batch.images.shape == (12, 1, 80, 96) and batch.images.min() >= 0 and batch.images.max() <= 1
-    assert batch.labels.shape == (12, 65, 10, 12) and batch.known.shape == (12, 10, 12)
-    assert batch.known.float().mean() > 0.6 and batch.shared.sum(dim=1).min() > 5
+    assert batch.labels.shape == (12, 65, 10, 12) and batch.visible.shape == (12, 10, 12)
+    assert batch.visible.float().mean() > 0.6 and batch.shared.sum(dim=1).min() > 5
     alike, unlike, mass = [], [], []
     for pair in range(6):
         shared = batch.shared[pair].numpy()
@@ -102,8 +102,8 @@ def test_views_share_what_they_say_they_share(folder: Path) -> None:
     assert np.median(mass) > 0.7
 
 
-def test_losses_of_a_network_that_knows_nothing(folder: Path) -> None:
-    """65 equal probabilities and equal descriptors: the logarithms of how many there are to choose from."""
+def test_losses_of_an_uninformative_network(folder: Path) -> None:
+    """With 65 equal probabilities and equal descriptors, the losses are the logarithms of the numbers of choices."""
     batch = make_batch(photographs(folder), 2, (64, 48), 20, np.random.default_rng(0))
     network = new_network(SuperPointConfig(**TINY))
     for layer in (network.keypoint_decoder.conv_score_b, network.descriptor_decoder.conv_descriptor_b):
@@ -126,8 +126,8 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(folder: Path, t
     assert found.descriptors.shape == (16, 50) and found.keypoints.max() > 240
 
 
-def test_repeatability_has_known_values() -> None:
-    """Under a shift of 10 px: one point is found again, one is 2 px off, one is missing, and one went out of the picture."""
+def test_repeatability_has_the_computed_values() -> None:
+    """Under a shift of 10 px, one point is found again, one is 2 px off, one is missing, and one leaves the picture."""
     shift = np.array([[1.0, 0, 10], [0, 1, 0], [0, 0, 1]])
     pair = Pair(np.zeros((240, 320, 3), np.uint8), np.zeros((240, 320, 3), np.uint8), shift, "plain", "small")
     starts, ends = ([[50, 50], [100, 50], [200, 90], [315, 9]], [[60, 50], [112, 50]])
@@ -139,7 +139,7 @@ def test_repeatability_has_known_values() -> None:
 
 
 def test_settings_and_errors(tmp_path: Path) -> None:
-    """The configuration that is there can be read, and a folder without photographs says so."""
+    """The committed configuration can be read, and a folder without photographs is an error."""
     config = read_config(ROOT / "training/configs/superpoint.yaml", SuperPointConfig)
     assert len(config.encoder) == 4 and all(side % 8 == 0 for side in config.size)
     with pytest.raises(UsageError, match="no photographs"):

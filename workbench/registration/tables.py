@@ -130,8 +130,8 @@ def alignment_table(labels: np.ndarray, alignments: Sequence[Alignment]) -> pd.D
 
     labels: (N,) int scene of every frame, -1 outlier. alignments: of scene 0, 1, ... Columns: ``position, scene``;
     ``reference``, the position of the scene's reference frame (empty for outliers); ``connected``, 1 or 0; ``error_px`` and
-    ``chained_error_px``, see :class:`~workbench.registration.alignment.Alignment` (empty where not known); the transform to the reference,
-    ``t00`` to ``t12``, the identity for outliers.
+    ``chained_error_px``, see :class:`~workbench.registration.alignment.Alignment` (empty where not known); the transform to
+    the reference, ``t00`` to ``t12``, the identity for outliers.
     """
     count = len(labels)
     reference, connected = np.full(count, -1), np.zeros(count, dtype=int)

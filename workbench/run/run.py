@@ -3,8 +3,8 @@
 A stage's fingerprint covers its parameters and the fingerprints of the stages it builds on, down to the SHA-256 of the
 video. A stage that was finished with the same fingerprint is reused; with another one it is refused until ``overwrite``.
 
-A process may be killed at any moment. Until a new result is decided, the old one stands; from then on :mod:`~workbench.run.journal`
-says what is left to do, and whoever opens the run next does it.
+A process may be killed at any moment. Until a new result is decided, the old one stands; from then on
+:mod:`~workbench.run.journal` says what is left to do, and whoever opens the run next does it.
 """
 
 import hashlib

@@ -132,7 +132,8 @@ def verify(labels: np.ndarray, pieces: np.ndarray, table: pd.DataFrame, keypoint
     - pieces of two scenes are joined when at least three pairs of them have twelve inliers.
 
     labels: (N,) int from DBSCAN. pieces: (N,) from :func:`pieces_of`. table: rows of
-    :func:`workbench.registration.tables.register_pairs`, those of :func:`probing_pairs` among them. keypoints: (N,) int, of every frame.
+    :func:`workbench.registration.tables.register_pairs`, those of :func:`probing_pairs` among them. keypoints: (N,) int, of
+    every frame.
     """
     registered = table[table["model"] != "none"]
     a, b = registered["a"].to_numpy(), registered["b"].to_numpy()

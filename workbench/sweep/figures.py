@@ -213,8 +213,8 @@ DEFAULT_COLOUR = "#e9e2cc"
 def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], title: str = "One parameter at a time") -> Figure:
     """A row of panels a parameter, a panel for each group of figures and one for the seconds, against the parameter's values.
 
-    found: of :func:`workbench.sweep.one_at_a_time.effects`. groups: its columns, those of one scale together. Values stand at even
-    distances; the default is shaded. The panels of a column have one scale, so that parameters can be compared.
+    found: of :func:`workbench.sweep.one_at_a_time.effects`. groups: its columns, those of one scale together. Values stand
+    at even distances; the default is shaded. The panels of a column have one scale, so that parameters can be compared.
     """
     columns, names = [*map(list, groups), ["seconds"]], list(dict.fromkeys(found["parameter"]))
     size = (3.1 * len(columns) + 0.4, 1.5 * len(names) + 1.1)

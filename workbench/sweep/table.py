@@ -40,9 +40,9 @@ QUALITY = {
 def read_table(path: str | Path) -> pd.DataFrame:
     """The table of a sweep: from its folder, or from a file, ``.parquet`` or ``.csv``. All three give the same table.
 
-    Columns are those of :func:`workbench.sweep.cells.write_table`, of pandas' nullable types (string, Int64, Float64, boolean); what
-    a cell does not have is ``<NA>``, but an error that there was not is "". Raises :class:`~workbench.errors.UsageError` when
-    the path leads to no table, or to one of something else.
+    Columns are those of :func:`workbench.sweep.cells.write_table`, of pandas' nullable types (string, Int64, Float64,
+    boolean); what a cell does not have is ``<NA>``, but an error that there was not is "". Raises
+    :class:`~workbench.errors.UsageError` when the path leads to no table, or to one of something else.
     """
     path = Path(path)
     if path.is_dir():

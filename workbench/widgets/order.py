@@ -28,8 +28,8 @@ RED, BLUE, GREY = "#D55E00", "#0072B2", "#767676"
 def order_editor(run: Run) -> ipywidgets.Widget:
     """Look at the restored order and change it: flip a scene, move or set aside a frame, take one back, undo, write the video.
 
-    Every change is in ``order.csv`` at once and recorded in the run, see :func:`workbench.pipeline.editing.edit_order`; the videos are
-    written when asked for. What cannot be done is said in a line.
+    Every change is in ``order.csv`` at once and recorded in the run, see :func:`workbench.pipeline.editing.edit_order`; the
+    videos are written when asked for. What cannot be done is said in a line.
     """
     run.require("order")
     if run.order()["scene"].max() < 0:

@@ -30,10 +30,9 @@ _HEADINGS = ("eps from, to", "scenes", "outliers", "silhouette", "")
 def scene_tuner(run: Run, distances: Distances, sweep: EpsSweep, parameters: ClusterParameters) -> ipywidgets.Widget:
     """Choose the clusterer and its parameters; see scenes, outliers and the frames that just came or went, and keep the choice.
 
-    distances: from :func:`workbench.embedding.views.frame_distances`. sweep: from :func:`workbench.scenes.eps.sweep_eps`. parameters:
-    where the controls start. Keeping writes ``kept.yaml`` and finds the run's scenes anew. What the workbench cannot do is said
-    in one line. Raises
-    :class:`~workbench.errors.MissingStageError` when the run has no map.
+    distances: from :func:`workbench.embedding.views.frame_distances`. sweep: from :func:`workbench.scenes.eps.sweep_eps`.
+    parameters: where the controls start. Keeping writes ``kept.yaml`` and finds the run's scenes anew. What the workbench
+    cannot do is said in one line. Raises :class:`~workbench.errors.MissingStageError` when the run has no map.
     """
     return SceneTuner(run, distances, sweep, parameters).widget
 
