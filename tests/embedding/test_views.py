@@ -34,7 +34,7 @@ def walks(seed=0, sizes=(300, 200, 60), outliers=30):
 @pytest.mark.parametrize("nearest", [5, 16])
 def test_graph_is_connected_and_exact_where_it_is_known(seed, nearest, monkeypatch):
     """Symmetric, one part, true distances; the nearest frames of every frame are there. In blocks of a hundred frames."""
-    monkeypatch.setattr(views, "BLOCK", 100)
+    monkeypatch.setattr(views, "FRAMES_PER_BLOCK", 100)
     vectors, _ = walks(seed)
     graph, distances = neighbour_graph(vectors, nearest), cosine_distances(vectors)
     assert connected_components(graph, directed=False)[0] == 1
