@@ -65,7 +65,7 @@ def changed(verified):
     return {name: count for name, count in verified.counts().items() if count}
 
 
-# --- wrong labels are corrected -----------------------------------------------------------------------------------------------
+# --- wrong labels are corrected ---------------------------------------------------------------------------------------------
 
 
 def test_right_scenes_stay_as_they_are():
@@ -132,7 +132,7 @@ def test_everything_at_once(seed):
     assert (found.joined, found.split) == (1, 1)
 
 
-# --- where the matches show nothing clear, DBSCAN's labels stay ------------------------------------------------------------
+# --- where the matches show nothing clear, DBSCAN's labels stay -------------------------------------------------------------
 
 
 def test_without_registered_pairs_nothing_changes():
@@ -240,7 +240,7 @@ def test_a_frame_that_registers_weakly_is_not_expelled():
     assert found.labels.tolist() == labels.tolist() and found.counts() == NOTHING
 
 
-# --- numbers and the record -----------------------------------------------------------------------------------------------
+# --- numbers and the record -------------------------------------------------------------------------------------------------
 
 
 def test_scenes_are_numbered_by_size_again():
@@ -263,7 +263,7 @@ def test_the_record_of_what_was_changed():
     assert table["verdict"].tolist() == ["rescued", *[""] * 37, "expelled", ""]
 
 
-# --- pieces and probes --------------------------------------------------------------------------------------------------------
+# --- pieces and probes ------------------------------------------------------------------------------------------------------
 
 
 def test_pieces_are_chains_inside_scenes():
