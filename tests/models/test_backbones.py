@@ -20,12 +20,11 @@ from workbench.models.backbones import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
-    folder_digest,
     load_backbone,
     save_backbone,
     typical_eps,
 )
-from workbench.models.registry import BACKBONE, REGISTRY, Model
+from workbench.models.registry import BACKBONE, REGISTRY, Model, folder_digest
 from workbench.parameters import EmbedParameters
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.embedding import descriptors
-from workbench.models.backbones import Backbone, find_embedding, load_backbone
+from workbench.models.backbones import Backbone, load_backbone
 from workbench.models.pretrained import network_device
+from workbench.models.registry import find_embedding
 from workbench.parameters import EmbedParameters
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ A backbone is named in :mod:`workbench.models.registry`, or is a local folder wi
 (written by :func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
-from workbench.models.registry import REGISTRY, Model, find, model_folder
+from workbench.models.registry import REGISTRY, find_embedding, model_folder
 
 if TYPE_CHECKING:
     import torch
@@ -79,40 +78,6 @@ def torchvision() -> Any:
     return module
 
 
-def find_embedding(name: str) -> Model | None:
-    """Look an embedding up in the registry.
-
-    Parameters
-    ----------
-    name : str
-        A model's name, or anything else.
-
-    Returns
-    -------
-    Model or None
-        The embedding of this name; None where there is none, as for a local folder.
-    """
-    model = find(name)
-    return model if model and model.kind == "embedding" else None
-
-
-def is_built_in(name: str) -> bool:
-    """Tell whether an embedding is computed by the workbench's own code, without a network.
-
-    Parameters
-    ----------
-    name : str
-        Name of an embedding, or a local folder.
-
-    Returns
-    -------
-    bool
-        True for a descriptor, False for a network.
-    """
-    model = find_embedding(name)
-    return model is not None and model.source == "built in"
-
-
 def typical_eps(name: str) -> float:
     """Look up the cosine distance that usually separates scenes for this backbone.
 
@@ -135,33 +100,6 @@ def typical_eps(name: str) -> float:
     if model and model.source != "bundled":
         return model.typical_eps
     return float(_config(model_folder(name)).get("typical_eps", 0.0))
-
-
-def folder_digest(name: str) -> str:
-    """Compute a digest of a bundled model or of one in a local folder: retrained weights are another model, whatever the name.
-
-    Parameters
-    ----------
-    name : str
-        Name of a model, or a local folder.
-
-    Returns
-    -------
-    str
-        SHA-256 of the JSON and safetensors files, 64 hexadecimal digits; "" where the name is no folder.
-
-    Raises
-    ------
-    ModelError
-        If a file of a bundled model is missing or damaged.
-    """
-    folder = model_folder(name)
-    if not folder.is_dir():
-        return ""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def load_backbone(name: str) -> Backbone:

@@ -4,6 +4,7 @@ A new backbone, any classification network of torchvision, takes one new row of 
 local folder can be given too; it has no entry in the table. Nothing here needs PyTorch.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +135,40 @@ def find(name: str) -> Model | None:
     return next((model for model in REGISTRY if model.name == name), None)
 
 
+def find_embedding(name: str) -> Model | None:
+    """Look an embedding up in the registry.
+
+    Parameters
+    ----------
+    name : str
+        A model's name, or anything else.
+
+    Returns
+    -------
+    Model or None
+        The embedding of this name; None where there is none, as for a local folder.
+    """
+    model = find(name)
+    return model if model and model.kind == "embedding" else None
+
+
+def is_built_in(name: str) -> bool:
+    """Tell whether an embedding is computed by the workbench's own code, without a network.
+
+    Parameters
+    ----------
+    name : str
+        Name of an embedding, or a local folder.
+
+    Returns
+    -------
+    bool
+        True for a descriptor, False for a network.
+    """
+    model = find_embedding(name)
+    return model is not None and model.source == "built in"
+
+
 def is_non_commercial(name: str) -> bool:
     """Tell whether weights are for non-commercial research only, as far as their name tells.
 
@@ -179,6 +214,33 @@ def model_folder(name: str) -> Path:
         if not file.is_file() or file_sha256(file) != expected:
             raise ModelError(f"{file} is missing or damaged: install the workbench again")
     return WEIGHTS / name
+
+
+def folder_digest(name: str) -> str:
+    """Compute a digest of a bundled model or of one in a local folder: retrained weights are another model, whatever the name.
+
+    Parameters
+    ----------
+    name : str
+        Name of a model, or a local folder.
+
+    Returns
+    -------
+    str
+        SHA-256 of the JSON and safetensors files, 64 hexadecimal digits; "" where the name is no folder.
+
+    Raises
+    ------
+    ModelError
+        If a file of a bundled model is missing or damaged.
+    """
+    folder = model_folder(name)
+    if not folder.is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def provenance(name: str) -> str:

@@ -17,8 +17,9 @@ from workbench.embedding.views import embedded_view, fine_view, frame_distances,
 from workbench.errors import ClusterError
 from workbench.matching import pairs as pairs_module
 from workbench.matching.keypoints import extract
-from workbench.models.backbones import folder_digest, is_built_in, typical_eps
+from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
+from workbench.models.registry import folder_digest, is_built_in
 from workbench.ordering import search
 from workbench.ordering.long_scenes import LONG, order_long, search_long
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
