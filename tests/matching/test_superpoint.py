@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_sample_images
-from test_superglue import clear_threshold, liven, save_tiny, tiny_detector
 
-from tests.matching.test_superglue import liven, save_tiny, tiny_detector
+from tests.matching.test_superglue import clear_threshold, liven, save_tiny, tiny_detector
 from workbench.models.backbones import torchvision
 
 torchvision()

@@ -26,7 +26,7 @@ from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
 from workbench.run.stages import STAGES, stage_parameters
-from workbench.scenes.verify import TEXTURED
+from workbench.scenes.verify import TEXTURED_KEYPOINTS
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.video.encode import write_frames
 from workbench.video.proxies import FrameReader
@@ -415,7 +415,7 @@ def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     )
     assert held["scene_f1"] == 1 and held["coverage"] == 1
     foreign = np.array([row.clip == OUTLIER for row in truth])
-    bare = keypoint_counts(run.path / "features.h5", len(truth)) < TEXTURED
+    bare = keypoint_counts(run.path / "features.h5", len(truth)) < TEXTURED_KEYPOINTS
     assert not (foreign & (run.scenes() >= 0) & ~bare).any() and (foreign & bare).sum() == 1
     if factor == 1:
         assert alone == held and held["outlier_f1"] == 1
