@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import ModelError
+from workbench.parameters import METHODS
 from workbench.storage.digest import file_sha256
 
 # Holds a folder for each bundled model, and SHA256SUMS, which `sha256sum -c` can check too.
@@ -81,14 +82,10 @@ REGISTRY = (
     Model("resnet50", "embedding", "torchvision", "BSD-3-Clause", "ResNet-50, trained on ImageNet", BACKBONE),
     Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16 convolutions, trained on ImageNet", BACKBONE),
     Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, trained on ImageNet", BACKBONE),
-    Model("sift-flann", "matcher", "built in", "Apache-2.0", "nearest descriptors by FLANN, ratio and mutual test", MATCHER),
-    Model(
-        "sift-exact",
-        "matcher",
-        "built in",
-        "Apache-2.0",
-        "nearest descriptors by full comparison, ratio and mutual test",
-        MATCHER,
+    *(
+        Model(name, "matcher", "built in", "Apache-2.0", method.about, MATCHER)
+        for name, method in METHODS.items()
+        if method.matcher and not method.weights
     ),
     Model("superglue-sift", "matcher", "bundled", "Apache-2.0", "SuperGlue for SIFT keypoints", SUPERGLUE),
     Model(
@@ -261,7 +258,7 @@ def provenance(name: str) -> str:
         return f"{name} ({model.source}, {model.licence})"
     if is_non_commercial(name):
         return f"{name} (hub, {NON_COMMERCIAL})"
-    return f"{name} (built in)" if name.startswith("sift") else f"{name} (your own choice, licence not known)"
+    return f"{name} (built in)" if name in METHODS else f"{name} (your own choice, licence not known)"
 
 
 def bundled_sums(name: str) -> dict[Path, str]:
