@@ -142,12 +142,8 @@ class Decoder:
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
         return 1 / aspect if self._orientation[0] % 180 else aspect
 
-    def seek(self, pts: int) -> None:
-        """Go on decoding from the key frame at or before ``pts`` (stream time base). Raises ``av.FFmpegError``."""
-        self.container.seek(pts, stream=self.stream)
-
     def frames(self) -> Generator[av.VideoFrame, None, None]:
-        """Upright frames from the current place in the file to its end."""
+        """Upright frames, from the first to the last."""
         for frame in self._decoded():
             if frame.is_corrupt:
                 self.corrupt_frames += 1

@@ -76,7 +76,7 @@ class FrameTable:
     pts: np.ndarray  # (N,) int64, in the stream's time base; NO_PTS where the file has none
     time_s: np.ndarray  # (N,) float64, seconds
     key: np.ndarray  # (N,) bool
-    check: np.ndarray | None = None  # (N,) uint32 fingerprints, for FrameReader to prove that it found the right frame
+    check: np.ndarray  # (N,) uint32 checksums of the pictures, by which a frame can be recognised
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -90,10 +90,10 @@ class TableBuilder:
 
     def add(self, frame: av.VideoFrame, rate: Fraction) -> None:
         """One more frame. A frame without a time stamp gets the time its number and ``rate`` imply."""
-        pts = stamp(frame)
+        pts = _stamp(frame)
         known = pts != NO_PTS and frame.time_base
         time_s = float(pts * frame.time_base) if known else float(len(self._rows) / rate)
-        self._rows.append((pts, time_s, frame.key_frame, fingerprint(frame)))
+        self._rows.append((pts, time_s, frame.key_frame, _checksum(frame)))
 
     def table(self) -> FrameTable:
         pts, time_s, key, check = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
@@ -102,14 +102,14 @@ class TableBuilder:
         )
 
 
-def stamp(frame: av.VideoFrame) -> int:
+def _stamp(frame: av.VideoFrame) -> int:
     """Time stamp of a frame; the decoding time where the presentation time is missing (AVI), else ``NO_PTS``."""
     if frame.pts is not None:
         return frame.pts
     return NO_PTS if frame.dts is None else frame.dts
 
 
-def fingerprint(frame: av.VideoFrame) -> int:
+def _checksum(frame: av.VideoFrame) -> int:
     """Checksum of every fourth row of the first plane: cheap, and different for frames that look different."""
     plane = frame.planes[0]
     used = min(abs(plane.line_size), plane.width * frame.format.padded_bits_per_pixel // 8)
