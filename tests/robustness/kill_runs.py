@@ -8,7 +8,6 @@ says of itself must be true after each kill. Every tenth begins in an interprete
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -27,6 +26,7 @@ from tests.robustness.fuzz import FAST, launch
 from workbench.errors import RunError
 from workbench.evaluation.files import read_order
 from workbench.run import Run
+from workbench.storage.folder import file_sha256
 from workbench.video.decode import decode
 
 # Byte for byte the same; H.264 is only held to have the same frames, its bytes depend on how threads were scheduled.
@@ -42,7 +42,7 @@ def words(video: Path, run: Path, replace: bool) -> list[str]:
 
 def content(run: Path) -> dict[str, str | int]:
     """Digests of the results, and the frames of every video."""
-    found: dict[str, str | int] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in SAME}
+    found: dict[str, str | int] = {name: file_sha256(run / name) for name in SAME}
     return found | {path.name: sum(1 for _ in decode(path)) for path in run.glob("*.m[pk][4v]")}
 
 

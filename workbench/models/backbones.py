@@ -4,7 +4,6 @@ A backbone is named in :mod:`workbench.models.registry`, or is a local folder wi
 (written by :func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
 from workbench.models.registry import REGISTRY, Model, find, model_folder
+from workbench.storage.folder import file_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -84,10 +84,7 @@ def folder_digest(name: str) -> str:
     folder = model_folder(name)
     if not folder.is_dir():
         return ""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return file_sha256(*sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
 
 
 def load_backbone(name: str) -> Backbone:

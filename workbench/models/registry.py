@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import ModelError
-from workbench.storage.digest import file_sha256
+from workbench.storage.folder import file_sha256
 
 # A folder a bundled model, and SHA256SUMS, which `sha256sum -c` checks too.
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"

@@ -16,8 +16,7 @@ from workbench.run.contents import NOTEBOOKS
 from workbench.pipeline.stages import STEPS
 from workbench.run.store import Entry
 from workbench.run.store import identity
-from workbench.storage.digest import digest
-from workbench.storage.digest import file_sha256
+from workbench.storage.folder import digest, file_sha256
 
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
 BESIDE = ("06_compare", "07_tune_superglue")  # these read the tables of sweeps, and are no part of a run

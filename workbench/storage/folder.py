@@ -1,14 +1,16 @@
-"""What may lie in a run directory: ordinary files and folders, under names that stay inside it.
+"""Files and folders: what may lie in a run directory, how a file is written in one step, and digests of what is there.
 
 A run may come from a stranger. A link in it would have the workbench write, or delete, where the link leads; a named pipe would
 have it wait for ever. Nothing here makes links, so one that is there was put there.
 """
 
+import hashlib
 import json
 import os
 import shutil
 import stat
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -63,3 +65,25 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 of the package's code: what another version computed is not mixed with what this one does."""
+    package = Path(__file__).resolve().parents[1]
+    files = sorted(package.rglob("*.py"))
+    return digest([[file.relative_to(package).as_posix(), file_sha256(file)] for file in files])
+
+
+def digest(described: Any) -> str:
+    """SHA-256 of what can be written as JSON."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(*files: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits; of several, that of their contents one behind the other."""
+    found = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: found)
+    return found.hexdigest()

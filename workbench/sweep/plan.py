@@ -12,9 +12,7 @@ name to ``[low, high]`` or to values to choose from).
 """
 
 import functools
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -29,7 +27,7 @@ from workbench.evaluation.files import find_truth, read_truth
 from workbench.models.backbones import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.parameters import defaults, full_names, stage_parameters
-from workbench.storage.digest import code_digest, file_sha256
+from workbench.storage.folder import code_digest, digest, file_sha256
 from workbench.video.decode import decode
 
 KEYS = ("question", "videos", "runner", "fixed", "parameters")
@@ -228,7 +226,7 @@ def _name(described: list[Any], given: dict[str, Any], weights: Callable[[str], 
     chosen = {stage: parameters.as_dict() for stage, parameters in stage_parameters(given).items()}
     models = chosen["embed"]["backbone"], chosen["match"]["model"], chosen["features"]["superpoint_model"]
     digests = [weights(model) for model in models]  # retrained weights are others, whatever the name
-    return hashlib.sha256(json.dumps([*described, chosen, digests], sort_keys=True).encode()).hexdigest()[:16]
+    return digest([*described, chosen, digests])[:16]
 
 
 def _dictionary(path: Path, name: str, value: Any) -> dict[Any, Any]:
