@@ -15,7 +15,7 @@ import pytest
 from tests import ROOT
 from workbench.errors import RunError, TruthError
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth
-from workbench.evaluation.metrics import evaluate, evaluate_clips
+from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop
 
 SCORER = ROOT.parent / "shared" / "score.py"
 
@@ -61,7 +61,7 @@ def reference(truth: list[TruthRow], result: list[OrderRow]) -> dict[str, float]
         both += same_clip and same_scene
     chance = clip_pairs * scene_pairs / pairs if pairs else 0
     most = (clip_pairs + scene_pairs) / 2
-    totals = {"tau": 0.0, "adjacent": 0.0, "coverage": 0.0}
+    totals = {"tau": 0.0, "tau_loop": 0.0, "adjacent": 0.0, "coverage": 0.0}
     for clip in {row.clip for row in true}:
         own = [row for row in true if row.clip == clip]
         scenes = [said[row.position].scene for row in own if said[row.position].scene >= 0]
@@ -70,14 +70,18 @@ def reference(truth: list[TruthRow], result: list[OrderRow]) -> dict[str, float]
         main = max(set(scenes), key=scenes.count)
         everything = sorted((r for r in truth if said[r.position].scene == main), key=lambda r: said[r.position].order)
         kept = [row.frame for row in everything if row.clip == clip]
-        forward = sum(a < b for a, b in itertools.combinations(kept, 2))
-        backward = sum(a > b for a, b in itertools.combinations(kept, 2))
-        tau = abs(forward - backward) / (forward + backward) if len(kept) > 1 else 1.0
+        taus = []
+        for start in range(len(kept)):
+            rotated = kept[start:] + kept[:start]
+            forward = sum(a < b for a, b in itertools.combinations(rotated, 2))
+            backward = sum(a > b for a, b in itertools.combinations(rotated, 2))
+            taus.append(abs(forward - backward) / (forward + backward) if len(kept) > 1 else 1.0)
         beside = 0
         for one, two in itertools.pairwise(everything):
             if one.clip == clip and two.clip == clip and one.frame in (two.frame - 1, two.frame + 1):
                 beside += 1
-        totals["tau"] += tau * len(kept)
+        totals["tau"] += taus[0] * len(kept)
+        totals["tau_loop"] += max(taus) * len(kept)
         totals["adjacent"] += len(own) * beside / max(1, len(own) - 1)
         totals["coverage"] += len(kept)
     return {
@@ -148,6 +152,21 @@ def test_direction_of_time_does_not_count() -> None:
     assert evaluate(truth, backwards) == evaluate(truth, result)
 
 
+def test_a_loop_may_begin_anywhere() -> None:
+    """Clip ``a`` is restored from its frame 4 on: 24 pairs are in reverse order and 21 are not."""
+    truth, result = two_clips()
+    turned = [row._replace(order=(row.order - 4) % 10) if row.scene == 0 else row for row in result]
+    figures = evaluate(truth, turned)
+    assert figures["tau_loop"] == 1
+    assert figures["tau"] == pytest.approx((10 * 3 / 45 + 4) / 14)
+
+
+def test_taus_of_a_long_clip() -> None:
+    """10,000 numbers with ties, most rotations of a sorted sequence: the best one is found in seconds."""
+    numbers = np.roll(np.arange(10_000) // 2, 3_000)
+    assert kendall_loop(numbers.tolist()) == kendall(np.sort(numbers).tolist()) > 0.9998 > 0.5 > kendall(numbers.tolist())
+
+
 def test_one_frame_set_aside_is_seen_in_every_figure() -> None:
     """Frame 9 of ``a`` is set aside: 9 of its 10 frames, 8 of its 9 neighbours remain."""
     truth, result = two_clips()
@@ -163,7 +182,7 @@ def test_one_frame_set_aside_is_seen_in_every_figure() -> None:
     assert [row["clip"] for row in rows] == ["a", "b"]
     assert rows[0] == {
         "clip": "a", "frames": 10, "scene": 0, "kept": 9, "aside": 1, "elsewhere": 0,
-        "coverage": 0.9, "tau": 0.9, "adjacent": pytest.approx(8 / 9),
+        "coverage": 0.9, "tau": 0.9, "tau_loop": 0.9, "adjacent": pytest.approx(8 / 9),
     }  # fmt: skip
 
 
@@ -178,12 +197,12 @@ def test_everything_set_aside() -> None:
     truth, result = two_clips()
     figures = evaluate(truth, [row._replace(scene=-1, order=-1) for row in result])
     assert figures["outlier_recall"] == 1 and figures["outlier_precision"] == pytest.approx(2 / 16)
-    assert figures["tau"] == figures["adjacent"] == figures["coverage"] == figures["scene_f1"] == 0
+    assert figures["tau"] == figures["tau_loop"] == figures["adjacent"] == figures["coverage"] == figures["scene_f1"] == 0
 
 
 def test_clip_of_one_frame_has_no_neighbours() -> None:
     row = evaluate_clips([TruthRow(0, "a", 0)], [OrderRow(0, 0, 0)])[0]
-    assert (row["tau"], row["coverage"], row["adjacent"]) == (1, 1, 0)
+    assert (row["tau"], row["tau_loop"], row["coverage"], row["adjacent"]) == (1, 1, 1, 0)
 
 
 def test_video_without_foreign_frames_has_outlier_f1_zero() -> None:

@@ -28,6 +28,7 @@ SCORES = {
     "scene_f1": "Scene pair F1",
     "scene_ari": "Adjusted Rand index",
     "tau": "|Kendall tau|",
+    "tau_loop": "|Kendall tau|, best rotation",
     "adjacent": "True neighbours adjacent",
     "coverage": "Coverage",
 }
