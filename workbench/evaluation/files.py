@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workbench.errors import RunError, TruthError, WorkbenchError
+from workbench.limits import EXACT_INTEGER, SCENE_OR_PLACE, TRUTH_OR_ORDER_BYTES
 
 OUTLIER = "outlier"
-TABLE_BYTES = 2**28  # far more than a row for every frame of any video
-LARGEST = 10_000_000  # number of a scene or of a place; work that grows with it must end
 
 
 class TruthRow(NamedTuple):
@@ -65,16 +64,16 @@ def read_order(path: str | Path) -> list[OrderRow]:
             raise RunError(f"{path} line {line}: place {order} of scene {scene} is taken twice, write the order again")
         taken.add((scene, order))
         rows.append(OrderRow(position, max(scene, -1), order))
-    beyond = [row for row in rows if max(row.scene, row.order) > LARGEST]
+    beyond = [row for row in rows if max(row.scene, row.order) > SCENE_OR_PLACE]
     if beyond:
-        raise RunError(f"{path}: scene {beyond[0].scene}, place {beyond[0].order} is beyond {LARGEST:,}, write it again")
+        raise RunError(f"{path}: scene {beyond[0].scene}, place {beyond[0].order} is beyond {SCENE_OR_PLACE:,}, write it again")
     return _by_position(path, rows, RunError)
 
 
 def _records(path: str | Path, columns: tuple[str, ...], error: type[WorkbenchError]) -> list[tuple[int, dict[str, str]]]:
     """(line number, record) of a CSV file that must have ``columns``; raises ``error`` with the remedy."""
     try:
-        if Path(path).stat().st_size > TABLE_BYTES:
+        if Path(path).stat().st_size > TRUTH_OR_ORDER_BYTES:
             raise error(f"{path} is far too large: give a CSV file with {','.join(columns)}")
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -97,7 +96,7 @@ def _number(path: str | Path, line: int, name: str, text: str, error: type[Workb
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value.is_integer() or abs(value) > 2**53:
+    if not value.is_integer() or abs(value) > EXACT_INTEGER:
         raise error(f"{path} line {line}: {name} is {text!r}, give a whole number")
     return int(value)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.limits import EXACT_INTEGER
 from workbench.parameters import chosen_models
 from workbench.run.record import check_info, read_record
 from workbench.storage.arrays import WorkingCopies, read_array, read_table
@@ -149,7 +150,7 @@ class Contents:
     def transforms(self) -> pd.DataFrame:
         """The table of registered pairs; see :func:`workbench.registration.tables.register_pairs`."""
         self.require("register")
-        last = (self.frames or 2**53) - 1
+        last = (self.frames or EXACT_INTEGER) - 1
         return read_table(self.path / "transforms.csv", {"a": (0, last), "b": (0, last)})
 
     def order(self) -> pd.DataFrame:
@@ -160,7 +161,7 @@ class Contents:
     def _table(self, name: str, *columns: str) -> pd.DataFrame:
         """A table with a row a frame. columns: with numbers of frames, places or scenes; only "scene" is never empty."""
         count = self.frames
-        limits = {"position": (0, 2**53)} | dict.fromkeys(columns, (-1, (count or 2**53) - 1))
+        limits = {"position": (0, EXACT_INTEGER)} | dict.fromkeys(columns, (-1, (count or EXACT_INTEGER) - 1))
         return read_table(self.path / name, limits, empty=set(columns) - {"scene"}, rows=count)
 
     def scene_order(self, scene: int) -> np.ndarray:

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import DTypeLike
 
 from workbench.errors import RunError
+from workbench.limits import RUN_TABLE_BYTES
 
-TABLE_BYTES = 2**30  # far more than the table of any run
 # What NumPy, pandas and zipfile raise for files that are not what their names say.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, MemoryError, NotImplementedError, zipfile.BadZipFile)
 Shape = tuple[int | None, ...]  # None: any length
@@ -52,7 +52,7 @@ def read_table(
     Whole columns become int64, or Int64 where they may be empty. Raises :class:`~workbench.errors.RunError`.
     """
     try:
-        if file.stat().st_size > TABLE_BYTES:
+        if file.stat().st_size > RUN_TABLE_BYTES:
             raise ValueError("it is far too large")
         table = pd.read_csv(file)
     except UNREADABLE as error:

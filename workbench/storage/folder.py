@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from workbench.errors import RunError
-
-JSON_BYTES = 64 * 2**20  # far more than the record of any run; beyond it a file is no record
+from workbench.limits import JSON_BYTES
 
 
 def check_folder(folder: Path) -> None:

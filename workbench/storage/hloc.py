@@ -15,11 +15,9 @@ import h5py
 import numpy as np
 
 from workbench.errors import MissingStageError, RunError
+from workbench.limits import DATASET_ENTRIES, IMAGE_SIDE_PIXELS
 from workbench.storage.blocks import FORMAT_VERSION, H5_ERRORS, Entry
 from workbench.storage.folder import write_whole
-
-LARGEST = 2**26  # entries of a dataset; beyond it memory is not taken, no frame has so much
-LONGEST_SIDE = 2**16  # px
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +113,7 @@ def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]
     if not _holds(file, name):
         raise RunError(f"{name} is not in {file.filename}: run the features stage again")
     image_size = _read(file, name, "image_size", "iu", (2,))
-    if not ((image_size > 0) & (image_size <= LONGEST_SIDE)).all():
+    if not ((image_size > 0) & (image_size <= IMAGE_SIDE_PIXELS)).all():
         raise _damaged(file, name, "image_size")
     return _read(file, name, "keypoints", "f", (None, 2)), image_size
 
@@ -161,7 +159,7 @@ def _read(file: h5py.File, group: str, name: str, kinds: str, shape: tuple[int |
     try:
         found = _dataset(file, group, name)
         fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
-        if found.dtype.kind not in kinds or not fits or found.size > LARGEST:
+        if found.dtype.kind not in kinds or not fits or found.size > DATASET_ENTRIES:
             raise _damaged(file, group, name)
         values = found[()]
     except H5_ERRORS as error:

@@ -24,6 +24,7 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
+from workbench.limits import SWEEP_FILE_BYTES, SWEEP_FILE_DEPTH
 from workbench.models.backbones import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.parameters import defaults, full_names, stage_parameters
@@ -34,7 +35,6 @@ KEYS = ("question", "videos", "runner", "fixed", "parameters")
 RUNNERS = ("notebooks", "stages")
 FORMS = ("grid", "list", "sample")
 MANY = 1000  # cells; more have to be asked for
-LARGEST, DEEPEST = 2**20, 10  # of a sweep file: bytes, and levels of lists and dictionaries
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no file: give the path of a sweep file")
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path} has more than {LARGEST >> 20} MiB: give the path of a sweep file")
+        if path.stat().st_size > SWEEP_FILE_BYTES:
+            raise UsageError(f"{path} has more than {SWEEP_FILE_BYTES >> 20} MiB: give the path of a sweep file")
         text = path.read_text(encoding="utf-8")
         _plain(path, text)
         content = yaml.safe_load(text)
@@ -134,7 +134,7 @@ def _plain(path: Path, text: str) -> None:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+        if isinstance(event, yaml.AliasEvent) or depth > SWEEP_FILE_DEPTH:
             raise UsageError(f"{path} has references (*NAME) or lists in lists in lists: write plain values")
 
 

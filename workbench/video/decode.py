@@ -15,6 +15,7 @@ import numpy as np
 from av.stream import Disposition
 
 from workbench.errors import VideoError
+from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
 from workbench.video.info import TableBuilder, VideoInfo, varies
 
@@ -36,10 +37,7 @@ _FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,gxf,rm,dv,wtv,gif,apng,"
     "mjpeg,yuv4mpegpipe,vc1,h261,h263,dirac,cavsvideo,aac,mp3,flac,wav"  # sound: to say that there are no pictures
 )
-# Pixels of a frame: more than 8K has. A decoder holds some twenty frames, and a file can claim any size.
-MOST_PIXELS = 8192 * 4352
-_LIMITS = {"max_pixels": str(MOST_PIXELS)}
-_STREAMS = 64  # limits are set for so many streams of a file; the video is among them
+_LIMITS = {"max_pixels": str(FRAME_PIXELS)}
 
 
 def local_file(path: str | Path) -> Path:
@@ -65,7 +63,7 @@ def local_file(path: str | Path) -> Path:
 def _opened(path: str) -> av.container.InputContainer:
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
     try:
-        return av.open(path, options=options, stream_options=[_LIMITS] * _STREAMS, metadata_errors="replace")
+        return av.open(path, options=options, stream_options=[_LIMITS] * LIMITED_STREAMS, metadata_errors="replace")
     except av.FFmpegError:
         raise
     except ValueError:  # the streams of some formats, as MPEG, are only found by decoding: no limits can be set before
@@ -127,7 +125,7 @@ class Decoder:
         if streams[0].codec_context is None:
             raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
-        if width * height > MOST_PIXELS:
+        if width * height > FRAME_PIXELS:
             raise VideoError(f"{self.path} has frames of {width} x {height} px, or says so: scale it down to 8K first")
         return streams[0]
 
