@@ -10,11 +10,12 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests import ROOT
 from workbench.errors import RunError, TruthError
-from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth
+from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_order_table, read_truth
 from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop
 
 SCORER = ROOT.parent / "shared" / "score.py"
@@ -228,7 +229,7 @@ def test_truth_of_another_video_is_refused() -> None:
         ("position,clip,frame\n0,a,x\n", "frame is 'x'"),
         ("position,clip,frame\n0,a,-1\n", "is negative"),
         ("position,clip,frame\n0,a,inf\n", "frame is 'inf'"),
-        ("position,clip,frame\n0,a,0\n0,a,1\n", "position 0 stands there 2 times"),
+        ("position,clip,frame\n0,a,0\n0,a,1\n", "position 0 is there 2 times"),
         ("position,clip,frame\n0,a,0\n2,a,1\n", "position 1 is left out"),
         ("position,clip,frame\n0,a,0\n", "1 rows and the video 2 frames"),
     ],
@@ -255,8 +256,10 @@ def test_unreadable_truth_is_refused(tmp_path: Path) -> None:
         ("position,scene,order\n0,0,\n", "order is ''"),
         ("position,scene,order\n0,0.5,0\n", "scene is '0.5'"),
         ("position,scene,order\n0,0,0\n1,0,0\n", "place 0 of scene 0 is taken twice"),
-        ("position,scene,order\n0,0,0\n0,0,1\n", "position 0 stands there 2 times"),
+        ("position,scene,order\n0,0,0\n0,0,1\n", "position 0 is there 2 times"),
         ("position,scene,order\n1,0,0\n", "position 0 is left out"),
+        ("position,scene,order\n0,0,-1\n", "line 2: places in a scene count from 0, -1 is negative"),
+        ("position,scene,order\n0,10000001,0\n", "scene 10000001, place 0 is beyond 10,000,000"),
     ],
 )
 def test_bad_order_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -270,3 +273,43 @@ def test_order_may_have_more_columns_empty_scenes_and_floats(tmp_path: Path) -> 
     """As spreadsheets and tables with missing values write it, in any order of rows."""
     path = write_csv(tmp_path / "order.csv", "position,order,scene,score", ["2,,-1,9", "0,1.0,0,9", "1,0.0,0.0,9", "3,,,"])
     assert read_order(path) == [(0, 0, 1), (1, 0, 0), (2, -1, -1), (3, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["0,0,0,", "1,0,1,", "2,0,2,"], "has 3 rows and the video 4 frames: write the order again"),
+        (["0,4,0,", "1,0,1,", "2,0,2,", "3,0,3,"], "scene 4, place 0 is beyond 3, write the order again"),
+        (["0,0,0,", "1,0,1,", "2,0,2,", "3,0,4,"], "scene 0, place 4 is beyond 3, write the order again"),
+        (["0,0,0,0.5", "1,0,1,x", "2,0,2,", "3,0,3,"], "line 3: confidence is 'x', give a number or nothing"),
+        (["0,0,0,inf", "1,0,1,", "2,0,2,", "3,0,3,"], "line 2: confidence is 'inf', give a number or nothing"),
+    ],
+)
+def test_an_order_that_is_not_of_this_video_is_refused(tmp_path: Path, rows: list[str], message: str) -> None:
+    path = write_csv(tmp_path / "order.csv", "position,scene,order,confidence", rows)
+    with pytest.raises(RunError, match=message) as caught:
+        read_order_table(path, frames=4)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_the_table_of_an_order_has_all_columns(tmp_path: Path) -> None:
+    """Places are Int64 with NA for outliers; numbers of further columns are float64, anything else stays as it is."""
+    rows = ["2,,,,b", "0,1.0,0,0.25,a", "1,0.0,0.0,,c", "3,-1,7,,"]
+    table = read_order_table(write_csv(tmp_path / "order.csv", "position,scene,order,confidence,note", rows), frames=4)
+    assert table.dtypes.astype(str).tolist()[:4] == ["int64", "int64", "Int64", "float64"]
+    assert table["position"].tolist() == [0, 1, 2, 3] and table["scene"].tolist() == [1, 0, -1, -1]
+    assert table["order"].tolist() == [0, 0, pd.NA, pd.NA]
+    assert table["confidence"].tolist()[:1] == [0.25] and table["confidence"].isna().tolist() == [False, True, True, True]
+    assert table["note"].tolist() == ["a", "c", "b", ""]
+
+
+def test_an_order_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
+    """By pandas, with confidences of four digits: the same bits come back."""
+    confidence = np.random.default_rng(0).random(500).round(4)
+    confidence[::7] = np.nan
+    place = pd.Series(np.arange(500), dtype="Int64")
+    table = pd.DataFrame({"position": np.arange(500), "scene": 0, "order": place, "confidence": confidence})
+    table.loc[490:, "scene"] = -1
+    table["order"] = table["order"].mask(table["scene"] < 0)
+    table.to_csv(tmp_path / "order.csv", index=False)
+    assert read_order_table(tmp_path / "order.csv", frames=500).equals(table)
