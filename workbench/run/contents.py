@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.evaluation.files import read_order_table
 from workbench.limits import EXACT_INTEGER
 from workbench.parameters import chosen_models
 from workbench.run.record import check_info, read_record
@@ -154,9 +155,11 @@ class Contents:
         return read_table(self.path / "transforms.csv", {"a": (0, last), "b": (0, last)})
 
     def order(self) -> pd.DataFrame:
-        """The result: columns position, scene, order (empty for outliers), a row a frame."""
+        """The result: columns position, scene, order (NA for outliers), confidence, a row per frame; see
+        :func:`~workbench.evaluation.files.read_order_table`.
+        """
         self.require("order")
-        return self._table("order.csv", "scene", "order")
+        return read_order_table(self.path / "order.csv", self.frames)
 
     def _table(self, name: str, *columns: str) -> pd.DataFrame:
         """A table with a row a frame. columns: with numbers of frames, places or scenes; only "scene" is never empty."""
