@@ -1,4 +1,4 @@
-"""Working copies on disk: they are read as arrays, and never count as memory of the process for longer than they are used."""
+"""Working copies on disk: they are read as arrays, and count as memory of the process only while they are used."""
 
 import pickle
 import subprocess
