@@ -246,7 +246,7 @@ def test_rotated_video_stands_upright(tmp_path, matrix, turn, degrees):
     path = make(tmp_path / "turned.mp4", matrix=matrix, sample_aspect_ratio=Fraction(4, 3))
     plain = make(tmp_path / "plain.mp4")
     expected = [turn(frame) for frame in frames_of(plain)]
-    info, table = read_proxies(path, tmp_path / "p.npy", progress=False)
+    info, _ = read_proxies(path, tmp_path / "p.npy", progress=False)
     assert (info.height, info.width) == expected[0].shape[:2]
     assert info.rotation == degrees
     assert info.aspect == (Fraction(3, 4) if degrees == 90 else Fraction(4, 3))

@@ -17,7 +17,20 @@ from workbench.video.info import FrameTable, VideoInfo
 
 
 def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
-    """(height, width) of the working copy of a ``width`` x ``height`` frame, long side at most ``proxy_size`` px."""
+    """Compute the size of the working copy of a frame.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the frame, px.
+    proxy_size : int
+        Longest allowed side of the copy, px; frames are never enlarged.
+
+    Returns
+    -------
+    (int, int)
+        Height and width of the copy, px.
+    """
     scale = min(1.0, proxy_size / max(width, height))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
@@ -25,13 +38,36 @@ def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
 def read_proxies(
     path: str | Path, out_npy: str | Path, proxy_size: int = 400, progress: bool = True
 ) -> tuple[VideoInfo, FrameTable]:
-    """Decode the video once and write a small upright RGB copy of every frame to ``out_npy``.
+    """Decode a video once and write a small upright RGB copy of every frame.
 
-    ``out_npy`` becomes an ordinary ``.npy`` of shape (N, h, w, 3), uint8; :mod:`workbench.storage.arrays` reads it. The long
-    side is at most ``proxy_size`` px, frames are never enlarged, and the pixel grid is kept as it is (no correction for
-    the sample aspect ratio). The file appears only when it is whole. Only a few frames are in memory at a time.
+    Parameters
+    ----------
+    path : str or Path
+        The video.
+    out_npy : str or Path
+        The file to write: (N, h, w, 3) uint8, an ordinary ``.npy`` that :class:`~workbench.storage.arrays.WorkingCopies` reads.
+        It appears only when it is whole.
+    proxy_size : int, default 400
+        Longest allowed side of the copies, px; frames are never enlarged, and the pixel grid is kept as it is (no correction
+        for the sample aspect ratio).
+    progress : bool, default True
+        Whether to draw a progress bar.
 
-    Raises :class:`VideoError` when the video cannot be read, has no frames, or ``out_npy`` cannot be written.
+    Returns
+    -------
+    info : VideoInfo
+        What is known about the video.
+    table : FrameTable
+        A row per frame.
+
+    Raises
+    ------
+    VideoError
+        When the video cannot be read, has no frames, or ``out_npy`` cannot be written.
+
+    Notes
+    -----
+    Only a few frames are in memory at a time.
     """
     out = Path(out_npy)
     if not out.parent.is_dir():
@@ -67,7 +103,20 @@ def _write_header(file: BinaryIO, count: int, shape: tuple[int, int]) -> None:
 
 
 def rgb(frame: av.VideoFrame, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """A frame as a contiguous (h, w, 3) uint8 RGB array, averaged down to ``shape`` = (h, w) when given."""
+    """Convert a frame to an array.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+        The frame.
+    shape : (int, int), optional
+        Height and width to average it down to, px; without it the frame keeps its size.
+
+    Returns
+    -------
+    (h, w, 3) uint8 array
+        RGB, contiguous in memory.
+    """
     height, width = shape or (frame.height, frame.width)
     # swscale's area filter averages when it shrinks; without shrinking, bilinear only concerns the chroma planes.
     shrinks = (height, width) != (frame.height, frame.width)
