@@ -6,16 +6,18 @@ ever loaded.
 """
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike
 
 from workbench.errors import RunError
-from workbench.limits import RUN_TABLE_BYTES
+from workbench.limits import DATASET_ENTRIES, RUN_TABLE_BYTES
+from workbench.storage.blocks import H5_ERRORS
 
 # What NumPy, pandas and zipfile raise for files that are not what their names say.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, MemoryError, NotImplementedError, zipfile.BadZipFile)
@@ -23,7 +25,7 @@ READ_AGAIN = (
     "the video was read again meanwhile; in a notebook, run all cells again"  # why working copies changed, and the remedy
 )
 Shape = tuple[int | None, ...]  # None: any length
-Limits = dict[str, tuple[float, float]]  # least and greatest value of a column
+Limits = Mapping[str, tuple[float, float]]  # least and greatest value of a column
 
 
 def damaged(file: Path, reason: object) -> RunError:
@@ -71,8 +73,7 @@ def read_array(file: Path, kind: type[np.generic], shape: Shape) -> np.ndarray:
         found = np.lib.format.open_memmap(file, mode="r")  # loads no pickles, and checks the shape against the file's size
     except UNREADABLE as error:
         raise damaged(file, error) from error
-    fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
-    if found.dtype != kind or not fits:
+    if found.dtype != kind or not _fits(found.shape, shape):
         wanted = ", ".join("any" if side is None else str(side) for side in shape)
         raise damaged(file, f"{found.dtype} {found.shape} where {np.dtype(kind)} ({wanted}) should be")
     if found.dtype.kind == "f" and not np.isfinite(found).all():
@@ -81,7 +82,7 @@ def read_array(file: Path, kind: type[np.generic], shape: Shape) -> np.ndarray:
 
 
 def read_table(
-    file: Path, whole: Limits, real: Sequence[str] = (), empty: Sequence[str] = (), rows: int | None = None
+    file: Path, whole: Limits, real: Sequence[str] = (), empty: Collection[str] = (), rows: int | None = None
 ) -> pd.DataFrame:
     """Read a CSV table of a run.
 
@@ -89,11 +90,11 @@ def read_table(
     ----------
     file : Path
         The file.
-    whole : dict of str to (float, float)
+    whole : mapping of str to (float, float)
         Columns that must hold whole numbers, with the least and greatest value allowed.
     real : sequence of str, optional
         Columns that must hold finite numbers.
-    empty : sequence of str, optional
+    empty : collection of str, optional
         Columns, of these two kinds, in which cells may be empty.
     rows : int, optional
         How many rows there must be, with a column ``position`` that counts them from 0; without it any number.
@@ -185,6 +186,124 @@ def read_arrays(file: Path, frames: int, *names: str) -> list[np.ndarray]:
     if not np.array_equal(np.sort(places), np.arange(count)):
         raise damaged(file, "order does not have every frame once")
     return [found[name] for name in names]
+
+
+def has_group(file: h5py.File, group: str) -> bool:
+    """Check whether an HDF5 file has a group.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    group : str
+        Name of the group, with ``/`` between its parts.
+
+    Returns
+    -------
+    bool
+        Whether it is there.
+
+    Raises
+    ------
+    RunError
+        When the index of the file is damaged.
+    """
+    try:
+        return group in file
+    except H5_ERRORS as error:
+        raise damaged_dataset(file, group, "index") from error
+
+
+def find_dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
+    """Find a dataset of an HDF5 file, without reading it.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    group, name : str
+        Names of the group, with ``/`` between its parts, and of the dataset in it.
+
+    Returns
+    -------
+    h5py.Dataset
+        The dataset; it lies in this file.
+
+    Raises
+    ------
+    RunError
+        When it is not there, is damaged, or is a link to another file or keeps its data there.
+    """
+    place: h5py.Group | h5py.Dataset = file
+    try:
+        for part in (*group.split("/"), name):
+            # Through h5py's low level: group.get(part, getlink=True) tells the same and takes as long as all the rest.
+            if not isinstance(place, h5py.Group) or place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+                raise damaged_dataset(file, group, name)
+            place = place[part]
+        if not isinstance(place, h5py.Dataset) or place.external or place.is_virtual:
+            raise damaged_dataset(file, group, name)
+    except H5_ERRORS as error:
+        raise damaged_dataset(file, group, name) from error
+    return place
+
+
+def read_dataset(file: h5py.File, group: str, name: str, kinds: str, shape: Shape) -> np.ndarray:
+    """Read a dataset of an HDF5 file into memory.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    group, name : str
+        Names of the group, with ``/`` between its parts, and of the dataset in it.
+    kinds : {"f", "iu"}
+        The kind of number it must hold: floats, or integers with a sign or without.
+    shape : tuple of (int or None)
+        The shape that it must have; None stands for any length of that axis.
+
+    Returns
+    -------
+    ndarray
+        Its values. Floats are all finite.
+
+    Raises
+    ------
+    RunError
+        When it is not there, or not as demanded.
+    """
+    try:
+        found = find_dataset(file, group, name)
+        if found.dtype.kind not in kinds or not _fits(found.shape, shape) or found.size > DATASET_ENTRIES:
+            raise damaged_dataset(file, group, name)
+        values = found[()]
+    except H5_ERRORS as error:
+        raise damaged_dataset(file, group, name) from error
+    if kinds == "f" and not np.isfinite(values).all():
+        raise damaged_dataset(file, group, name)
+    return values
+
+
+def damaged_dataset(file: h5py.File, group: str, name: str) -> RunError:
+    """Make the error for a dataset that is not what it should be.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    group, name : str
+        Names of the group, with ``/`` between its parts, and of the dataset in it.
+
+    Returns
+    -------
+    RunError
+        To be raised; it says how to make the file again.
+    """
+    return RunError(f"{name} of {group} in {file.filename} is damaged: delete the file and run its stage again")
+
+
+def _fits(found: tuple[int, ...], demanded: Shape) -> bool:
+    return len(found) == len(demanded) and all(want in (None, got) for want, got in zip(demanded, found, strict=True))
 
 
 class WorkingCopies(Sequence[np.ndarray]):

@@ -15,7 +15,8 @@ import h5py
 import numpy as np
 
 from workbench.errors import MissingStageError, RunError
-from workbench.limits import DATASET_ENTRIES, IMAGE_SIDE_PIXELS
+from workbench.limits import IMAGE_SIDE_PIXELS
+from workbench.storage.arrays import damaged_dataset, find_dataset, has_group, read_dataset
 from workbench.storage.blocks import FORMAT_VERSION, H5_ERRORS, Entry
 from workbench.storage.folder import write_whole
 
@@ -217,8 +218,8 @@ def read_features(file: h5py.File, frame: int) -> Features:
     name, count = frame_name(frame), len(keypoints)
     return Features(
         keypoints=keypoints,
-        scores=_read(file, name, "scores", "f", (count,)),
-        descriptors=_read(file, name, "descriptors", "f", (None, count)).astype(np.float32),
+        scores=read_dataset(file, name, "scores", "f", (count,)),
+        descriptors=read_dataset(file, name, "descriptors", "f", (None, count)).astype(np.float32),
         image_size=image_size,
     )
 
@@ -246,12 +247,12 @@ def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]
         When the frame is not in the file, or damaged there.
     """
     name = frame_name(frame)
-    if not _holds(file, name):
+    if not has_group(file, name):
         raise RunError(f"{name} is not in {file.filename}: run the features stage again")
-    image_size = _read(file, name, "image_size", "iu", (2,))
+    image_size = read_dataset(file, name, "image_size", "iu", (2,))
     if not ((image_size > 0) & (image_size <= IMAGE_SIDE_PIXELS)).all():
-        raise _damaged(file, name, "image_size")
-    return _read(file, name, "keypoints", "f", (None, 2)), image_size
+        raise damaged_dataset(file, name, "image_size")
+    return read_dataset(file, name, "keypoints", "f", (None, 2)), image_size
 
 
 def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
@@ -277,7 +278,7 @@ def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
         When it is damaged, or lacks one of the frames.
     """
     with open_h5(features_h5) as file:
-        return np.array([len(_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
+        return np.array([len(find_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
 
 
 def has_pair(file: h5py.File, a: int, b: int) -> bool:
@@ -300,49 +301,7 @@ def has_pair(file: h5py.File, a: int, b: int) -> bool:
     RunError
         When the file is damaged.
     """
-    return _holds(file, pair_name(a, b))
-
-
-def _holds(file: h5py.File, group: str) -> bool:
-    try:
-        return group in file
-    except H5_ERRORS as error:
-        raise _damaged(file, group, "index") from error
-
-
-def _dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
-    """A dataset of an open file; one that links to another file, or keeps its data there, counts as damaged."""
-    place: h5py.Group | h5py.Dataset = file
-    try:
-        for part in (*group.split("/"), name):
-            # Through h5py's low level: group.get(part, getlink=True) says the same and takes as long as all the rest.
-            if not isinstance(place, h5py.Group) or place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
-                raise _damaged(file, group, name)
-            place = place[part]
-        if not isinstance(place, h5py.Dataset) or place.external or place.is_virtual:
-            raise _damaged(file, group, name)
-    except H5_ERRORS as error:
-        raise _damaged(file, group, name) from error
-    return place
-
-
-def _read(file: h5py.File, group: str, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A dataset in memory, of these dtype kinds ("f" or "iu") and this shape; it is damaged when a float is not finite."""
-    try:
-        found = _dataset(file, group, name)
-        fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
-        if found.dtype.kind not in kinds or not fits or found.size > DATASET_ENTRIES:
-            raise _damaged(file, group, name)
-        values = found[()]
-    except H5_ERRORS as error:
-        raise _damaged(file, group, name) from error
-    if kinds == "f" and not np.isfinite(values).all():
-        raise _damaged(file, group, name)
-    return values
-
-
-def _damaged(file: h5py.File, group: str, name: str) -> RunError:
-    return RunError(f"{name} of {group} in {file.filename} is damaged: delete the file and run its stage again")
+    return has_group(file, pair_name(a, b))
 
 
 def read_matches(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -370,12 +329,12 @@ def read_matches(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None
         When the pair is not in the file, or what is there cannot be matches between so many keypoints.
     """
     name = pair_name(a, b)
-    if not _holds(file, name):
+    if not has_group(file, name):
         raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
-    matches = _read(file, name, "matches0", "iu", (counts[0] if counts else None,))
+    matches = read_dataset(file, name, "matches0", "iu", (counts[0] if counts else None,))
     if counts and len(matches) and not -1 <= matches.min() <= matches.max() < counts[1]:
-        raise _damaged(file, name, "matches0")
-    return matches, _read(file, name, "matching_scores0", "f", (len(matches),))
+        raise damaged_dataset(file, name, "matches0")
+    return matches, read_dataset(file, name, "matching_scores0", "f", (len(matches),))
 
 
 def feature_entry(frame: int, features: Features) -> Entry:
