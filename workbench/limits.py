@@ -19,7 +19,7 @@ JSON_BYTES = 64 * 2**20  # run.json and other JSON: the record of a run has some
 KEPT_PARAMETERS_BYTES = 2**20  # kept.yaml: all parameters together have some kilobytes
 SWEEP_FILE_BYTES = 2**20  # a sweep file in YAML, written by hand
 
-# What stands in them.
+# Their contents.
 SCENE_OR_PLACE = 10_000_000  # highest number of a scene, or of a place in one, in order.csv: work grows with it
 SWEEP_FILE_DEPTH = 10  # levels of lists and dictionaries in a sweep file: the deepest form needs five
 

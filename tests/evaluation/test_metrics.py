@@ -47,15 +47,15 @@ def random_case(seed: int) -> tuple[list[TruthRow], list[OrderRow]]:
 
 def reference(truth: list[TruthRow], result: list[OrderRow]) -> dict[str, float]:
     """Every figure from its definition, by loops over frames and pairs."""
-    said = {row.position: row for row in result}
+    placed = {row.position: row for row in result}
     true = [row for row in truth if row.clip != OUTLIER]
     foreign = [row for row in truth if row.clip == OUTLIER]
-    aside = [row for row in truth if said[row.position].scene < 0]
+    aside = [row for row in truth if placed[row.position].scene < 0]
     hits = [row for row in foreign if row in aside]
     clip_pairs = scene_pairs = both = pairs = 0
     for one, two in itertools.combinations(true, 2):
         same_clip = one.clip == two.clip
-        same_scene = said[one.position].scene == said[two.position].scene >= 0
+        same_scene = placed[one.position].scene == placed[two.position].scene >= 0
         pairs += 1
         clip_pairs += same_clip
         scene_pairs += same_scene
@@ -65,11 +65,11 @@ def reference(truth: list[TruthRow], result: list[OrderRow]) -> dict[str, float]
     totals = {"tau": 0.0, "tau_loop": 0.0, "adjacent": 0.0, "coverage": 0.0}
     for clip in {row.clip for row in true}:
         own = [row for row in true if row.clip == clip]
-        scenes = [said[row.position].scene for row in own if said[row.position].scene >= 0]
+        scenes = [placed[row.position].scene for row in own if placed[row.position].scene >= 0]
         if not scenes:
             continue
         main = max(set(scenes), key=scenes.count)
-        everything = sorted((r for r in truth if said[r.position].scene == main), key=lambda r: said[r.position].order)
+        everything = sorted((r for r in truth if placed[r.position].scene == main), key=lambda r: placed[r.position].order)
         kept = [row.frame for row in everything if row.clip == clip]
         taus = []
         for start in range(len(kept)):

@@ -97,7 +97,7 @@ def bad_notes(folder: Path) -> Path:
 
 def bad_index(folder: Path) -> Path:
     path = make(folder / "whole.mp4")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # the index of this mp4 stands at its end
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # the index of this mp4 is at its end
     return path
 
 
@@ -190,7 +190,7 @@ def test_sound_beside_the_video_is_ignored(tmp_path):
 
 
 def test_variable_frame_rate(tmp_path):
-    """Frames at 0, 1, 2, 5, 6, 12, ... twenty-fifths of a second: all are kept, the info says the rate varies."""
+    """Frames at 0, 1, 2, 5, 6, 12, ... twenty-fifths of a second: all are kept, and a warning reports that the rate varies."""
     times = [0, 1, 2, 5, 6, 12, 13, 14, 15, 20, 21, 30]
     path = make(tmp_path / "vfr.mp4", 12, times=times)
     info, table = read_proxies(path, tmp_path / "p.npy", progress=False)
@@ -204,7 +204,7 @@ def test_variable_frame_rate(tmp_path):
 
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
 def test_truncated_file_gives_what_is_there_and_says_so(tmp_path, name):
-    """40 frames, the last third of the bytes cut away; the index of the mp4 stands at its beginning."""
+    """40 frames, the last third of the bytes cut away; the index of the mp4 is at its beginning."""
     options = {"g": "8", "bf": "2"}
     path = make(tmp_path / name, 40, options=options, container={"movflags": "+faststart"} if name[-1] == "4" else {})
     whole = frames_of(path)

@@ -98,7 +98,7 @@ def shuffled_rows(counts: Mapping[str, int], seed: int) -> list[TruthRow]:
     Returns
     -------
     list of TruthRow
-        Row i says what stands at position i of the shuffled video.
+        Row i is about position i of the shuffled video.
     """
     frames = [(name, index) for name, count in counts.items() for index in range(count)]
     places = np.random.default_rng(seed).permutation(len(frames))
@@ -115,7 +115,7 @@ def write_case(
     frames : iterable of (H, W, 3) uint8 arrays
         RGB, in the order of ``rows``.
     rows : sequence of TruthRow
-        What stands at every position.
+        What is shown at every position.
     out : Path
         The video to write, ``NAME.mp4``.
     frame_rate : Fraction or float, default 25

@@ -11,13 +11,13 @@ import pandas as pd
 from workbench.errors import RunError, TruthError, WorkbenchError
 from workbench.limits import EXACT_INTEGER, SCENE_OR_PLACE, TRUTH_OR_ORDER_BYTES
 
-OUTLIER = "outlier"  # stands in the truth in place of a clip's name
+OUTLIER = "outlier"  # in the truth, in place of a clip's name
 
 Record = tuple[int, dict[str, str]]  # number of the line in the file, and its cells by column
 
 
 class TruthRow(NamedTuple):
-    """What stands at one position of a corrupted video.
+    """What is shown at one position of a corrupted video.
 
     Attributes
     ----------

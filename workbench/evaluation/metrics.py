@@ -39,7 +39,7 @@ def evaluate(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[str,
     Parameters
     ----------
     truth : sequence of TruthRow
-        What stands at every position, one row per frame of the video.
+        What is shown at every position, one row per frame of the video.
     result : sequence of OrderRow
         The reconstruction of the same video, one row per position.
 
@@ -97,7 +97,7 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
     Parameters
     ----------
     truth : sequence of TruthRow
-        What stands at every position, one row per frame of the video.
+        What is shown at every position, one row per frame of the video.
     result : sequence of OrderRow
         The reconstruction of the same video, one row per position.
 

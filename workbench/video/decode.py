@@ -157,7 +157,7 @@ class Decoder:
             raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
         if width * height > FRAME_PIXELS:
-            raise VideoError(f"{self.path} has frames of {width} x {height} px, or says so: scale it down to 8K first")
+            raise VideoError(f"{self.path} declares frames of {width} x {height} px: scale it down to 8K first")
         return streams[0]
 
     @property
