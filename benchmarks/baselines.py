@@ -23,7 +23,8 @@ SIFT_LENGTH = 128
 @dataclass
 class Result:
     """What a method found: ``labels`` (N,) int, scene of every frame, -1 = outlier; ``places`` (N,) int, place in the
-    scene, -1 for outliers; ``pairs``, how many were matched by keypoints; ``seconds`` of every step."""
+    scene, -1 for outliers; ``pairs``, how many were matched by keypoints; ``seconds`` of every step.
+    """
 
     labels: np.ndarray
     places: np.ndarray

@@ -8,9 +8,9 @@ from baselines import Result, greedy_baseline, raw_pixels
 from workbench.embedding.distances import similarity_matrix
 from workbench.evaluation.files import TruthRow, read_order
 from workbench.evaluation.metrics import evaluate
-from workbench.parameters import stage_parameters
 from workbench.pipeline import stages
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 from workbench.video.reorder import write_video
 
 
@@ -27,10 +27,10 @@ def restore(method: str, video: Path, folder: Path) -> Result:
         rows = read_order(run.path / "order.csv")
         labels, places = np.array([row.scene for row in rows]), np.array([row.order for row in rows])
         return Result(labels, places, run.info("match")["pairs"], run.seconds())
-    stages.read_video(run, parameters["video"], progress=False)
+    stages.run_stage(run, parameters["video"], progress=False)
     if method == "first design":
-        stages.embed_frames(run, parameters["embed"], progress=False)
-        stages.find_scenes(run, parameters["cluster"])
+        stages.run_stage(run, parameters["embed"], progress=False)
+        stages.run_stage(run, parameters["cluster"])
         result = greedy_baseline(run.images(), run.labels(), similarity_matrix(run.embeddings()))
     else:
         result = raw_pixels(np.asarray(run.images()))

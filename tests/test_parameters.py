@@ -8,23 +8,22 @@ import pytest
 
 from workbench.errors import ParameterError
 from workbench.parameters import (
-    ONLY_WITH,
-    STAGES,
     ClusterParameters,
     EmbedParameters,
     FeatureParameters,
     MatchParameters,
     OrderParameters,
     VideoParameters,
-    defaults,
-    stage_parameters,
 )
+from workbench.run.stages import ONLY_WITH, STAGES, defaults, stage_parameters
 
-FIELDS = [(stage, item) for stage, kind in STAGES.items() for item in fields(kind)]
+FIELDS = [(stage.name, item) for stage in STAGES.values() for item in fields(stage.parameters)]
 
 
 def test_defaults_are_valid_and_complete():
-    assert {stage: type(made) for stage, made in stage_parameters(defaults()).items()} == STAGES
+    assert {stage: type(made) for stage, made in stage_parameters(defaults()).items()} == {
+        name: stage.parameters for name, stage in STAGES.items()
+    }
     assert stage_parameters(defaults()) == stage_parameters({})
 
 

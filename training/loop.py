@@ -1,5 +1,6 @@
 """What the trainings share: the learning rate, a command line that ends in one line, and, for the keypoint networks,
-the steps with their curve and checkpoints."""
+the steps with their curve and checkpoints.
+"""
 
 import sys
 import time

@@ -35,7 +35,7 @@ VALIDATION_PAIRS = 2  # for each of the 12 conditions of training.evaluate_match
 
 
 def new_network(config: SuperPointConfig) -> Any:
-    """transformers' SuperPointForKeypointDetection of these sizes, with weights that keep the strength of the signal.
+    """Transformers' SuperPointForKeypointDetection of these sizes, with weights that keep the strength of the signal.
 
     transformers' own start (normal, 0.02) dies out over ten layers without normalisation.
     """

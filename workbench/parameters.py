@@ -4,8 +4,9 @@ Notebook parameter cells, command-line options and sweep grids all come from the
 An unknown key or a value out of range is a :class:`~workbench.errors.ParameterError` that names what would be right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
 from typing import Any
 
 from workbench.errors import ParameterError
@@ -15,8 +16,63 @@ DEFAULT_BACKBONE = "resnet18-photos"
 DEFAULT_MATCHER = "superglue"
 
 CLUSTERERS = ("dbscan", "hdbscan", "optics")
-MATCHERS = ("sift-flann", "sift-exact", "superglue", "lightglue")
 BUNDLED_SUPERGLUE = "superglue-sift"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to find keypoints, to match them, or both.
+
+    Attributes
+    ----------
+    about : str
+        What it is, in a few words, for lists.
+    keypoints : str
+        ``module:class`` of a :class:`~workbench.matching.base.Detector`, made from the parameters of the features stage; ""
+        for none.
+    matcher : str
+        ``module:class`` of a :class:`~workbench.matching.base.Matcher`, made from the parameters of the match stage; "" for
+        none.
+    weights : str
+        The parameter that names the weights; "" for code without weights.
+    """
+
+    about: str
+    keypoints: str = ""
+    matcher: str = ""
+    weights: str = ""
+
+
+# By name, as --features.keypoints and --match.matcher take them. The code is imported when it is used.
+METHODS = {
+    "sift": Method("SIFT keypoints, RootSIFT descriptors", keypoints="workbench.matching.sift:Sift"),
+    "sift-opencv": Method("SIFT with OpenCV's own contrast threshold", keypoints="workbench.matching.sift:SiftOpenCV"),
+    "superpoint": Method("SuperPoint", keypoints="workbench.matching.superpoint:SuperPoint", weights="superpoint_model"),
+    "sift-flann": Method("nearest by FLANN, ratio and mutual test", matcher="workbench.matching.nearest:SiftFlann"),
+    "sift-exact": Method("all descriptors compared, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"),
+    "superglue": Method("SuperGlue", matcher="workbench.matching.superglue:SuperGlue", weights="model"),
+    "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:LightGlue", weights="model"),
+}
+KEYPOINTS = tuple(name for name, method in METHODS.items() if method.keypoints)
+MATCHERS = tuple(name for name, method in METHODS.items() if method.matcher)
+
+
+def load_class(place: str) -> Callable[..., Any]:
+    """Import a class of :data:`METHODS`.
+
+    Parameters
+    ----------
+    place : str
+        ``module:class``.
+
+    Returns
+    -------
+    callable
+        The class.
+    """
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
 
 
 def parameter(
@@ -25,9 +81,30 @@ def parameter(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    only_with: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field with its comment (unit, range) and its limits; ``low`` and ``high`` are allowed values."""
-    return field(default=default, metadata={"about": about, "low": low, "high": high, "choices": choices})
+    """Define a dataclass field with its comment and its limits.
+
+    Parameters
+    ----------
+    default : int, float, bool or str
+        The default, which also says the type.
+    about : str
+        What it is, with unit and range.
+    low, high : float, optional
+        The least and the greatest value that is allowed.
+    choices : tuple of str, optional
+        The values that are allowed.
+    only_with : tuple of str, optional
+        Another parameter of the stage, and those of its values with which this one changes anything; default all.
+
+    Returns
+    -------
+    dataclasses.Field
+        The field, with all of this in its metadata.
+    """
+    limits = {"low": low, "high": high, "choices": choices, "only_with": only_with}
+    return field(default=default, metadata={"about": about} | limits)
 
 
 @dataclass(frozen=True)
@@ -36,6 +113,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         for item in fields(self):
+            assert isinstance(item.type, type)  # annotations are not strings in this module
             value = _converted(item.name, getattr(self, item.name), item.type)
             low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
             if choices and value not in choices:
@@ -45,7 +123,13 @@ class Parameters:
             object.__setattr__(self, item.name, value)
 
     def as_dict(self) -> dict[str, Any]:
-        """The parameters as a plain dictionary, in the order of their definition."""
+        """Give the parameters as a plain dictionary.
+
+        Returns
+        -------
+        dict
+            Values by name, in the order of their definition.
+        """
         return asdict(self)
 
 
@@ -69,10 +153,10 @@ class VideoParameters(Parameters):
 
 @dataclass(frozen=True)
 class EmbedParameters(Parameters):
-    """One vector a frame."""
+    """One vector per frame."""
 
     backbone: str = parameter(DEFAULT_BACKBONE, "name shown by `workbench models`, or a folder with weights")
-    batch_size: int = parameter(32, "frames a batch, for networks, 1 to 1024", 1, 1024)
+    batch_size: int = parameter(32, "frames per batch, for networks, 1 to 1024", 1, 1024)
     seed: int = parameter(0, "seed of rank-vlad's codebook, 0 to 2147483647", 0, 2**31 - 1)
 
 
@@ -80,7 +164,7 @@ class EmbedParameters(Parameters):
 class UmapParameters(Parameters):
     """The map of the embeddings, for looking only."""
 
-    n_neighbors: int = parameter(15, "UMAP neighbours a frame, 2 to 200", 2, 200)
+    n_neighbors: int = parameter(15, "UMAP neighbours per frame, 2 to 200", 2, 200)
     min_dist: float = parameter(0.1, "UMAP least distance between points on the map, 0 to 1", 0.0, 1.0)
     map_seed: int = parameter(0, "seed of the map, 0 to 2147483647", 0, 2**31 - 1)
 
@@ -90,28 +174,50 @@ class ClusterParameters(Parameters):
     """Scenes and outliers."""
 
     clusterer: str = parameter("dbscan", f"one of {', '.join(CLUSTERERS)}", choices=CLUSTERERS)
-    eps: float = parameter(0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 takes the suggested value", 0.0, 2.0)
+    eps: float = parameter(
+        0.0, "DBSCAN radius, cosine distance, 0 to 2; 0 takes the suggested value", 0.0, 2.0, only_with=("clusterer", "dbscan")
+    )
     min_samples: int = parameter(3, "neighbours a core frame needs, itself included, 2 to 100", 2, 100)
-    min_cluster_size: int = parameter(10, "frames a scene has at least, for hdbscan and optics, 2 to 1000", 2, 1000)
-    xi: float = parameter(0.4, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999)
+    min_cluster_size: int = parameter(
+        10,
+        "frames a scene has at least, for hdbscan and optics, 2 to 1000",
+        2,
+        1000,
+        only_with=("clusterer", "hdbscan", "optics"),
+    )
+    xi: float = parameter(
+        0.4, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999, only_with=("clusterer", "optics")
+    )
 
 
 @dataclass(frozen=True)
 class FeatureParameters(Parameters):
-    """Keypoints, once a frame."""
+    """Keypoints of every frame, found once."""
 
     keypoints: str = parameter(
         "sift",
-        "sift, sift-opencv (OpenCV's own contrast threshold, 0.04, as in the first design), or superpoint (needs weights)",
-        choices=("sift", "sift-opencv", "superpoint"),
+        "sift, sift-opencv (OpenCV's own contrast threshold, 0.04, as in the greedy baseline), or superpoint (needs weights)",
+        choices=KEYPOINTS,
     )
-    max_keypoints: int = parameter(256, "keypoints a frame, 16 to 8192", 16, 8192)
+    max_keypoints: int = parameter(256, "keypoints per frame, 16 to 8192", 16, 8192)
     contrast_threshold: float = parameter(
-        0.01, "SIFT contrast threshold, 0 to 0.2, for sift only (sift-opencv takes 0.04)", 0.0, 0.2
+        0.01,
+        "SIFT contrast threshold, 0 to 0.2, for sift only (sift-opencv takes 0.04)",
+        0.0,
+        0.2,
+        only_with=("keypoints", "sift"),
     )
-    superpoint_model: str = parameter("magic-leap-community/superpoint", "hub name or local folder, for superpoint only")
+    superpoint_model: str = parameter(
+        "magic-leap-community/superpoint",
+        "hub name or local folder, for superpoint only",
+        only_with=("keypoints", "superpoint"),
+    )
     keypoint_threshold: float = parameter(
-        0.0, "SuperPoint keypoint threshold, 0 to 1, for superpoint only; 0: the weights' own", 0.0, 1.0
+        0.0,
+        "SuperPoint keypoint threshold, 0 to 1, for superpoint only; 0: the weights' own",
+        0.0,
+        1.0,
+        only_with=("keypoints", "superpoint"),
     )
     nms_radius: int = parameter(
         0,
@@ -126,13 +232,29 @@ class MatchParameters(Parameters):
     """Correspondences between frames of one scene."""
 
     matcher: str = parameter(DEFAULT_MATCHER, f"one of {', '.join(MATCHERS)}", choices=MATCHERS)
-    model: str = parameter(BUNDLED_SUPERGLUE, "weights for superglue or lightglue: bundled name, hub name or local folder")
-    ratio: float = parameter(
-        0.8, "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1 (1 takes mutual nearest neighbours)", 0.3, 1.0
+    model: str = parameter(
+        BUNDLED_SUPERGLUE,
+        "weights for superglue or lightglue: bundled name, hub name or local folder",
+        only_with=("matcher", "superglue", "lightglue"),
     )
-    match_threshold: float = parameter(0.25, "confidence a match needs, for superglue and lightglue, 0 to 1", 0.0, 1.0)
-    sinkhorn_iterations: int = parameter(20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200)
-    pairs_per_frame: int = parameter(8, "candidate pairs a frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
+    ratio: float = parameter(
+        0.8,
+        "Lowe's ratio, for sift-flann and sift-exact, 0.3 to 1 (1 takes mutual nearest neighbours)",
+        0.3,
+        1.0,
+        only_with=("matcher", "sift-flann", "sift-exact"),
+    )
+    match_threshold: float = parameter(
+        0.25,
+        "confidence a match needs, for superglue and lightglue, 0 to 1",
+        0.0,
+        1.0,
+        only_with=("matcher", "superglue", "lightglue"),
+    )
+    sinkhorn_iterations: int = parameter(
+        20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200, only_with=("matcher", "superglue")
+    )
+    pairs_per_frame: int = parameter(8, "candidate pairs per frame inside its scene, 2 to 1000; 0 takes all pairs", 0, 1000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -158,10 +280,16 @@ class OrderParameters(Parameters):
     """Order inside every scene."""
 
     method: str = parameter(
-        "path", "path (shortest open path) or greedy (the first design's chain)", choices=("path", "greedy")
+        "path", "path (shortest open path) or greedy (the greedy baseline's chain)", choices=("path", "greedy")
     )
     distance: str = parameter("fused", "fused, or blend (match counts with embeddings)", choices=("fused", "blend"))
-    alpha: float = parameter(0.5, "share of the match counts in the blend, 0 to 1; the rest is embedding similarity", 0.0, 1.0)
+    alpha: float = parameter(
+        0.5,
+        "share of the match counts in the blend, 0 to 1; the rest is embedding similarity",
+        0.0,
+        1.0,
+        only_with=("distance", "blend"),
+    )
 
 
 @dataclass(frozen=True)
@@ -178,75 +306,3 @@ class WriteParameters(Parameters):
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
     )
-
-
-STAGES: dict[str, type[Parameters]] = {
-    "video": VideoParameters,
-    "embed": EmbedParameters,
-    "umap": UmapParameters,
-    "cluster": ClusterParameters,
-    "features": FeatureParameters,
-    "match": MatchParameters,
-    "register": RegisterParameters,
-    "order": OrderParameters,
-    "align": AlignParameters,
-    "write": WriteParameters,
-}
-
-# Parameters that change something only with some choices of another one.
-ONLY_WITH = {
-    "cluster.eps": ("cluster.clusterer", ("dbscan",)),
-    "cluster.min_cluster_size": ("cluster.clusterer", ("hdbscan", "optics")),
-    "cluster.xi": ("cluster.clusterer", ("optics",)),
-    "features.contrast_threshold": ("features.keypoints", ("sift",)),
-    "features.superpoint_model": ("features.keypoints", ("superpoint",)),
-    "features.keypoint_threshold": ("features.keypoints", ("superpoint",)),
-    "match.model": ("match.matcher", ("superglue", "lightglue")),
-    "match.ratio": ("match.matcher", ("sift-flann", "sift-exact")),
-    "match.match_threshold": ("match.matcher", ("superglue", "lightglue")),
-    "match.sinkhorn_iterations": ("match.matcher", ("superglue",)),
-    "order.alpha": ("order.distance", ("blend",)),
-}
-
-
-def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
-    """Dotted keys (``{"cluster.eps": 0.2}``) to one parameter object a stage; stages not named keep their defaults.
-
-    A key may go without its stage, as for :func:`full_names`. Raises :class:`ParameterError` for an unknown key, listing the
-    known ones, and for a value out of range.
-    """
-    chosen: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
-    for key, value in full_names(values).items():
-        stage, name = key.split(".", 1)
-        chosen[stage][name] = value
-    return {stage: kind(**chosen[stage]) for stage, kind in STAGES.items()}
-
-
-def full_names(values: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with the stage before every key (``{"eps": 0.2}`` becomes ``{"cluster.eps": 0.2}``): names are unique over all
-    stages. Raises :class:`ParameterError` for an unknown key, listing the known ones, and for one that is given twice.
-    """
-    short = {key.split(".", 1)[1]: key for key in defaults()}
-    twice = sorted(key for key in values if key in short and short[key] in values)
-    if twice:
-        raise ParameterError(f"{', '.join(twice)} is given twice, as {', '.join(short[key] for key in twice)} too: give one")
-    values = {short.get(key, key): value for key, value in values.items()}
-    unknown = sorted(set(values) - set(defaults()))
-    if unknown:
-        raise ParameterError(f"unknown parameter {', '.join(unknown)}; known: {', '.join(defaults())}")
-    return values
-
-
-def defaults() -> dict[str, Any]:
-    """Every parameter with its default, keys dotted: ``{"video.proxy_size": 400, ...}``."""
-    return {f"{stage}.{item.name}": item.default for stage, kind in STAGES.items() for item in fields(kind)}
-
-
-def chosen_models(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """What does a run's work, by kind (embedding, keypoints, matcher), from the parameters of its stages."""
-    features, match = parameters["features"], parameters["match"]
-    return {
-        "embedding": parameters["embed"]["backbone"],
-        "keypoints": features["superpoint_model"] if features["keypoints"] == "superpoint" else features["keypoints"],
-        "matcher": match["model"] if match["matcher"] in ("superglue", "lightglue") else match["matcher"],
-    }

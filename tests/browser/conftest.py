@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.pages import ANSWER, PICTURES, ROOT, JupyterServer, NotebookPage
 from workbench.notebooks.chain import CHAIN
 from workbench.notebooks.lab import copy_notebooks
-from workbench.parameters import stage_parameters
 from workbench.pipeline import stages
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 
 # WebGL is drawn in software; what would look for a network stays off.
 OPTIONS = (
@@ -50,7 +50,7 @@ def site(tmp_path_factory) -> Path:
     parameters = stage_parameters({})
     run = Run.create(folder / "runs" / "sample", folder / "data" / "sample.mp4")
     stages.reconstruct(run, parameters, progress=False)
-    stages.map_frames(run, parameters["umap"])
+    stages.run_stage(run, parameters["umap"])
     return folder
 
 

@@ -15,9 +15,9 @@ from workbench import __version__
 from workbench.cli.app import cli
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.models.registry import REGISTRY
-from workbench.parameters import STAGES, defaults
 from workbench.pipeline import stages
 from workbench.run import Run
+from workbench.run.stages import STAGES, defaults
 
 COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")
 HEAVY = (
@@ -112,7 +112,7 @@ def test_interrupted_run_goes_on(clip, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "find_scenes", interrupt)
+        patch.setitem(stages.COMPUTATIONS, "cluster", stages.Computation(interrupt))
         answer = workbench(*words)
     assert (answer.status, answer.out) == (130, "")
     assert answer.err.strip() == "workbench: interrupted; the same command goes on from here"
@@ -131,7 +131,7 @@ def test_full_disk_is_one_line_and_a_fault_is_not_hidden(clip, tmp_path, monkeyp
         def raises(*_: object) -> None:
             raise OSError(code, "as the system says", "embeddings.npy")
 
-        monkeypatch.setattr(stages, "find_scenes", raises)
+        monkeypatch.setitem(stages.COMPUTATIONS, "cluster", stages.Computation(raises))
 
     fail(errno.ENOSPC)
     answer = workbench("reconstruct", clip, "--out", tmp_path / "run")

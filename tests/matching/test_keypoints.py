@@ -13,6 +13,7 @@ from sklearn.datasets import load_sample_images
 from workbench.errors import VideoError
 from workbench.matching import keypoints, sift
 from workbench.parameters import FeatureParameters
+from workbench.storage.blocks import BlockJob
 
 SIZE = (640, 427)
 
@@ -73,7 +74,7 @@ def test_suppression_radius(photograph):
     for k in np.flatnonzero(~stays):
         near = np.linalg.norm(spread.keypoints - everything.keypoints[k], axis=1) <= 6.001
         assert spread.scores[near].max() >= everything.scores[k]
-    few = keypoints.detector(FeatureParameters(max_keypoints=100, nms_radius=6))(photograph, SIZE)
+    few = keypoints.make_detector(FeatureParameters(max_keypoints=100, nms_radius=6))(photograph, SIZE)
     assert np.array_equal(few.keypoints, spread.keypoints[:100])
 
 
@@ -116,7 +117,7 @@ def test_not_an_image(image):
 
 def test_file_layout(proxies, tmp_path):
     parameters = FeatureParameters(max_keypoints=60)
-    out = keypoints.extract(proxies, (1280, 851), parameters, tmp_path / "features.h5", "inputs", False)
+    out = keypoints.extract(proxies, (1280, 851), parameters, tmp_path / "features.h5", BlockJob("inputs", progress=False))
     with h5py.File(out) as file:
         assert list(file) == [f"{frame:06d}.png" for frame in range(70)]
         group = file["000003.png"]
@@ -135,7 +136,7 @@ def test_opencvs_own_threshold(photograph, tmp_path):
         "preset": FeatureParameters(keypoints="sift-opencv", max_keypoints=8192, contrast_threshold=0.0),
         "by hand": FeatureParameters(max_keypoints=8192, contrast_threshold=0.04),
     }.items():
-        out = keypoints.extract(photograph[None], SIZE, chosen, tmp_path / f"{name}.h5", "inputs", False)
+        out = keypoints.extract(photograph[None], SIZE, chosen, tmp_path / f"{name}.h5", BlockJob("inputs", progress=False))
         with h5py.File(out) as file:
             found[name] = file["000000.png/keypoints"][()]
     assert np.array_equal(found["preset"], found["by hand"])
@@ -145,7 +146,7 @@ def test_opencvs_own_threshold(photograph, tmp_path):
 
 def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_path, monkeypatch):
     parameters = FeatureParameters(max_keypoints=60)
-    whole = keypoints.extract(proxies, SIZE, parameters, tmp_path / "whole.h5", "inputs", False)
+    whole = keypoints.extract(proxies, SIZE, parameters, tmp_path / "whole.h5", BlockJob("inputs", progress=False))
     seen, detect = [], sift.sift_features
 
     def killed_at_66(image, *rest):
@@ -154,10 +155,10 @@ def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_p
             raise KeyboardInterrupt
         return detect(image, *rest)
 
-    monkeypatch.setattr(keypoints, "sift_features", killed_at_66)
+    monkeypatch.setattr(sift, "sift_features", killed_at_66)
     with pytest.raises(KeyboardInterrupt):
-        keypoints.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
-    out = keypoints.extract(proxies, SIZE, parameters, tmp_path / "features.h5", "inputs", False)
+        keypoints.extract(proxies, SIZE, parameters, tmp_path / "features.h5", BlockJob("inputs", progress=False))
+    out = keypoints.extract(proxies, SIZE, parameters, tmp_path / "features.h5", BlockJob("inputs", progress=False))
     # The first block of 64 was not done again; other threads may have begun a few frames more when one was killed.
     assert 67 + 6 <= len(seen) <= 67 + 6 + 2 * os.cpu_count()
     assert out.read_bytes() == whole.read_bytes()

@@ -16,6 +16,7 @@ from tests.matching.test_superglue import (
     tiny_detector,
 )
 from workbench.models.backbones import torchvision
+from workbench.storage.blocks import BlockJob
 
 torchvision()
 from transformers import LightGlueConfig, LightGlueForKeypointMatching
@@ -70,7 +71,7 @@ def stop_early(model, sure):
 
 
 def test_tuned_matcher_shares_the_network_but_not_the_threshold(tiny):
-    detect = SuperPoint(str(tiny / "superpoint"), 100)
+    detect = SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=100))
     a, b = (detect(view, SIZE) for view in shifted_views())
     loose = matcher(tiny / "lightglue")
     strict = loose.tuned(matcher(tiny / "lightglue", 0.1).parameters)
@@ -83,7 +84,7 @@ def test_tuned_matcher_shares_the_network_but_not_the_threshold(tiny):
 def test_cached_features_give_what_the_public_forward_gives(tiny, unequal, early, monkeypatch):
     at_whole_pixels(monkeypatch)
     views = shifted_views()
-    detect = SuperPoint(str(tiny / "superpoint"), 100)
+    detect = SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=100))
     # The score of the 51st keypoint of the first view: the second then has another number, and the mask takes part.
     threshold = float(detect(views[0], SIZE).scores[50]) if unequal else 0.0
     detect.model.keypoint_decoder.keypoint_threshold = threshold
@@ -137,11 +138,12 @@ def test_a_pair_does_not_depend_on_the_others(tiny):
 def test_features_and_matches_files(tiny, tmp_path):
     """By the parameters alone: SuperPoint's features.h5, LightGlue's matches.h5, the same bytes twice."""
     chosen = FeatureParameters(keypoints="superpoint", superpoint_model=str(tiny / "superpoint"), max_keypoints=60)
-    features_h5 = extract(np.stack(shifted_views()), SIZE, chosen, tmp_path / "features.h5", "key", False)
+    features_h5 = extract(np.stack(shifted_views()), SIZE, chosen, tmp_path / "features.h5", BlockJob("key", progress=False))
     wanted = MatchParameters(matcher="lightglue", model=str(tiny / "lightglue"), match_threshold=THRESHOLD)
     pairs = np.array([[0, 1]])
     first, second = (
-        matches_module.match_pairs(features_h5, pairs, wanted, tmp_path / name, "key", False) for name in ("1.h5", "2.h5")
+        matches_module.match_pairs(features_h5, pairs, wanted, tmp_path / name, BlockJob("key", progress=False))
+        for name in ("1.h5", "2.h5")
     )
     assert first.read_bytes() == second.read_bytes()
     with open_h5(first) as file:

@@ -12,6 +12,7 @@ from workbench.matching import nearest as nearest_module
 from workbench.matching.keypoints import extract
 from workbench.matching.sift import sift_features
 from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.storage.blocks import BlockJob
 from workbench.storage.hloc import Features, open_h5, read_matches
 
 SIZE = (600, 400)
@@ -36,7 +37,7 @@ def features_h5(views, tmp_path_factory):
     """features.h5 of the three views, a blank frame and a flipped view: frames 0 to 4."""
     images = np.stack([*views, np.zeros_like(views[0]), views[0][:, ::-1]])
     out = tmp_path_factory.mktemp("features") / "features.h5"
-    return extract(images, SIZE, FeatureParameters(max_keypoints=200), out, "images", False)
+    return extract(images, SIZE, FeatureParameters(max_keypoints=200), out, BlockJob("images", progress=False))
 
 
 @pytest.fixture(params=[nearest_module.SiftFlann, nearest_module.SiftExact])
@@ -68,7 +69,9 @@ def test_unrelated_pictures_hardly_match(matcher, found):
 
 def test_flann_finds_what_exact_search_finds(found):
     a, b, _ = found
-    fast, exact = (kind(0.8).match([a], [b])[0][0] for kind in (nearest_module.SiftFlann, nearest_module.SiftExact))
+    fast, exact = (
+        kind(MatchParameters(ratio=0.8)).match([a], [b])[0][0] for kind in (nearest_module.SiftFlann, nearest_module.SiftExact)
+    )
     both = (fast >= 0) & (exact >= 0)
     assert (fast[both] == exact[both]).mean() > 0.97
     assert both.sum() > 0.9 * (exact >= 0).sum()
@@ -85,7 +88,7 @@ def test_without_a_ratio_exact_search_takes_mutual_nearest_neighbours(length):
         values /= np.linalg.norm(values, axis=0)
         count = values.shape[1]
         frames.append(Features(np.zeros((count, 2), np.float32), np.ones(count, np.float32), values, np.array(SIZE)))
-    matches, scores = nearest_module.SiftExact(1.0).match(frames[:1], frames[1:])[0]
+    matches, scores = nearest_module.SiftExact(MatchParameters(ratio=1.0)).match(frames[:1], frames[1:])[0]
     distances = np.linalg.norm(first[:, :, None] - second[:, None, :], axis=0)
     nearest, back = distances.argmin(axis=1), distances.argmin(axis=0)
     mutual = back[nearest] == np.arange(30)
@@ -95,9 +98,9 @@ def test_without_a_ratio_exact_search_takes_mutual_nearest_neighbours(length):
 
 def test_a_pair_does_not_depend_on_the_pairs_before(found):
     a, b, c = found
-    alone = nearest_module.SiftFlann(0.8).match([a], [b])[0]
+    alone = nearest_module.SiftFlann(MatchParameters(ratio=0.8)).match([a], [b])[0]
     cv2.setRNGSeed(12345)
-    busy = nearest_module.SiftFlann(0.8)
+    busy = nearest_module.SiftFlann(MatchParameters(ratio=0.8))
     *_, late = busy.match([c, b, a, a], [a, c, c, b])
     for first, second in (alone, late), (alone, busy.match([a], [b])[0]):
         assert first[0].tobytes() == second[0].tobytes() and first[1].tobytes() == second[1].tobytes()
@@ -114,7 +117,9 @@ def test_no_keypoints(matcher, found):
 
 def test_file_layout(features_h5, tmp_path):
     pairs = np.array([[1, 3], [0, 1], [0, 4]])
-    out = matches_module.match_pairs(features_h5, pairs, MatchParameters(), tmp_path / "matches.h5", "key", False)
+    out = matches_module.match_pairs(
+        features_h5, pairs, MatchParameters(), tmp_path / "matches.h5", BlockJob("key", progress=False)
+    )
     with h5py.File(out) as file:
         assert list(file) == ["000000.png", "000001.png"] and list(file["000000.png"]) == ["000001.png", "000004.png"]
         group = file["000000.png/000001.png"]
@@ -131,15 +136,19 @@ def test_file_layout(features_h5, tmp_path):
 
 def test_no_pairs(features_h5, tmp_path):
     parameters = MatchParameters(matcher="superglue")  # without weights: nothing is loaded for nothing
-    out = matches_module.match_pairs(features_h5, np.zeros((0, 2), int), parameters, tmp_path / "matches.h5", "key", False)
+    out = matches_module.match_pairs(
+        features_h5, np.zeros((0, 2), int), parameters, tmp_path / "matches.h5", BlockJob("key", progress=False)
+    )
     with open_h5(out) as file:
         assert len(file) == 0
 
 
 def test_killed_and_continued_matching_ends_with_the_same_bytes(features_h5, tmp_path, monkeypatch):
     pairs = np.array([[a, b] for a in range(5) for b in range(a + 1, 5)])
-    monkeypatch.setattr(matches_module, "BLOCK", 3)
-    whole = matches_module.match_pairs(features_h5, pairs, MatchParameters(), tmp_path / "whole.h5", "key", False)
+    monkeypatch.setattr(matches_module, "BLOCK_PAIRS", 3)
+    whole = matches_module.match_pairs(
+        features_h5, pairs, MatchParameters(), tmp_path / "whole.h5", BlockJob("key", progress=False)
+    )
 
     def kill(done, count):
         if done >= 6:
@@ -147,9 +156,11 @@ def test_killed_and_continued_matching_ends_with_the_same_bytes(features_h5, tmp
 
     out = tmp_path / "matches.h5"
     with pytest.raises(KeyboardInterrupt):
-        matches_module.match_pairs(features_h5, pairs, MatchParameters(), out, "key", kill)
+        matches_module.match_pairs(features_h5, pairs, MatchParameters(), out, BlockJob("key", progress=kill))
     done = []
-    matches_module.match_pairs(features_h5, pairs[::-1], MatchParameters(), out, "key", lambda *count: done.append(count))
+    matches_module.match_pairs(
+        features_h5, pairs[::-1], MatchParameters(), out, BlockJob("key", progress=lambda *count: done.append(count))
+    )
     assert done == [(3, 10), (6, 10), (9, 10), (10, 10)]
     assert out.read_bytes() == whole.read_bytes()
 
@@ -158,26 +169,30 @@ def test_known_pairs_are_not_matched_again(features_h5, tmp_path, monkeypatch):
     """Of ten pairs five are in one file and three, one of them again, in another: three are matched, the bytes are the same."""
     chosen = MatchParameters(matcher="sift-flann")
     pairs = np.array([[a, b] for a in range(5) for b in range(a + 1, 5)])
-    whole = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "whole.h5", "key", False)
+    whole = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "whole.h5", BlockJob("key", progress=False))
     known = [tmp_path / "one.h5", tmp_path / "other.h5"]
     for path, some in zip(known, (pairs[:5], pairs[4:7]), strict=True):
-        matches_module.match_pairs(features_h5, some, chosen, path, "key", False)
+        matches_module.match_pairs(features_h5, some, chosen, path, BlockJob("key", progress=False))
     matched, true = [], nearest_module.SiftFlann._match
     monkeypatch.setattr(nearest_module.SiftFlann, "_match", lambda self, a, b: matched.append((a, b)) or true(self, a, b))
-    out = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "matches.h5", "key", False, known=known)
+    out = matches_module.match_pairs(
+        features_h5, pairs, chosen, tmp_path / "matches.h5", BlockJob("key", progress=False, reuse=known)
+    )
     assert len(matched) == 3 and out.read_bytes() == whole.read_bytes()
 
 
 def test_blocks_of_other_pairs_are_not_reused(features_h5, tmp_path, monkeypatch):
-    monkeypatch.setattr(matches_module, "BLOCK", 1)
+    monkeypatch.setattr(matches_module, "BLOCK_PAIRS", 1)
     out = tmp_path / "matches.h5"
 
     def kill(done, count):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        matches_module.match_pairs(features_h5, np.array([[0, 1], [1, 2]]), MatchParameters(), out, "key", kill)
-    matches_module.match_pairs(features_h5, np.array([[0, 2], [1, 2]]), MatchParameters(), out, "key", False)
+        matches_module.match_pairs(
+            features_h5, np.array([[0, 1], [1, 2]]), MatchParameters(), out, BlockJob("key", progress=kill)
+        )
+    matches_module.match_pairs(features_h5, np.array([[0, 2], [1, 2]]), MatchParameters(), out, BlockJob("key", progress=False))
     with h5py.File(out) as file:
         assert list(file["000000.png"]) == ["000002.png"]
 
@@ -185,7 +200,9 @@ def test_blocks_of_other_pairs_are_not_reused(features_h5, tmp_path, monkeypatch
 @pytest.mark.parametrize("pairs", [[[1, 0]], [[0, 0]], [[0, 1], [0, 1]], [[0, 99]]])
 def test_bad_pairs(features_h5, tmp_path, pairs):
     with pytest.raises(RunError):
-        matches_module.match_pairs(features_h5, np.array(pairs), MatchParameters(), tmp_path / "matches.h5", "key", False)
+        matches_module.match_pairs(
+            features_h5, np.array(pairs), MatchParameters(), tmp_path / "matches.h5", BlockJob("key", progress=False)
+        )
 
 
 def test_unknown_matcher():

@@ -10,7 +10,7 @@ torchvision()
 from transformers.models.superglue import modeling_superglue
 
 from workbench.matching import superglue
-from workbench.matching.superglue import WIDEST, transport
+from workbench.matching.superglue import LARGEST_LOG_SCORE, transport
 
 
 def in_logarithms(scores, dustbin, keypoints, iterations):
@@ -50,7 +50,7 @@ def test_extreme_scores(above, kind, monkeypatch):
         chosen.fill_diagonal_(True)
     else:
         chosen[{"one": (3, 5), "row": 3, "column": (slice(None), 5)}.get(kind, slice(None))] = True
-    scores[chosen] = WIDEST * above
+    scores[chosen] = LARGEST_LOG_SCORE * above
     if kind == "all but one":
         scores[3, 5] = -torch.inf
     calls = []
@@ -65,7 +65,7 @@ def test_extreme_scores(above, kind, monkeypatch):
 
 def test_largest_frames_stay_in_range():
     """Two thousand keypoints with every score just below the limit: all factors finite, none 0, and the row sums at most 1."""
-    found = transport(torch.full((2000, 1900), WIDEST - 0.1), 0.0, 2000, 200)
+    found = transport(torch.full((2000, 1900), LARGEST_LOG_SCORE - 0.1), 0.0, 2000, 200)
     assert torch.isfinite(found).all() and (found > 0).all()
     assert (found.double().sum(1) <= 1 + 1e-4).all() and (found.double().sum(0) <= 1 + 1e-4).all()
 

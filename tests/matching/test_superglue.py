@@ -15,6 +15,7 @@ from sklearn.datasets import load_sample_images
 
 from tests.helpers.tiny import write_sums
 from workbench.models.backbones import torchvision
+from workbench.storage.blocks import BlockJob
 
 torchvision()
 from transformers import SuperGlueConfig, SuperGlueForKeypointMatching, SuperPointConfig
@@ -127,7 +128,7 @@ def as_dictionary(points_a, points_b, matches, scores):
 @pytest.mark.parametrize("unequal", [False, True])
 def test_cached_features_give_what_the_public_forward_gives(tiny, views, unequal, monkeypatch):
     at_whole_pixels(monkeypatch)
-    detect = SuperPoint(str(tiny / "superpoint"), 100)
+    detect = SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=100))
     # The score of the 51st keypoint of the first view: the second then has another number, and the mask takes part.
     threshold = float(detect(views[0], SIZE).scores[50]) if unequal else 0.0
     detect.model.keypoint_decoder.keypoint_threshold = threshold
@@ -172,7 +173,7 @@ def random_features(rng, count, width=32):
 
 
 def test_parameters_reach_the_model(tiny, views):
-    detect = SuperPoint(str(tiny / "superpoint"), 50)
+    detect = SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=50))
     a, b = (detect(view, SIZE) for view in views)
     assert len(a) == 50 and (np.diff(a.scores) <= 0).all()
     loose, strict = (
@@ -184,7 +185,7 @@ def test_parameters_reach_the_model(tiny, views):
 
 def test_tuned_matcher_keeps_the_weights(tiny, views, monkeypatch):
     """Other thresholds and iterations give what a matcher made with them gives, without reading weights again."""
-    detect = SuperPoint(str(tiny / "superpoint"), 50)
+    detect = SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=50))
     a, b = (detect(view, SIZE) for view in views)
     first = SuperGlue(parameters(tiny / "superglue"))
     before = first.match([a], [b])[0]
@@ -200,10 +201,12 @@ def test_tuned_matcher_keeps_the_weights(tiny, views, monkeypatch):
 def test_sift_keypoints_with_superglue_end_to_end(views, tmp_path):
     save_tiny(tmp_path, 128)
     images = np.stack([*views, np.zeros_like(views[0])])
-    features_h5 = extract(images, SIZE, FeatureParameters(max_keypoints=80), tmp_path / "features.h5", "key", False)
+    features_h5 = extract(
+        images, SIZE, FeatureParameters(max_keypoints=80), tmp_path / "features.h5", BlockJob("key", progress=False)
+    )
     pairs, chosen = np.array([[0, 1], [0, 2]]), parameters(tmp_path / "superglue")
-    first = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "first.h5", "key", False)
-    second = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "second.h5", "key", False)
+    first = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "first.h5", BlockJob("key", progress=False))
+    second = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "second.h5", BlockJob("key", progress=False))
     assert first.read_bytes() == second.read_bytes()
     with open_h5(first) as file:
         matches, scores = read_matches(file, 0, 1)
@@ -215,7 +218,7 @@ def test_sift_keypoints_with_superglue_end_to_end(views, tmp_path):
 def test_superpoint_features_file(tiny, views, tmp_path, monkeypatch):
     at_whole_pixels(monkeypatch)
     chosen = FeatureParameters(keypoints="superpoint", superpoint_model=str(tiny / "superpoint"), max_keypoints=30)
-    out = extract(np.stack(views), (640, 400), chosen, tmp_path / "features.h5", "key", False)
+    out = extract(np.stack(views), (640, 400), chosen, tmp_path / "features.h5", BlockJob("key", progress=False))
     with open_h5(out) as file:
         group = file["000000.png"]
         assert group["keypoints"].shape == (30, 2) and group["descriptors"].shape == (32, 30)
@@ -410,7 +413,7 @@ def test_a_model_of_the_published_size(views, tmp_path):
     assert len(model.gnn.layers) == 18 and model.config.hidden_size == 256
     model.save_pretrained(tmp_path / "superglue")
     model.keypoint_detector.save_pretrained(tmp_path / "superpoint")
-    detect = SuperPoint(str(tmp_path / "superpoint"), 60)
+    detect = SuperPoint(FeatureParameters(superpoint_model=str(tmp_path / "superpoint"), max_keypoints=60))
     detect.model.keypoint_decoder.keypoint_threshold = 0.0
     a, b = (detect(view, SIZE) for view in views)
     assert a.descriptors.shape == (256, 60)
@@ -420,7 +423,10 @@ def test_a_model_of_the_published_size(views, tmp_path):
 
 def test_the_network_runs_where_it_is_put(tiny, views):
     """Tensors without values, as on a GPU that is not there: one left on the processor would be refused."""
-    a, b = (SuperPoint(str(tiny / "superpoint"), 100)(view, SIZE) for view in views)
+    a, b = (
+        SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=100))(view, SIZE)
+        for view in views
+    )
     network = Network(load_pretrained("SuperGlueForKeypointMatching", str(tiny / "superglue"), "--match.model"), "meta")
     scores = network(a, b)
     assert scores.device.type == "meta" and scores.shape == (len(a), len(b))

@@ -16,7 +16,7 @@ torchvision()
 from transformers import SuperPointForKeypointDetection
 from transformers.models.superpoint.modeling_superpoint import simple_nms
 
-from workbench.matching.keypoints import detector
+from workbench.matching.keypoints import make_detector
 from workbench.matching.superpoint import find, parabola_peaks, suppressed
 from workbench.parameters import FeatureParameters
 
@@ -72,10 +72,10 @@ def test_threshold_and_radius(tmp_path):
     save_tiny(tmp_path, 32)
     picture = cv2.resize(load_sample_images().images[0], (320, 200), interpolation=cv2.INTER_AREA)
     chosen = partial(FeatureParameters, "superpoint", 8192, superpoint_model=str(tmp_path / "superpoint"))
-    own, same, wide = (detector(chosen(nms_radius=radius))(picture, (320, 200)) for radius in (0, 3, 10))
+    own, same, wide = (make_detector(chosen(nms_radius=radius))(picture, (320, 200)) for radius in (0, 3, 10))
     assert own.keypoints.tobytes() == same.keypoints.tobytes()
     middle = float(np.median(own.scores))
-    strong = detector(chosen(keypoint_threshold=middle))(picture, (320, 200))
+    strong = make_detector(chosen(keypoint_threshold=middle))(picture, (320, 200))
     assert np.array_equal(strong.keypoints, own.keypoints[own.scores > middle])
     assert 0 < len(strong) < 0.6 * len(own)
     assert 0 < len(wide) < 0.5 * len(own)

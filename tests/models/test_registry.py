@@ -12,7 +12,7 @@ from workbench.models import catalogue, registry
 from workbench.models.backbones import cached_weights, imagenet_weights, typical_eps
 from workbench.models.catalogue import model_card, model_table, state, weights_sha256, weights_size
 from workbench.models.registry import REGISTRY, find, is_non_commercial, provenance
-from workbench.parameters import chosen_models
+from workbench.run.stages import chosen_models
 
 BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
 

@@ -23,14 +23,13 @@ from tests import ROOT
 from tests.clean_notebooks import KERNEL, clean, clean_file
 from tests.helpers.tiny import check_result, refused, workbench
 from tests.reports.test_report import Page
-from workbench.notebooks import chain as chain_module
 from workbench.errors import NotebookError
 from workbench.evaluation.corrupt import shuffled_rows, write_case
 from workbench.evaluation.files import OUTLIER, truth_path
-from workbench.parameters import STAGES
+from workbench.notebooks import chain as chain_module
 from workbench.reports.report import SECTIONS
 from workbench.run import Run
-from workbench.run.contents import NOTEBOOKS
+from workbench.run.stages import NOTEBOOKS, STAGES
 from workbench.sweep.table import read_table
 
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -89,7 +88,9 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, object]:
 def test_numbered_and_complete():
     """00, 01, ... without a gap: the chain, then those beside it."""
     assert [path.name[:3] for path in COMMITTED] == [f"{k:02d}_" for k in range(len(COMMITTED))]
-    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.BESIDE] and set(ALONE) == set(chain_module.BESIDE)
+    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.BESIDE] and set(ALONE) == set(
+        chain_module.BESIDE
+    )
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.stem)

@@ -21,13 +21,14 @@ from jupyterlab.labapp import LabApp
 
 from tests import ROOT
 from tests.helpers.tiny import refused, workbench
-from workbench.notebooks import lab
 from workbench.evaluation.files import truth_path
+from workbench.notebooks import lab
 from workbench.notebooks.chain import BESIDE, CHAIN
-from workbench.parameters import STAGES, ClusterParameters, stage_parameters
+from workbench.parameters import ClusterParameters
 from workbench.pipeline import stages
 from workbench.run import Run
 from workbench.run.kept import read_kept, with_kept
+from workbench.run.stages import STAGES, stage_parameters
 
 
 @pytest.fixture
@@ -179,13 +180,13 @@ def test_copies_that_are_there_stay(own_run, started):
 def test_made_otherwise(own_run, started):
     """A run whose scenes were found with an eps of the user's: it is kept, and the notebook finds its stage done."""
     chosen = ClusterParameters(eps=0.07)
-    stages.find_scenes(own_run, chosen, overwrite=True)
+    stages.run_stage(own_run, chosen, overwrite=True)
     answer = workbench("lab", own_run.path)
     assert f"kept in {own_run.path / 'kept.yaml'}, since stages were made with it: cluster.eps=0.07" in answer.err
     run = Run.open(own_run.path)
     assert read_kept(run) == {"cluster.eps": 0.07}
     before = run.record["stages"]["cluster"]
-    assert stages.find_scenes(run, with_kept(run, stage_parameters({})["cluster"])) == before
+    assert stages.run_stage(run, with_kept(run, stage_parameters({})["cluster"])) == before
 
 
 def test_refusals(own_run, started, tmp_path, monkeypatch):
@@ -193,7 +194,9 @@ def test_refusals(own_run, started, tmp_path, monkeypatch):
     refused(workbench("lab", tmp_path / "nothing"), 1, "nothing is no run directory yet", "`workbench reconstruct VIDEO`")
     refused(workbench("lab", tmp_path, "--", "--no-browser"), 1, "is no run directory yet")
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.notebooks.chain.__file__", str(tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py"))
+        patch.setattr(
+            "workbench.notebooks.chain.__file__", str(tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py")
+        )
         patch.chdir(tmp_path)
         refused(workbench("lab", own_run.path), 1, "the notebooks are not here")
     (own_run.path / "lab").touch()

@@ -12,11 +12,12 @@ import pytest
 from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluation.files import read_order
-from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters, stage_parameters
+from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters
 from workbench.pipeline.editing import computed, edit_order, flip, flip_scenes, undo, write_again
 from workbench.pipeline.edits import frame_lists
-from workbench.pipeline.stages import align_frames, order_frames, reconstruct
+from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 from workbench.video.encode import prepared
 
 LOSSLESS = {"write.codec": "lossless"}
@@ -220,7 +221,7 @@ def test_edits_survive_another_order(run, other: OrderParameters):
     large, small = frame_lists(run.order())
     edits = [flip(run, 0), {"drop": large[7]}, {"move": large[3], "after": small[2]}]
     edit_order(run, *edits)
-    order_frames(run, other, overwrite=True)
+    run_stage(run, other, overwrite=True)
     run = Run.open(run.path)
     assert run.edits("order") == edits and run.info("order")["edits_left_out"] == []
     scenes = frame_lists(run.order())
@@ -268,7 +269,7 @@ def test_an_order_that_something_else_changed_is_not_lost(run):
             change()
     assert everything(run) == before
     (run.path / "order.csv").unlink()
-    order_frames(run, OrderParameters())
+    run_stage(run, OrderParameters())
     edit_order(run, {"drop": 0})
 
 
@@ -303,4 +304,4 @@ def test_without_an_alignment_none_is_made(run):
     write_again(run, progress=False)
     assert "align" not in run.record["stages"]
     check_result(run.path, run.source)
-    align_frames(run, AlignParameters(), progress=False)
+    run_stage(run, AlignParameters(), progress=False)

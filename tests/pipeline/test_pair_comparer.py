@@ -9,8 +9,10 @@ from workbench.matching.keypoints import extract
 from workbench.matching.matches import match_pairs
 from workbench.matching.nearest import SiftFlann
 from workbench.parameters import FeatureParameters, MatchParameters, RegisterParameters
+from workbench.pipeline.match_scenes import compare_new
 from workbench.pipeline.pair_comparer import PairComparer
 from workbench.registration.tables import register_pairs
+from workbench.storage.blocks import BlockJob
 from workbench.storage.hloc import open_h5, read_matches
 
 FIRST, SECOND = np.array([[0, 1], [1, 2], [3, 4]]), np.array([[0, 2], [2, 3], [4, 5]])
@@ -25,7 +27,7 @@ def images():
 @pytest.fixture(scope="module")
 def features_h5(images, tmp_path_factory):
     out = tmp_path_factory.mktemp("features") / "features.h5"
-    return extract(images, (320, 240), FeatureParameters(max_keypoints=100), out, "images", False)
+    return extract(images, (320, 240), FeatureParameters(max_keypoints=100), out, BlockJob("images", progress=False))
 
 
 @pytest.fixture
@@ -46,9 +48,8 @@ def make(features_h5, images, tmp_path):
     """Rounds in one folder, as a process that is started again would make them."""
 
     def made(key="key", **values):
-        return PairComparer(
-            features_h5, images, MatchParameters(matcher="sift-flann", **values), key, tmp_path / "parts", False
-        )
+        chosen = MatchParameters(matcher="sift-flann", **values)
+        return PairComparer(features_h5, images, chosen, tmp_path / "parts", BlockJob(key, progress=False))
 
     return made
 
@@ -56,11 +57,11 @@ def make(features_h5, images, tmp_path):
 def test_rounds_say_what_matching_at_once_says(make, features_h5, images, tmp_path):
     """Rows and matches of six pairs in two rounds are those of one call."""
     rounds = make()
-    table = rounds.compare_more(rounds.compare(FIRST), SECOND)
+    table = compare_new(rounds.compare(FIRST), SECOND, rounds.compare)
     pairs = table[["a", "b"]].to_numpy()
     assert np.array_equal(pairs, np.unique(np.r_[FIRST, SECOND], axis=0))
     joined = rounds.join(tmp_path / "joined.h5", pairs)
-    whole = match_pairs(features_h5, pairs, rounds.parameters, tmp_path / "whole.h5", "key", False)
+    whole = match_pairs(features_h5, pairs, rounds.parameters, tmp_path / "whole.h5", BlockJob("key", progress=False))
     assert table.equals(register_pairs(features_h5, whole, pairs, images, RegisterParameters().threshold, False))
     with open_h5(joined) as one, open_h5(whole) as other:
         assert dict(one.attrs) == dict(other.attrs)
@@ -106,10 +107,10 @@ def test_a_round_of_other_pairs_and_a_damaged_one_are_made_again(make, tmp_path,
 def test_only_what_is_not_known_is_compared(make, matched):
     """Of four pairs one was compared before; when all were, there is no round."""
     rounds = make()
-    table = rounds.compare_more(rounds.compare(FIRST), np.r_[SECOND, FIRST[:1]])
+    table = compare_new(rounds.compare(FIRST), np.r_[SECOND, FIRST[:1]], rounds.compare)
     assert sum(matched) == 6 and len(rounds.files) == 2 and len(table) == 6
-    assert rounds.compare_more(table, np.r_[FIRST, SECOND]).equals(table)
-    assert rounds.compare_more(table, np.zeros((0, 2), int)).equals(table)
+    assert compare_new(table, np.r_[FIRST, SECOND], rounds.compare).equals(table)
+    assert compare_new(table, np.zeros((0, 2), int), rounds.compare).equals(table)
     assert sum(matched) == 6 and len(rounds.files) == 2
 
 
@@ -118,7 +119,7 @@ def test_no_pairs_at_all(make, tmp_path):
     rounds = make()
     table = rounds.compare(np.zeros((0, 2), int))
     assert len(table) == 0 and table[["a", "b", "inliers"]].to_numpy().dtype.kind == "i"
-    more = rounds.compare_more(table, FIRST)
+    more = compare_new(table, FIRST, rounds.compare)
     assert np.array_equal(more[["a", "b"]].to_numpy(), FIRST) and more["a"].dtype.kind == "i"
     with open_h5(rounds.join(tmp_path / "joined.h5", FIRST)) as file:
         assert sum(len(file[name]) for name in file) == 3

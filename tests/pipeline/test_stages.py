@@ -21,16 +21,18 @@ from workbench.matching import matches as matches_module
 from workbench.matching.nearest import SiftFlann
 from workbench.matching.superglue import SuperGlue
 from workbench.ordering import long_scenes
-from workbench.parameters import OrderParameters, WriteParameters, stage_parameters
-from workbench.pipeline import pair_comparer, stages
+from workbench.parameters import OrderParameters, WriteParameters
+from workbench.pipeline import match_scenes, pair_comparer, stages
 from workbench.pipeline.metrics import write_metrics
-from workbench.pipeline.stages import order_frames, reconstruct, write_videos
+from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
+from workbench.run.stages import STAGES, stage_parameters
 from workbench.scenes.verify import TEXTURED
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.video.encode import write_frames
 
 SCORER = ROOT.parent / "shared" / "score.py"
+WITHOUT_VIDEOS = {name: stage for name, stage in STAGES.items() if name != "write"}
 PARTS = ("residual", "missing_inliers", "thumbnail", "ranks", "colours")  # of the fused distance
 HASHED = (
     "order.csv", "clusters.csv", "scenes.csv", "transforms.csv", "features.h5", "matches.h5", "pairs.txt", "embeddings.npy"
@@ -169,7 +171,7 @@ def test_videos_show_the_restored_order(sample_run, sample_images):
 def test_the_same_result_every_time(sample_run, sample, tmp_path, monkeypatch):
     """A second run of the sample from the start, all stages but the videos: the same bytes."""
     run, _ = sample_run
-    monkeypatch.setattr(stages, "write_videos", lambda *_, **__: None)
+    monkeypatch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
     again = Run.create(tmp_path / "again", sample)
     quiet(again)
     for name, content in bytes_of(run).items():
@@ -181,14 +183,14 @@ def test_the_greedy_baseline_is_not_better(sample_run, sample, tmp_path):
     found, metrics = sample_run
     run = copy_of(found, tmp_path / "run")
     with pytest.raises(StaleStageError, match=r"method='path' \(now 'greedy'\): pass --overwrite"):
-        order_frames(run, OrderParameters(method="greedy"))
-    order_frames(run, OrderParameters(method="greedy", distance="blend", alpha=0.5), overwrite=True)
+        run_stage(run, OrderParameters(method="greedy"))
+    run_stage(run, OrderParameters(method="greedy", distance="blend", alpha=0.5), overwrite=True)
     first = write_metrics(run, truth_path(sample))
     assert first["tau"] < metrics["tau"] - 0.1 and first["adjacent"] < metrics["adjacent"]
     with pytest.raises(StaleStageError, match=r"stage write .*--overwrite"):
-        write_videos(run, WriteParameters(), progress=False)
+        run_stage(run, WriteParameters(), progress=False)
     for values in ({"distance": "blend"}, {"method": "greedy"}):
-        order_frames(run, OrderParameters(**values), overwrite=True)
+        run_stage(run, OrderParameters(**values), overwrite=True)
         other = write_metrics(run, truth_path(sample))
         assert other["tau"] <= metrics["tau"] and other["coverage"] == 1
 
@@ -245,7 +247,7 @@ def test_fewer_scenes_leave_no_old_videos(short_run, tmp_path):
 
 def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
     """Killed at the 20th of 26 frames, blocks of 8: the two finished blocks are kept, and the end is the same."""
-    monkeypatch.setattr(keypoints, "BLOCK", 8)
+    monkeypatch.setattr(keypoints, "BLOCK_FRAMES", 8)
     detect, looked_at = sift.sift_features, []
 
     def killed(*arguments):
@@ -267,7 +269,7 @@ def test_killed_while_finding_features(short, short_run, tmp_path, monkeypatch):
 
 def test_killed_while_matching(short, short_run, tmp_path, monkeypatch):
     """Killed in the fourth block of 16 pairs: three finished blocks are kept, and the end is the same."""
-    monkeypatch.setattr(matches_module, "BLOCK", 16)
+    monkeypatch.setattr(matches_module, "BLOCK_PAIRS", 16)
     pairs, tried = short_run[1]["pairs"], []
     compare = SuperGlue.match
 
@@ -293,7 +295,7 @@ def flann_run(short, tmp_path_factory):
     """The short video as far as its order, matched by sift-flann, and how many pairs each round had. Tests only read it."""
     run, counts = Run.create(tmp_path_factory.mktemp("runs") / "flann", short), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "write_videos", lambda *_, **__: None)
+        patch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
         note_rounds(patch, counts)
         quiet(run, matcher="sift-flann")
     assert len(counts) > 2 and sum(counts) == run.info("match")["pairs"]
@@ -318,7 +320,7 @@ def test_killed_between_two_rounds(flann_run, short, tmp_path, monkeypatch, stop
     """What comes next follows from the rounds before: these are found as they were, and the end is the same."""
     found, counts = flann_run
     run, before, after = Run.create(tmp_path / "run", short), [], []
-    monkeypatch.setattr(stages, "write_videos", lambda *_, **__: None)
+    monkeypatch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         note_rounds(patch, before, stop)
         quiet(run, matcher="sift-flann")
@@ -335,8 +337,8 @@ def test_killed_in_the_middle_of_the_second_round(flann_run, short, tmp_path, mo
     """Killed in its second block of eight pairs: the first round and the first block are not matched again."""
     found, counts = flann_run
     assert counts[1] > 16
-    monkeypatch.setattr(stages, "write_videos", lambda *_, **__: None)
-    monkeypatch.setattr(matches_module, "BLOCK", 8)
+    monkeypatch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
+    monkeypatch.setattr(matches_module, "BLOCK_PAIRS", 8)
     compare, tried = SiftFlann.match, []
     blocks = -(-counts[0] // 8)
 
@@ -360,7 +362,7 @@ def test_rounds_of_another_matcher_are_not_taken(flann_run, short, tmp_path, mon
     """Killed in the third round with another ratio: nothing of it is in a run with the default one."""
     found, counts = flann_run
     run, after = Run.create(tmp_path / "run", short), []
-    monkeypatch.setattr(stages, "write_videos", lambda *_, **__: None)
+    monkeypatch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         note_rounds(patch, [], 3)
         quiet(run, matcher="sift-flann", ratio=0.7)
@@ -372,7 +374,7 @@ def test_rounds_of_another_matcher_are_not_taken(flann_run, short, tmp_path, mon
 def test_all_pairs(flann_run, tmp_path, monkeypatch):
     """pairs_per_frame 0: every pair inside the scenes, and those that held them against each other."""
     run = copy_of(flann_run[0], tmp_path / "run")
-    monkeypatch.setattr(stages, "write_videos", lambda *_, **__: None)
+    monkeypatch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
     quiet(run, overwrite=True, matcher="sift-flann", pairs_per_frame=0)
     scenes, table = run.scenes(), run.transforms()
     inside = scenes[table["a"]] == scenes[table["b"]]
@@ -390,10 +392,10 @@ def mixed(sample_clips, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixed")
     write_case((sample_clips[row.clip][row.frame] for row in truth), truth, folder / "mixed.mp4")
     run, chosen = Run.create(folder / "run", folder / "mixed.mp4"), stage_parameters({})
-    stages.read_video(run, chosen["video"], progress=False)
-    stages.embed_frames(run, chosen["embed"], progress=False)
-    stages.find_scenes(run, chosen["cluster"])
-    stages.extract_features(run, chosen["features"], progress=False)
+    stages.run_stage(run, chosen["video"], progress=False)
+    stages.run_stage(run, chosen["embed"], progress=False)
+    stages.run_stage(run, chosen["cluster"])
+    stages.run_stage(run, chosen["features"], progress=False)
     return run
 
 
@@ -404,8 +406,8 @@ def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     keypoint (14), of which DBSCAN's word stands."""
     run = copy_of(mixed, tmp_path / "run")
     chosen = stage_parameters({"eps": factor * run.info("cluster")["suggested_eps"], "matcher": "sift-flann"})
-    stages.find_scenes(run, chosen["cluster"], overwrite=True)
-    stages.match_frames(run, chosen["match"], progress=False)
+    stages.run_stage(run, chosen["cluster"], overwrite=True)
+    stages.run_stage(run, chosen["match"], progress=False)
     truth = read_truth(truth_path(run.source))
     alone, held = (
         evaluate(truth, [OrderRow(position, int(scene), position) for position, scene in enumerate(labels)])
@@ -498,7 +500,7 @@ def test_long_scenes_are_restored_too(sample_run, sample, tmp_path, monkeypatch)
     """The sample with limits so low that its scenes are long ones: found, ordered in stretches and written as well. Where the
     camera moves the whole order is right; the static scene, so coarsely seen, may be begun elsewhere.
     """
-    for place in (stages, long_scenes):
+    for place in (stages, match_scenes, long_scenes):
         monkeypatch.setattr(place, "LONG", 50)
     monkeypatch.setattr(long_scenes, "STRETCH", 40)
     monkeypatch.setattr(long_scenes, "OVERLAP", 12)
@@ -513,4 +515,4 @@ def test_long_scenes_are_restored_too(sample_run, sample, tmp_path, monkeypatch)
         with np.load(run.path / "distances" / f"scene{scene:02d}.npz") as found:
             assert 20 < len(found["shown"]) < 50 and found["fused"].shape == (len(found["shown"]),) * 2
     with pytest.raises(ParameterError, match="above 50 frames only"):
-        order_frames(run, OrderParameters(method="greedy"), overwrite=True)
+        run_stage(run, OrderParameters(method="greedy"), overwrite=True)

@@ -18,7 +18,7 @@ from workbench.pipeline import workers
 from workbench.pipeline.workers import block_workers
 from workbench.storage import blocks as blocks_module
 from workbench.storage.arrays import WorkingCopies
-from workbench.storage.blocks import Loaded
+from workbench.storage.blocks import BlockJob, Loaded
 from workbench.sweep import cells
 
 FAST = ["--embed.backbone", "rank-vlad", "--match.matcher", "sift-flann", "--cluster.eps", "0.3"]
@@ -28,8 +28,8 @@ SIZE = (96, 72)
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(keypoints, "BLOCK", 4)
-    monkeypatch.setattr(matches, "BLOCK", 9)
+    monkeypatch.setattr(keypoints, "BLOCK_FRAMES", 4)
+    monkeypatch.setattr(matches, "BLOCK_PAIRS", 9)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def images(tmp_path):
     file = tmp_path / "frames.npy"
     np.save(file, np.stack(mixture()))
     copies = WorkingCopies(file)
-    return copies, keypoints.extract(copies, SIZE, FeatureParameters(), tmp_path / "whole.h5", "key", False)
+    return copies, keypoints.extract(copies, SIZE, FeatureParameters(), tmp_path / "whole.h5", BlockJob("key", progress=False))
 
 
 def test_workers_give_the_bytes_of_one_machine(tmp_path, scheduler, small_blocks, monkeypatch):
@@ -69,7 +69,9 @@ def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, i
         victim.kill()
 
     with block_workers(address) as each:
-        file = keypoints.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
+        file = keypoints.extract(
+            images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", BlockJob("key", progress=kill, map_blocks=each)
+        )
     assert len(done) == 7 and done[-1] == 27 and survivor.poll() is None
     assert file.read_bytes() == images[1].read_bytes()
 
@@ -93,7 +95,9 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
 
     with block_workers(address) as each:
         monkeypatch.setattr(cells.Client, "nthreads", look)
-        file = keypoints.extract(images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", "key", kill, each=each)
+        file = keypoints.extract(
+            images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", BlockJob("key", progress=kill, map_blocks=each)
+        )
     assert file.read_bytes() == images[1].read_bytes()
     said = capsys.readouterr().err
     assert said.count(f"no workers at {address}: waiting; start some with `dask worker {address} --nthreads 1`") == 1
@@ -107,14 +111,16 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
         block_workers(address) as each,
         pytest.raises(RunError, match=f"the scheduler {address} was lost: what is finished is kept"),
     ):
-        keypoints.extract(images[0], SIZE, FeatureParameters(), out, "key", lambda *_: master.kill(), each=each)
+        keypoints.extract(
+            images[0], SIZE, FeatureParameters(), out, BlockJob("key", progress=lambda *_: master.kill(), map_blocks=each)
+        )
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features.h5.parts").glob("*.h5")}
     assert kept and not out.exists()
 
     def count(*_: int) -> None:
         again.append(all(path.stat().st_mtime_ns == made for path, made in kept.items()))
 
-    keypoints.extract(images[0], SIZE, FeatureParameters(), out, "key", count)
+    keypoints.extract(images[0], SIZE, FeatureParameters(), out, BlockJob("key", progress=count))
     assert all(again) and out.read_bytes() == images[1].read_bytes()
 
 
@@ -134,7 +140,9 @@ def test_a_worker_that_does_not_see_the_files(tmp_path):
         return map(work, blocks)
 
     with pytest.raises(RunError, match=r"out.h5.parts is not there on \S+: every worker must see it under this path"):
-        blocks_module.write_in_blocks(tmp_path / "out.h5", range(3), 2, lambda _: [], {}, "key", False, each=elsewhere)
+        blocks_module.write_in_blocks(
+            tmp_path / "out.h5", range(3), 2, lambda _: [], {}, BlockJob("key", progress=False, map_blocks=elsewhere)
+        )
 
 
 def test_a_process_loads_once():

@@ -14,12 +14,13 @@ from workbench.errors import MissingStageError, ParameterError
 from workbench.evaluation.corrupt import shake_frame
 from workbench.matching.nearest import SiftExact
 from workbench.matching.sift import sift_features
-from workbench.parameters import stage_parameters
+from workbench.parameters import MatchParameters
 from workbench.registration.alignment import Alignment, PairPoints, align_scene, similarity_matrices
 from workbench.registration.pair import register_pair
 from workbench.registration.stabilise import moved, smooth_path, steady_transforms
 from workbench.registration.tables import alignment_table, scene_alignment
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 from workbench.video.encode import write_frames
 from workbench.video.reorder import write_video
 from workbench.viz.alignment import alignment_error_plot, overlay, scene_overlay_before_after
@@ -265,7 +266,7 @@ def motion(frames):
     features = [sift_features(frame, 300, 0.01, size) for frame in frames]
     found = []
     for a, b in pairwise(features):
-        good = np.flatnonzero((matches := SiftExact(0.8).match([a], [b])[0][0]) >= 0)
+        good = np.flatnonzero((matches := SiftExact(MatchParameters(ratio=0.8)).match([a], [b])[0][0]) >= 0)
         found.append(register_pair(a.keypoints[good], b.keypoints[matches[good]], 300, size).displacement)
     return np.array(found)
 

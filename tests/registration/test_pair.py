@@ -8,6 +8,7 @@ from sklearn.datasets import load_sample_images
 from workbench.embedding import images
 from workbench.matching.nearest import SiftExact
 from workbench.matching.sift import sift_features
+from workbench.parameters import MatchParameters
 from workbench.registration import pair
 
 SIZE = (600, 400)
@@ -62,7 +63,7 @@ def test_a_photograph_warped_and_darkened(view):
     warped = cv2.warpAffine(view, transform, SIZE)
     darker = (255 * (warped / 255.0) ** 1.6 * 0.8).astype(np.uint8)
     a, b = (sift_features(image, 400, 0.01, SIZE) for image in (view, darker))
-    matches, _ = SiftExact(0.8).match([a], [b])[0]
+    matches, _ = SiftExact(MatchParameters(ratio=0.8)).match([a], [b])[0]
     good = matches >= 0
     found = pair.register_pair(a.keypoints[good], b.keypoints[matches[good]], min(len(a), len(b)), SIZE)
     assert corner_error(found.transform, transform) < 0.5

@@ -10,6 +10,7 @@ from workbench.matching.matches import match_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import UNRELATED
 from workbench.registration.tables import TRANSFORM, match_figures, register_pairs
+from workbench.storage.blocks import BlockJob
 
 COLUMNS = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
 SIZE = (320, 240)
@@ -28,8 +29,8 @@ def images(sample_clips):
 @pytest.fixture(scope="module")
 def files(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("transforms")
-    features = extract(images, SIZE, FeatureParameters(), folder / "features.h5", "key", False)
-    return features, match_pairs(features, PAIRS, MatchParameters(), folder / "matches.h5", "key", False)
+    features = extract(images, SIZE, FeatureParameters(), folder / "features.h5", BlockJob("key", progress=False))
+    return features, match_pairs(features, PAIRS, MatchParameters(), folder / "matches.h5", BlockJob("key", progress=False))
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,8 @@ def test_a_stricter_threshold_has_fewer_inliers(files, images, table):
 def test_working_copies_of_half_the_size_give_transforms_of_the_original(images, tmp_path):
     """Keypoints of 160 x 120 copies, in pixels of the 320 x 240 original: the pan is measured in the same pixels."""
     small = np.ascontiguousarray(images[:, ::2, ::2])
-    features = extract(small, SIZE, FeatureParameters(), tmp_path / "features.h5", "key", False)
-    matches = match_pairs(features, np.array(NEXT), MatchParameters(), tmp_path / "matches.h5", "key", False)
+    features = extract(small, SIZE, FeatureParameters(), tmp_path / "features.h5", BlockJob("key", progress=False))
+    matches = match_pairs(features, np.array(NEXT), MatchParameters(), tmp_path / "matches.h5", BlockJob("key", progress=False))
     found = register_pairs(features, matches, np.array(NEXT), small, 3.0, progress=False)
     whole = register_pairs(features, matches, np.array(NEXT), images, 3.0, progress=False)
     assert (found["model"] == "similarity").all()

@@ -13,7 +13,7 @@ from nbformat import v4
 
 from workbench.errors import MissingStageError, NotebookError
 from workbench.parameters import WriteParameters
-from workbench.pipeline.stages import write_videos
+from workbench.pipeline.stages import run_stage
 from workbench.reports.report import SECTIONS, restored_video, summary_rows, write_report
 from workbench.run import Run
 
@@ -161,7 +161,7 @@ def test_the_video_written_last_is_named(run, tmp_path):
     assert restored_video(run).name == "reconstructed.mp4"
     assert "<video" in write_report(run, METRICS, notebooks(tmp_path)).read_text()
     older = (run.path / "reconstructed.mp4").read_bytes()
-    write_videos(run, WriteParameters(codec="lossless"), overwrite=True, progress=False)
+    run_stage(run, WriteParameters(codec="lossless"), overwrite=True, progress=False)
     (run.path / "reconstructed.mp4").write_bytes(older)
     assert restored_video(run).name == "reconstructed.mkv"
     page = write_report(run, METRICS, notebooks(tmp_path))

@@ -16,6 +16,7 @@ from workbench.run import Run
 from workbench.run.kept import read_kept
 from workbench.storage import blocks, hloc
 from workbench.storage.arrays import read_array, read_arrays, read_table
+from workbench.storage.blocks import BlockJob
 
 
 @pytest.fixture
@@ -186,7 +187,9 @@ def features(tmp_path) -> Path:
     found = hloc.Features(
         np.ones((2, 2), np.float32), np.ones(2, np.float32), np.ones((4, 2), np.float32), np.array([64, 48], np.int64)
     )
-    return blocks.write_in_blocks(tmp_path / "features.h5", [0], 1, lambda *_: [hloc.feature_entry(0, found)], {}, "key", False)
+    return blocks.write_in_blocks(
+        tmp_path / "features.h5", [0], 1, lambda *_: [hloc.feature_entry(0, found)], {}, BlockJob("key", progress=False)
+    )
 
 
 def replaced(file: Path, name: str, make) -> None:
@@ -219,7 +222,7 @@ def test_datasets_that_lie_elsewhere_or_are_none(features, kind: str):
 
 def test_matches_of_keypoints_that_are_not_there(tmp_path):
     entry = hloc.match_entry(0, 1, np.array([0, 5]), np.ones(2))
-    out = blocks.write_in_blocks(tmp_path / "matches.h5", [0], 1, lambda *_: [entry], {}, "key", False)
+    out = blocks.write_in_blocks(tmp_path / "matches.h5", [0], 1, lambda *_: [entry], {}, BlockJob("key", progress=False))
     with hloc.open_h5(out) as file:
         hloc.read_matches(file, 0, 1, (2, 6))
         for counts in (2, 5), (3, 6):

@@ -9,9 +9,10 @@ import pytest
 from tests.helpers.tiny import refused, workbench
 from workbench.errors import ParameterError, StaleStageError
 from workbench.notebooks.commands import papermill_command
-from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, RegisterParameters, stage_parameters
-from workbench.pipeline.stages import find_scenes
+from workbench.parameters import ClusterParameters, FeatureParameters, MatchParameters, RegisterParameters
+from workbench.pipeline.stages import run_stage
 from workbench.run import Run, kept
+from workbench.run.stages import stage_parameters
 
 NARROW = ClusterParameters(eps=0.004)  # hardly a frame is so near to two others
 
@@ -49,44 +50,44 @@ def test_kept_values_stand_in_for_defaults_alone(run, capsys):
 def test_what_builds_on_a_kept_stage_may_be_replaced(run):
     """Without overwrite; but not what it is built from, and nothing once it is made."""
     with pytest.raises(StaleStageError):
-        find_scenes(run, NARROW)
+        run_stage(run, NARROW)
     kept.keep(run, NARROW)
     assert released(run) == {"cluster", "match", "register", "order", "align", "write"}
-    find_scenes(run, NARROW)
+    run_stage(run, NARROW)
     assert released(run) == {"match", "register", "order", "align", "write"}
     with pytest.raises(StaleStageError):
-        find_scenes(run, ClusterParameters())
+        run_stage(run, ClusterParameters())
 
 
 def test_forget(run):
     kept.keep(run, NARROW, MatchParameters(ratio=0.7))
-    find_scenes(run, NARROW)
+    run_stage(run, NARROW)
     kept.forget(run, "cluster")
     assert {key.split(".")[0] for key in kept.read_kept(run)} == {"match"}
     assert kept.with_kept(run, ClusterParameters()) == ClusterParameters()
-    find_scenes(run, ClusterParameters())  # unasked
+    run_stage(run, ClusterParameters())  # unasked
 
 
 def test_keep_made(run):
     """What was made otherwise than by default is kept; what is kept already stays; a run of defaults keeps nothing."""
-    assert kept.keep_made(run) == {} and not (run.path / kept.FILE).exists()
-    find_scenes(run, ClusterParameters(eps=0.06, min_samples=4), overwrite=True)
+    assert kept.keep_made(run) == {} and not (run.kept_path).exists()
+    run_stage(run, ClusterParameters(eps=0.06, min_samples=4), overwrite=True)
     kept.keep(run, ClusterParameters(eps=0.05))
-    (run.path / kept.FILE).write_text("cluster.eps: 0.05\n")
+    (run.kept_path).write_text("cluster.eps: 0.05\n")
     assert kept.keep_made(run) == {"cluster.min_samples": 4}
     assert kept.read_kept(run) == {"cluster.eps": 0.05, "cluster.min_samples": 4}
 
 
 def test_a_name_may_go_without_its_stage(run):
     """As a person may write it, and as the command line takes it."""
-    (run.path / kept.FILE).write_text("eps: 0.05\n")
+    (run.kept_path).write_text("eps: 0.05\n")
     assert kept.read_kept(run) == {"cluster.eps": 0.05}
     assert kept.with_kept(run, ClusterParameters()) == ClusterParameters(eps=0.05)
 
 
 @pytest.mark.parametrize("text", ["cluster.eps: 5", "nonsense: 1", "- 1", "a: [", "cluster.eps: high"])
 def test_a_damaged_file_is_refused(run, text):
-    (run.path / kept.FILE).write_text(text)
+    (run.kept_path).write_text(text)
     with pytest.raises(ParameterError, match=r"kept\.yaml cannot be used .*mend it, or delete it"):
         kept.read_kept(run)
 
@@ -96,7 +97,7 @@ def test_the_command_line_takes_what_is_kept(run, short):
     kept.keep(run, ClusterParameters(min_samples=4))
     answer = workbench("reconstruct", short, "--out", run.path)
     assert answer.status == 0, answer.err
-    assert f"note: kept in this run: cluster.min_samples=4 (delete {run.path / kept.FILE}" in answer.err
+    assert f"note: kept in this run: cluster.min_samples=4 (delete {run.kept_path}" in answer.err
     assert Run.open(run.path).record["stages"]["cluster"]["parameters"]["min_samples"] == 4
     answer = workbench("reconstruct", short, "--out", run.path, "--cluster.min_samples", 3)
     refused(answer, 1, "stage cluster was made with min_samples=4 (now 3)", "--overwrite")
@@ -106,7 +107,7 @@ def test_the_command_line_takes_what_is_kept(run, short):
 def test_what_is_given_with_overwrite_is_kept_no_longer(run, short):
     """Else the next notebook would refuse the stage that was just replaced on purpose."""
     kept.keep(run, ClusterParameters(min_samples=4), MatchParameters(ratio=0.7))
-    find_scenes(run, ClusterParameters(min_samples=4))
+    run_stage(run, ClusterParameters(min_samples=4))
     answer = workbench("reconstruct", short, "--out", run.path, "--overwrite", "--cluster.min_samples", 5)
     assert answer.status == 0, answer.err
     again = Run.open(run.path)

@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import ClusterParameters, EmbedParameters, OrderParameters, Parameters
 from workbench.run import Run
-from workbench.run.contents import NOTEBOOKS
+from workbench.run.stages import NOTEBOOKS
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from workbench.errors import DISK, MissingStageError, RunError
 from workbench.storage import blocks, hloc
+from workbench.storage.blocks import BlockJob
 
 
 class Killed(Exception):
@@ -36,7 +37,9 @@ def kill_at(stop):
 
 
 def write(out, calls, key="inputs", progress=False, parameters=None):
-    return blocks.write_in_blocks(out, range(23), 5, compute(calls), parameters or {"ratio": 0.8}, key, progress)
+    return blocks.write_in_blocks(
+        out, range(23), 5, compute(calls), parameters or {"ratio": 0.8}, BlockJob(key, progress=progress)
+    )
 
 
 def test_names():
@@ -97,7 +100,7 @@ def test_full_disk_keeps_finished_blocks(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            blocks.write_in_blocks(tmp_path / "out.h5", range(3), 1, growing, {}, "key", False)
+            blocks.write_in_blocks(tmp_path / "out.h5", range(3), 1, growing, {}, BlockJob("key", progress=False))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno in DISK and caught.value.filename.endswith("000002.h5")
@@ -106,8 +109,12 @@ def test_full_disk_keeps_finished_blocks(tmp_path):
 
 def test_files_are_joined_in_their_order(tmp_path):
     """Items 0 to 11 and 12 to 22 in two files: joined, each is there once, and the file says what it was made from."""
-    first = blocks.write_in_blocks(tmp_path / "first.h5", range(12), 5, compute([]), {"ratio": 0.8}, "one", False)
-    second = blocks.write_in_blocks(tmp_path / "second.h5", range(12, 23), 5, compute([]), {"ratio": 0.8}, "two", False)
+    first = blocks.write_in_blocks(
+        tmp_path / "first.h5", range(12), 5, compute([]), {"ratio": 0.8}, BlockJob("one", progress=False)
+    )
+    second = blocks.write_in_blocks(
+        tmp_path / "second.h5", range(12, 23), 5, compute([]), {"ratio": 0.8}, BlockJob("two", progress=False)
+    )
     whole = write(tmp_path / "whole.h5", [])
     out = blocks.join_files(tmp_path / "joined.h5", [first, second], {"ratio": 0.8}, "inputs")
     assert out == tmp_path / "joined.h5" and blocks.is_made_from(out, {"ratio": 0.8}, "inputs")
@@ -146,13 +153,13 @@ def test_keypoint_counts(tmp_path):
             points, scores, descriptors = np.zeros((count, 2)), np.zeros(count), np.zeros((128, count))
             yield hloc.feature_entry(frame, hloc.Features(points, scores, descriptors, np.array([64, 48])))
 
-    out = blocks.write_in_blocks(tmp_path / "features.h5", range(3), 2, entries, {}, "inputs", False)
+    out = blocks.write_in_blocks(tmp_path / "features.h5", range(3), 2, entries, {}, BlockJob("inputs", progress=False))
     assert hloc.keypoint_counts(out, 3).tolist() == [0, 3, 7] and hloc.keypoint_counts(out, 2).tolist() == [0, 3]
     assert hloc.keypoint_counts(out, 0).dtype.kind == "i"
 
 
 def test_no_items_give_a_file_without_groups(tmp_path):
-    out = blocks.write_in_blocks(tmp_path / "matches.h5", range(0), 5, compute([]), {}, "inputs", False)
+    out = blocks.write_in_blocks(tmp_path / "matches.h5", range(0), 5, compute([]), {}, BlockJob("inputs", progress=False))
     with hloc.open_h5(out) as file:
         assert len(file) == 0
 
@@ -166,7 +173,12 @@ def test_features_round_trip(tmp_path):
         np.array([4000, 3000]),
     )
     out = blocks.write_in_blocks(
-        tmp_path / "features.h5", range(1), 4, lambda _: [hloc.feature_entry(0, features)], {}, "inputs", False
+        tmp_path / "features.h5",
+        range(1),
+        4,
+        lambda _: [hloc.feature_entry(0, features)],
+        {},
+        BlockJob("inputs", progress=False),
     )
     with hloc.open_h5(out) as file:
         stored = file["000000.png"]

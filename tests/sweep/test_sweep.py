@@ -33,10 +33,10 @@ from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.matching.nearest import SiftFlann
 from workbench.notebooks.chain import CHAIN
-from workbench.parameters import stage_parameters
 from workbench.pipeline import stages, workers
 from workbench.pipeline.editing import flip_scenes
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 from workbench.sweep.cells import read_result, run_cell, run_cells, write_result, write_table
 from workbench.sweep.plan import read_sweep
 from workbench.sweep.table import DONE, FAILED, NO_WEIGHTS

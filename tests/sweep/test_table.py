@@ -20,8 +20,8 @@ from workbench.cli import app
 from workbench.errors import UsageError
 from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.notebooks.commands import papermill_commands, run_command, source
-from workbench.parameters import stage_parameters
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 from workbench.sweep.table import (
     DONE,
     FAILED,

@@ -217,7 +217,7 @@ def test_the_saved_folder_is_a_matcher_of_the_workbench(tmp_path: Path) -> None:
     features = [view.features for view in photograph_views([picture(11)], 2, np.random.default_rng(0))]
     ours, nearest = (
         matcher.match(*[[item] for item in features])[0][0],
-        SiftExact(1.0).match(*[[item] for item in features])[0][0],
+        SiftExact(MatchParameters(ratio=1.0)).match(*[[item] for item in features])[0][0],
     )
     assert (ours[ours >= 0] == nearest[ours >= 0]).mean() > 0.8
     assert pair.first.shape == (240, 320, 3)
@@ -249,7 +249,7 @@ def test_comparing_matchers_gives_a_row_a_method(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number + 20)[:, :, ::-1])
     pairs = make_pairs(sorted(tmp_path.glob("*.png")), 1, 0)
     assert len(pairs) == 12
-    rows = compare(pairs, {"exact": (0.01, SiftExact(0.75))})
+    rows = compare(pairs, {"exact": (0.01, SiftExact(MatchParameters(ratio=0.75)))})
     assert rows["right"].sum() / rows["matches"].sum() > 0.85
     assert list(table(rows).index) == ["exact"]
 

@@ -16,6 +16,7 @@ from training.superpoint import losses, new_network, repeated, train
 from training.superpoint_views import blobs, label_map, make_batch
 from workbench.errors import UsageError
 from workbench.matching.superpoint import SuperPoint, parabola_peaks, suppressed
+from workbench.parameters import FeatureParameters
 from workbench.storage.hloc import Features
 
 TINY = {"encoder": [8, 8, 8, 16], "decoder": 16, "descriptor": 16, "steps": 12, "pairs": 2, "size": [64, 48], "points": 20}
@@ -119,7 +120,9 @@ def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(folder: Path, t
     config = SuperPointConfig(**TINY)
     curve = check_killed_training(lambda out: train(config, folder, out), tmp_path, 6, 3, monkeypatch)
     assert all((curve[name] >= 0).all() and (curve[name] <= 1).all() for name in curve.dtype.names[3:])
-    found = SuperPoint(str(tmp_path / "whole" / "model"), 50)(picture(0), (480, 360))
+    found = SuperPoint(FeatureParameters(superpoint_model=str(tmp_path / "whole" / "model"), max_keypoints=50))(
+        picture(0), (480, 360)
+    )
     assert found.descriptors.shape == (16, 50) and found.keypoints.max() > 240
 
 

@@ -13,7 +13,7 @@ from workbench import widgets
 from workbench.embedding.distances import cosine_distances
 from workbench.evaluation.files import OUTLIER, read_truth
 from workbench.parameters import UmapParameters
-from workbench.pipeline.stages import map_frames
+from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS
 from workbench.widgets.map import paint_scenes, paint_values, point_map
@@ -138,7 +138,7 @@ def test_many_points_are_drawn_by_the_graphics_card():
 def test_views_of_a_run(short_run, tmp_path):
     """The short video has a truth beside it, and its frames are in order: true clips, k-distances and places are known."""
     run = Run.open(shutil.copytree(short_run[0].path, tmp_path / "run"))
-    map_frames(run, UmapParameters())
+    run_stage(run, UmapParameters())
     distances = cosine_distances(run.embeddings())
     views = widgets.views_of(run, distances, 3)
     assert list(views) == ["true clip", "k-distance", "order"]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from workbench.embedding.distances import cosine_distances
+from workbench.models.backbones import typical_eps
 from workbench.parameters import ClusterParameters, UmapParameters
-from workbench.pipeline.stages import find_scenes, map_frames, run_typical_eps
+from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.kept import read_kept
 from workbench.scenes.dbscan import dbscan, hdbscan, optics
@@ -20,7 +21,7 @@ from workbench.widgets.scenes import SceneTuner
 def run(short_run, tmp_path) -> Run:
     """A copy of the short run (scenes of 12 and 10 frames, 4 outliers), with its map."""
     run = Run.open(shutil.copytree(short_run[0].path, tmp_path / "run"))
-    map_frames(run, UmapParameters())
+    run_stage(run, UmapParameters())
     return run
 
 
@@ -31,7 +32,9 @@ def distances(run) -> np.ndarray:
 
 @pytest.fixture
 def tuner(run, distances) -> SceneTuner:
-    return SceneTuner(run, distances, sweep_eps(distances, 3, run_typical_eps(run)), ClusterParameters())
+    return SceneTuner(
+        run, distances, sweep_eps(distances, 3, typical_eps(run.parameters("embed")["backbone"])), ClusterParameters()
+    )
 
 
 def buttons(tuner):
@@ -134,7 +137,7 @@ def test_keep_writes_and_finds_the_scenes_of_the_run(tuner, run):
     tuner.suggest.click()
     again = Run.open(run.path)
     assert read_kept(again) == {} and again.info("cluster")["outliers"] == 4
-    find_scenes(again, ClusterParameters())
+    run_stage(again, ClusterParameters())
 
 
 def test_errors_are_told_in_one_line(tuner, run):

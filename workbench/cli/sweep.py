@@ -1,13 +1,14 @@
 """``workbench sweep``. Nothing heavy is imported before it runs."""
 
 import shutil
-import sys
 from collections import Counter
 from pathlib import Path
 
 import click
 
-SHOWN = 5  # errors; all are in the table
+from workbench.cli.terminal import is_watched, note
+
+ERRORS_SHOWN = 5  # different errors that are written out; all are in the table
 
 
 @click.command()
@@ -39,18 +40,18 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
             if file.resolve() != (folder / "sweep.yaml").resolve():
                 shutil.copyfile(file, folder / "sweep.yaml")
             wanted = {cell.name: cell for cell in plan.cells}
-            results = {name: read_result(cell, folder) for name, cell in wanted.items()}
-            to_do = [cell for name, cell in wanted.items() if not results[name] or results[name]["status"] != DONE]
+            to_do = [cell for cell in wanted.values() if (read_result(cell, folder) or {}).get("status") != DONE]
             _run(to_do, len(wanted), folder, scheduler)
             table = write_table(plan, folder)
     except Timeout as error:
         raise UsageError(f"another sweep works in {folder}: wait for it, or choose another --out") from error
     short = table[table["status"] != DONE]
-    told = Counter(error.replace(Path(run).name, "ID") for error, run in zip(short["error"], short["run"], strict=True))
-    for error, count in told.most_common(SHOWN):
-        click.echo(f"note: {count} x {error}", err=True)
-    if len(told) > SHOWN:
-        click.echo(f"note: {len(told) - SHOWN} more errors are in the table", err=True)
+    # The same error in several cells is one line: the name of the cell is taken out of it.
+    errors = Counter(text.replace(Path(run).name, "ID") for text, run in zip(short["error"], short["run"], strict=True))
+    for text, count in errors.most_common(ERRORS_SHOWN):
+        note(f"note: {count} x {text}")
+    if len(errors) > ERRORS_SHOWN:
+        note(f"note: {len(errors) - ERRORS_SHOWN} more errors are in the table")
     counts = Counter(table["status"])
     click.echo(f"{len(table)} cells: {', '.join(f'{count} {status}' for status, count in counts.most_common())}")
     for name in ("sweep.csv", "sweep.parquet"):
@@ -65,7 +66,7 @@ def _run(to_do: list, total: int, folder: Path, scheduler: str) -> None:
 
     from workbench.sweep.cells import run_cells
 
-    watched = sys.stderr.isatty()
+    watched = is_watched()
     with tqdm(total=total, initial=total - len(to_do), desc="cells", unit="cell", disable=not watched) as bar:
         for done, (cell, result) in enumerate(run_cells(to_do, folder, scheduler), start=total - len(to_do) + 1):
             bar.update()

@@ -10,11 +10,24 @@ from workbench.storage.hloc import Features
 
 
 class LightGlue(NetworkMatcher):
-    """LightGlue (Lindenberger, Sarlin and Pollefeys, ICCV 2023) as a :class:`workbench.matching.base.Matcher`.
+    """LightGlue as a :class:`~workbench.matching.base.Matcher`.
 
-    Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. Easy pairs
-    stop at an early layer, as the model's configuration says. Raises :class:`~workbench.errors.ModelError` when the
-    weights cannot be loaded.
+    Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. Easy pairs stop
+    at an early layer, as the model's configuration says.
+
+    Parameters
+    ----------
+    parameters : MatchParameters
+        Of these, ``model`` and ``match_threshold``.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be loaded.
+
+    Notes
+    -----
+    Lindenberger, Sarlin and Pollefeys, "LightGlue: local feature matching at light speed", ICCV 2023.
     """
 
     def __init__(self, parameters: MatchParameters) -> None:
@@ -23,9 +36,21 @@ class LightGlue(NetworkMatcher):
 
     @torch.inference_mode()
     def forward(self, a: Features, b: Features) -> Matches:
-        """Matches of one pair."""
+        """Match one pair.
+
+        Parameters
+        ----------
+        a, b : Features
+            Two frames of one size, both with keypoints.
+
+        Returns
+        -------
+        Matches
+            Mutual matches and their confidences.
+        """
         self.model.filter_threshold = self.parameters.match_threshold  # copied from the configuration when the model is made
-        keypoints, width, height = max(len(a), len(b)), *a.image_size.tolist()
+        keypoints = max(len(a), len(b))
+        width, height = (int(side) for side in a.image_size)
         # One pair at a time: transformers fails, or mixes the pairs up, when those of a batch stop at different layers.
         # Absolute pixels: the method normalises by width and height itself. Descriptors are (1, 2, K, D), whatever its
         # docstring says.

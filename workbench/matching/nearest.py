@@ -8,26 +8,48 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from workbench.matching.base import CACHED_FRAMES, Matches, as_matches, no_matches
+from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 
 class SiftFlann:
-    """Nearest by FLANN's k-d trees (Muja and Lowe, VISAPP 2009), ratio test (Lowe, IJCV 2004), mutual check.
+    """Nearest neighbours by FLANN's k-d trees, with a ratio test and a mutual check.
 
-    A keypoint of a is matched when its nearest descriptor in b is nearer than ``ratio`` times the second nearest, and
-    when it is itself the nearest one to that keypoint of b. Scores are the cosine of the two descriptors, 0 to 1. A
-    frame with fewer than two keypoints has no matches: the ratio is not defined.
+    A keypoint of a is matched when its nearest descriptor in b is nearer than ``ratio`` times the second nearest, and when
+    it is itself the nearest one to that keypoint of b. A frame with fewer than two keypoints has no matches: the ratio is
+    not defined.
+
+    Parameters
+    ----------
+    parameters : MatchParameters
+        Of these, ``ratio``, 0.3 to 1; 1 takes all mutual nearest neighbours.
+
+    Notes
+    -----
+    k-d trees: Muja and Lowe, "Fast approximate nearest neighbors with automatic algorithm configuration", VISAPP 2009. Ratio
+    test: Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, section 7.1.
     """
 
     TREES, CHECKS = 4, 20  # as many inliers as with 5 trees and 50 checks, in half the time
 
-    def __init__(self, ratio: float) -> None:
-        self.ratio = ratio
+    def __init__(self, parameters: MatchParameters) -> None:
+        self.ratio = parameters.ratio
         # A frame is in several pairs; Features hash by identity.
         self._index = lru_cache(maxsize=CACHED_FRAMES)(self._build)
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
-        """Matches of every pair."""
+        """Match a batch of pairs.
+
+        Parameters
+        ----------
+        features_a, features_b : sequence of Features
+            The first and the second frame of every pair.
+
+        Returns
+        -------
+        list of Matches
+            One result per pair; scores are the cosine of the two descriptors, 0 to 1.
+        """
         return [self._match(a, b) for a, b in zip(features_a, features_b, strict=True)]
 
     def _match(self, a: Features, b: Features) -> Matches:
@@ -53,17 +75,33 @@ class SiftFlann:
 
 
 class SiftExact:
-    """As :class:`SiftFlann`, with every descriptor compared (one matrix product): exact, and faster at this size.
+    """Nearest neighbours as in :class:`SiftFlann`, with every descriptor compared: exact, and faster at this size.
 
-    Descriptors of any length and origin do; with a ``ratio`` of 1 the matches are the mutual nearest neighbours.
+    Descriptors of any length and origin will do; all of them are compared in one product of matrices.
+
+    Parameters
+    ----------
+    parameters : MatchParameters
+        Of these, ``ratio``, 0.3 to 1; 1 takes all mutual nearest neighbours.
     """
 
-    def __init__(self, ratio: float) -> None:
-        self.ratio = ratio
+    def __init__(self, parameters: MatchParameters) -> None:
+        self.ratio = parameters.ratio
         self._pools = ThreadpoolController()
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
-        """Matches of every pair."""
+        """Match a batch of pairs.
+
+        Parameters
+        ----------
+        features_a, features_b : sequence of Features
+            The first and the second frame of every pair.
+
+        Returns
+        -------
+        list of Matches
+            One result per pair; scores are the cosine of the two descriptors, 0 to 1.
+        """
         # One thread: products this small only lose by sharing, and their sums stay the same on any number of cores.
         with self._pools.limit(limits=1, user_api="blas"):
             return [self._match(a, b) for a, b in zip(features_a, features_b, strict=True)]

@@ -5,27 +5,88 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from workbench.matching.base import as_features, checked_image
+from workbench.parameters import FeatureParameters
 from workbench.storage.hloc import Features
 
 SIFT_LENGTH = 128
-OPENCV_CONTRAST_THRESHOLD = 0.04  # the first design's choice
+OPENCV_CONTRAST_THRESHOLD = 0.04  # OpenCV's own default, which the greedy baseline takes
+
+
+class Sift:
+    """SIFT keypoints as a :class:`~workbench.matching.base.Detector`.
+
+    Parameters
+    ----------
+    parameters : FeatureParameters
+        Of these, ``max_keypoints``, ``contrast_threshold`` and ``nms_radius``.
+    """
+
+    threads = None  # OpenCV's own threads, inside a frame, leave half of two cores idle
+
+    def __init__(self, parameters: FeatureParameters) -> None:
+        self.max_keypoints, self.nms_radius = parameters.max_keypoints, parameters.nms_radius
+        self.contrast_threshold = parameters.contrast_threshold
+
+    def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
+        """Find the features of one frame; see :func:`sift_features`."""
+        return sift_features(image, self.max_keypoints, self.contrast_threshold, original_size, self.nms_radius)
+
+
+class SiftOpenCV(Sift):
+    """:class:`Sift` with OpenCV's own contrast threshold, as in the greedy baseline.
+
+    Parameters
+    ----------
+    parameters : FeatureParameters
+        Of these, ``max_keypoints`` and ``nms_radius``.
+    """
+
+    def __init__(self, parameters: FeatureParameters) -> None:
+        super().__init__(parameters)
+        self.contrast_threshold = OPENCV_CONTRAST_THRESHOLD
 
 
 def sift_features(
     image: np.ndarray, max_keypoints: int, contrast_threshold: float, original_size: tuple[int, int], nms_radius: int = 0
 ) -> Features:
-    """SIFT keypoints (Lowe, IJCV 2004) with RootSIFT descriptors (Arandjelovic and Zisserman, CVPR 2012).
+    """Find SIFT keypoints and describe them by RootSIFT.
 
-    image: (h, w, 3) uint8 RGB working copy. original_size: width and height of the original, px; keypoints are given
-    in its pixels. The ``max_keypoints`` strongest by response are kept, strongest first (ties by position, so the
-    order is always the same). A place with several orientations has a keypoint for each of them, as in OpenCV. Scores
-    are the absolute responses of the detector. An image without keypoints gives empty arrays of the right shapes.
-    nms_radius: px of the working copy, see :func:`spread_out`; 0 drops none.
+    A place with several orientations has a keypoint for each of them, as in OpenCV. An image without keypoints gives empty
+    arrays of the right shapes.
+
+    Parameters
+    ----------
+    image : (h, w, 3) uint8 array
+        RGB working copy.
+    max_keypoints : int
+        How many are kept, the strongest by response.
+    contrast_threshold : float
+        SIFT's threshold for weak keypoints, 0 to 0.2.
+    original_size : tuple of int
+        Width and height of the original, px; keypoints are given in its pixels.
+    nms_radius : int
+        px of the working copy, see :func:`spread_out`; 0 drops none.
+
+    Returns
+    -------
+    Features
+        Keypoints, strongest first, ties by position, so that the order is always the same. Scores are the absolute responses of
+        the detector; descriptors have 128 numbers.
+
+    Raises
+    ------
+    VideoError
+        When the image is not (h, w, 3) uint8.
+
+    Notes
+    -----
+    SIFT: Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004. RootSIFT: Arandjelovic and Zisserman,
+    "Three things everyone should know to improve object retrieval", CVPR 2012.
     """
     gray = cv2.cvtColor(checked_image(image), cv2.COLOR_RGB2GRAY)
     # nfeatures=0: OpenCV's own choice of the strongest keeps ties in a way that depends on its threads.
     # enable_precise_upscale: without it every keypoint lies a quarter of a pixel off.
-    sift = cv2.SIFT_create(nfeatures=0, contrastThreshold=contrast_threshold, enable_precise_upscale=True)
+    sift = cv2.SIFT.create(nfeatures=0, contrastThreshold=contrast_threshold, enable_precise_upscale=True)
     found, descriptors = sift.detectAndCompute(gray, None)
     if not found:
         return as_features(np.zeros((0, 2)), np.zeros(0), np.zeros((0, SIFT_LENGTH)), image, original_size)
@@ -44,10 +105,22 @@ def sift_features(
 
 
 def spread_out(points: np.ndarray, radius: float) -> np.ndarray:
-    """(K,) bool: the points that stay when each, strongest first, drops the later ones within ``radius`` of it.
+    """Suppress points that are near to a stronger one.
 
-    points: (K, 2) float, strongest first, in the unit of ``radius``. Points at one and the same place stay or go together:
-    they are one keypoint in several orientations, none of them stronger than the others.
+    Points at one and the same place stay or go together: they are one keypoint in several orientations, none of them stronger
+    than the others.
+
+    Parameters
+    ----------
+    points : (K, 2) float array
+        The points, strongest first, in the unit of ``radius``.
+    radius : float
+        Each point that stays, strongest first, drops the later ones within this distance.
+
+    Returns
+    -------
+    (K,) bool array
+        The points that stay.
     """
     tree, stays = KDTree(points), np.ones(len(points), dtype=bool)
     for k, point in enumerate(points):

@@ -1,9 +1,9 @@
 """SuperGlue on features computed once.
 
 transformers' public ``forward`` takes pairs of images, finds the keypoints of both again for every pair, and pads and masks
-them to compute several pairs at once. Here the network is the same numbers in fewer operations, for one pair at a time:
+them to compute several pairs at once. Here the network gives the same numbers in fewer operations, for one pair at a time:
 no padding, no mask, and intermediate results that stay in a processor's cache. It reads the weights out of transformers'
-modules by name; the tests hold it against the public ``forward``, and pyproject.toml keeps the range of transformers narrow.
+modules by name; the tests compare it with the public ``forward``, and pyproject.toml keeps the range of transformers narrow.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +19,31 @@ from workbench.models.pretrained import load_pretrained, network_device
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
+# The largest score above the dustbin's, a natural logarithm, for which float32 holds all factors: they lie within about
+# e^±(LARGEST_LOG_SCORE + 15), 15 for the sums, and float32 ends at e^±87. A trained network's scores lie about 20 above.
+LARGEST_LOG_SCORE = 60.0
+
 
 class SuperGlue(NetworkMatcher):
-    """SuperGlue (Sarlin, DeTone, Malisiewicz and Rabinovich, CVPR 2020) as a :class:`workbench.matching.base.Matcher`.
+    """SuperGlue as a :class:`~workbench.matching.base.Matcher`.
 
-    Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. device: PyTorch's
-    name, default a GPU if there is one; confidences then differ by rounding. Raises
-    :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
+    Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1.
+
+    Parameters
+    ----------
+    parameters : MatchParameters
+        Of these, ``model``, ``match_threshold`` and ``sinkhorn_iterations``.
+    device : str, optional
+        PyTorch's name of a device; default a GPU if there is one. Confidences on a GPU differ by rounding.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be loaded.
+
+    Notes
+    -----
+    Sarlin, DeTone, Malisiewicz and Rabinovich, "SuperGlue: learning feature matching with graph neural networks", CVPR 2020.
     """
 
     def __init__(self, parameters: MatchParameters, device: str | None = None) -> None:
@@ -35,10 +53,21 @@ class SuperGlue(NetworkMatcher):
         # A pair's products are too small to share: threads that each take a whole pair never wait for each other, and
         # a result cannot depend on their number.
         threads = torch.get_num_threads()
-        self.each = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)).map
+        self.map_pairs = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)).map
 
     def forward(self, a: Features, b: Features) -> Matches:
-        """Matches of one pair."""
+        """Match one pair.
+
+        Parameters
+        ----------
+        a, b : Features
+            Two frames of one size, both with keypoints.
+
+        Returns
+        -------
+        Matches
+            Mutual matches and their confidences.
+        """
         padded = max(len(a), len(b))  # the transport's masses are those of the padded frames of training
         iterations = self.parameters.sinkhorn_iterations
         confidence = transport(self.network(a, b), self.network.dustbin, padded, iterations).cpu().numpy()
@@ -49,10 +78,18 @@ class SuperGlue(NetworkMatcher):
 
 
 class Layer(NamedTuple):
-    """One attentional propagation (eq. 3 to 6), D numbers a keypoint; every weight as ``nn.functional.linear`` takes it.
+    """One attentional propagation (equations 3 to 6 of the paper); weights as ``nn.functional.linear`` takes them.
 
-    across: keypoints look at the other frame's, not at their own frame's. attend: query, key and value, 3D x D.
-    from_own, from_others: the first step's halves for the keypoint and for its message, 2D x D. last: D x 2D.
+    Attributes
+    ----------
+    across : bool
+        Keypoints attend to those of the other frame (cross-attention), not to those of their own frame.
+    attend, attend_bias : (3D, D), (3D,) tensor
+        Projections to query, key and value, for D numbers per keypoint.
+    from_own, from_others, first_bias : (2D, D), (2D, D), (2D,) tensor
+        The first layer of the update, in halves: for the keypoint's own state and for its message.
+    last, last_bias : (D, 2D), (D,) tensor
+        The second layer of the update.
     """
 
     across: bool
@@ -66,9 +103,21 @@ class Layer(NamedTuple):
 
 
 class Network:
-    """Similarities of the keypoints of two frames by a transformers SuperGlue in evaluation mode, which is moved to ``device``.
+    """Similarities of the keypoints of two frames by a SuperGlue of transformers.
 
-    length: D, of the descriptors. dustbin: similarity of a keypoint to having no match.
+    Parameters
+    ----------
+    model : transformers.SuperGlueForKeypointMatching
+        The network in evaluation mode, which is moved to ``device``.
+    device : str
+        PyTorch's name of a device.
+
+    Attributes
+    ----------
+    length : int
+        D, the length of the descriptors.
+    dustbin : float
+        Similarity of a keypoint to having no match.
     """
 
     @torch.no_grad()
@@ -83,7 +132,7 @@ class Network:
 
     @torch.inference_mode()
     def __call__(self, a: Features, b: Features) -> torch.Tensor:
-        """(K_A, K_B) float32."""
+        """Compute the similarities, (K_A, K_B) float32, of the keypoints of a and b."""
         # Both frames in one matrix, (K_A + K_B, D): all but the attention is the same for every keypoint.
         frames, count = (a, b), len(a)
         size = a.image_size.astype(np.float32)
@@ -119,7 +168,7 @@ def _linear(block: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _layer(layer: Any, across: bool) -> Layer:
-    """transformers' layer, with the projection of the message, linear as what follows it, multiplied into that."""
+    """Transformers' layer, with the projection of the message, linear as what follows it, multiplied into that."""
     attention = layer.attention.self
     parts = attention.query, attention.key, attention.value
     first, bias = _linear(layer.mlp[0])
@@ -136,21 +185,34 @@ def _layer(layer: Any, across: bool) -> Layer:
     )
 
 
-# The largest score above the dustbin's, a natural logarithm, for which float32 holds all factors: they lie within about
-# e^±(WIDEST + 15), 15 for the sums, and float32 ends at e^±87. A trained network's scores lie about 20 above.
-WIDEST = 60.0
-
-
 def transport(scores: torch.Tensor, dustbin: float, keypoints: int, iterations: int) -> torch.Tensor:
-    """Confidence of every match, (M, N) float32, 0 to 1: what a keypoint of a gives to a keypoint of b of its mass of 1.
+    """Assign the keypoints of two frames to each other by Sinkhorn iterations.
 
-    scores: (M, N) float32, similarities. dustbin: that of having no match. keypoints: what both frames are padded to, at
-    least M and N; the padding matches only the dustbins, but a finite number of iterations sees its mass. It is what
-    transformers' ``log_optimal_transport`` gives, but for rounding, in a tenth of the time: that one takes 2 *
-    ``iterations`` exponentials of all scores, this one exponential and as many products of a matrix and a vector.
+    Parameters
+    ----------
+    scores : (M, N) float32 tensor
+        Similarities of the keypoints of a and b.
+    dustbin : float
+        Similarity of a keypoint to having no match.
+    keypoints : int
+        What both frames are padded to, at least M and N. The padding matches only the dustbins, but a finite number of
+        iterations sees its mass.
+    iterations : int
+        How often rows and columns are normalised, at least 1.
+
+    Returns
+    -------
+    (M, N) float32 tensor
+        Confidence of every match, 0 to 1: what a keypoint of a gives to a keypoint of b of its mass of 1.
+
+    Notes
+    -----
+    Sinkhorn's algorithm (Cuturi, "Sinkhorn distances", NIPS 2013; section 3.2 of the SuperGlue paper). The result is that of
+    transformers' ``log_optimal_transport``, but for rounding, in a tenth of the time: that one takes 2 * ``iterations``
+    exponentials of all scores, this one takes one exponential and as many products of a matrix and a vector.
     """
     # "not <" sends NaN, too, where it went before.
-    if not scores.max() - dustbin < WIDEST:
+    if not scores.max() - dustbin < LARGEST_LOG_SCORE:
         return _in_logarithms(scores, dustbin, keypoints, iterations)
     rows, columns = scores.shape
     # After the keypoints the dustbin, then one row and one column that stand for all the padding, which is all alike.

@@ -7,17 +7,93 @@ import numpy as np
 import torch
 
 from workbench.matching.base import as_features, checked_image
+from workbench.models.pretrained import load_pretrained
+from workbench.parameters import FeatureParameters
 from workbench.storage.hloc import Features
 
 CELL = 8  # px: a cell of the network's maps is 8 x 8 pixels
 
 
-def find(model: Any, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (K, 2) float64 px, scores (K,) float32 and descriptors (K, D) float32 of length 1, strongest first.
+class SuperPoint:
+    """SuperPoint through transformers, to a fraction of a pixel, as a :class:`~workbench.matching.base.Detector`.
 
-    model: transformers' SuperPointForKeypointDetection, whose settings (radius of suppression, threshold, border, number of
-    keypoints) are kept. grey: (h, w) float32, 0 to 1. The keypoints are those of the model's own ``forward``, without the 20 to
-    30 ms that it spends on suppression at 320 x 240, and not at whole pixels: descriptors are taken where the keypoints are.
+    Parameters
+    ----------
+    parameters : FeatureParameters
+        Of these, ``superpoint_model`` (of transformers' SuperPointForKeypointDetection), ``max_keypoints``, and
+        ``keypoint_threshold`` and ``nms_radius``, of which 0 leaves what the configuration of the weights says.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be loaded.
+
+    Notes
+    -----
+    DeTone, Malisiewicz and Rabinovich, "SuperPoint: self-supervised interest point detection and description", CVPR workshop on
+    deep learning for visual SLAM, 2018.
+    """
+
+    threads = 1  # PyTorch brings its own
+
+    def __init__(self, parameters: FeatureParameters) -> None:
+        model = load_pretrained("SuperPointForKeypointDetection", parameters.superpoint_model, "--features.superpoint_model")
+        self.model = model.to(memory_format=torch.channels_last)  # the convolutions take a third less time
+        # The decoder copies its settings when it is made, so the configuration alone would change nothing.
+        decoder = self.model.keypoint_decoder
+        decoder.max_keypoints = parameters.max_keypoints
+        decoder.keypoint_threshold = parameters.keypoint_threshold or decoder.keypoint_threshold
+        decoder.nms_radius = parameters.nms_radius or decoder.nms_radius
+
+    def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
+        """Find the features of one frame; scores are probabilities, 0 to 1."""
+        return superpoint_features(self.model, image, original_size)
+
+
+def superpoint_features(model: Any, image: np.ndarray, original_size: tuple[int, int]) -> Features:
+    """Find the features of a frame by a SuperPoint that is loaded, with the model's own settings.
+
+    Parameters
+    ----------
+    model : transformers.SuperPointForKeypointDetection
+        The network in evaluation mode.
+    image : (h, w, 3) uint8 array
+        RGB working copy.
+    original_size : tuple of int
+        Width and height of the original, px.
+
+    Returns
+    -------
+    Features
+        The keypoints, strongest first; scores are probabilities, 0 to 1.
+    """
+    # Grey as transformers' image processor makes it (ITU-R 601), 0 to 1.
+    gray = (checked_image(image).astype(np.float32) / 255) @ np.array([0.2989, 0.587, 0.114], dtype=np.float32)
+    points, scores, descriptors = find(model, gray)
+    return as_features(points, scores, descriptors, image, original_size)
+
+
+def find(model: Any, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find keypoints and describe them.
+
+    The keypoints are those of the model's own ``forward``, without the 20 to 30 ms that it spends on suppression at 320 x
+    240, and not at whole pixels: descriptors are taken where the keypoints are.
+
+    Parameters
+    ----------
+    model : transformers.SuperPointForKeypointDetection
+        Its settings (radius of suppression, threshold, border, number of keypoints) are kept.
+    grey : (h, w) float32 array
+        The image, 0 to 1.
+
+    Returns
+    -------
+    points : (K, 2) float64 array
+        x and y, px, strongest first.
+    scores : (K,) float32 array
+        Probabilities, 0 to 1.
+    descriptors : (K, D) float32 array
+        Descriptors of length 1.
     """
     with torch.inference_mode():
         encoded = model.encoder(torch.from_numpy(grey)[None, None])[0]
@@ -29,16 +105,41 @@ def find(model: Any, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def probabilities(decoder: Any, encoded: torch.Tensor) -> np.ndarray:
-    """(h, w) float32, the probability of every pixel to be the keypoint of its cell; encoded: (1, C, h / 8, w / 8)."""
+    """Compute how probable every pixel is the keypoint of its cell.
+
+    Parameters
+    ----------
+    decoder : module
+        The model's keypoint decoder.
+    encoded : (1, C, h / 8, w / 8) tensor
+        The model's encoded image.
+
+    Returns
+    -------
+    (h, w) float32 array
+        Probabilities, 0 to 1.
+    """
     logits = decoder.conv_score_b(decoder.relu(decoder.conv_score_a(encoded)))
     return torch.nn.functional.pixel_shuffle(logits.softmax(dim=1)[:, :-1], CELL)[0, 0].numpy()
 
 
 def suppressed(scores: np.ndarray, radius: int) -> np.ndarray:
-    """(h, w) bool: the pixels of (h, w) float32 scores that stay after non-maximum suppression within ``radius`` px.
+    """Suppress what is not a maximum.
 
     The same as transformers' ``simple_nms``: maxima, then twice the maxima of what no kept one is near. Its maximum over a
     square is OpenCV's dilation, which does rows and columns one after the other.
+
+    Parameters
+    ----------
+    scores : (h, w) float32 array
+        The score of every pixel.
+    radius : int
+        Half the side of the square in which a pixel must be the largest, px.
+
+    Returns
+    -------
+    (h, w) bool array
+        The pixels that stay.
     """
     square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     kept = scores == cv2.dilate(scores, square)
@@ -50,10 +151,21 @@ def suppressed(scores: np.ndarray, radius: int) -> np.ndarray:
 
 
 def parabola_peaks(values: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """(K, 2) float64 peaks near (K, 2) int x, y: of the parabolas through the pixel and its two neighbours, in x and in y.
+    """Find peaks to a fraction of a pixel, by parabolas through a pixel and its two neighbours, in x and in y.
 
-    values: (h, w) float32; a pixel's centre is at a whole number. A peak is at most half a pixel away, and at the pixel itself
-    where the three values have none. On the logarithm of a Gaussian it is exact.
+    On the logarithm of a Gaussian this is exact.
+
+    Parameters
+    ----------
+    values : (h, w) float32 array
+        What has the peaks; a pixel's centre is at a whole number.
+    pixels : (K, 2) int array
+        x and y of the pixels that are larger than their neighbours.
+
+    Returns
+    -------
+    (K, 2) float64 array
+        x and y, px: at most half a pixel away, and at the pixel itself where the three values have no peak.
     """
     x, y = pixels.T
     around = np.pad(values, 1, mode="edge")
@@ -79,35 +191,3 @@ def _strongest(scores: np.ndarray, decoder: Any) -> tuple[np.ndarray, np.ndarray
     if decoder.max_keypoints >= 0:
         order = order[: decoder.max_keypoints]
     return np.column_stack([x, y])[order], scores[y, x][order]
-
-
-class SuperPoint:
-    """SuperPoint (DeTone, Malisiewicz and Rabinovich, CVPR workshop 2018) through transformers, to a fraction of a pixel.
-
-    name: bundled name, hub name or local folder of transformers' SuperPointForKeypointDetection. keypoint_threshold: the
-    probability a keypoint needs, 0 to 1; nms_radius: px of the picture; 0 leaves what the weights' configuration says.
-    Raises :class:`~workbench.errors.ModelError` when the weights cannot be loaded.
-    """
-
-    def __init__(self, name: str, max_keypoints: int, keypoint_threshold: float = 0.0, nms_radius: int = 0) -> None:
-        from workbench.models.pretrained import load_pretrained
-
-        model = load_pretrained("SuperPointForKeypointDetection", name, "--features.superpoint_model")
-        self.model = model.to(memory_format=torch.channels_last)  # the convolutions take a third less time
-        # The decoder copies its settings when it is made, so the configuration alone would change nothing.
-        decoder = self.model.keypoint_decoder
-        decoder.max_keypoints = max_keypoints
-        decoder.keypoint_threshold = keypoint_threshold or decoder.keypoint_threshold
-        decoder.nms_radius = nms_radius or decoder.nms_radius
-
-    def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
-        """Features of an (h, w, 3) uint8 RGB image, strongest first; scores are probabilities, 0 to 1."""
-        return superpoint_features(self.model, image, original_size)
-
-
-def superpoint_features(model: Any, image: np.ndarray, original_size: tuple[int, int]) -> Features:
-    """Features of an (h, w, 3) uint8 RGB image by a SuperPoint model that is loaded, with the model's own settings."""
-    # Grey as transformers' image processor makes it (ITU-R 601), 0 to 1.
-    gray = (checked_image(image).astype(np.float32) / 255) @ np.array([0.2989, 0.587, 0.114], dtype=np.float32)
-    points, scores, descriptors = find(model, gray)
-    return as_features(points, scores, descriptors, image, original_size)

@@ -39,7 +39,7 @@ class Backbone:
 
 @cache
 def torchvision() -> Any:
-    """torchvision's module. Its usual build fails at import beside PyTorch's CPU build; two missing schemas mend that."""
+    """Torchvision's module. Its usual build fails at import beside PyTorch's CPU build; two missing schemas mend that."""
     import torch
 
     try:
@@ -162,7 +162,7 @@ def _headless(network: "torch.nn.Module", architecture: str) -> "torch.nn.Module
 
 
 def imagenet_weights(name: str) -> Any:
-    """torchvision's entry of the weights of one of its networks, with ``url`` and ``meta``."""
+    """Torchvision's entry of the weights of one of its networks, with ``url`` and ``meta``."""
     return torchvision().models.get_model_weights(name).DEFAULT
 
 

@@ -10,12 +10,10 @@ from typing import Any
 from workbench import errors
 from workbench.errors import NotebookError
 from workbench.parameters import Parameters
+from workbench.pipeline.stages import run_stage
 from workbench.run import Run
-from workbench.run.contents import NOTEBOOKS
-
-from workbench.pipeline.stages import STEPS
+from workbench.run.stages import NOTEBOOKS
 from workbench.run.store import Entry
-from workbench.run.store import identity
 from workbench.storage.folder import digest, file_sha256
 
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
@@ -89,7 +87,7 @@ def run_notebooks(
     Executed notebooks go to ``notebooks/`` in the run directory; one that fails stays there half executed.
     Raises :class:`NotebookError` when a notebook fails, or lacks a parameter that it is to be given.
     """
-    executed = run.path.resolve() / "notebooks"
+    executed = run.notebooks_path.resolve()
     executed.mkdir(exist_ok=True)
     common = {"run_path": str(run.path.resolve()), "overwrite": overwrite, "interactive": False}
     for notebook in notebook_files():
@@ -140,7 +138,7 @@ def execute_shared(store: Path, parameters: dict[str, Parameters], notebook: Pat
             return out
     for stage, name in NOTEBOOKS.items():
         if name == notebook.stem:
-            STEPS[stage](run, parameters[stage])
+            run_stage(run, parameters[stage])
     text = (entry.folder / record["outputs"][0]).read_text(encoding="utf-8")
     return run.write_text(f"{out.parent.name}/{out.name}", text.replace(record["run_path"], values["run_path"]))
 
@@ -149,7 +147,7 @@ def _key(run: Run, notebook: Path, values: dict[str, Any]) -> str:
     """Of the notebook, its parameters, and all that the notebooks before it have left."""
     before = CHAIN[: CHAIN.index(notebook.stem)]
     stages = [stage for stage, name in NOTEBOOKS.items() if name in before]
-    found = {stage: identity(run.path, run.record["stages"], stage) for stage in stages}
+    found = {stage: run.identity(stage) for stage in stages}
     chosen = {name: value for name, value in values.items() if name not in PATHS}
     truth = file_sha256(Path(values["truth"])) if values.get("truth") else ""
-    return digest([notebook.stem, file_sha256(notebook), chosen, truth, run.record["source"]["sha256"], found])
+    return digest([notebook.stem, file_sha256(notebook), chosen, truth, run.source_digest, found])

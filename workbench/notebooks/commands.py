@@ -6,28 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.notebooks.chain import CHAIN
-from workbench.parameters import defaults
-from workbench.run import Run
-from workbench.run.contents import NOTEBOOKS
-from workbench.run.kept import read_kept, stage_of
-
-from collections.abc import Iterable
-from dataclasses import fields
-from dataclasses import replace
-import yaml
-from workbench.errors import ParameterError
-from workbench.notebooks.chain import notebooks_folder
-from workbench.parameters import STAGES
+from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.parameters import Parameters
-from workbench.parameters import full_names
-from workbench.parameters import stage_parameters
+from workbench.run import Run
+from workbench.run.kept import read_kept
+from workbench.run.stages import NOTEBOOKS, RunPaths, defaults, stage_of, stage_parameters
 
 
 def source(cell: pd.Series, table: str | Path) -> str:
     """The video of a cell: its absolute path when the run is beside the table, else as in the sweep file, relative to that."""
     run = (Path(table) if Path(table).is_dir() else Path(table).parent) / cell["run"]
-    return str(Run.open(run).source) if (run / "run.json").is_file() else cell["video"]
+    return str(Run.open(run).source) if RunPaths(run).record_path.is_file() else cell["video"]
 
 
 def run_command(cell: pd.Series, video: str, out: str) -> str:
@@ -78,7 +67,7 @@ def papermill_command(run: Run, *chosen: Parameters) -> str:
     All parameters must belong to one notebook; its other stages have what is kept. The executed notebook is written into the
     run directory.
     """
-    (name,) = {NOTEBOOKS[stage_of(parameters)] for parameters in chosen}
+    (name,) = {NOTEBOOKS[stage_of(parameters).name] for parameters in chosen}
     values = {"run_path": str(run.path.resolve())}
     kept = [parameters for stage, parameters in stage_parameters(read_kept(run)).items() if NOTEBOOKS[stage] == name]
     for parameters in (*kept, *chosen):

@@ -13,9 +13,9 @@ import nbformat
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.notebooks.chain import BESIDE, CHAIN, notebooks_folder
-from workbench.parameters import STAGES, stage_parameters
 from workbench.run import Run
-from workbench.run.kept import FILE, keep_made, read_kept
+from workbench.run.kept import keep_made, read_kept
+from workbench.run.stages import STAGES, stage_parameters
 from workbench.storage.folder import write_whole
 
 COPIES = "lab"  # the folder of a run that holds its notebooks
@@ -65,7 +65,7 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
 
     parameters = stage_parameters(read_kept(run))
     stages.reconstruct(run, parameters, find_truth(video, ""), progress=progress)
-    stages.map_frames(run, parameters["umap"])
+    stages.run_stage(run, parameters["umap"])
     return run
 
 
@@ -85,16 +85,16 @@ def _keep_made(run: Run, say: Callable[[str], None]) -> None:
     made = keep_made(run)
     if made:
         told = ", ".join(f"{name}={value}" for name, value in made.items())
-        say(f"kept in {run.path / FILE}, since stages were made with it: {told}")
+        say(f"kept in {run.kept_path}, since stages were made with it: {told}")
 
 
 def _make_map(run: Run, say: Callable[[str], None]) -> None:
     """`workbench reconstruct` makes no map: without it notebook 03 could not be the first that is opened."""
-    if "umap" not in run.record["stages"] and "embed" in run.record["stages"]:
+    if run.is_recorded("embed") and not run.is_recorded("umap"):
         say("laying the frames on a map (UMAP), for notebooks 02 and 03")
         from workbench.pipeline import stages
 
-        stages.map_frames(run, stage_parameters(read_kept(run))["umap"])
+        stages.run_stage(run, stage_parameters(read_kept(run))["umap"])
 
 
 def copy_notebooks(run: Run) -> tuple[list[str], list[str]]:

@@ -14,11 +14,11 @@ from workbench import viz
 from workbench.matching.base import Matcher
 from workbench.matching.keypoints import detector
 from workbench.matching.matches import make_matcher
-from workbench.parameters import FeatureParameters, MatchParameters, stage_parameters
-from workbench.pipeline.stages import run_threshold
+from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import Registration, in_pixels_of
 from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
+from workbench.run.stages import stage_parameters
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.viz.pairs import match_picture
 
@@ -37,14 +37,14 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     """
     ((first, second),) = _features(run, [(a, b)])
     if other is None:
-        with open_h5(run.path / "matches.h5") as file:
+        with open_h5(run.matches_path) as file:
             matches, scores = read_matches(file, a, b, (len(first), len(second)))
-        name = run.record["stages"]["match"]["parameters"]["matcher"]
+        name = run.parameters("match")["matcher"]
     else:
         matches, scores = make_matcher(other).match([first], [second])[0]
         name = other.matcher
     images = run.images()
-    aligned = register_features(first, second, matches, run_threshold(run))
+    aligned = register_features(first, second, matches, run.ransac_threshold())
     scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
@@ -60,7 +60,7 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
     matchers do.
     """
     rows = {}
-    features, threshold = _features(run, pairs.tolist()), run_threshold(run)
+    features, threshold = _features(run, pairs.tolist()), run.ransac_threshold()
     for parameters in matchers:
         found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
         aligned = [register_features(*both, matches, threshold) for both, (matches, _) in zip(features, found, strict=True)]
@@ -77,7 +77,7 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
 
 def _features(run: Run, pairs: Sequence[Sequence[int]]) -> list[tuple[Features, Features]]:
     run.require("register")
-    with open_h5(run.path / "features.h5") as file:
+    with open_h5(run.features_path) as file:
         return [(read_features(file, a), read_features(file, b)) for a, b in pairs]
 
 
@@ -117,7 +117,8 @@ def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, An
 @dataclass(frozen=True, eq=False)
 class MatchedPair:
     """Two frames a and b, matched: ``matches`` (K_A,) int32, index into b or -1, ``scores`` (K_A,) float32, 0 to 1;
-    ``aligned``, how a lies on b."""
+    ``aligned``, how a lies on b.
+    """
 
     first: Features
     second: Features
@@ -134,8 +135,8 @@ class PairMatcher:
     """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.images, self.threshold = run, run.images(), run_threshold(run)
-        self._own = [run.record["stages"][stage]["parameters"] for stage in ("features", "match")]
+        self.run, self.images, self.threshold = run, run.images(), run.ransac_threshold()
+        self._own = [run.parameters(stage) for stage in ("features", "match")]
         self.size = run.info("video")["width"], run.info("video")["height"]
         self.features = lru_cache(maxsize=256)(self._features)
         self._detector, self._matcher = lru_cache(maxsize=2)(detector), lru_cache(maxsize=4)(make_matcher)
@@ -159,7 +160,7 @@ class PairMatcher:
 
     def _features(self, frame: int, parameters: FeatureParameters) -> Features:
         if parameters.as_dict() == self._own[0]:
-            with open_h5(self.run.path / "features.h5") as file:
+            with open_h5(self.run.features_path) as file:
                 return read_features(file, frame)
         found = self._detector(parameters)(self.images[frame], self.size)
         # As precise as in the file, so that a run with these settings finds the same.
@@ -167,5 +168,5 @@ class PairMatcher:
 
     def _own_matches(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray] | None:
         """What the run has for this pair, None when it was not compared."""
-        with open_h5(self.run.path / "matches.h5") as file:
+        with open_h5(self.run.matches_path) as file:
             return read_matches(file, a, b) if has_pair(file, a, b) else None

@@ -1,5 +1,6 @@
 """From distances between the frames of a scene to their order. Time has no arrow in a distance: an order and its reverse
-are the same answer, and the one that starts with the earlier frame of the input is given."""
+are the same answer, and the one that starts with the earlier frame of the input is given.
+"""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,7 @@
 """Changes to the order by hand, kept in the run: whoever computes the order again, with other parameters too, keeps them.
 
-The edits of :mod:`workbench.pipeline.edits` are recorded in ``run.json``; ``order.csv`` is the computed order after all of them.
+The edits of :mod:`workbench.pipeline.edits` are recorded in ``run.json``; ``order.csv`` is the computed order after all of
+them.
 """
 
 import pandas as pd
@@ -9,7 +10,7 @@ from workbench.errors import ClusterError, RunError, UsageError
 from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, WriteParameters
 from workbench.pipeline.edits import Edit, apply_edit, apply_edits, computed_order
-from workbench.pipeline.stages import align_frames, write_videos
+from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.video.decode import Decoder
 
@@ -44,10 +45,9 @@ def write_again(run: Run, progress: bool = True) -> None:
 
     Interrupted, it leaves the old videos as they were; call it again.
     """
-    written = run.record["stages"].get("write", {}).get("parameters", {})
-    if "align" in run.record["stages"]:  # a steady video is made from it
-        align_frames(run, AlignParameters(), overwrite=True, progress=progress)
-    write_videos(run, WriteParameters(**written), overwrite=True, progress=progress)
+    if run.is_recorded("align"):  # a steady video is made from it
+        run_stage(run, AlignParameters(), overwrite=True, progress=progress)
+    run_stage(run, WriteParameters(**run.recorded_parameters("write")), overwrite=True, progress=progress)
 
 
 def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> list[int]:
@@ -78,12 +78,12 @@ def flip(run: Run, scene: int) -> Edit:
 def computed(run: Run) -> pd.DataFrame:
     """The order of a run before any edit, rows as in ``order.csv``."""
     run.require("order")
-    return computed_order(run.path / "distances", run.info("video")["frames"])
+    return computed_order(run.matrices_path, run.info("video")["frames"])
 
 
 def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The computed order, and that after all edits. It is ``order.csv``, or something would be lost when that is made anew."""
-    first, file = computed(run), run.path / "order.csv"
+    first, file = computed(run), run.order_path
     read_order(file)  # raises when it was damaged by hand
     table, _ = apply_edits(first, run.edits("order"))
     if not table.equals(run.order()):
@@ -94,4 +94,4 @@ def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _keep(run: Run, first: pd.DataFrame, edits: list[Edit]) -> None:
     table, left_out = apply_edits(first, edits)
     text = table.to_csv(index=False, lineterminator="\n")
-    run.set_edits("order", edits, {"edits_left_out": left_out}, "order.csv", text)
+    run.set_edits("order", edits, {"edits_left_out": left_out}, run.order_path.name, text)

@@ -25,7 +25,7 @@ def greedy_baseline(run: Run) -> list[OrderRow]:
     labels = run.scenes()
     places = np.full(len(labels), -1)
     for scene in range(labels.max(initial=-1) + 1):
-        file = run.path / "distances" / f"scene{scene:02d}.npz"
+        file = run.scene_matrices_path(scene)
         frames, shown, blend = read_arrays(file, len(labels), "frames", "shown", "blend")
         if len(shown) < len(frames):
             raise RunError(f"scene {scene} is too long for the first design, which needs all pairs of its frames at once")
@@ -63,9 +63,9 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         metrics |= run.info("align")
     if truth is not None:
         true = read_truth(truth, len(table))
-        metrics |= evaluate(true, read_order(run.path / "order.csv"))
+        metrics |= evaluate(true, read_order(run.order_path))
         clustered = evaluate(true, [OrderRow(k, int(scene), k) for k, scene in enumerate(run.labels())])
         metrics |= {f"clustered_{name}": clustered[name] for name in ("outlier_f1", "scene_f1")}
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
-    run.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
+    run.write_text(run.metrics_path.name, json.dumps(metrics, indent=1) + "\n")
     return metrics

@@ -1,11 +1,12 @@
-"""The stages of a run, one function each: read what earlier stages left, call the module that does the job, write.
+"""What computes every stage of a run: read what earlier stages left, call the function that does the work, write.
 
-Notebooks and ``workbench reconstruct`` call the same functions, so both give the same result.
+:mod:`workbench.run.stages` declares the stages; here each has its computation, in :data:`COMPUTATIONS`. Notebooks, ``workbench
+reconstruct`` and sweeps all call :func:`run_stage`, so all give the same result.
 """
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,13 @@ import pandas as pd
 from workbench.embedding.embed import embed
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
 from workbench.errors import ClusterError
-from workbench.matching import pairs as pairs_module
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import folder_digest, is_built_in, typical_eps
 from workbench.models.pretrained import network_device
-from workbench.ordering import search
-from workbench.ordering.long_scenes import LONG, order_long, search_long
+from workbench.ordering.long_scenes import LONG, order_long
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import (
+    METHODS,
     AlignParameters,
     ClusterParameters,
     EmbedParameters,
@@ -36,256 +36,85 @@ from workbench.parameters import (
     WriteParameters,
 )
 from workbench.pipeline.edits import apply_edits, computed_order
+from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
 from workbench.registration.alignment import align_scene
 from workbench.registration.stabilise import moved, steady_transforms
 from workbench.registration.tables import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.run import Run
-from workbench.scenes import cluster, verify
-from workbench.storage.blocks import Each
+from workbench.run.stages import STAGES, RunPaths, stage_of
+from workbench.scenes.cluster import cluster, umap_points
+from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
 
 
-def read_video(run: Run, parameters: VideoParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """Decode every frame once: ``proxies/frames.npy`` and ``frames.csv`` (position, pts, time_s, key, check)."""
+@dataclass(frozen=True)
+class Computation:
+    """What computes a stage.
 
-    def compute(out: Path) -> dict[str, Any]:
-        (out / "proxies").mkdir()
-        info, table = read_proxies(run.source, out / "proxies" / "frames.npy", parameters.proxy_size, progress)
-        columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
-        pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out / "frames.csv", index=False)
-        return info.as_dict() | {"warnings": info.warnings}
-
-    return run.stage("video", parameters, (), ("proxies/frames.npy", "frames.csv"), compute, overwrite)
-
-
-def embed_frames(run: Run, parameters: EmbedParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """One vector a frame: ``embeddings.npy``."""
-
-    def compute(out: Path) -> dict[str, Any]:
-        vectors = embed(run.images(), parameters, progress)
-        np.save(out / "embeddings.npy", vectors)
-        return {"dimensions": vectors.shape[1], "device": "cpu" if is_built_in(parameters.backbone) else network_device()}
-
-    weights = folder_digest(parameters.backbone)
-    return run.stage("embed", parameters, ("video",), ("embeddings.npy",), compute, overwrite, weights)
-
-
-def map_frames(run: Run, parameters: UmapParameters, overwrite: bool = False) -> dict[str, Any]:
-    """The embeddings on a plane, for looking only: ``umap.npy`` (N, 2)."""
-
-    def compute(out: Path) -> None:
-        np.save(out / "umap.npy", cluster.umap_points(run.embeddings(), parameters))
-
-    return run.stage("umap", parameters, ("embed",), ("umap.npy",), compute, overwrite)
-
-
-def find_scenes(run: Run, parameters: ClusterParameters, overwrite: bool = False) -> dict[str, Any]:
-    """Scenes and outliers: ``clusters.csv`` (position, scene; -1 = outlier)."""
-
-    def compute(out: Path) -> dict[str, Any]:
-        distances = frame_distances(run.embeddings(), parameters.min_samples)
-        labels, eps, sweep = cluster.cluster(distances, parameters, run_typical_eps(run))
-        pd.DataFrame({"position": np.arange(len(labels)), "scene": labels}).to_csv(out / "clusters.csv", index=False)
-        counts = {"scenes": int(labels.max() + 1), "outliers": int((labels < 0).sum())}
-        return counts | {"eps": round(eps, 6), "suggested_eps": round(sweep.suggested, 6)}
-
-    return run.stage("cluster", parameters, ("embed",), ("clusters.csv",), compute, overwrite)
-
-
-def run_typical_eps(run: Run) -> float:
-    """The typical eps of the backbone that made the run's embeddings, 0 if not known."""
-    run.require("embed")
-    return typical_eps(run.record["stages"]["embed"]["parameters"]["backbone"])
-
-
-def extract_features(
-    run: Run, parameters: FeatureParameters, overwrite: bool = False, progress: bool = True, each: Each = map
-) -> dict[str, Any]:
-    """Keypoints of every frame, once: ``features.h5``. Killed half way, it goes on from there. each: goes through blocks of
-    frames as ``map`` does."""
-
-    weights = folder_digest(parameters.superpoint_model) if parameters.keypoints == "superpoint" else ""
-
-    def compute(out: Path) -> None:
-        size = run.info("video")["width"], run.info("video")["height"]
-        key, path = run.key("features", parameters, ("video",), weights), run.path.resolve()
-        extract(run.images(), size, parameters, out / "features.h5", key, progress, path / "features.h5.parts", each)
-
-    return run.stage("features", parameters, ("video",), ("features.h5",), compute, overwrite, weights)
-
-
-def match_frames(
-    run: Run, parameters: MatchParameters, overwrite: bool = False, progress: bool = True, each: Each = map
-) -> dict[str, Any]:
-    """Candidate pairs inside scenes and their matches: ``pairs.txt``, ``matches.h5``. Goes on where it was killed. each: goes
-    through blocks of pairs as ``map`` does."""
-    after = ("features", "embed", "cluster")
-    weights = folder_digest(parameters.model) if parameters.matcher in ("superglue", "lightglue") else ""
-
-    def compute(out: Path) -> dict[str, Any]:
-        path = run.path.resolve()
-        labels, features, parts = run.labels(), path / "features.h5", path / "matches.h5.parts"
-        embedded, thumbnails = embedded_view(run.embeddings()), thumbnail_view(run.images())
-        key = run.key("match", parameters, after, weights)
-        # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
-        pool = run.pool("pairs", replace(parameters, pairs_per_frame=0), ("features",), weights)
-        rounds = PairComparer(features, run.images(), parameters, key, parts, progress, each, pool.files() if pool else ())
-        budget = parameters.pairs_per_frame
-        first = search.first_pairs(labels, [embedded, thumbnails], budget) if budget else pairs_module.all_pairs(labels)
-        table = rounds.compare(first)
-        pieces = verify.pieces_of(labels, table)
-        table = rounds.compare_more(table, verify.probing_pairs(pieces, embedded))
-        verified = verify.verify(labels, pieces, table, keypoint_counts(features, len(labels)))
-        frame_distances, scenes = FrameDistances(embedded, thumbnails, fine_view(run.images())), frames_of(verified.labels)
-        if budget:
-            short = (frame_distances.scene(frames) for frames in scenes if len(frames) <= LONG)
-            table = search.search(short, rounds.compare, budget, table)
-        else:
-            table = rounds.compare_more(table, pairs_module.all_pairs(verified.labels))
-        rough = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
-        for frames in scenes:
-            if len(frames) > LONG:
-                table, ordered = search_long(frames, frame_distances, rounds.compare, budget or len(frames), table)
-                rough[ordered] = np.arange(len(ordered))
-        verify.scenes_table(labels, verified).assign(rough=rough).to_csv(out / "scenes.csv", index=False)
-        pairs = table[["a", "b"]].to_numpy()
-        write_pairs(out / "pairs.txt", pairs)
-        rounds.join(out / "matches.h5", pairs)
-        per_frame = round(len(pairs) / max(1, int((verified.labels >= 0).sum())), 3)
-        info = {"pairs": len(pairs), "pairs_per_frame": per_frame, "rounds": len(rounds.files)} | verified.counts()
-        info["device"] = network_device() if parameters.matcher == "superglue" else "cpu"
-        if pool:
-            info |= {"shared_pairs": rounds.taken, "shared_seconds": round(rounds.taken * pool.seconds_each(), 3)}
-            pool.add(key, out / "matches.h5", rounds.seconds_each)
-        shutil.rmtree(parts)  # last: until then a fault costs nothing that was matched
-        return info
-
-    return run.stage("match", parameters, after, ("pairs.txt", "matches.h5", "scenes.csv"), compute, overwrite, weights)
-
-
-def register_frames(run: Run, parameters: RegisterParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """Align every matched pair: ``transforms.csv``."""
-
-    def compute(out: Path) -> dict[str, Any]:
-        pairs = read_pairs(run.path / "pairs.txt")
-        files = run.path / "features.h5", run.path / "matches.h5"
-        table = register_pairs(*files, pairs, run.images(), parameters.threshold, progress)
-        table.to_csv(out / "transforms.csv", index=False)
-        return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
-
-    return run.stage("register", parameters, ("match",), ("transforms.csv",), compute, overwrite)
-
-
-def run_threshold(run: Run) -> float:
-    """RANSAC's threshold of the run, as a share of the long side."""
-    run.require("register")
-    return run.record["stages"]["register"]["parameters"]["threshold"] / max(run.images().shape[1:3])
-
-
-def order_frames(run: Run, parameters: OrderParameters, overwrite: bool = False) -> dict[str, Any]:
-    """The order inside every scene: ``order.csv`` and the matrices behind it, ``distances/scene00.npz`` and so on.
-
-    Edits by hand are made again; what is to be said of those that no longer can is in ``edits_left_out``, a line each.
+    Attributes
+    ----------
+    compute : callable
+        Takes the run, the parameters, the paths to write to and the job, and returns what is worth recording.
+    weights : callable
+        Digest of the weights that the parameters choose; "" where their name alone tells which they are.
+    reads : callable or None
+        The stages it reads, where the parameters decide that; None for those that are declared.
+    outputs : callable or None
+        The files it leaves, where they follow from the run and the parameters; None for those that are declared. It raises what
+        forbids the stage before anything is computed.
     """
 
-    def compute(out: Path) -> dict[str, Any]:
-        labels, table = run.scenes(), run.transforms()
-        (out / "distances").mkdir()
-        info: dict[str, Any] = {}
-        frame_distances = FrameDistances(embedded_view(run.embeddings()), thumbnail_view(run.images()), fine_view(run.images()))
-        for number, frames in enumerate(frames_of(labels)):
-            own = table[table["a"].isin(frames)]
-            if len(frames) > LONG:
-                found = order_long(run.rough_order(number), frame_distances, own, parameters)
-            else:
-                found = order_scene(frame_distances.scene(frames), own, parameters)
-            file = out / "distances" / f"scene{number:02d}.npz"
-            np.savez(file, frames=frames, order=found.order, confidence=found.confidence, shown=found.shown, **found.matrices)
-            info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
-            info[f"scene{number:02d}_closed"] = found.closed
-        rows, left_out = apply_edits(computed_order(out / "distances", len(labels)), run.edits("order"))
-        rows.to_csv(out / "order.csv", index=False, lineterminator="\n")
-        return info | {"edits_left_out": left_out}
-
-    after = ("register", "match", "embed")
-    return run.stage("order", parameters, after, ("order.csv", "distances"), compute, overwrite)
+    compute: Callable[[Run, Any, RunPaths, BlockJob], dict[str, Any]]
+    weights: Callable[[Any], str] = lambda _: ""
+    reads: Callable[[Any], tuple[str, ...]] | None = None
+    outputs: Callable[[Run, Any], tuple[str, ...]] | None = None
 
 
-def align_frames(run: Run, parameters: AlignParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """Lay every frame on its scene's reference frame: ``alignment.csv``."""
+def run_stage(
+    run: Run, parameters: Parameters, overwrite: bool = False, progress: bool = True, map_blocks: MapBlocks = map
+) -> dict[str, Any]:
+    """Compute the stage that these parameters belong to, unless it is finished with the same parameters and inputs.
 
-    def compute(out: Path) -> dict[str, Any]:
-        labels, size = run.order()["scene"].to_numpy(), (run.info("video")["width"], run.info("video")["height"])
-        files = run.path / "features.h5", run.path / "matches.h5"
-        points = registered_points(*files, run.transforms(), run_threshold(run), progress)
-        table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
-        table.to_csv(out / "alignment.csv", index=False)
-        medians = table[["error_px", "chained_error_px"]].median()
-        found = {"aligned_frames": int(table["connected"].sum())}
-        return found | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
+    Parameters
+    ----------
+    run : Run
+        The run.
+    parameters : Parameters
+        Those of one stage; their class says of which.
+    overwrite : bool
+        Whether a stage that was made with other parameters or inputs is replaced.
+    progress : bool
+        Whether progress bars are drawn.
+    map_blocks : callable
+        Goes through blocks of frames and of pairs as ``map`` does.
 
-    return run.stage("align", parameters, ("order", "register", "match"), ("alignment.csv",), compute, overwrite)
+    Returns
+    -------
+    dict
+        The record of the stage: parameters, seconds, outputs, and ``info``, what it recorded about itself.
 
-
-def steady_moves(run: Run) -> np.ndarray:
-    """(N, 2, 3) float64: where :func:`workbench.registration.stabilise.steady_transforms` puts every frame, px of the original."""
-    table, size = run.alignment(), (run.info("video")["width"], run.info("video")["height"])
-    moves = np.tile(np.eye(2, 3), (len(table), 1, 1))
-    for scene in range(table["scene"].max() + 1):
-        frames = run.scene_order(scene)
-        moves[frames] = steady_transforms(scene_alignment(table, frames), size)
-    return moves
-
-
-def write_videos(run: Run, parameters: WriteParameters, overwrite: bool = False, progress: bool = True) -> dict[str, Any]:
-    """The video again: one file a scene, and ``reconstructed`` with all scenes, the largest first; steady if asked for.
-
-    Raises :class:`~workbench.errors.ClusterError` when every frame was set aside: then there is nothing to write.
+    Raises
+    ------
+    MissingStageError
+        When a stage it reads is missing.
+    StaleStageError
+        When it is finished with other parameters or inputs and not ``overwrite``.
     """
-    suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
-    labels = run.order()["scene"].to_numpy()
-    if labels.max() < 0:
-        eps = run.info("cluster")["eps"]
-        remedy = f"--cluster.eps above {eps:.3g}" if eps else "a smaller --cluster.min_cluster_size"
-        raise ClusterError(
-            f"no scene was found: all {len(labels)} frames look foreign to each other (the order.csv of {run.path} sets them "
-            f"aside); try --overwrite with {remedy}"
-        )
-    names = [f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)]
+    stage = stage_of(parameters)
+    computation = COMPUTATIONS[stage.name]
+    reads = computation.reads(parameters) if computation.reads else stage.reads
+    outputs = computation.outputs(run, parameters) if computation.outputs else stage.outputs
+    weights = computation.weights(parameters)
 
-    def compute(out: Path) -> None:
-        change = None
-        if parameters.stabilise:
-            moves = steady_moves(run)
+    def _compute(folder: Path) -> dict[str, Any]:
+        job = BlockJob(run.key(stage.name, parameters, reads, weights), progress=progress, map_blocks=map_blocks)
+        return computation.compute(run, parameters, RunPaths(folder), job)
 
-            def change(position: int, frame: np.ndarray) -> np.ndarray:
-                return moved(frame, moves[position])
-
-        chosen = {"codec": parameters.codec, "crf": parameters.crf, "progress": progress, "change": change}
-        orders = [run.scene_order(scene) for scene in range(len(names))]
-        scenes = write_parts(run.source, orders, [out / name for name in names], **chosen)
-        join_videos(scenes, out / f"reconstructed{suffix}")
-
-    after = ("order", "align") if parameters.stabilise else ("order",)
-    return run.stage("write", parameters, after, (*names, f"reconstructed{suffix}"), compute, overwrite)
-
-
-STEPS: dict[str, Callable[..., dict[str, Any]]] = {
-    "video": read_video,
-    "embed": embed_frames,
-    "umap": map_frames,
-    "cluster": find_scenes,
-    "features": extract_features,
-    "match": match_frames,
-    "register": register_frames,
-    "order": order_frames,
-    "align": align_frames,
-    "write": write_videos,
-}
+    return run.stage(stage.name, parameters, reads, outputs, _compute, overwrite, weights)
 
 
 def reconstruct(
@@ -294,18 +123,198 @@ def reconstruct(
     truth: Path | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    each: Each = map,
+    map_blocks: MapBlocks = map,
 ) -> dict[str, Any]:
-    """All stages in order, without notebooks, and the metrics. parameters: from ``stage_parameters``. each: goes through blocks
-    of frames and of pairs as ``map`` does."""
-    read_video(run, parameters["video"], overwrite, progress)
-    embed_frames(run, parameters["embed"], overwrite, progress)
-    find_scenes(run, parameters["cluster"], overwrite)
-    extract_features(run, parameters["features"], overwrite, progress, each)
-    match_frames(run, parameters["match"], overwrite, progress, each)
-    register_frames(run, parameters["register"], overwrite, progress)
-    order_frames(run, parameters["order"], overwrite)
-    align_frames(run, parameters["align"], overwrite, progress)
-    write_metrics(run, truth)  # what was found is kept even when there is no scene to write
-    write_videos(run, parameters["write"], overwrite, progress)
+    """Compute all stages of the fast path in order, without notebooks, and the metrics.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    parameters : dict
+        By stage, from :func:`~workbench.run.stages.stage_parameters`.
+    truth : Path, optional
+        The truth of the video.
+    overwrite, progress, map_blocks : bool, bool, callable
+        As for :func:`run_stage`.
+
+    Returns
+    -------
+    dict
+        The metrics, from :func:`~workbench.pipeline.metrics.write_metrics`.
+    """
+    for stage in STAGES.values():
+        if stage.name == "write":
+            write_metrics(run, truth)  # what was found is kept even when there is no scene to write
+        if stage.on_fast_path:
+            run_stage(run, parameters[stage.name], overwrite, progress, map_blocks)
     return write_metrics(run, truth)  # with the seconds of writing
+
+
+def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    out.proxies_path.parent.mkdir()
+    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True)
+    columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
+    pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
+    return info.as_dict() | {"warnings": info.warnings}
+
+
+def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    vectors = embed(run.images(), parameters, job.progress is True)
+    np.save(out.embeddings_path, vectors)
+    return {"dimensions": vectors.shape[1], "device": "cpu" if is_built_in(parameters.backbone) else network_device()}
+
+
+def _map_frames(run: Run, parameters: UmapParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
+    np.save(out.map_path, umap_points(run.embeddings(), parameters))
+    return {}
+
+
+def _find_scenes(run: Run, parameters: ClusterParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
+    distances = frame_distances(run.embeddings(), parameters.min_samples)
+    labels, eps, sweep = cluster(distances, parameters, typical_eps(run.parameters("embed")["backbone"]))
+    pd.DataFrame({"position": np.arange(len(labels)), "scene": labels}).to_csv(out.clusters_path, index=False)
+    counts = {"scenes": int(labels.max() + 1), "outliers": int((labels < 0).sum())}
+    return counts | {"eps": round(eps, 6), "suggested_eps": round(sweep.suggested, 6)}
+
+
+def _extract_features(run: Run, parameters: FeatureParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    size = run.info("video")["width"], run.info("video")["height"]
+    extract(run.images(), size, parameters, out.features_path, replace(job, parts=run.features_parts_path.resolve()))
+    return {}
+
+
+def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    labels, features, parts = run.labels(), run.features_path.resolve(), run.matches_parts_path.resolve()
+    # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
+    pool = run.pool(
+        "pairs", replace(parameters, pairs_per_frame=0), ("features",), _method_weights(parameters.matcher, parameters)
+    )
+    job = replace(job, reuse=tuple(pool.files()) if pool else ())
+    comparer = PairComparer(features, run.images(), parameters, parts, job)
+    keypoints = keypoint_counts(features, len(labels))
+    matched = match_scenes(labels, _frame_distances(run), keypoints, comparer.compare, parameters.pairs_per_frame)
+    matched.scenes_table(labels).to_csv(out.scenes_path, index=False)
+    write_pairs(out.pairs_path, matched.pairs)
+    comparer.join(out.matches_path, matched.pairs)
+    info: dict[str, Any] = {
+        "pairs": len(matched.pairs),
+        "pairs_per_frame": round(matched.pairs_per_frame, 3),
+        "rounds": len(comparer.files),
+        **matched.verified.counts(),
+        "device": network_device() if parameters.matcher == "superglue" else "cpu",
+    }
+    if pool:
+        info |= {"shared_pairs": comparer.reused, "shared_seconds": round(comparer.reused * pool.seconds_each(), 3)}
+        pool.add(job.key, out.matches_path, comparer.seconds_per_pair)
+    shutil.rmtree(parts)  # last: until then a fault costs nothing that was matched
+    return info
+
+
+def _frame_distances(run: Run) -> FrameDistances:
+    """Distances of embeddings and of thumbnails, computed when they are asked for."""
+    images = run.images()
+    return FrameDistances(embedded_view(run.embeddings()), thumbnail_view(images), fine_view(images))
+
+
+def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    pairs = read_pairs(run.pairs_path)
+    progress = job.progress is True
+    table = register_pairs(run.features_path, run.matches_path, pairs, run.images(), parameters.threshold, progress)
+    table.to_csv(out.transforms_path, index=False)
+    return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
+
+
+def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
+    labels, table, distances = run.scenes(), run.transforms(), _frame_distances(run)
+    out.matrices_path.mkdir()
+    info: dict[str, Any] = {}
+    for number, frames in enumerate(frames_of(labels)):
+        own = table[table["a"].isin(frames)]
+        if len(frames) > LONG:
+            found = order_long(run.rough_order(number), distances, own, parameters)
+        else:
+            found = order_scene(distances.scene(frames), own, parameters)
+        arrays = {"frames": frames, "order": found.order, "confidence": found.confidence, "shown": found.shown}
+        np.savez(out.scene_matrices_path(number), **(arrays | found.matrices))  # type: ignore[arg-type] # no array is a flag
+        info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
+        info[f"scene{number:02d}_closed"] = found.closed
+    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels)), run.edits("order"))
+    rows.to_csv(out.order_path, index=False, lineterminator="\n")
+    return info | {"edits_left_out": left_out}
+
+
+def _align_frames(run: Run, _parameters: AlignParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    labels, size = run.order()["scene"].to_numpy(), (run.info("video")["width"], run.info("video")["height"])
+    progress = job.progress is True
+    points = registered_points(run.features_path, run.matches_path, run.transforms(), run.ransac_threshold(), progress)
+    table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
+    table.to_csv(out.alignment_path, index=False)
+    medians = table[["error_px", "chained_error_px"]].median()
+    found = {"aligned_frames": int(table["connected"].sum())}
+    return found | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
+
+
+def _scene_videos(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
+    """Names of the videos: one per scene, and one of all scenes."""
+    labels = run.order()["scene"].to_numpy()
+    if labels.max() < 0:
+        eps = run.info("cluster")["eps"]
+        remedy = f"--cluster.eps above {eps:.3g}" if eps else "a smaller --cluster.min_cluster_size"
+        raise ClusterError(
+            f"no scene was found: all {len(labels)} frames look foreign to each other ({run.order_path} sets them aside); try "
+            f"--overwrite with {remedy}"
+        )
+    suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
+    return (*(f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)), f"reconstructed{suffix}")
+
+
+def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    change = None
+    if parameters.stabilise:
+        transforms = _steady_transforms(run)
+
+        def change(position: int, frame: np.ndarray) -> np.ndarray:
+            return moved(frame, transforms[position])
+
+    *names, whole = (out.path / name for name in _scene_videos(run, parameters))
+    orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
+    progress = job.progress is True
+    scenes = write_parts(run.source, orders, names, parameters.codec, parameters.crf, progress=progress, change=change)
+    join_videos(scenes, whole)
+    return {}
+
+
+def _steady_transforms(run: Run) -> np.ndarray:
+    """Transforms that hold every frame steady in its scene, (N, 2, 3) float64, px of the original."""
+    table, size = run.alignment(), (run.info("video")["width"], run.info("video")["height"])
+    transforms = np.tile(np.eye(2, 3), (len(table), 1, 1))
+    for scene in range(table["scene"].max() + 1):
+        frames = run.scene_order(scene)
+        transforms[frames] = steady_transforms(scene_alignment(table, frames), size)
+    return transforms
+
+
+def _method_weights(method: str, parameters: Parameters) -> str:
+    """Digest of the weights of a method of :data:`~workbench.parameters.METHODS`; "" when it has none."""
+    name = METHODS[method].weights
+    return folder_digest(getattr(parameters, name)) if name else ""
+
+
+COMPUTATIONS = {
+    "video": Computation(_read_video),
+    "embed": Computation(_embed_frames, weights=lambda chosen: folder_digest(chosen.backbone)),
+    "umap": Computation(_map_frames),
+    "cluster": Computation(_find_scenes),
+    "features": Computation(_extract_features, weights=lambda chosen: _method_weights(chosen.keypoints, chosen)),
+    "match": Computation(_match_frames, weights=lambda chosen: _method_weights(chosen.matcher, chosen)),
+    "register": Computation(_register_frames),
+    "order": Computation(_order_frames),
+    "align": Computation(_align_frames),
+    # A steady video is made from the alignment too.
+    "write": Computation(
+        _write_videos,
+        reads=lambda chosen: ("order", "align") if chosen.stabilise else ("order",),
+        outputs=_scene_videos,
+    ),
+}

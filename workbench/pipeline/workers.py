@@ -14,7 +14,7 @@ from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from workbench.errors import RunError, UsageError
-from workbench.storage.blocks import Each
+from workbench.storage.blocks import MapBlocks
 from workbench.storage.folder import code_digest
 
 TIMEOUT = 10  # seconds a scheduler has to answer
@@ -22,7 +22,7 @@ PATIENCE = 10  # seconds without any news until it is looked whether there are w
 
 
 @contextmanager
-def block_workers(scheduler: str) -> Iterator[Each]:
+def block_workers(scheduler: str) -> Iterator[MapBlocks]:
     """A function that goes through blocks of work as ``map`` does, on the workers of a Dask scheduler.
 
     The workers see the same files under the same paths. A block whose worker died is done again.

@@ -1,5 +1,6 @@
 """Tables of transforms: for every matched pair its transform, its inliers, and what differs once it is aligned; and for every
-frame where it lies on its scene's reference frame."""
+frame where it lies on its scene's reference frame.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -40,7 +40,7 @@ class ComparedRun:
     @property
     def digest(self) -> str:
         """SHA-256 of the video."""
-        return self.run.record["source"]["sha256"]
+        return self.run.source_digest
 
     @property
     def is_measured(self) -> bool:
@@ -131,7 +131,7 @@ def _names(places: Sequence[Path]) -> list[str]:
 def _open(name: str, path: Path) -> ComparedRun:
     run = Run.open(path)
     run.require("order")
-    file = path / "metrics.json"
+    file = run.metrics_path
     if not file.is_file():
         raise MissingStageError(f"{path} is not measured yet: finish it first, with `workbench reconstruct VIDEO --out {path}`")
     try:
@@ -139,7 +139,7 @@ def _open(name: str, path: Path) -> ComparedRun:
         summary_rows(metrics)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged: call the command that made the run again, it measures it anew") from error
-    return ComparedRun(name, path, run, metrics, read_order(path / "order.csv"))
+    return ComparedRun(name, path, run, metrics, read_order(run.order_path))
 
 
 def _pairs_of_same_video(runs: Sequence[ComparedRun]) -> list[tuple[ComparedRun, ComparedRun]]:
@@ -149,7 +149,7 @@ def _pairs_of_same_video(runs: Sequence[ComparedRun]) -> list[tuple[ComparedRun,
 def _origin(runs: Sequence[ComparedRun]) -> list[list[str]]:
     return [
         ["Path", *(str(run.given) for run in runs)],
-        ["Video", *(Path(run.run.record["source"]["path"]).name for run in runs)],
+        ["Video", *(run.run.source_path.name for run in runs)],
         ["Video, SHA-256", *(run.digest[:12] for run in runs)],
         ["Edits by hand", *(str(len(run.run.edits("order"))) for run in runs)],
     ]
@@ -157,8 +157,7 @@ def _origin(runs: Sequence[ComparedRun]) -> list[list[str]]:
 
 def _parameters(runs: Sequence[ComparedRun], names: list[str]) -> Table:
     """Parameters of which runs have different values. One that a run lacks, as it went without the stage, is no difference."""
-    stages = [run.run.record["stages"] for run in runs]
-    made = [{f"{stage}.{key}": value for stage in one for key, value in one[stage]["parameters"].items()} for one in stages]
+    made = [run.run.all_parameters for run in runs]
     keys = _merged([list(parameters) for parameters in made])
     rows = [[key, *(str(parameters.get(key, NOTHING)) for parameters in made)] for key in keys]
     rows = [row for row in rows if len({*row[1:]} - {NOTHING}) > 1]

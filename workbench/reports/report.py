@@ -62,14 +62,13 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
             page += [nbformat.v4.new_markdown_cell(f"## {heading}"), cells[tag]]
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
     book = nbformat.v4.new_notebook(cells=page)
-    return run.write_text("report.html", _as_html(book, f"Reconstruction of {run.source.name}"))
+    return run.write_text(run.report_path.name, _as_html(book, f"Reconstruction of {run.source.name}"))
 
 
 def restored_video(run: Run) -> Path:
     """The video that the run wrote last; one in another format may lie beside it."""
     run.require("write")
-    names = run.record["stages"]["write"]["outputs"]
-    return run.path / next(name for name in names if name.startswith("reconstructed."))
+    return next(path for path in run.outputs("write") if path.stem == "reconstructed")
 
 
 def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
@@ -101,17 +100,16 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
         f"<h1>Reconstruction of {html.escape(run.source.name)}</h1>{warnings}{truth}"
         f'<div class="summary">{table}{times}</div>'
         f"<p>Models: {html.escape(models)}.</p>"
-        f'<p>{player}<br><a href="{video.name}">{video.name}</a>, <a href="order.csv">order.csv</a></p>'
+        f'<p>{player}<br><a href="{video.name}">{video.name}</a>, <a href="{run.order_path.name}">{run.order_path.name}</a></p>'
     )
 
 
 def _closing(run: Run, notebooks: list[Path]) -> str:
-    stages = run.record["stages"]
-    parameters = [f"| {stage}.{key} | `{value}` |" for stage in stages for key, value in stages[stage]["parameters"].items()]
+    parameters = [f"| {name} | `{value}` |" for name, value in run.all_parameters.items()]
     links = [f"- [{path.name}](notebooks/{path.name})" for path in notebooks]
-    versions = ", ".join(f"{name} {value}" for name, value in run.record["versions"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in run.versions.items())
     table = "\n".join(["| parameter | value |", "|---|---|", *parameters])
-    source = f"Source SHA-256 `{run.record['source']['sha256']}`. {versions}."
+    source = f"Source SHA-256 `{run.source_digest}`. {versions}."
     return f"## How it was made\n\n{table}\n\nExecuted notebooks:\n\n" + "\n".join(links) + f"\n\n{source}"
 
 

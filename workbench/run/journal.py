@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
-from workbench.parameters import STAGES
 from workbench.run.record import check_stage, release
+from workbench.run.stages import STAGES
 from workbench.storage.folder import is_inside, read_json, remove
 
 CHANGES = ".changes.json"

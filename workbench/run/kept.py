@@ -12,10 +12,9 @@ import yaml
 
 from workbench.errors import ParameterError
 from workbench.limits import KEPT_PARAMETERS_BYTES
-from workbench.parameters import STAGES, Parameters, defaults, full_names, stage_parameters
+from workbench.parameters import Parameters
 from workbench.run import Run
-
-FILE = "kept.yaml"
+from workbench.run.stages import defaults, full_names, stage_of, stage_parameters
 
 
 def read_kept(run: Run) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def read_kept(run: Run) -> dict[str, Any]:
 
     Raises :class:`~workbench.errors.ParameterError` when the file is damaged, or names a parameter or value that is not known.
     """
-    file = run.path / FILE
+    file = run.kept_path
     if not file.is_file():
         return {}
     try:
@@ -46,10 +45,10 @@ def keep(run: Run, *chosen: Parameters) -> None:
     """
     kept = read_kept(run)
     for parameters in chosen:
-        stage = stage_of(parameters)
+        stage = stage_of(parameters).name
         kept |= {f"{stage}.{name}": value for name, value in parameters.as_dict().items()}
     _write(run, kept)
-    run.release(*map(stage_of, chosen))
+    run.release(*(stage_of(parameters).name for parameters in chosen))
 
 
 def forget(run: Run, *stages: str) -> None:
@@ -84,7 +83,7 @@ def keep_made(run: Run) -> dict[str, Any]:
 
 def with_kept(run: Run, parameters: Parameters) -> Parameters:
     """``parameters`` with the kept values of their stage in place of defaults; a line is printed for what was taken."""
-    stage, kept = stage_of(parameters), read_kept(run)
+    stage, kept = stage_of(parameters).name, read_kept(run)
     values = {item.name: kept.get(f"{stage}.{item.name}", item.default) for item in fields(parameters)}
     taken = {
         item.name: values[item.name]
@@ -92,15 +91,10 @@ def with_kept(run: Run, parameters: Parameters) -> Parameters:
         if getattr(parameters, item.name) == item.default and values[item.name] != item.default
     }
     if taken:
-        print(f"Kept in this run: {', '.join(f'{name} = {value!r}' for name, value in taken.items())} ({run.path / FILE})")
+        print(f"Kept in this run: {', '.join(f'{name} = {value!r}' for name, value in taken.items())} ({run.kept_path})")
     return replace(parameters, **taken)
-
-
-def stage_of(parameters: Parameters) -> str:
-    """The stage that these parameters belong to."""
-    return next(stage for stage, kind in STAGES.items() if type(parameters) is kind)
 
 
 def _write(run: Run, kept: dict[str, Any]) -> None:
     in_order = {key: kept[key] for key in defaults() if key in kept}
-    run.write_text(FILE, yaml.safe_dump(in_order, sort_keys=False))
+    run.write_text(run.kept_path.name, yaml.safe_dump(in_order, sort_keys=False))

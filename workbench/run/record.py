@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.errors import RunError
 from workbench.limits import EXACT_INTEGER
-from workbench.parameters import STAGES
+from workbench.run.stages import STAGES
 from workbench.storage.folder import is_inside, read_json
 
 FORMAT = 1

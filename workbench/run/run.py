@@ -21,13 +21,11 @@ from typing import Any
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import Parameters
 from workbench.run import journal
-from workbench.run.contents import NOTEBOOKS, Contents, written_at
+from workbench.run.contents import Contents, written_at
 from workbench.run.lock import RunLock
 from workbench.run.record import FORMAT, read_record, release
-from workbench.run.store import Pool, find_entry, find_pool
+from workbench.run.store import Pool, find_entry, find_pool, identity
 from workbench.storage.folder import check_folder, digest, file_sha256, remove, write_whole
-
-__all__ = ["NOTEBOOKS", "Run"]
 
 BEGUN = {".record.lock", ".run.json.partial"}  # what a process leaves that was killed while it made a run
 _PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
@@ -179,8 +177,13 @@ class Run(Contents):
 
     def pool(self, name: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> Pool | None:
         """Where the parts of results are shared that depend on these parameters, stages and weights alone; None without a
-        store."""
+        store.
+        """
         return find_pool(self.path, self.record, name, parameters.as_dict(), after, weights)
+
+    def identity(self, stage: str) -> str:
+        """What a finished stage is, for the keys of results that sweeps share; see :func:`workbench.run.store.identity`."""
+        return identity(self.path, self.record["stages"], stage)
 
     def held(self) -> AbstractContextManager[None]:
         """While this is held, other processes and threads that want to compute a stage of the run are refused.
@@ -238,8 +241,8 @@ class Run(Contents):
 
     def _save(self) -> None:
         self._seen = None  # what could not be written does not count
-        self.write_text("run.json", json.dumps(self._record, indent=1) + "\n")
-        self._seen = written_at(self.path / "run.json")
+        self.write_text(self.record_path.name, json.dumps(self._record, indent=1) + "\n")
+        self._seen = written_at(self.record_path)
 
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:

@@ -73,7 +73,8 @@ class Entry:
 
 class Pool:
     """HDF5 files of a store whose groups do not depend on each other, as the matches of a pair do not on other pairs: who needs
-    some of the groups that are in one of them need not compute these again."""
+    some of the groups that are in one of them need not compute these again.
+    """
 
     def __init__(self, store: Path, name: str, key: str) -> None:
         self.folder = store / f"{name}-{key}"
@@ -93,7 +94,8 @@ class Pool:
 
     def add(self, name: str, file: Path, seconds_each: float | None) -> None:
         """Add a finished file, under a name that says what it was made from. seconds_each: for :meth:`seconds_each`, of a file
-        of which all was computed, and nothing taken from here."""
+        of which all was computed, and nothing taken from here.
+        """
         self.folder.mkdir(exist_ok=True)
         self._check()
         with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):

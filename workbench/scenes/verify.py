@@ -47,7 +47,8 @@ class Verified:
 
 def scenes_table(labels: np.ndarray, verified: Verified) -> pd.DataFrame:
     """A row a frame: ``position``; ``scene``, -1 = outlier; ``clustered``, DBSCAN's own; ``verdict``: rescued, expelled or
-    empty. labels: (N,) int from DBSCAN."""
+    empty. labels: (N,) int from DBSCAN.
+    """
     table = pd.DataFrame({"position": np.arange(len(labels)), "scene": verified.labels, "clustered": labels, "verdict": ""})
     table.loc[verified.rescued, "verdict"] = "rescued"
     table.loc[verified.expelled, "verdict"] = "expelled"

@@ -6,7 +6,7 @@ ever loaded.
 """
 
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ READ_AGAIN = (
     "the video was read again meanwhile; in a notebook, run all cells again"  # why working copies changed, and the remedy
 )
 Shape = tuple[int | None, ...]  # None: any length
-Limits = Mapping[str, tuple[float, float]]  # least and greatest value of a column
+Limits = dict[str, tuple[float, float]]  # least and greatest value of a column
 
 
 def damaged(file: Path, reason: object) -> RunError:
@@ -82,7 +82,7 @@ def read_array(file: Path, kind: type[np.generic], shape: Shape) -> np.ndarray:
 
 
 def read_table(
-    file: Path, whole: Limits, real: Sequence[str] = (), empty: Collection[str] = (), rows: int | None = None
+    file: Path, whole: Limits, real: Sequence[str] = (), empty: Sequence[str] = (), rows: int | None = None
 ) -> pd.DataFrame:
     """Read a CSV table of a run.
 
@@ -90,11 +90,11 @@ def read_table(
     ----------
     file : Path
         The file.
-    whole : mapping of str to (float, float)
+    whole : dict of str to (float, float)
         Columns that must hold whole numbers, with the least and greatest value allowed.
     real : sequence of str, optional
         Columns that must hold finite numbers.
-    empty : collection of str, optional
+    empty : sequence of str, optional
         Columns, of these two kinds, in which cells may be empty.
     rows : int, optional
         How many rows there must be, with a column ``position`` that counts them from 0; without it any number.

@@ -1,6 +1,6 @@
-"""HDF5 files made block by block: what a killed run has finished stays, and the file is put together at the end.
+"""HDF5 files made block by block: the blocks that a killed run finished stay, and the file is joined at the end.
 
-A file is made in ``<file>.parts/``, a part a block, and joined. Nothing in it depends on the clock or on where a killed run
+A file is made in ``<file>.parts/``, one part per block, and joined. Nothing in it depends on the clock or on where a killed run
 stopped, so a continued run ends with the same bytes as an uninterrupted one. The file attributes ``format_version``,
 ``parameters`` (JSON) and ``key`` say what made it.
 """
@@ -27,8 +27,7 @@ from workbench.errors import RunError
 
 T = TypeVar("T")
 
-Each = Callable[..., Iterable[Any]]  # as map: calls a function for each block; results may come in any order
-
+MapBlocks = Callable[..., Iterable[Any]]  # as ``map``: calls a function for each block; results may come in any order
 FORMAT_VERSION = 1
 H5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py raises for damaged files
 
@@ -37,8 +36,44 @@ Progress = Callable[[int, int], None]  # called with (items done, items in all) 
 
 
 @dataclass(frozen=True)
+class BlockJob:
+    """How a file is made block by block: what it is made from, what is kept, who computes, and who is told.
+
+    Attributes
+    ----------
+    key : str
+        Fingerprint of the inputs and the weights. Blocks and files with another key are made again.
+    parts : Path or None
+        Folder for finished blocks, which a killed job goes on from; None for ``OUT.parts`` beside the file.
+    progress : bool or callable
+        True draws a progress bar. A function is called with (items done, items in all) after every block.
+    map_blocks : callable
+        Goes through the blocks as ``map`` does, perhaps in other processes. These must see all files under the same paths,
+        which are absolute then.
+    reuse : tuple of Path
+        Finished files of the same kind, made from the same inputs. Entries that are in one of them are copied.
+    """
+
+    key: str
+    parts: Path | None = None
+    progress: bool | Progress = True
+    map_blocks: MapBlocks = map
+    reuse: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Block:
-    """Some of the items of a file: where they are kept until it is joined, and what says that they were made from this."""
+    """Some of the items of a file.
+
+    Attributes
+    ----------
+    part : Path
+        Where they are kept until the file is joined.
+    items : sequence
+        The items, in their order.
+    attributes : dict
+        The attributes of the part's file, which say what it was made from.
+    """
 
     part: Path
     items: Sequence[Any]
@@ -51,37 +86,49 @@ def write_in_blocks(
     block_size: int,
     compute: Callable[[Sequence[Any]], Iterable[Entry]],
     parameters: dict[str, Any],
-    key: str,
-    progress: bool | Progress = True,
-    parts: Path | None = None,
-    each: Each = map,
+    job: BlockJob,
 ) -> Path:
-    """Write the entries of ``items`` to ``out``, keeping finished blocks when the process is killed.
+    """Write the entries of ``items`` to a file, keeping finished blocks when the process is killed.
 
-    ``compute(items)`` yields the entries of a block of items. Blocks left by an earlier call are reused only if they
-    were made with the same ``parameters``, ``key`` (fingerprint of the inputs) and range; others are made again.
-    ``out`` is replaced at the end, in one step. ``parts`` is the folder for the blocks, default ``OUT.parts`` beside
-    ``out``; it is removed at the end. ``progress`` draws a bar when true; a function is called with (done,
-    count) after every block. ``each`` goes through the blocks as ``map`` does, perhaps in other processes: they get
-    ``compute`` and must see ``parts`` under the same path.
+    Parameters
+    ----------
+    out : Path
+        The file, replaced at the end in one step.
+    items : sequence
+        What there are entries of, such as frames or pairs.
+    block_size : int
+        Items per block, at least 1: what a killed process loses at most.
+    compute : callable
+        ``compute(items)`` yields the entries of a block of items. Other processes receive it pickled.
+    parameters : dict
+        Written to the attributes of the file, as JSON.
+    job : BlockJob
+        Blocks left by an earlier call are reused only if they were made with the same ``parameters``, ``job.key`` and range.
+
+    Returns
+    -------
+    Path
+        ``out``.
     """
-    parts = parts or out.with_name(out.name + ".parts")
+    parts = job.parts or out.with_name(out.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
     blocks = []
     for number, start in enumerate(range(0, len(items), block_size)):
         some = items[start : start + block_size]
-        attributes = _attributes(parameters, key, start=start, stop=start + len(some))
+        attributes = _attributes(parameters, job.key, start=start, stop=start + len(some))
         blocks.append(Block(parts / f"{number:06d}.h5", some, attributes))
-    found, missing, done = [], [], 0
+    finished: list[Block] = []
+    missing: list[Block] = []
+    done = 0
     for block in blocks:
-        (found if _has_attributes(block.part, block.attributes) else missing).append(block)
-    with tqdm(total=len(items), desc=out.stem, disable=progress is not True) as bar:
-        for size in chain((len(block.items) for block in found), each(partial(_write_block, compute), missing)):
+        (finished if _has_attributes(block.part, block.attributes) else missing).append(block)
+    with tqdm(total=len(items), desc=out.stem, disable=job.progress is not True) as bar:
+        for size in chain((len(block.items) for block in finished), job.map_blocks(partial(_write_block, compute), missing)):
             done += size
             bar.update(size)
-            if callable(progress):
-                progress(done, len(items))
-    join_files(out, [block.part for block in blocks], parameters, key)
+            if callable(job.progress):
+                job.progress(done, len(items))
+    join_files(out, [block.part for block in blocks], parameters, job.key)
     shutil.rmtree(parts)
     return out
 
@@ -99,7 +146,22 @@ def _write_block(compute: Callable[[Sequence[Any]], Iterable[Entry]], block: Blo
 
 
 def join_files(out: Path, files: Sequence[Path], parameters: dict[str, Any], key: str) -> Path:
-    """Write the entries of several files into one, ``out``, in their order; each entry is in one of them only."""
+    """Write the entries of several files into one, in the order of the files.
+
+    Parameters
+    ----------
+    out : Path
+        The file, replaced in one step.
+    files : sequence of Path
+        Files whose entries are all different.
+    parameters, key : dict, str
+        As for :func:`write_in_blocks`.
+
+    Returns
+    -------
+    Path
+        ``out``.
+    """
     with _new_file(out, _attributes(parameters, key)) as file:
         for part in files:
             with h5py.File(part, "r") as block:
@@ -115,7 +177,20 @@ def _attributes(parameters: dict[str, Any], key: str, **block: int) -> dict[str,
 
 
 def is_made_from(path: Path, parameters: dict[str, Any], key: str) -> bool:
-    """Whether a finished file is there that was made from exactly this; an unreadable one is simply made again."""
+    """Whether a finished file was made from exactly these parameters and inputs.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that is missing or unreadable counts as not made.
+    parameters, key : dict, str
+        As for :func:`write_in_blocks`.
+
+    Returns
+    -------
+    bool
+        True when format version, parameters and key are the same.
+    """
     return _has_attributes(path, _attributes(parameters, key))
 
 
@@ -160,11 +235,23 @@ def _new_file(path: Path, attributes: dict[str, Any]) -> Iterator[h5py.File]:
 
 
 class Loaded(Generic[T]):
-    """Something that takes long to load, as a network. To another process it goes as the way to load it: there it is loaded
-    once, whatever the number of blocks.
+    """Something that takes long to load, such as a network.
 
-    load: a function of a module. parameters: its argument, hashable. key: fingerprint that covers the weights, since retrained
-    ones may have the same name. value: what ``load`` returned.
+    It is pickled as the way to load it: another process loads it once, whatever the number of blocks.
+
+    Parameters
+    ----------
+    load : callable
+        A function of a module, called with ``parameters``.
+    parameters : hashable
+        Its argument.
+    key : str
+        Fingerprint that covers the weights, since retrained ones may have the same name.
+
+    Attributes
+    ----------
+    value : object
+        What ``load`` returned.
     """
 
     def __init__(self, load: Callable[[Any], T], parameters: Any, key: str) -> None:

@@ -18,11 +18,11 @@ from filelock import FileLock
 from workbench.errors import DISK, ModelError, RunError
 from workbench.evaluation.files import find_truth, read_truth
 from workbench.notebooks.chain import execute_shared, run_notebooks
-from workbench.parameters import stage_parameters
 from workbench.pipeline.metrics import write_metrics
-from workbench.pipeline.stages import read_video, reconstruct
+from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.pipeline.workers import as_finished, connected, killed_message, local_workers
 from workbench.run import Run
+from workbench.run.stages import RunPaths, stage_parameters
 from workbench.storage.folder import write_whole
 from workbench.sweep.plan import Cell, Sweep
 from workbench.sweep.table import DONE, FAILED, NO_WEIGHTS
@@ -54,7 +54,7 @@ def _reconstruct(cell: Cell, folder: Path) -> None:
     (folder / "store").mkdir(exist_ok=True)
     run = Run.create(run_path(cell, folder), cell.source, store=folder / "store")
     chosen, truth = stage_parameters(cell.given), find_truth(cell.source)
-    frames = read_video(run, chosen["video"], progress=False)["info"]["frames"]
+    frames = run_stage(run, chosen["video"], progress=False)["info"]["frames"]
     if truth:
         read_truth(truth, frames)  # one that does not fit is refused before anything costly is done
     if cell.runner == "stages":
@@ -76,12 +76,11 @@ def _told(error: Exception) -> tuple[str, str]:
 
 def write_result(cell: Cell, folder: Path, status: str, error: str = "") -> dict[str, Any]:
     """Write what came of a cell, in one step, and return it. A cell that failed has what was found and spent until then."""
-    run = run_path(cell, folder)
-    metrics = {}
-    if (run / "metrics.json").is_file():
-        metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    elif (run / "run.json").is_file():
-        metrics = {f"seconds_{stage}": seconds for stage, seconds in Run.open(run).seconds().items()}
+    paths, metrics = RunPaths(run_path(cell, folder)), {}
+    if paths.metrics_path.is_file():
+        metrics = json.loads(paths.metrics_path.read_text(encoding="utf-8"))
+    elif paths.record_path.is_file():
+        metrics = {f"seconds_{stage}": seconds for stage, seconds in Run.open(paths.path).seconds().items()}
     result = {"status": status, "error": error, "metrics": metrics}
     out = _result_file(cell, folder)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -117,8 +116,9 @@ def write_table(sweep: Sweep, folder: Path) -> pd.DataFrame:
         result = read_result(cell, folder)
         metrics = {name: " ".join(value) if isinstance(value, list) else value for name, value in result["metrics"].items()}
         seconds = sum(value for name, value in metrics.items() if name.startswith("seconds_"))
-        run = run_path(cell, folder).relative_to(folder)
-        notebooks = run / "notebooks" if (folder / run / "notebooks").is_dir() else None
+        paths = RunPaths(run_path(cell, folder))
+        run = paths.path.relative_to(folder)
+        notebooks = paths.notebooks_path.relative_to(folder) if paths.notebooks_path.is_dir() else None
         rows.append(
             {"video": cell.video, **cell.parameters, **cell.given, "status": result["status"], "error": result["error"]}
             | {"seconds": round(seconds, 3) if metrics else None}

@@ -149,7 +149,8 @@ def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axe
 
 def broken(name: str, long: int = LONG) -> str:
     """A long name in two lines, broken at a comma, else a slash, else between words; one of up to ``long`` letters as it
-    is."""
+    is.
+    """
     for letters in (",", "/", "-_ "):
         places = [at + 1 for at, letter in enumerate(name[:-1]) if letter in letters and at]
         if len(name) > long and places:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from workbench.errors import UsageError
-from workbench.parameters import defaults
+from workbench.run.stages import defaults
 from workbench.sweep.table import DONE, varied
 
 COST = ("seconds_features", "seconds_match")  # the stages that these parameters make dear or cheap

@@ -27,7 +27,7 @@ from workbench.evaluation.files import find_truth, read_truth
 from workbench.limits import SWEEP_FILE_BYTES, SWEEP_FILE_DEPTH
 from workbench.models.backbones import folder_digest
 from workbench.notebooks.chain import notebook_files
-from workbench.parameters import defaults, full_names, stage_parameters
+from workbench.run.stages import defaults, full_names, stage_parameters
 from workbench.storage.folder import code_digest, digest, file_sha256
 from workbench.video.decode import decode
 
@@ -58,7 +58,8 @@ class Cell:
 @dataclass(frozen=True)
 class Sweep:
     """A sweep file. varied: dotted names of the parameters that differ between cells. cells: in the order of the file, videos
-    outermost."""
+    outermost.
+    """
 
     path: Path
     question: str

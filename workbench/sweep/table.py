@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
-from workbench.parameters import ONLY_WITH, defaults
+from workbench.run.stages import ONLY_WITH, defaults
 
 DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"  # what became of a cell
 NAME = "sweep"  # of the table in a sweep's folder, before .parquet and .csv

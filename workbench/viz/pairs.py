@@ -77,7 +77,8 @@ def _matches_title(count: int, drawn: int) -> str:
 
 class _Lines(NamedTuple):
     """Matches to draw, the sure ones last: ends in a and in b, (L, 2) float px of the pictures; confidence (L,) float, 0 to 1;
-    agree (L,) bool, with the registration."""
+    agree (L,) bool, with the registration.
+    """
 
     start: np.ndarray
     end: np.ndarray

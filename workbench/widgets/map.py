@@ -127,7 +127,7 @@ def views_of(run: Run, distances: Distances, min_samples: int) -> dict[str, np.n
     distances: from :func:`workbench.embedding.views.frame_distances`.
     """
     views = {}
-    truth = find_truth(run.record["source"]["path"])  # the video itself may be gone
+    truth = find_truth(run.source_path)  # the video itself may be gone
     if truth:
         clips = np.array([row.clip for row in read_truth(truth, distances.shape[0])])
         _, numbers = np.unique(clips, return_inverse=True)

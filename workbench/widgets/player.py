@@ -43,7 +43,7 @@ class ScenePlayer:
         said, content = self._video(scene)
         self.video.value, self.video.layout.display = content, None if content else "none"
         self.words.value = html.escape(said) + (" <b>(of the order before)</b>" if self.is_stale() else "")
-        file = self.run.path / "distances" / f"scene{scene:02d}.npz"
+        file = self.run.scene_matrices_path(scene)
         frames, shown, distances = read_arrays(file, self.run.info("video")["frames"], "frames", "shown", "fused")
         index = {frame: number for number, frame in enumerate(frames[shown].tolist())}
         kept = [index[frame] for frame in ordered if frame in index]  # of frames that came by hand no distance is known
@@ -52,7 +52,7 @@ class ScenePlayer:
 
     def _video(self, scene: int) -> tuple[str, bytes]:
         """What is said of the video of a scene, and the video where it can be played here."""
-        written = self.run.record["stages"].get("write", {"outputs": []})["outputs"][:-1]  # the last one has all scenes
+        written = self.run.recorded_outputs("write")[:-1]  # the last one has all scenes
         if scene >= len(written) or not (self.run.path / written[scene]).is_file():
             return f"scene {scene}: no video is written yet", b""
         file = self.run.path / written[scene]

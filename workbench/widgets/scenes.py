@@ -8,9 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.errors import WorkbenchError
+from workbench.models.backbones import typical_eps
 from workbench.notebooks.commands import papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
-from workbench.pipeline.stages import find_scenes, run_typical_eps
+from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.kept import forget, keep
 from workbench.scenes.dbscan import Distances, find_labels
@@ -168,7 +169,7 @@ class SceneTuner:
 
     def _sweep_anew(self, _: object) -> None:
         self.status.value = "trying a hundred values of eps with this min_samples ..."
-        self._sweep = sweep_eps(self._distances, self.min_samples.value, run_typical_eps(self._run))
+        self._sweep = sweep_eps(self._distances, self.min_samples.value, typical_eps(self._run.parameters("embed")["backbone"]))
         self.status.value = ""
         self._draw_levels()
         self._moved(None)
@@ -189,7 +190,7 @@ class SceneTuner:
         self.status.value = "finding the scenes ..."
         try:
             keep(self._run, parameters) if keeping else forget(self._run, "cluster")
-            found = find_scenes(self._run, parameters)["info"]
+            found = run_stage(self._run, parameters)["info"]
         except (WorkbenchError, OSError) as error:  # a full disk, too
             self.status.value = f"<b>{html.escape(str(error))}</b>"
             return

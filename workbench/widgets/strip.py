@@ -50,7 +50,8 @@ class FilmStrip:
         self, frames: Sequence[int], captions: Sequence[str], marks: Sequence[str] = (), chosen: int = -1, beside: int = -1
     ) -> None:
         """Show ``frames``, positions, at most ``count``. captions: of each. marks: HTML to stand after each, default none.
-        chosen, beside: the two that are outlined."""
+        chosen, beside: the two that are outlined.
+        """
         for number, cell in enumerate(self.cells):
             shown = number < len(frames)
             cell.layout.display = None if shown else "none"

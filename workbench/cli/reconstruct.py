@@ -1,0 +1,221 @@
+"""``workbench reconstruct`` and ``workbench run``: the job itself, without notebooks or through them."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from workbench.cli.terminal import is_watched, show_current, summary, write_table
+from workbench.errors import ParameterError, UsageError
+from workbench.parameters import Parameters
+from workbench.run.stages import STAGES, defaults, full_names, stage_parameters
+
+if TYPE_CHECKING:
+    from workbench.run import Run
+    from workbench.storage.blocks import MapBlocks
+
+
+def _local(_context: click.Context, _parameter: click.Parameter, text: str) -> Path:
+    if "://" in text:  # a Path would lose one of the slashes, and with it the reason
+        raise UsageError(f"{text} is a network address: download the video and give the path of the file")
+    return Path(text)
+
+
+VIDEO = click.argument("video", callback=_local)
+OUT = click.option("--out", type=click.Path(path_type=Path), help="Run directory; default runs/NAME of the video.")
+TRUTH = click.option("--truth", default="", help="Ground truth; default NAME.truth.csv beside the video, if it is there.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace stages that were made with other parameters.")
+
+
+def stage_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all parameters of the fast path as options, ``--cluster.eps`` and so on.
+
+    Parameters
+    ----------
+    command : callable
+        The function of the command.
+
+    Returns
+    -------
+    callable
+        The same function, decorated.
+    """
+    for stage in reversed(STAGES.values()):
+        if not stage.on_fast_path:
+            continue
+        for item in reversed(stage.parameters.__dataclass_fields__.values()):
+            name = f"{stage.name}.{item.name}"
+            choices = item.metadata["choices"]
+            is_flag = item.type is bool
+            command = click.option(
+                f"--{name}",
+                *([f"--{item.name}"] if is_flag else []),  # a switch has no value that would need the stage beside it
+                name.replace(".", "__"),
+                is_flag=is_flag,
+                type=click.Choice(choices) if choices else item.type,
+                default=item.default,
+                show_default=True,
+                help=item.metadata["about"],
+            )(command)
+    return command
+
+
+@click.command()
+@VIDEO
+@OUT
+@TRUTH
+@OVERWRITE
+@click.option(
+    "--all-pairs",
+    is_flag=True,
+    help="Compare all pairs inside scenes, as --match.pairs_per_frame 0: slow, shows what the budget costs.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Dask scheduler whose workers find keypoints and matches, block by block, as tcp://127.0.0.1:8786; default none.",
+)
+@stage_options
+def reconstruct(
+    video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, scheduler: str, **options: Any
+) -> None:
+    """Restore VIDEO: the fast path, without notebooks."""
+    source = click.get_current_context().get_parameter_source
+    given = {name.replace("__", "."): value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
+    if all_pairs:
+        given["match.pairs_per_frame"] = 0
+    from workbench.pipeline import stages
+
+    run, truth_path, chosen = _begin(video, out, truth, given, overwrite)
+    with run.held(), _workers(scheduler) as map_blocks:
+        metrics = stages.reconstruct(run, chosen, truth_path, overwrite, is_watched(), map_blocks)
+    _finish(run, metrics, [])
+
+
+@click.command("run")
+@VIDEO
+@OUT
+@TRUTH
+@OVERWRITE
+@click.option("-p", "values", multiple=True, metavar="KEY=VALUE", help="A stage parameter, as cluster.eps=0.3; repeatable.")
+def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
+    """Restore VIDEO through the notebooks, and write report.html."""
+    from workbench.notebooks.chain import CHAIN, run_notebooks
+    from workbench.pipeline.metrics import write_metrics
+    from workbench.reports.report import write_report
+    from workbench.run import Run
+
+    run, truth_path, chosen = _begin(video, out, truth, dict(_pair(value) for value in values), overwrite)
+    executed: list[Path] = []
+    show_current(CHAIN[0])
+    start = time.perf_counter()
+    for name, path in run_notebooks(run, chosen, truth_path, overwrite):
+        executed.append(path)
+        click.echo(f"{len(executed)}/{len(CHAIN)} {name:24} {time.perf_counter() - start:6.1f} s", err=True)
+        show_current(*CHAIN[len(executed) : len(executed) + 1])
+        start = time.perf_counter()
+    run = Run.open(run.path)
+    metrics = write_metrics(run, truth_path)
+    report = write_report(run, metrics, executed)
+    _finish(run, metrics, [report])
+
+
+def default_run(video: Path) -> Path:
+    """Give the run directory of a video when none is named.
+
+    Parameters
+    ----------
+    video : Path
+        ``NAME.mp4``.
+
+    Returns
+    -------
+    Path
+        ``runs/NAME``.
+    """
+    return Path("runs") / video.stem
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    """``KEY=VALUE`` with the value as the parameter's type reads it."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ParameterError(f"-p {text}: write KEY=VALUE, as in -p cluster.eps=0.3")
+    by_name = {name: value for full, value in defaults().items() for name in (full, full.split(".", 1)[1])}
+    if key not in by_name:
+        return key, value  # stage_parameters says what is by_name
+    try:
+        if isinstance(by_name[key], bool):  # bool("False") is True
+            return key, {"true": True, "false": False}.get(value.lower(), value)
+        return key, type(by_name[key])(value)
+    except ValueError as error:
+        raise ParameterError(f"-p {text}: {value!r} is not of type {type(by_name[key]).__name__}") from error
+
+
+def _begin(
+    video: Path, out: Path | None, truth: str, given: dict[str, Any], overwrite: bool
+) -> tuple["Run", Path | None, dict[str, Parameters]]:
+    """Make or open the run, find the truth and choose the parameters.
+
+    Parameters are those that are given, then those kept in the run, then the defaults. What cannot work is refused before
+    anything costly is done.
+    """
+    given = full_names(given)
+    stage_parameters(given)
+    from workbench.evaluation.files import find_truth, read_truth
+    from workbench.run import Run
+    from workbench.video.decode import decode
+
+    with closing(decode(video)) as frames:  # no run directory for what has no frame
+        next(frames)
+    truth_path = find_truth(video, truth)
+    if truth_path:
+        read_truth(truth_path)  # refused before a run directory is made, when it is malformed
+    run = Run.create(out or default_run(video), video)
+    with run.held():
+        return run, truth_path, _chosen(run, truth_path, given, overwrite)
+
+
+def _chosen(run: "Run", truth_path: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
+    """The parameters for a run that nobody else works in; its video is read with them."""
+    from workbench.evaluation.files import read_truth
+    from workbench.pipeline.stages import run_stage
+    from workbench.run.kept import let_go, read_kept
+
+    if overwrite:  # what is replaced by something else on purpose is not what is kept
+        let_go(run, given)
+    kept = {name: value for name, value in read_kept(run).items() if name not in given and value != defaults()[name]}
+    if kept:
+        told = ", ".join(f"{name}={value}" for name, value in kept.items())
+        click.echo(f"note: kept in this run: {told} (delete {run.kept_path} to go without)", err=True)
+    chosen = stage_parameters(kept | given)
+    if truth_path:
+        read_truth(truth_path, run_stage(run, chosen["video"], overwrite, progress=is_watched())["info"]["frames"])
+    return chosen
+
+
+def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":
+    """What goes through blocks of work: ``map``, or the workers of a scheduler."""
+    if not scheduler:
+        return nullcontext(map)
+    from workbench.pipeline.workers import block_workers
+
+    return block_workers(scheduler)
+
+
+def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
+    for warning in [*run.info("video")["warnings"], *run.info("order").get("edits_left_out", [])]:
+        click.echo(f"note: {warning}", err=True)
+    write_table(summary(metrics))
+    from workbench.models.registry import provenance
+    from workbench.reports.report import restored_video
+
+    click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))
+
+    for path in [run.order_path, *more, restored_video(run)]:
+        click.echo(path)
