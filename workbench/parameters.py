@@ -49,7 +49,9 @@ METHODS = {
     "sift-opencv": Method("SIFT with OpenCV's own contrast threshold", keypoints="workbench.matching.sift:SiftOpenCV"),
     "superpoint": Method("SuperPoint", keypoints="workbench.matching.superpoint:SuperPoint", weights="superpoint_model"),
     "sift-flann": Method("nearest descriptors by FLANN, ratio and mutual test", matcher="workbench.matching.nearest:SiftFlann"),
-    "sift-exact": Method("nearest descriptors by full comparison, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"),
+    "sift-exact": Method(
+        "nearest descriptors by full comparison, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"
+    ),
     "superglue": Method("SuperGlue", matcher="workbench.matching.superglue:SuperGlue", weights="model"),
     "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:LightGlue", weights="model"),
 }

@@ -4,13 +4,12 @@ A new backbone, any classification network of torchvision, takes one new row of 
 local folder can be given too; it has no entry in the table. Nothing here needs PyTorch.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import ModelError
 from workbench.parameters import METHODS
-from workbench.storage.digest import file_sha256
+from workbench.storage.folder import file_sha256
 
 # Holds a folder for each bundled model, and SHA256SUMS, which `sha256sum -c` can check too.
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
@@ -234,10 +233,7 @@ def folder_digest(name: str) -> str:
     folder = model_folder(name)
     if not folder.is_dir():
         return ""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return file_sha256(*sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
 
 
 def provenance(name: str) -> str:
