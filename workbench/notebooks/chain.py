@@ -14,7 +14,7 @@ from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.stages import NOTEBOOKS
 from workbench.run.store import Entry
-from workbench.storage.digest import digest, file_sha256
+from workbench.storage.folder import digest, file_sha256
 
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
 BESIDE = ("06_compare", "07_tune_superglue")  # these read the tables of sweeps, and are no part of a run

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from workbench.errors import RunError, UsageError
 from workbench.storage.blocks import MapBlocks
-from workbench.storage.digest import code_digest
+from workbench.storage.folder import code_digest
 
 TIMEOUT = 10  # seconds a scheduler has to answer
 PATIENCE = 10  # seconds without any news until it is looked whether there are workers at all

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.evaluation.files import read_order_table
+from workbench.limits import EXACT_INTEGER
 from workbench.run.record import check_info, read_record
 from workbench.run.stages import STAGES, RunPaths, chosen_models
 from workbench.storage.arrays import Limits, WorkingCopies, read_array, read_table
@@ -180,7 +182,7 @@ class Contents(RunPaths):
     def transforms(self) -> pd.DataFrame:
         """The table of registered pairs; see :func:`workbench.registration.tables.register_pairs`."""
         self.require("register")
-        last = (self.frames or 2**53) - 1
+        last = (self.frames or EXACT_INTEGER) - 1
         return read_table(self.transforms_path, {"a": (0, last), "b": (0, last)})
 
     def ransac_threshold(self) -> float:
@@ -188,15 +190,17 @@ class Contents(RunPaths):
         return float(self.parameters("register")["threshold"] / max(self.images().shape[1:3]))
 
     def order(self) -> pd.DataFrame:
-        """The result: columns position, scene, order (empty for outliers), a row a frame."""
+        """The result: columns position, scene, order (NA for outliers), confidence, a row per frame; see
+        :func:`~workbench.evaluation.files.read_order_table`.
+        """
         self.require("order")
-        return self._table(self.order_path, "scene", "order")
+        return read_order_table(self.order_path, self.frames)
 
     def _table(self, file: Path, *columns: str) -> pd.DataFrame:
         """A table with a row a frame. columns: with numbers of frames, places or scenes; only "scene" is never empty."""
         count = self.frames
-        limits: Limits = {"position": (0, 2**53)}
-        limits |= dict.fromkeys(columns, (-1, (count or 2**53) - 1))
+        limits: Limits = {"position": (0, EXACT_INTEGER)}
+        limits |= dict.fromkeys(columns, (-1, (count or EXACT_INTEGER) - 1))
         return read_table(file, limits, empty=[name for name in columns if name != "scene"], rows=count)
 
     def scene_order(self, scene: int) -> np.ndarray:

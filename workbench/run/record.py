@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
+from workbench.limits import EXACT_INTEGER
 from workbench.run.stages import STAGES
 from workbench.storage.folder import is_inside, read_json
 
@@ -42,7 +43,7 @@ def check_info(file: Path, stage: str, info: dict[str, Any]) -> None:
         if (
             not isinstance(value, kind)
             or isinstance(value, bool)
-            or (isinstance(value, int | float) and not 0 <= value < 2**53)
+            or (isinstance(value, int | float) and not 0 <= value < EXACT_INTEGER)
         ):
             raise RunError(f"{file} is damaged (stage {stage} has no {name}): start a new run in another folder")
 

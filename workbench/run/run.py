@@ -7,7 +7,6 @@ A process may be killed at any moment. Until a new result is decided, the old on
 :mod:`~workbench.run.journal` says what is left to do, and whoever opens the run next does it.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -26,7 +25,7 @@ from workbench.run.contents import Contents, written_at
 from workbench.run.lock import RunLock
 from workbench.run.record import FORMAT, read_record, release
 from workbench.run.store import Pool, find_entry, find_pool, identity
-from workbench.storage.folder import check_folder, remove, write_whole
+from workbench.storage.folder import check_folder, digest, file_sha256, remove, write_whole
 
 BEGUN = {".record.lock", ".run.json.partial"}  # what a process leaves that was killed while it made a run
 _PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
@@ -47,10 +46,13 @@ class Run(Contents):
         Raises :class:`RunError` when ``path`` is the run of another video, something else, or not writable.
         """
         path, source = Path(path), Path(source)
-        digest = _sha256(source)
+        try:
+            sha256 = file_sha256(source)
+        except OSError as error:
+            raise RunError(f"{source} cannot be read ({error.strerror}): give the path of a video file") from error
         if (path / "run.json").exists():
             run = cls.open(path)
-            if run.record["source"]["sha256"] != digest:
+            if run.record["source"]["sha256"] != sha256:
                 other = Path(run.record["source"]["path"]).name
                 raise RunError(f"{path} is the run of another video ({other}): choose another folder with --out")
             if run.record["source"]["path"] != str(source.resolve()):  # the same video, moved
@@ -61,7 +63,7 @@ class Run(Contents):
             raise RunError(f"{path} is there already and is no run: choose another folder with --out")
         record = {
             "format": FORMAT,
-            "source": {"path": str(source.resolve()), "sha256": digest, "bytes": source.stat().st_size},
+            "source": {"path": str(source.resolve()), "sha256": sha256, "bytes": source.stat().st_size},
             "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in _PACKAGES},
             "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
             "stages": {},
@@ -101,8 +103,7 @@ class Run(Contents):
 
     def key(self, stage: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> str:
         """The fingerprint a stage would have: of its parameters, its weights, the video, and the stages it builds on."""
-        described = [stage, parameters.as_dict(), self._inputs(after), weights]
-        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        return digest([stage, parameters.as_dict(), self._inputs(after), weights])
 
     def _inputs(self, after: tuple[str, ...]) -> dict[str, str]:
         return {name: self.fingerprint(name) for name in after} or {"source": self.record["source"]["sha256"]}
@@ -254,11 +255,3 @@ def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str
     else:
         what = "was made from other inputs than there are now"
     return f"stage {name} {what}: pass --overwrite (in a notebook: overwrite = True) to replace it, or use another --out"
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror}): give the path of a video file") from error

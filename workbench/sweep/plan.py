@@ -12,9 +12,7 @@ name to ``[low, high]`` or to values to choose from).
 """
 
 import functools
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -26,17 +24,17 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
-from workbench.models.backbones import folder_digest
+from workbench.limits import SWEEP_FILE_BYTES, SWEEP_FILE_DEPTH
+from workbench.models.registry import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
-from workbench.storage.digest import code_digest, file_sha256
+from workbench.storage.folder import code_digest, digest, file_sha256
 from workbench.video.decode import decode
 
 KEYS = ("question", "videos", "runner", "fixed", "parameters")
 RUNNERS = ("notebooks", "stages")
 FORMS = ("grid", "list", "sample")
 MANY = 1000  # cells; more have to be asked for
-LARGEST, DEEPEST = 2**20, 10  # of a sweep file: bytes, and levels of lists and dictionaries
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,8 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no file: give the path of a sweep file")
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path} has more than {LARGEST >> 20} MiB: give the path of a sweep file")
+        if path.stat().st_size > SWEEP_FILE_BYTES:
+            raise UsageError(f"{path} has more than {SWEEP_FILE_BYTES >> 20} MiB: give the path of a sweep file")
         text = path.read_text(encoding="utf-8")
         _plain(path, text)
         content = yaml.safe_load(text)
@@ -137,7 +135,7 @@ def _plain(path: Path, text: str) -> None:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
+        if isinstance(event, yaml.AliasEvent) or depth > SWEEP_FILE_DEPTH:
             raise UsageError(f"{path} has references (*NAME) or lists in lists in lists: write plain values")
 
 
@@ -229,7 +227,7 @@ def _name(described: list[Any], given: dict[str, Any], weights: Callable[[str], 
     chosen = {stage: parameters.as_dict() for stage, parameters in stage_parameters(given).items()}
     models = chosen["embed"]["backbone"], chosen["match"]["model"], chosen["features"]["superpoint_model"]
     digests = [weights(model) for model in models]  # retrained weights are others, whatever the name
-    return hashlib.sha256(json.dumps([*described, chosen, digests], sort_keys=True).encode()).hexdigest()[:16]
+    return digest([*described, chosen, digests])[:16]
 
 
 def _dictionary(path: Path, name: str, value: Any) -> dict[Any, Any]:
