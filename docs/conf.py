@@ -9,9 +9,10 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "_ext")]
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from pipeline_picture import draw
+from numpydoc.docscrape_sphinx import SphinxDocString  # noqa: E402
+from pipeline_picture import draw  # noqa: E402
 
-import workbench
+import workbench  # noqa: E402
 
 project = "Video reconstruction workbench"
 author = "the authors of the video reconstruction workbench"
@@ -26,9 +27,9 @@ extensions = [
     "sphinx_click",
     "documented",
     "mathtext",
+    "repository_links",
     "short_names",
 ]
-exclude_patterns = ["generated/api/*.__main__.rst"]
 templates_path = ["_templates"]
 nitpicky = True
 
@@ -42,6 +43,9 @@ autodoc_typehints = "none"
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False  # "(N, D) float32 array" is text, no class
+# What the docstring of a class says of an attribute stands: numpydoc would put the docstring of its value in its place.
+_process_param = SphinxDocString._process_param
+SphinxDocString._process_param = lambda self, param, about, _: _process_param(self, param, about, False)
 
 html_math_renderer = "mathtext"
 html_theme = "furo"

@@ -110,7 +110,9 @@ def draw(file: Path, dpi: int = 100) -> Path:
         _draw_arrows(axes, at)
         for stage in STAGES.values():
             _draw_box(axes, stage, at[stage.name])
-        legend = "Arrows lead to the stages that read a result. In blue: the notebook that computes it. Dashed: for looking only."
+        legend = (
+            "Arrows lead to the stages that read a result. In blue: the notebook that computes it. Dashed: for looking only."
+        )
         axes.text(0, high - MARGIN - 12, legend, ha="center", va="center", fontsize=7, color=QUIET)
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=dpi, facecolor="white", metadata={"Date": None} if file.suffix == ".svg" else None)

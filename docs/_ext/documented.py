@@ -7,6 +7,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
+SAID: set[str] = set()  # what was warned of: modules offer names of others, too
 
 
 def check(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> None:
@@ -14,8 +15,13 @@ def check(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: An
     if name.startswith("_") or not (inspect.isroutine(thing) or inspect.isclass(thing) or isinstance(thing, property)):
         return
     target = thing.fget if isinstance(thing, property) else thing
-    if str(getattr(target, "__module__", "")).startswith("workbench") and not inspect.getdoc(thing):
-        LOGGER.warning("%s.%s has no docstring", target.__module__, getattr(target, "__qualname__", name))
+    module, place = str(getattr(target, "__module__", "")), getattr(target, "__qualname__", name)
+    if not module.startswith("workbench") or place.endswith("<lambda>") or inspect.getdoc(thing):
+        return
+    full = f"{module}.{place}"
+    if full not in SAID:
+        SAID.add(full)
+        LOGGER.warning("%s has no docstring", full)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
