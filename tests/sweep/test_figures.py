@@ -149,7 +149,7 @@ def test_browser(grid):
     assert (browser.metric.value, browser.rows.value, browser.columns.value) == ("adjacent", "match.model", "cluster.eps")
     assert browser.metric.options == ("adjacent", "weak_links")
     assert (
-        browser.told.value
+        browser.verdict.value
         == "The best of 9 settings is magic-leap-community/superglue_outdoor, eps 0.4: adjacent 1.100, 30.0 s."
     )
     first = [picture.value for picture in browser.pictures]
@@ -161,7 +161,7 @@ def test_browser(grid):
     browser.columns.value = "cluster.eps"
     assert browser.rows.value == "match.model" and [picture.value for picture in browser.pictures] == first
     browser.metric.value = "weak_links"
-    assert browser.told.value.startswith("8 of 9 settings tie at weak_links 5.000; the fastest of them is a, eps 0.")
+    assert browser.verdict.value.startswith("8 of 9 settings tie at weak_links 5.000; the fastest of them is a, eps 0.")
     assert browser.pictures[0].value != first[0]
     assert plt.get_fignums() == []
 
