@@ -247,7 +247,7 @@ def test_compare_one_parameter_in_a_list(tmp_path):
 
 
 def test_compare_refuses_an_unknown_metric(tmp_path):
-    with pytest.raises(NotebookError, match="adjacents is no metric of this table: choose one of those it has"):
+    with pytest.raises(NotebookError, match="adjacents is not a metric of this table: choose one of those it has"):
         compared(tmp_path, read_table(ROOT / "data" / "sweeps" / "alpha.csv"), metric="adjacents")
 
 
@@ -430,7 +430,7 @@ def one_notebook(tmp_path, monkeypatch):
     ids=["fault", "lines", "error"],
 )
 def test_failing_notebook(cut, tmp_path, one_notebook, source: str, words: str):
-    """One line names the notebook and its file, which has the outputs of the cells that ran and the traceback of the failure."""
+    """One line names the notebook and its file, which has the outputs of the cells that ran and the traceback."""
     one_notebook("print('so far so good')", source, "print('never')")
     answer = workbench("run", cut, "--truth", truth_path(cut), "--out", tmp_path / "run")
     kept = tmp_path / "run" / "notebooks" / "07_broken.ipynb"

@@ -211,7 +211,7 @@ def test_refusals(own_run, started, tmp_path, monkeypatch):
 
 
 def test_jupyterlab_prints_its_address(own_run, tmp_path):
-    """In a process of its own, on a free port: the address that it prints is on loopback, has the token and shows the copies."""
+    """In its own process, on a free port: the address it prints is on loopback, with the token, and shows the copies."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(tmp_path / name)

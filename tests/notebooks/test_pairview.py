@@ -86,8 +86,8 @@ def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
 
 
 def test_settings_side_by_side(short_run, pairs):
-    """One picture per setting, with its counts in the title: a higher threshold leaves fewer matches, and the default gives those
-    of the run."""
+    """One picture per setting, with its counts in the title: a higher threshold leaves fewer matches, and the default gives
+    those of the run."""
     run, pair = short_run[0], tuple(pairs[len(pairs) // 2].tolist())
     fig = pairview.settings_figure(run, *pair, [{"match_threshold": value} for value in (0.0, 0.25, 0.9)])
     titles = [ax.get_title() for ax in fig.axes]

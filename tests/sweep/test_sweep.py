@@ -139,14 +139,14 @@ def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
         ({"parameters": {"grid": {"epsilon": [1]}}}, ["unknown parameter epsilon; known: ", "cluster.eps", "write.crf"]),
         ({"parameters": {"grid": {"clusters.eps": [1]}}}, ["unknown parameter clusters.eps; known: ", "cluster.eps"]),
         ({"parameters": {"grid": {"eps": [0.1, 3.0]}}}, ["eps=3.0 is out of range", "0 to 2"]),
-        ({"parameters": {"grid": {"eps": 0.1}}}, ["eps has to be a list of values"]),
-        ({"parameters": {"grid": {"eps": []}}}, ["eps has to be a list of values, as [...], with one at least"]),
+        ({"parameters": {"grid": {"eps": 0.1}}}, ["eps must be a list of values"]),
+        ({"parameters": {"grid": {"eps": []}}}, ["eps must be a list of values, as [...], with at least one"]),
         ({"parameters": {"grid": {}}}, ["grid names no parameter"]),
         ({"parameters": {"grid": {"eps": [0.1], "cluster.eps": [0.2]}}}, ["eps is given twice"]),
         ({"parameters": {"grid": {"matcher": ["sift-exact"]}}}, ["match.matcher is both fixed and varied"]),
         ({"parameters": {"gird": {"eps": [0.1]}}}, ["parameters is gird: give one of grid, list, sample"]),
         ({"parameters": {}}, ["parameters is empty: give one of grid, list, sample"]),
-        ({"parameters": {"list": [0.1]}}, ["list has to be a list of dictionaries"]),
+        ({"parameters": {"list": [0.1]}}, ["list must be a list of dictionaries"]),
         (
             {"parameters": {"sample": {"count": 3, "from": {"eps": [0, 1]}}}},
             ["sample has count, from: give count, seed and from"],
@@ -159,9 +159,9 @@ def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
         ({"parameters": {"list": [{"eps": 0.1}, {"cluster.eps": 0.1, "crf": 18}]}}, ["is there twice: give every video"]),
         ({"videos": ["clip.mp4", "./clip.mp4"]}, ["./clip.mp4 with cluster.eps 0.1 is there twice: give every video"]),
         ({"fixed": {"min_samples": "few"}}, ["min_samples='few' must be of type int"]),
-        ({"fixed": ["eps"]}, ["fixed has to be names with values"]),
+        ({"fixed": ["eps"]}, ["fixed must be names with values"]),
         ({"video": "clip.mp4"}, ["video is not known; known: question, videos, runner, fixed, parameters"]),
-        ({"videos": []}, ["videos has to be a list of paths"]),
+        ({"videos": []}, ["videos must be a list of paths"]),
         ({"videos": ["clip.mp4", "gone.mp4"]}, ["the video gone.mp4 is not there", "relative to the sweep file"]),
         ({"videos": ["clip.truth.csv"]}, ["clip.truth.csv"]),
         ({"runner": "papermill"}, ["runner 'papermill' is not known; known: notebooks, stages"]),
@@ -186,14 +186,14 @@ BOMB = b"a0: &a0 [1]\n" + b"".join(b"a%d: &a%d [%s]\n" % (k, k, b", ".join([b"*a
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"", "a sweep file has to be names with values"),
-        (b"- a list", "a sweep file has to be names with values"),
-        (b"videos: [clip.mp4", "is no YAML"),
-        (b"\xff\xfe", "is no YAML"),
+        (b"", "a sweep file must be names with values"),
+        (b"- a list", "a sweep file must be names with values"),
+        (b"videos: [clip.mp4", "is not valid YAML"),
+        (b"\xff\xfe", "is not valid YAML"),
         (b"videos: [clip.mp4]", "lacks parameters"),
-        (b"question: 2026-02-30", "is no YAML"),
-        (b"question: " + b"1" * 5000, "is no YAML"),
-        (b"videos: " + b"[" * 50_000, "or lists in lists in lists"),
+        (b"question: 2026-02-30", "is not valid YAML"),
+        (b"question: " + b"1" * 5000, "is not valid YAML"),
+        (b"videos: " + b"[" * 50_000, "or lists nested too deeply"),
         (b"question: '" + b"?" * 2**20 + b"'", "has more than 1 MiB"),
         (BOMB, "has references (*NAME)"),
     ],
@@ -207,7 +207,7 @@ def test_files_that_are_no_sweep(tmp_path, text, words):
 def test_places_that_cannot_be_used(clip, tmp_path):
     """No sweep file, and no folder for the results."""
     refused(workbench("sweep", tmp_path / "gone.yaml"), 2, "gone.yaml cannot be read", "give the path of a sweep file")
-    refused(workbench("sweep", tmp_path), 2, "is no file: give the path of a sweep file")
+    refused(workbench("sweep", tmp_path), 2, "is not a file: give the path of a sweep file")
     file = sweep_file(clip, {"grid": {"eps": [0.1]}})
     for out in (clip, clip / "below"):
         refused(workbench("sweep", file, "--out", out), 2, f"{out} is no folder, or lies in none: choose another --out")

@@ -238,7 +238,7 @@ def test_overlay(inspector, run):
 
 
 def test_keep(run):
-    """The chosen settings are passed on, and the status shows what to do; a ratio that SuperGlue does not use stays as it was."""
+    """The chosen settings are passed on, and the status shows what to do; a ratio that SuperGlue does not use stays."""
     calls = []
     inspector = Inspector(run, FeatureParameters(), MatchParameters(), keep=lambda *chosen: calls.append(chosen))
     inspector["max-keypoints"].value = 100
