@@ -16,8 +16,9 @@ from tests.sweep.test_table import rows
 from workbench import widgets
 from workbench.errors import UsageError
 from workbench.sweep import figures
+from workbench.sweep.effects import pivot
 from workbench.sweep.figures import broken
-from workbench.sweep.table import FAILED, best_settings, pivot
+from workbench.sweep.table import FAILED, best_settings
 from workbench.widgets.sweep import SweepBrowser
 
 LONG_NAME = "magic-leap-community/superglue_outdoor"

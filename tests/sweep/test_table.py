@@ -22,25 +22,21 @@ from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.notebooks.commands import papermill_commands, run_command, source
 from workbench.parameters import stage_parameters
 from workbench.run import Run
+from workbench.sweep.effects import axes, is_crossed, main_effect, pivot, without_unused
 from workbench.sweep.table import (
     DONE,
     FAILED,
     NO_WEIGHTS,
-    axes,
     best_cell,
     best_settings,
-    is_crossed,
-    main_effect,
     metrics,
     not_done,
     pareto_front,
-    pivot,
     read_table,
     setting_names,
     settings,
     varied,
     verdict,
-    without_unused,
 )
 
 KINDS = {"video": "string", "status": "string", "error": "string", "run": "string", "notebooks": "string"}

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from workbench.sweep.table import QUALITY, main_effect, pareto_front, setting_names, settings, value_name
+from workbench.sweep.effects import main_effect
+from workbench.sweep.table import QUALITY, pareto_front, setting_names, settings, value_name
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_marker
 
 MAX_LINE_LETTERS = 22  # a longer name is broken into two lines
@@ -81,7 +82,7 @@ def heat_map(means: pd.DataFrame, metric: str, ax: Axes | None = None) -> Figure
     Parameters
     ----------
     means : pandas.DataFrame
-        From :func:`~workbench.sweep.table.pivot`; the names of its index and columns label the axes.
+        From :func:`~workbench.sweep.effects.pivot`; the names of its index and columns label the axes.
     metric : str
         Its metric.
     ax : matplotlib.axes.Axes, optional
@@ -288,7 +289,7 @@ def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], tit
     Parameters
     ----------
     found : pandas.DataFrame
-        From :func:`~workbench.sweep.one_at_a_time.effects`.
+        From :func:`~workbench.sweep.effects.effects`.
     groups : sequence of sequences of str
         Figures of it, one group per panel; the figures of a group share a scale.
     title : str

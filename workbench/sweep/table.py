@@ -1,7 +1,8 @@
-"""Reading the table of a sweep: which settings are best, what every parameter does, and which cell to repeat.
+"""Reading the table of a sweep: which settings are best, and which cell to repeat.
 
-Tables in, tables out; :mod:`workbench.sweep.figures` draws them. A row is a cell of the sweep: one video with one set of
-parameters. A setting is one set of parameters, over all videos and seeds.
+Tables in, tables out; :mod:`workbench.sweep.effects` measures the parameters and :mod:`workbench.sweep.figures` draws.
+A row is a cell of the sweep: one video with one set of parameters. A setting is one set of parameters, over all videos and
+seeds.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
-from workbench.parameters import ONLY_WITH, defaults
+from workbench.parameters import defaults
 
 DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"  # status of a cell
 TABLE_NAME = "sweep"  # name of the table in the folder of a sweep, without .parquet or .csv
@@ -97,29 +98,6 @@ def _typed(column: pd.Series) -> pd.Series:
     return column
 
 
-def without_unused(table: pd.DataFrame) -> pd.DataFrame:
-    """Blank the parameters that did not affect a cell, such as eps where HDBSCAN found the scenes.
-
-    Figures of eps then use the cells of DBSCAN alone, and cells that differ in nothing else belong to one setting.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`read_table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A copy with ``<NA>`` for these parameters.
-    """
-    table = table.copy()
-    for name, (chooser, choices) in ONLY_WITH.items():
-        if name in table:
-            chosen = table.get(chooser, pd.Series(defaults()[chooser], index=table.index))
-            table[name] = table[name].where(chosen.isin(choices))
-    return table
-
-
 def varied(table: pd.DataFrame) -> list[str]:
     """List the parameters that have more than one value in a table.
 
@@ -170,110 +148,30 @@ def metrics(table: pd.DataFrame) -> list[str]:
     return [name for name in QUALITY if name in table and table[name].notna().any()]
 
 
-def main_effect(table: pd.DataFrame, parameter: str, metric: str) -> pd.DataFrame:
-    """Summarise a metric over the cells that are done, by the value of one parameter.
-
-    The other parameters, the videos and the seeds vary freely, so this is the effect of the parameter alone only if every value
-    was combined with the same of these; see :func:`is_crossed`.
+def done_cells(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Select the cells that are done and have a metric.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From :func:`read_table`.
-    parameter : str
-        Dotted name of the parameter.
     metric : str
         One of :func:`metrics`.
 
     Returns
     -------
     pandas.DataFrame
-        Index: the values of the parameter, sorted ascending. Columns: mean, std (``<NA>`` for a single cell), min, max, count.
+        Their rows.
 
     Raises
     ------
     UsageError
-        If the table does not have the metric.
+        If no cell has the metric.
     """
-    return _done(table, metric).groupby(parameter)[metric].agg(SPREAD)
-
-
-def is_crossed(table: pd.DataFrame) -> bool:
-    """Check whether a table has every combination of its varied parameters and videos, as a grid has.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`read_table`.
-
-    Returns
-    -------
-    bool
-        True for a grid, whether its cells are done or not.
-    """
-    names = ["video", *varied(table)]
-    return len(table[names].drop_duplicates()) == table[names].nunique().prod()
-
-
-def axes(table: pd.DataFrame, rows: str = "", columns: str = "") -> tuple[str, str]:
-    """Choose the two parameters of a heat map.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`read_table`.
-    rows, columns : str
-        Dotted names of varied parameters or ``video``; empty for the first one that is free, ``video`` being the last.
-
-    Returns
-    -------
-    rows, columns : str
-        The parameter down and the parameter across.
-
-    Raises
-    ------
-    UsageError
-        If a name does not vary or is given twice, or if nothing varies.
-    """
-    choices = [*varied(table), "video"]
-    for name in filter(None, (rows, columns)):
-        if name not in choices:
-            raise UsageError(f"{name} does not vary in this table: choose one of {', '.join(choices)}")
-    if len(choices) == 1:
-        raise UsageError("no parameter varies in this table: compare settings with a sweep of two values at least")
-    rows = rows or next(name for name in choices if name != columns)
-    columns = columns or next(name for name in choices if name != rows)
-    if rows == columns:
-        raise UsageError(f"{rows} is given twice: choose another of {', '.join(choices)}")
-    return rows, columns
-
-
-def pivot(table: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataFrame:
-    """Average a metric over the cells that are done, for every pair of values of two parameters.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`read_table`.
-    rows, columns : str
-        From :func:`axes`.
-    metric : str
-        One of :func:`metrics`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Means, with the values of both parameters sorted ascending. A value without a cell that is done keeps its row or column;
-        a pair without one is ``<NA>``.
-
-    Raises
-    ------
-    UsageError
-        If the table does not have the metric.
-    """
-    values = [table[name].dropna().drop_duplicates().sort_values() for name in (rows, columns)]
-    means = _done(table, metric).pivot_table(metric, rows, columns, "mean")
-    return means.reindex(index=pd.Index(values[0], name=rows), columns=pd.Index(values[1], name=columns))
+    if metric not in metrics(table):
+        choices = ", ".join(metrics(table)) or "none, no cell was done"
+        raise UsageError(f"{metric} is not a metric of this table: choose one of those it has ({choices})")
+    return table[(table["status"] == DONE) & table[metric].notna()]
 
 
 def best_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -299,7 +197,7 @@ def best_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     UsageError
         If the table does not have the metric.
     """
-    _done(table, metric)
+    done_cells(table, metric)
     table = table.assign(**{metric: table[metric].where(table["status"] == DONE)})
     names = [name for name in varied(table) if not name.endswith((".seed", "_seed"))]
     groups = table.groupby(names or (lambda _: 0), sort=False, dropna=False)
@@ -439,14 +337,6 @@ def best_cell(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series:
         value = best[name][0]
         cells = cells[cells[name].isna() if pd.isna(value) else cells[name] == value]
     return cells.iloc[0]
-
-
-def _done(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The cells that are done and have the metric; raises :class:`~workbench.errors.UsageError` when there is none."""
-    if metric not in metrics(table):
-        choices = ", ".join(metrics(table)) or "none, no cell was done"
-        raise UsageError(f"{metric} is not a metric of this table: choose one of those it has ({choices})")
-    return table[(table["status"] == DONE) & table[metric].notna()]
 
 
 def _columns(table: pd.DataFrame) -> list[str]:

@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from workbench.sweep.effects import axes, pivot
 from workbench.sweep.figures import best_settings_plot, heat_map, main_effects_plot
-from workbench.sweep.table import axes, best_settings, metrics, pivot, varied, verdict
+from workbench.sweep.table import best_settings, metrics, varied, verdict
 
 
 def sweep_browser(table: pd.DataFrame, metric: str, rows: str = "", columns: str = "") -> ipywidgets.Widget:
@@ -25,7 +26,7 @@ def sweep_browser(table: pd.DataFrame, metric: str, rows: str = "", columns: str
     metric : str
         Metric shown at first.
     rows, columns : str
-        Parameters shown at first, down and across; empty for those that :func:`~workbench.sweep.table.axes` chooses.
+        Parameters shown at first, down and across; empty for those that :func:`~workbench.sweep.effects.axes` chooses.
 
     Returns
     -------
@@ -35,7 +36,7 @@ def sweep_browser(table: pd.DataFrame, metric: str, rows: str = "", columns: str
     Raises
     ------
     UsageError
-        As :func:`~workbench.sweep.table.axes` raises it.
+        As :func:`~workbench.sweep.effects.axes` raises it.
     """
     return SweepBrowser(table, metric, rows, columns).widget
 

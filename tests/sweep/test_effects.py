@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 
 from workbench.errors import UsageError
 from workbench.sweep import figures
-from workbench.sweep.one_at_a_time import effects, preferred
+from workbench.sweep.effects import effects, preferred
 from workbench.sweep.table import read_table
 
 COLUMNS = (
