@@ -304,7 +304,7 @@ def test_grids_and_lists(crossed):
     assert is_crossed(crossed) and not is_crossed(crossed[1:])
 
 
-# --- once more ------------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------------------------------
 
 
 CELL = {
@@ -314,7 +314,7 @@ CELL = {
 
 
 def test_run_command():
-    """Defaults are left out, the order is that of the stages, odd names are quoted; and the command line reads the same."""
+    """Defaults are left out, the order is that of the stages, names with spaces are quoted; the command parses the same."""
     command = run_command(rows(CELL).iloc[0], "a b.mp4", "runs/best")
     assert command == (
         "workbench run 'a b.mp4' --out runs/best -p 'embed.backbone=my net' -p match.ratio=1.0 -p order.method=greedy "
@@ -336,7 +336,7 @@ def test_run_command():
     ],
 )
 def test_papermill_commands(cell: dict, varied: list[str], first: int):
-    """From the first notebook that anything changes to the last; every notebook knows what it is given, and takes it."""
+    """From the first notebook with a changed parameter to the last; every notebook has the parameters it is given."""
     lines = [shlex.split(line) for line in papermill_commands(rows(cell).iloc[0], varied, "../a.mp4", "../runs/best")]
     given = {}
     for name, words in zip(CHAIN[first:], lines, strict=True):
@@ -351,7 +351,7 @@ def test_papermill_commands(cell: dict, varied: list[str], first: int):
 
 
 def test_source(tmp_path):
-    """The run of a cell knows where its video lies; a table that came alone knows what the sweep file said."""
+    """The run of a cell records the path of its video; a table without runs has the path in the sweep file."""
     cell = rows({"video": "../a.mp4"}).iloc[0]
     assert source(cell, tmp_path) == "../a.mp4"
     video = encode(tmp_path / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 2)
