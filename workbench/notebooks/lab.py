@@ -69,7 +69,7 @@ def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> 
     if copied:
         say(f"copied to {run.path / COPIES_FOLDER}: {', '.join(copied)}")
     if there:
-        say(f"left as they were in {run.path / COPIES_FOLDER}: {', '.join(there)} (delete one to have it anew)")
+        say(f"left as they were in {run.path / COPIES_FOLDER}: {', '.join(there)} (delete one to have it copied again)")
     _keep_made(run, say)
     _make_map(run, say)
     start(run.path.resolve(), COPIES_FOLDER, options, say)
