@@ -1,4 +1,4 @@
-"""A film strip one can click: small pictures of frames in a row, a caption under each, and room for a mark between two."""
+"""A clickable film strip: small pictures of frames in a row, a caption under each, and room for a mark between two of them."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,9 +8,9 @@ import numpy as np
 from workbench.embedding.images import thumbnail
 from workbench.widgets.frames import jpeg
 
-SIZE = 132, 99  # px, largest width and height of a picture; shown smaller where the row is narrow
+PICTURE_SIZE_PX = 132, 99  # largest width and height of a picture; narrow rows show it smaller
 
-# The button of a frame lies over its picture, so that one clicks the picture; its words stand below.
+# The button of a frame covers its picture, so that the picture can be clicked; the caption of the button stands below.
 STYLE = """<style>
 .wb-strip { flex-wrap: nowrap; align-items: stretch; min-height: 60px; overflow: hidden; }
 .wb-frame { position: relative; flex: 0 1 96px; min-width: 24px; margin: 2px; padding-bottom: 20px; border-radius: 3px; }
@@ -28,9 +28,21 @@ STYLE = """<style>
 
 
 class FilmStrip:
-    """A row of up to ``count`` frames; a click on one calls ``choose`` with its position.
+    """A row of frames that calls ``choose`` when one of them is clicked.
 
-    images: (N, h, w, 3) uint8. ``widget`` is what is shown, and needs :data:`STYLE` somewhere on the page.
+    Parameters
+    ----------
+    images : sequence of N (h, w, 3) uint8 arrays
+        All frames, RGB, in input order.
+    choose : callable
+        Called with the input position, int, of the frame that is clicked.
+    count : int
+        Number of frames in the row at most.
+
+    Attributes
+    ----------
+    widget : ipywidgets.Widget
+        What a notebook displays; it needs :data:`STYLE` somewhere on the page.
     """
 
     def __init__(self, images: Sequence[np.ndarray], choose: Callable[[int], None], count: int = 10) -> None:
@@ -49,15 +61,25 @@ class FilmStrip:
     def show(
         self, frames: Sequence[int], captions: Sequence[str], marks: Sequence[str] = (), chosen: int = -1, beside: int = -1
     ) -> None:
-        """Show ``frames``, positions, at most ``count``. captions: of each. marks: HTML to stand after each, default none.
-        chosen, beside: the two that are outlined.
+        """Show some frames.
+
+        Parameters
+        ----------
+        frames : sequence of int
+            Input positions, at most ``count``.
+        captions : sequence of str
+            Caption of every frame.
+        marks : sequence of str
+            HTML that stands after each frame; frames beyond its length have no mark.
+        chosen, beside : int
+            Input positions of the two frames that are outlined, -1 for none; a frame that is both is outlined as chosen.
         """
         for number, cell in enumerate(self.cells):
             shown = number < len(frames)
             cell.layout.display = None if shown else "none"
             frame = frames[number] if shown else -1
             if shown and frame != self.frames[number]:
-                self.pictures[number].value = jpeg(thumbnail(self.images[frame], *SIZE))
+                self.pictures[number].value = jpeg(thumbnail(self.images[frame], *PICTURE_SIZE_PX))
             self.frames[number] = frame
             self.buttons[number].description = captions[number] if shown else ""
             self.links[number].value = marks[number] if number < len(marks) else ""
