@@ -14,9 +14,8 @@ from workbench.ordering.confidence import WEAK_CONFIDENCE, weak_links
 from workbench.pipeline.editing import computed, edit_order, flip, undo, write_again
 from workbench.pipeline.edits import Edit, describe, frame_lists, link_confidences
 from workbench.run import Run
-from workbench.widgets.frames import jpeg
+from workbench.widgets.frames import STRIP_STYLE, FilmStrip, jpeg
 from workbench.widgets.player import ScenePlayer
-from workbench.widgets.strip import STYLE, FilmStrip
 from workbench.widgets.task import TaskButton
 
 STRIP_FRAMES = 10  # frames in a row of the film strip
@@ -103,7 +102,7 @@ class _Editor:
         actions = ipywidgets.VBox([*rows, self.status, self.writer.bar, self.edits], layout={"padding": "0 0 0 16px"})
         widget = ipywidgets.VBox(
             [
-                ipywidgets.HTML(STYLE),
+                ipywidgets.HTML(STRIP_STYLE),
                 ipywidgets.HBox([self.scene, self.place, weak]),
                 self.links,
                 self.strip.widget,
@@ -198,7 +197,8 @@ class _Editor:
         weak = int((self.weak["scene"] == scene).sum())
         by_hand = sum(tuple(sorted(link)) not in self.computed for link in pairwise(frames))
         self.links.value = (
-            f"{len(frames)} frames; <span style='color:{WEAK_COLOUR}'>{weak} weak links</span> (confidence below {WEAK_CONFIDENCE}), "
+            f"{len(frames)} frames; <span style='color:{WEAK_COLOUR}'>{weak} weak links</span> "
+            f"(confidence below {WEAK_CONFIDENCE}), "
             f"<span style='color:{HAND_COLOUR}'>{by_hand} made by hand</span>. "
             "Under a frame: its place · #its position in the input."
         )
