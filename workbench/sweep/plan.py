@@ -26,6 +26,7 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
+from workbench.limits import SWEEP_FILE_BYTES
 from workbench.models.registry import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
@@ -36,7 +37,6 @@ KEYS = ("question", "videos", "runner", "fixed", "parameters")  # of a sweep fil
 RUNNERS = ("notebooks", "stages")  # the first is the default
 FORMS = ("grid", "list", "sample")  # of the parameters
 MAX_UNCONFIRMED_CELLS = 1000  # a sweep of more cells has to be confirmed
-MAX_FILE_BYTES = 2**20  # of a sweep file
 MAX_NESTING = 10  # levels of lists and dictionaries in a sweep file
 
 
@@ -153,8 +153,8 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is not a file: give the path of a sweep file")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"{path} has more than {MAX_FILE_BYTES >> 20} MiB: give the path of a sweep file")
+        if path.stat().st_size > SWEEP_FILE_BYTES:
+            raise UsageError(f"{path} has more than {SWEEP_FILE_BYTES >> 20} MiB: give the path of a sweep file")
         text = path.read_text(encoding="utf-8")
         _plain(path, text)
         content = yaml.safe_load(text)
