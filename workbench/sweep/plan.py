@@ -37,7 +37,6 @@ KEYS = ("question", "videos", "runner", "fixed", "parameters")  # of a sweep fil
 RUNNERS = ("notebooks", "stages")  # the first is the default
 FORMS = ("grid", "list", "sample")  # of the parameters
 MAX_UNCONFIRMED_CELLS = 1000  # a sweep of more cells has to be confirmed
-MAX_NESTING = 10  # levels of lists and dictionaries in a sweep file
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _plain(path: Path, text: str) -> None:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > MAX_NESTING:
+        if isinstance(event, yaml.AliasEvent) or depth > SWEEP_FILE_DEPTH:
             raise UsageError(f"{path} has references (*NAME) or lists nested too deeply: write plain values")
 
 
