@@ -158,10 +158,15 @@ def _draw_arrows(axes: Axes, at: dict[str, Place]) -> None:
                 corners = [(start.side(right), leaves), (lane_x, leaves), (lane_x, arrives), (stop.side(right), arrives)]
             elif start.column == stop.column:
                 corners = [(start.x, start.bottom), (stop.x, stop.top)]
-            elif start.column == 0:  # out to the side, then down
+            elif start.column == 0:
                 right = stop.column > 0
                 y = start.top + HEIGHT / 2
-                corners = [(start.side(right), y), (stop.x, y), (stop.x, stop.top)]
+                if any(place.column == stop.column and start.row <= place.row < stop.row for place in at.values()):
+                    # Boxes are in the way: down beside them, then in from the side.
+                    lane_x, into = stop.side(not right) + (-1 if right else 1) * LANE, stop.top + HEIGHT / 2
+                    corners = [(start.side(right), y), (lane_x, y), (lane_x, into), (stop.side(not right), into)]
+                else:  # out to the side, then down
+                    corners = [(start.side(right), y), (stop.x, y), (stop.x, stop.top)]
             else:  # down, then in from the side
                 right = start.column > 0
                 y = stop.top + HEIGHT / 2

@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 PAGES = {
     "README.md": "index",
     "CONTRIBUTING.md": "contributing",
@@ -34,33 +35,39 @@ class RepositoryLinks(SphinxTransform):
         """Change the links of the page."""
         kinds = (addnodes.download_reference, addnodes.pending_xref)
         for node in list(self.document.findall(lambda found: isinstance(found, kinds))):
-            if node.get("reftype") != "myst" or node.get("refdomain") is not None:
-                continue
-            path, _, anchor = node["reftarget"].partition("#")
-            if not path:
-                continue
-            file = Path(os.path.normpath(Path(self.env.doc2path(self.env.docname)).parent / path))
-            if not file.is_relative_to(ROOT) or not file.exists():
-                continue
-            inside = file.relative_to(ROOT).as_posix()
-            module = inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            page = PAGES.get(inside)
-            if inside.startswith("workbench") and (inside.endswith(".py") or (file / "__init__.py").is_file()):
-                page = f"generated/api/{module}"
-            if page:
-                link = addnodes.pending_xref(
-                    "",
-                    *node.children,
-                    refdomain="doc",
-                    reftype="myst",
-                    reftarget=page,
-                    reftargetid=anchor or None,
-                    refexplicit=True,
-                    refdoc=self.env.docname,
-                )
-                node.replace_self(link)
-            elif file.is_dir():
-                node.replace_self(nodes.inline("", "", *node.children))
+            if node.get("reftype") == "myst":
+                self._change(node)
+
+    def _change(self, node: nodes.Element) -> None:
+        path, _, anchor = node["reftarget"].partition("#")
+        if node.get("refdomain") == "doc":  # MyST takes every Markdown file for a page; one that is none has its whole path
+            if not path.startswith("/"):
+                return
+            path, anchor = f"{path}.md", node.get("reftargetid") or ""
+        if not path:
+            return
+        # Links stand in the file that wrote them, which a page may include.
+        written_in = Path(node.source or self.env.doc2path(self.env.docname))
+        file = Path(os.path.normpath(written_in.parent / path))
+        if not file.is_relative_to(ROOT) or not file.exists():
+            return
+        inside = file.relative_to(ROOT).as_posix()
+        page = PAGES.get(inside)
+        if file.suffix == ".md" and file.is_relative_to(DOCS):
+            page = file.relative_to(DOCS).as_posix().removesuffix(".md")
+        if inside.startswith("workbench/") and (file.suffix == ".py" or (file / "__init__.py").is_file()):
+            page = f"generated/api/{inside.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+        here = {"refdoc": self.env.docname, "reftype": "myst", "refexplicit": True}
+        if page:
+            link = addnodes.pending_xref(
+                "", *node.children, refdomain="doc", reftarget=page, reftargetid=anchor or None, **here
+            )
+        elif file.is_dir():
+            link = nodes.inline("", "", *node.children)
+        else:
+            target = os.path.relpath(file, Path(self.env.doc2path(self.env.docname)).parent)
+            link = addnodes.download_reference("", *node.children, refdomain=None, reftarget=target, **here)
+        node.replace_self(link)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

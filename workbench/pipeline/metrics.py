@@ -1,4 +1,4 @@
-"""The first design's order, for comparison: the same scenes and matches, a greedy chain over the blended similarity."""
+"""The order of the greedy baseline, for comparison: the same scenes and matches, a greedy chain over the blended similarity."""
 
 import json
 from contextlib import suppress
@@ -28,7 +28,7 @@ def greedy_baseline(run: Run) -> list[OrderRow]:
         file = run.scene_matrices_path(scene)
         frames, shown, blend = read_arrays(file, len(labels), "frames", "shown", "blend")
         if len(shown) < len(frames):
-            raise RunError(f"scene {scene} is too long for the first design, which needs all pairs of its frames at once")
+            raise RunError(f"scene {scene} is too long for the greedy baseline, which needs all pairs of its frames at once")
         places[frames[greedy_chain(blend)]] = np.arange(len(frames))
     return [
         OrderRow(position, int(scene), int(place)) for position, (scene, place) in enumerate(zip(labels, places, strict=True))
