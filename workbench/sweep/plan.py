@@ -28,7 +28,7 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
-from workbench.limits import SWEEP_FILE_BYTES
+from workbench.limits import SWEEP_FILE_BYTES, SWEEP_FILE_DEPTH
 from workbench.models.registry import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
