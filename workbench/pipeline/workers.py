@@ -42,6 +42,18 @@ def block_workers(scheduler: str) -> Iterator[MapBlocks]:
 
 
 def killed_message(error: KilledWorker) -> str:
+    """Say what to do when a piece of work has killed its workers.
+
+    Parameters
+    ----------
+    error : KilledWorker
+        Dask's error.
+
+    Returns
+    -------
+    str
+        What happened, and the remedy.
+    """
     told = f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other "
     return told + "programs, or lower video.proxy_size"
 
