@@ -66,7 +66,7 @@ class RepositoryLinks(SphinxTransform):
             link = nodes.inline("", "", *node.children)
         else:
             target = os.path.relpath(file, Path(self.env.doc2path(self.env.docname)).parent)
-            link = addnodes.download_reference("", *node.children, refdomain=None, reftarget=target, **here)
+            link = addnodes.download_reference("", "", *node.children, refdomain=None, reftarget=target, **here)
         node.replace_self(link)
 
 
