@@ -29,7 +29,7 @@ PAGES = {
 class RepositoryLinks(SphinxTransform):
     """Runs when a page has been read, before files to download are collected."""
 
-    default_priority = 880
+    default_priority = 870  # the event for the collectors comes at 880
 
     def apply(self, **options: Any) -> None:
         """Change the links of the page."""
