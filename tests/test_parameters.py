@@ -48,10 +48,10 @@ def test_every_field_says_its_range(stage, item):
 def test_limits_are_allowed_and_nothing_beyond_them(stage, item):
     low, high = item.type(item.metadata["low"]), item.type(item.metadata["high"])
     for value in (low, high):
-        assert getattr(STAGES[stage](**{item.name: value}), item.name) == value
+        assert getattr(STAGES[stage].parameters(**{item.name: value}), item.name) == value
     for value in (low - 1, high + 1):
         with pytest.raises(ParameterError, match=f"{item.name}=.* is out of range: {re.escape(item.metadata['about'])}"):
-            STAGES[stage](**{item.name: value})
+            STAGES[stage].parameters(**{item.name: value})
 
 
 def test_choices_are_listed():

@@ -73,7 +73,7 @@ def test_options_of_reconstruct_are_the_parameters():
     assert list(options) == [f"--{name}" for name in defaults() if not name.startswith("umap.")]
     for name, option in options.items():
         stage, field = name.removeprefix("--").split(".")
-        item = STAGES[stage].__dataclass_fields__[field]
+        item = STAGES[stage].parameters.__dataclass_fields__[field]
         assert (option.default, option.help) == (item.default, item.metadata["about"])
 
 

@@ -79,7 +79,7 @@ def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, i
 def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, capsys):
     """When all are gone it is said, once; when one comes, the work goes on."""
     address, processes = scheduler
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    monkeypatch.setattr(workers, "NO_NEWS_SECONDS", 0.2)
     nthreads, looked = cells.Client.nthreads, []
 
     def look(client: object) -> dict:
@@ -125,7 +125,7 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "TIMEOUT", 1)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     clip = encode(tmp_path / "clip.mp4", mixture())
     answer = workbench("reconstruct", clip, "--out", tmp_path / "out", *FAST, "--scheduler", "tcp://127.0.0.1:9")
     refused(answer, 2, "the scheduler tcp://127.0.0.1:9 does not answer", "dask scheduler")

@@ -59,22 +59,22 @@ def test_what_builds_on_a_kept_stage_may_be_replaced(run):
         run_stage(run, ClusterParameters())
 
 
-def test_forget(run):
+def test_forget_stages(run):
     kept.keep(run, NARROW, MatchParameters(ratio=0.7))
     run_stage(run, NARROW)
-    kept.forget(run, "cluster")
+    kept.forget_stages(run, "cluster")
     assert {key.split(".")[0] for key in kept.read_kept(run)} == {"match"}
     assert kept.with_kept(run, ClusterParameters()) == ClusterParameters()
     run_stage(run, ClusterParameters())  # unasked
 
 
-def test_keep_made(run):
+def test_keep_recorded(run):
     """What was made otherwise than by default is kept; what is kept already stays; a run of defaults keeps nothing."""
-    assert kept.keep_made(run) == {} and not (run.kept_path).exists()
+    assert kept.keep_recorded(run) == {} and not (run.kept_path).exists()
     run_stage(run, ClusterParameters(eps=0.06, min_samples=4), overwrite=True)
     kept.keep(run, ClusterParameters(eps=0.05))
     (run.kept_path).write_text("cluster.eps: 0.05\n")
-    assert kept.keep_made(run) == {"cluster.min_samples": 4}
+    assert kept.keep_recorded(run) == {"cluster.min_samples": 4}
     assert kept.read_kept(run) == {"cluster.eps": 0.05, "cluster.min_samples": 4}
 
 
@@ -112,7 +112,7 @@ def test_what_is_given_with_overwrite_is_kept_no_longer(run, short):
     assert answer.status == 0, answer.err
     again = Run.open(run.path)
     assert "cluster.min_samples" not in kept.read_kept(again) and kept.read_kept(again)["match.ratio"] == 0.7
-    assert kept.keep_made(again) == {"cluster.min_samples": 5}
+    assert kept.keep_recorded(again) == {"cluster.min_samples": 5}
 
 
 def test_papermill_command_names_every_parameter_and_runs(run):

@@ -14,7 +14,7 @@ import nbformat
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.notebooks.chain import BESIDE, CHAIN, notebooks_folder
 from workbench.run import Run
-from workbench.run.kept import keep_made, read_kept
+from workbench.run.kept import keep_recorded, read_kept
 from workbench.run.stages import STAGES, stage_parameters
 from workbench.storage.folder import write_whole
 
@@ -39,7 +39,7 @@ def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> 
         say(f"copied to {run.path / COPIES}: {', '.join(copied)}")
     if there:
         say(f"left as they were in {run.path / COPIES}: {', '.join(there)} (delete one to have it anew)")
-    _keep_made(run, say)
+    _keep_recorded(run, say)
     _make_map(run, say)
     start(run.path.resolve(), COPIES, options, say)
 
@@ -55,7 +55,7 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
     except RunError as error:
         reason = str(error).rpartition(": ")[0]
         raise RunError(f"{reason}: move it away, the run of {video} belongs there") from error
-    _keep_made(run, say)
+    _keep_recorded(run, say)
     if not _is_unfinished(run):
         return run
     say(f"reconstructing the sample in {path}: this takes about a minute, and is done once")
@@ -80,9 +80,9 @@ def _is_unfinished(run: Run) -> bool:
     return found == {MissingStageError}
 
 
-def _keep_made(run: Run, say: Callable[[str], None]) -> None:
+def _keep_recorded(run: Run, say: Callable[[str], None]) -> None:
     """What stages were made with, where it is no default, holds for the notebooks too: they would refuse such stages else."""
-    made = keep_made(run)
+    made = keep_recorded(run)
     if made:
         told = ", ".join(f"{name}={value}" for name, value in made.items())
         say(f"kept in {run.kept_path}, since stages were made with it: {told}")
