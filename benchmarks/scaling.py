@@ -13,6 +13,8 @@ import csv
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from cases import COLUMNS, STEPS, Row, measure_alone, table, truth_of
@@ -50,7 +52,8 @@ def greedy_baseline_pair(video: Path, pairs: int) -> float:
         Seconds per pair.
     """
     from workbench.models.backbones import torchvision
-    from workbench.video.proxies import FrameReader
+    from workbench.video.decode import decode
+    from workbench.video.proxies import rgb
 
     torchvision()  # repaired before transformers is imported, which fails without it beside PyTorch's CPU build
     import cv2
@@ -62,8 +65,8 @@ def greedy_baseline_pair(video: Path, pairs: int) -> float:
     config.keypoint_detector_config.max_keypoints = BASELINE_KEYPOINTS
     config.keypoint_detector_config.keypoint_threshold = 0.0
     model = SuperGlueForKeypointMatching(config).eval()
-    with FrameReader(video) as reader:
-        images = [reader[index] for index in range(2 * pairs)]
+    with closing(decode(video)) as frames:
+        images = [rgb(frame) for _, frame in islice(frames, 2 * pairs)]
     height, width = images[0].shape[:2]
     shrink = min(1.0, BASELINE_LONG_SIDE / max(height, width))
     small = [cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) for image in images]

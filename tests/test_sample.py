@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from tests import DATA
+from tests.helpers.tiny import pictures
 from workbench.evaluation.corrupt import shuffled_rows
 from workbench.evaluation.files import OUTLIER, TruthRow, read_truth
 from workbench.video.decode import Decoder
-from workbench.video.proxies import FrameReader
 
 SCENES = ("pagoda", "toys", "dahlia")
 
@@ -48,9 +48,8 @@ def truth() -> list[TruthRow]:
 @pytest.fixture(scope="module")
 def committed(truth: list[TruthRow]) -> dict[str, np.ndarray]:
     """The frames of ``sample.mp4`` by clip, in true order."""
-    with FrameReader(DATA / "sample.mp4") as reader:
-        assert len(reader) == len(truth)
-        frames = np.stack([reader[k] for k in range(len(reader))])
+    frames = np.stack(pictures(DATA / "sample.mp4"))
+    assert len(frames) == len(truth)
     ordered = sorted(truth, key=lambda row: row.frame)
     return {clip: frames[[row.position for row in ordered if row.clip == clip]] for clip in {row.clip for row in truth}}
 

@@ -23,7 +23,8 @@ from workbench.embedding.embed import network_embeddings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_truth, truth_path
 from workbench.evaluation.metrics import evaluate
-from workbench.models.backbones import is_built_in, load_backbone, typical_eps
+from workbench.models.backbones import load_backbone, typical_eps
+from workbench.models.registry import is_built_in
 from workbench.parameters import ClusterParameters, EmbedParameters, VideoParameters
 from workbench.scenes.dbscan import dbscan
 from workbench.scenes.eps import SWEEP, sweep_eps

@@ -48,8 +48,10 @@ METHODS = {
     "sift": Method("SIFT keypoints, RootSIFT descriptors", keypoints="workbench.matching.sift:Sift"),
     "sift-opencv": Method("SIFT with OpenCV's own contrast threshold", keypoints="workbench.matching.sift:SiftOpenCV"),
     "superpoint": Method("SuperPoint", keypoints="workbench.matching.superpoint:SuperPoint", weights="superpoint_model"),
-    "sift-flann": Method("nearest by FLANN, ratio and mutual test", matcher="workbench.matching.nearest:SiftFlann"),
-    "sift-exact": Method("all descriptors compared, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"),
+    "sift-flann": Method("nearest descriptors by FLANN, ratio and mutual test", matcher="workbench.matching.nearest:SiftFlann"),
+    "sift-exact": Method(
+        "nearest descriptors by full comparison, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"
+    ),
     "superglue": Method("SuperGlue", matcher="workbench.matching.superglue:SuperGlue", weights="model"),
     "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:LightGlue", weights="model"),
 }

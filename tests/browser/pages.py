@@ -1,8 +1,8 @@
-"""A JupyterLab on loopback, and notebooks in a real browser as tests use them.
+"""JupyterLab on the loopback interface, and notebooks in a real browser for the tests.
 
-:class:`JupyterServer` runs JupyterLab, apart from the settings and files of whoever runs the tests. :class:`NotebookPage` is
-one notebook in Chromium: run all cells, wait for the kernel, read, click, take pictures. Nothing sleeps for a fixed time:
-every wait is for a condition.
+:class:`JupyterServer` runs JupyterLab, isolated from the settings and files of the person who runs the tests.
+:class:`NotebookPage` is one notebook in Chromium: run all cells, wait for the kernel, read, click, take screenshots. Nothing
+sleeps for a fixed time: every wait is for a condition.
 """
 
 import ast
@@ -23,16 +23,17 @@ from playwright.sync_api import Locator, Page, expect
 from tests import ROOT
 
 PICTURES = ROOT / "build" / "browser"
-# Generous: a machine may have one slow core, and the first kernel imports torch. Seconds.
+# Timeouts in seconds: until JupyterLab or a notebook is there, until all cells ran, until an action has its effect. They are
+# generous, since a machine may have one slow core, and the first kernel imports torch.
 START, RUN, ANSWER = 120, 600, 60
 
-# Nothing pops up, no network is asked, and every cell is in the page, seen or not.
+# No pop-ups, no network requests, and all cells are in the page, visible or not.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
-# Counts what was asked of the kernel and not answered yet, cells and widgets alike: JupyterLab lets the kernel answer widgets
-# in a thread of their own, so that a cell that is done says nothing of them.
+# Tracks the requests to the kernel, from cells and widgets alike, that are not answered yet: JupyterLab lets the kernel answer
+# widgets in a separate thread, so widgets may still be busy when all cells are done.
 WATCH = """
 window.asked = new Set();
 window.quietSince = performance.now();
@@ -44,9 +45,9 @@ panel.sessionContext.session.kernel.anyMessage.connect((_, { msg, direction }) =
   window.quietSince = performance.now();
 });
 """
-# A slider sends its next value only when the last is answered: a moment of quiet makes sure that nothing follows.
+# A slider sends its next value only when the last is answered: a short pause without messages shows that nothing follows.
 QUIET = "() => window.asked.size === 0 && performance.now() - window.quietSince > 300"
-# The page's own handle of JupyterLab, there because of --LabApp.expose_app_in_browser.
+# JupyterLab's application object, available in the page because of --LabApp.expose_app_in_browser.
 CURRENT = "const panel = window.jupyterapp.shell.currentWidget;"
 
 
@@ -86,7 +87,7 @@ class JupyterServer:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def wait(self) -> None:
-        """Until it answers. Raises RuntimeError, with its log, when it ends or is not there in time."""
+        """Wait until it answers; raises RuntimeError, with its log, when it ends or does not answer in time."""
         file = self._runtime / f"jpserver-{self._process.pid}.json"
         deadline = time.monotonic() + START
         while True:
@@ -100,11 +101,11 @@ class JupyterServer:
                 time.sleep(0.1)
 
     def page_address(self, path: str) -> str:
-        """Where JupyterLab shows the file ``path``, given relative to the root, in an empty workspace."""
+        """The address at which JupyterLab shows the file ``path``, relative to the root, in an empty workspace."""
         return f"{self.url}/lab/tree/{path}?token={self._token}&reset"
 
     def stop_kernels(self) -> None:
-        """Shut down every kernel, so that one notebook's memory is free before the next."""
+        """Shut down every kernel, so that its memory is free for the next notebook."""
         for session in json.loads(self._ask("/api/sessions")):
             self._ask(f"/api/sessions/{session['id']}", "DELETE")
 
@@ -113,7 +114,7 @@ class JupyterServer:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End the server and with it its kernels; it is killed when it does not end by itself."""
+        """End the server and its kernels; it is killed when it does not end by itself."""
         self._process.terminate()
         try:
             self._process.wait(30)
@@ -138,11 +139,11 @@ class NotebookPage:
         assert self._evaluate("return panel.context.path") == path
         self._until(f"() => {{ {CURRENT} return panel.sessionContext.session?.kernel?.status === 'idle' }}", START)
         self._evaluate(WATCH)
-        # The list of files beside it takes a fifth of the page, which pictures can use better.
+        # The list of files takes a fifth of the page, which leaves too little for screenshots.
         self._evaluate("return window.jupyterapp.commands.execute('application:toggle-left-area')")
 
     def run_all(self) -> None:
-        """Run all cells as the menu does, wait until the kernel has done all, and assert that no cell shows an error."""
+        """Run all cells as the menu does, wait until the kernel is done, and assert that no cell shows an error."""
         self._evaluate(
             "window.ranAll = undefined;"
             "window.jupyterapp.commands.execute('notebook:run-all-cells').then(done => { window.ranAll = { done } })"
@@ -156,11 +157,11 @@ class NotebookPage:
         assert all(counts), f"cells of {self.path} were not run: {counts}"
 
     def wait_idle(self, seconds: float = ANSWER) -> None:
-        """Until the kernel has answered everything that cells and widgets asked so far."""
+        """Wait until the kernel has answered all requests of cells and widgets."""
         self._until(QUIET, seconds)
 
     def assert_no_error(self) -> None:
-        """No cell has an error among its outputs or says anything on stderr but a progress bar; no widget failed to show."""
+        """Assert that no cell has an error or writes more than a progress bar to stderr, and that all widgets are displayed."""
         outputs = self._evaluate(
             "return panel.content.widgets.filter(cell => cell.model.type === 'code')"
             ".flatMap(cell => cell.model.outputs.toJSON())"
@@ -194,18 +195,18 @@ class NotebookPage:
         return json.loads(ast.literal_eval(answer["user_expressions"]["value"]["data"]["text/plain"]))
 
     def wait_for_python(self, code: str) -> None:
-        """Until ``code``, an expression, is true in the kernel: what the page sent may still be on its way."""
+        """Wait until ``code``, an expression, is true in the kernel: messages of the page may still be on their way."""
         deadline = time.monotonic() + ANSWER
         while not self.python(f"bool({code})"):
             assert time.monotonic() < deadline, f"{code} does not become true"
             self.page.wait_for_timeout(100)
 
     def find(self, what: str | Locator) -> Locator:
-        """What the CSS selector ``what`` finds inside the notebook; something found before is taken as it is."""
+        """The elements of the notebook that match the CSS selector ``what``; a locator is returned as it is."""
         return self.page.locator(".jp-Notebook").locator(what) if isinstance(what, str) else what
 
     def text(self, what: str | Locator) -> str:
-        """The text of the one element that is meant."""
+        """The text of the only matching element."""
         return self.find(what).inner_text(timeout=ANSWER * 1000)
 
     def changed_text(self, what: str | Locator, change: Callable[[], object]) -> tuple[str, str]:
@@ -217,7 +218,7 @@ class NotebookPage:
         return before, self.text(what)
 
     def click(self, what: str | Locator) -> None:
-        """Click the one element that is meant, say the button ``.wb-keep``."""
+        """Click the only matching element, such as the button ``.wb-keep``."""
         self.find(what).click(timeout=ANSWER * 1000)
 
     def type_value(self, slider: str | Locator, value: object) -> None:
@@ -229,14 +230,14 @@ class NotebookPage:
         self.page.keyboard.press("Enter")
 
     def press_slider(self, slider: str | Locator, key: str, times: int = 1) -> None:
-        """Press ``key``, say ``ArrowRight``, ``PageUp`` or ``Home``, on the handle of a slider."""
+        """Press ``key``, such as ``ArrowRight``, ``PageUp`` or ``Home``, on the handle of a slider."""
         handle = self.find(slider).locator(".noUi-handle")
         handle.focus(timeout=ANSWER * 1000)
         for _ in range(times):
             handle.press(key)
 
     def click_plot(self, figure: str | Locator, x: float, y: float) -> None:
-        """Click the place (x, y), in data coordinates, of a plotly figure; ``figure`` is one or holds one."""
+        """Click the point (x, y), in data coordinates, of a plotly figure; ``figure`` is the figure or contains it."""
         plot = self._plot(figure)
         left, top = plot.evaluate(
             "(div, [x, y]) => {"
@@ -245,7 +246,7 @@ class NotebookPage:
             "}",
             [x, y],
         )
-        # Plotly reports as clicked what the mouse is over, and notices that with a delay: first away, then there, in one step.
+        # Plotly reports the element under the mouse as clicked, and notices it with a delay: move away first, then there.
         for place, condition in (
             ((0, 0), "div => !div._hoverdata?.length"),
             ((left, top), "div => div._hoverdata?.length > 0"),
@@ -255,7 +256,7 @@ class NotebookPage:
         self.page.mouse.click(left, top)
 
     def lasso_plot(self, figure: str | Locator, corners: list[tuple[float, float]]) -> None:
-        """Draw a lasso through ``corners``, in shares (0 to 1) of the drawing area; the figure's drag mode must be lasso."""
+        """Draw a lasso through ``corners``, as shares (0 to 1) of the drawing area; the figure's drag mode must be lasso."""
         box = self._plot(figure).locator(".nsewdrag").first.bounding_box()
         assert box is not None
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in [*corners, corners[0]]]
@@ -266,25 +267,25 @@ class NotebookPage:
         self.page.mouse.up()
 
     def _plot(self, figure: str | Locator) -> Locator:
-        """The plotly figure that ``figure`` is or holds, drawn and in sight."""
+        """The plotly figure that ``figure`` is or contains, drawn and scrolled into view."""
         plot = self.find(figure).locator("xpath=descendant-or-self::*[contains(@class, 'js-plotly-plot')]").first
         plot.locator(".nsewdrag").first.wait_for(timeout=ANSWER * 1000)
         plot.evaluate("div => div.scrollIntoView({ block: 'center' })")
         return plot
 
     def picture(self, name: str, what: str | Locator = "") -> Path:
-        """A picture of an element, or of the page as it stands: ``build/browser/NAME.png``."""
+        """Save a screenshot of an element, or of the visible page, as ``build/browser/NAME.png``."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         path = PICTURES / f"{name}.png"
         (self.find(what).first if what else self.page).screenshot(path=path, timeout=ANSWER * 1000)
         return path
 
     def show(self, what: str | Locator, block: str = "center") -> None:
-        """Scroll until the first that is found stands in the middle of the page, or at its ``start``."""
+        """Scroll until the first matching element is in the middle of the page, or at its ``start``."""
         self.find(what).first.evaluate("(element, block) => element.scrollIntoView({ block })", block)
 
     def _evaluate(self, body: str, **values: Any) -> Any:
-        """Run JavaScript in the page; ``panel`` is the notebook, ``values`` are its other names."""
+        """Run JavaScript in the page; ``panel`` is the notebook, ``values`` are further variables."""
         return self.page.evaluate(f"({{ {', '.join(values)} }}) => {{ {CURRENT} {body} }}", values)
 
     def _until(self, condition: str, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Every notebook in a real browser: JupyterLab runs it, its figures and controls are there, and the controls answer.
+"""Every notebook in a real browser: JupyterLab runs it, its figures and controls are displayed, and the controls respond.
 
 The sample has 3 scenes (of 66, 60 and 54 frames) and 20 outliers.
 """
@@ -16,14 +16,14 @@ from workbench.run.kept import read_kept
 
 
 def ran(notebook: NotebookPage) -> NotebookPage:
-    """The notebook after all of its cells ran without an error and its static figures are there."""
+    """The notebook, after all its cells ran without an error and its static figures are displayed."""
     notebook.run_all()
     assert notebook.find(".jp-RenderedImage img").count() > 0
     return notebook
 
 
 def found(text: str) -> tuple[int, int]:
-    """Numbers of scenes and of outliers, as 03 says them."""
+    """Numbers of scenes and of outliers in the text of notebook 03."""
     return tuple(map(int, re.search(r"scenes (\d+), outliers (\d+)", text).groups()))
 
 
@@ -47,7 +47,7 @@ def test_01_a_click_on_the_matrix_shows_two_frames(open_notebook):
 
 
 def test_02_a_lasso_shows_its_frames(open_notebook):
-    """A lasso around everything chooses all 200; the colours change with the button."""
+    """A lasso around everything selects all 200 frames; the colours change with the button."""
     notebook = ran(open_notebook("notebooks/02_visualise_clusters.ipynb"))
     corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99)]
     _, after = notebook.changed_text(".wb-gallery", lambda: notebook.lasso_plot(".wb-map", corners))
@@ -60,7 +60,7 @@ def test_02_a_lasso_shows_its_frames(open_notebook):
 
 
 def test_03_eps_moves_the_scenes(open_notebook):
-    """The smallest eps of the slider leaves more outliers, the largest fewer, and back it is as it was."""
+    """The smallest eps of the slider gives more outliers, the largest fewer, and the first value the first result again."""
     notebook = ran(open_notebook("notebooks/03_tune_eps.ipynb"))
     before, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.press_slider(".wb-eps", "Home"))
     assert found(before) == (3, 20)
@@ -97,7 +97,7 @@ def test_04_a_click_on_the_matrix_changes_the_pair(open_notebook):
 
 
 def test_05_a_scene_is_flipped(open_notebook, site):
-    """order.csv has the scene the other way round; a second flip and it is as it was. The video plays."""
+    """A flip reverses the scene in order.csv, and undo restores it. The video plays."""
     notebook = ran(open_notebook("notebooks/05_order_frames.ipynb"))
     run = Run.open(site / "runs" / "sample")
     before = run.scene_order(0).tolist()
@@ -115,9 +115,7 @@ def test_05_a_scene_is_flipped(open_notebook, site):
 
 
 def test_from_a_kept_eps_to_a_new_video(open_notebook, own_run):
-    """Beside a run: an eps that is kept in 03 is taken by 04 and 05 when they are run, unasked; in 05 a scene is flipped and
-    the video is written again.
-    """
+    """Notebooks beside a run: 04 and 05 use the eps that is kept in 03; in 05 a scene is flipped and the video written."""
     folder, eps = f"runs/{own_run.path.name}/lab", own_run.info("cluster")["eps"]
     notebook = ran(open_notebook(f"{folder}/03_tune_eps.ipynb"))
     notebook.changed_text(".wb-scenes-found", lambda: notebook.press_slider(".wb-eps", "Home"))
@@ -145,7 +143,7 @@ def test_from_a_kept_eps_to_a_new_video(open_notebook, own_run):
 
 @pytest.mark.parametrize("name", ["01_embed", "03_tune_eps"])
 def test_without_interactive_no_control_appears(open_notebook, site, name: str):
-    """As when the parameters cell says ``interactive = False``."""
+    """With ``interactive = False`` in the parameters cell."""
     source = (site / "notebooks" / f"{name}.ipynb").read_text()
     assert source.count("interactive = True") == 1
     (site / "notebooks" / "still.ipynb").write_text(source.replace("interactive = True", "interactive = False"))

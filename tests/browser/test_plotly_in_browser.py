@@ -1,7 +1,7 @@
-"""Plotly figures as JupyterLab shows them: what is clicked in the page is heard in the kernel, and WebGL draws.
+"""Plotly figures in JupyterLab: clicks in the page reach the kernel, and WebGL draws.
 
 The notebook is made here: a heatmap of 200 x 200 cells, two clouds of 500 points each that WebGL draws (x below 1 and above 1),
-and callbacks that note what they hear.
+and callbacks that record the events.
 """
 
 import cv2
@@ -29,9 +29,9 @@ display(ipywidgets.VBox([clouds]).add_class("proof-clouds"))"""
 
 
 def test_click_and_lasso(site, open_notebook):
-    """A click on the cell (120, 40) reaches ``on_click`` and its answer the page; a lasso around the left cloud chooses it.
+    """A click on the cell (120, 40) reaches ``on_click``, and its answer the page; a lasso around the left cloud selects it.
 
-    x = 1, which parts the clouds, lies in the middle of the drawing area.
+    x = 1, which separates the clouds, lies in the middle of the drawing area.
     """
     cells = [v4.new_code_cell(source) for source in (IMPORTS, HEATMAP, CLOUDS)]
     nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), site / "notebooks" / "plotly.ipynb")

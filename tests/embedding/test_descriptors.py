@@ -1,4 +1,4 @@
-"""Descriptors that need no training: what light does to them, what scenes do, and frames with nothing to describe."""
+"""Descriptors that need no training: under another light, for other scenes, and for frames with nothing to describe."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ def lit(frame, gain, gamma):
 
 
 def best_scene_f1(vectors, truth):
-    """The best any radius does: the smaller of outlier F1 and scene F1, over sixty radii."""
+    """The best result of sixty values of eps: the smaller of outlier F1 and scene F1."""
     distances, best = distances_of(vectors), 0.0
     for eps in np.geomspace(0.003, 1, 60):
         labels = dbscan(distances, eps, 3)
@@ -34,7 +34,7 @@ def best_scene_f1(vectors, truth):
 
 
 def test_rank_vlad_beats_the_thumbnail_on_the_sample(sample_images, sample_vectors, sample_truth):
-    """Colours flicker in one of the sample's scenes, so plain thumbnails of it scatter at every radius."""
+    """Colours flicker in one of the sample's scenes, so plain thumbnails of it scatter at every eps."""
     ours, plain = best_scene_f1(sample_vectors, sample_truth), best_scene_f1(thumbnails(sample_images, False), sample_truth)
     assert ours >= 0.99
     assert plain < ours - 0.1
@@ -130,7 +130,7 @@ def test_unit_length_leaves_zeros():
 
 
 def test_the_number_of_threads_does_not_matter():
-    """To the last bit: sums that two threads share used to end otherwise than those of one."""
+    """To the last bit, although sums that two threads share are rounded differently from those of one thread."""
     frames, vectors = mixture(), []
     for threads in (1, 2):
         with threadpool_limits(threads):

@@ -1,4 +1,4 @@
-"""Distances between frames as they look: exact, and what each of them survives."""
+"""Distances between the looks of frames: exact, and hardly changed by light, noise and odd sizes."""
 
 import numpy as np
 import pytest

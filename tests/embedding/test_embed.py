@@ -21,7 +21,7 @@ CLOSE = {"resnet18": 0.99, "vgg11_bn": 0.99, "efficientnet_b0": 0.9}
 
 
 def random_backbone(architecture, images):
-    """A backbone with random weights, seed 0, whose normalisation knows the statistics of ``images``, as after training."""
+    """A backbone with random weights, seed 0, normalised by the statistics of ``images``, as after training."""
     torch.manual_seed(0)
     network = headless_network(architecture)
     for block in network.modules():
@@ -40,7 +40,7 @@ def frames(sample_clips):
 
 @pytest.fixture(scope="module", params=sorted(LENGTHS))
 def saved(request, frames, tmp_path_factory):
-    """A folder with random weights, of each kind of architecture; and how long its vectors are."""
+    """A folder with random weights, for each kind of architecture, and the length of its vectors."""
     folder = tmp_path_factory.mktemp("backbones") / request.param
     save_backbone(folder, request.param, random_backbone(request.param, frames))
     return str(folder), LENGTHS[request.param]
@@ -58,7 +58,7 @@ def resnet(frames):
 
 @pytest.fixture
 def precision(monkeypatch):
-    """Sets the precision networks run in, whatever this processor would choose: ``precision(bfloat16=True)``."""
+    """Sets the precision that networks run in, whatever this CPU supports: ``precision(bfloat16=True)``."""
 
     def choose(bfloat16):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -101,7 +101,7 @@ def test_frames_are_squeezed_not_cropped(resnet, frames, precision):
 
 
 def test_read_only_frames(resnet, frames, tmp_path):
-    """PyTorch warns about arrays that are read-only, as a memory map's, and warnings of ours are errors; from the disk, frame
+    """PyTorch warns about read-only arrays such as memory maps, and warnings are errors in these tests. Read from disk, frame
     after frame, the result is the same."""
     np.save(tmp_path / "frames.npy", frames)
     mapped = np.load(tmp_path / "frames.npy", mmap_mode="r")

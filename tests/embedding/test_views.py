@@ -32,9 +32,9 @@ def walks(seed=0, sizes=(300, 200, 60), outliers=30):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("nearest", [5, 16])
-def test_graph_is_connected_and_exact_where_it_is_known(seed, nearest, monkeypatch):
+def test_graph_is_connected_and_its_distances_are_exact(seed, nearest, monkeypatch):
     """Symmetric, one part, true distances; the nearest frames of every frame are there. In blocks of a hundred frames."""
-    monkeypatch.setattr(views, "BLOCK", 100)
+    monkeypatch.setattr(views, "FRAMES_PER_BLOCK", 100)
     vectors, _ = walks(seed)
     graph, distances = neighbour_graph(vectors, nearest), cosine_distances(vectors)
     assert connected_components(graph, directed=False)[0] == 1
@@ -48,7 +48,7 @@ def test_graph_is_connected_and_exact_where_it_is_known(seed, nearest, monkeypat
 @pytest.mark.parametrize("seed", range(3))
 def test_clusterings_are_those_of_all_distances(seed):
     """DBSCAN over a range of eps, from all frames alone to all in one scene, and the suggestion: alike but for the eps at which
-    two scenes merge, where the graph may know a longer way only. HDBSCAN and OPTICS too."""
+    two scenes merge, where the graph may hold a longer link only. HDBSCAN and OPTICS too."""
     vectors, truth = walks(seed)
     graph, distances = neighbour_graph(vectors, 32), cosine_distances(vectors)
     sparse, dense = (eps_module.sweep_eps(some, 3, 0.02) for some in (graph, distances))
@@ -66,8 +66,8 @@ def test_clusterings_are_those_of_all_distances(seed):
         assert adjusted_rand_score(found, expected) > 0.9
 
 
-def test_identical_frames_are_near_and_not_without_distance():
-    """Fifty frames ten times over: nobody is lost as an outlier at the least eps."""
+def test_identical_frames_are_linked():
+    """Fifty frames ten times over: none is an outlier at the smallest eps."""
     vectors = np.repeat(walks(0, (50,), 0)[0], 10, axis=0)
     tree = dbscan.DbscanTree(neighbour_graph(vectors, 8), 3)
     assert (tree.labels(0.005) >= 0).all()

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.helpers import tiny
 from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluation.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows
 from workbench.evaluation.files import OUTLIER, read_truth, truth_path
 from workbench.video.decode import Decoder
 from workbench.video.encode import write_frames
-from workbench.video.proxies import FrameReader
 
 LENGTHS = {"one": 12, "two": 6}
 REDS = {"one": 60, "two": 180}
@@ -53,8 +53,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def decoded(video: Path) -> np.ndarray:
-    with FrameReader(video) as reader:
-        return np.stack([reader[k] for k in range(len(reader))])
+    return np.stack(tiny.pictures(video))
 
 
 def test_every_frame_is_where_the_truth_says(clips: list[Path], pictures: Path, tmp_path: Path) -> None:

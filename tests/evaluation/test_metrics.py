@@ -10,12 +10,13 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests import ROOT
 from workbench.errors import RunError, TruthError
-from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_truth
-from workbench.evaluation.metrics import evaluate, evaluate_clips
+from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_order_table, read_truth
+from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop
 
 SCORER = ROOT.parent / "shared" / "score.py"
 
@@ -46,38 +47,42 @@ def random_case(seed: int) -> tuple[list[TruthRow], list[OrderRow]]:
 
 def reference(truth: list[TruthRow], result: list[OrderRow]) -> dict[str, float]:
     """Every figure from its definition, by loops over frames and pairs."""
-    said = {row.position: row for row in result}
+    placed = {row.position: row for row in result}
     true = [row for row in truth if row.clip != OUTLIER]
     foreign = [row for row in truth if row.clip == OUTLIER]
-    aside = [row for row in truth if said[row.position].scene < 0]
+    aside = [row for row in truth if placed[row.position].scene < 0]
     hits = [row for row in foreign if row in aside]
     clip_pairs = scene_pairs = both = pairs = 0
     for one, two in itertools.combinations(true, 2):
         same_clip = one.clip == two.clip
-        same_scene = said[one.position].scene == said[two.position].scene >= 0
+        same_scene = placed[one.position].scene == placed[two.position].scene >= 0
         pairs += 1
         clip_pairs += same_clip
         scene_pairs += same_scene
         both += same_clip and same_scene
     chance = clip_pairs * scene_pairs / pairs if pairs else 0
     most = (clip_pairs + scene_pairs) / 2
-    totals = {"tau": 0.0, "adjacent": 0.0, "coverage": 0.0}
+    totals = {"tau": 0.0, "tau_loop": 0.0, "adjacent": 0.0, "coverage": 0.0}
     for clip in {row.clip for row in true}:
         own = [row for row in true if row.clip == clip]
-        scenes = [said[row.position].scene for row in own if said[row.position].scene >= 0]
+        scenes = [placed[row.position].scene for row in own if placed[row.position].scene >= 0]
         if not scenes:
             continue
         main = max(set(scenes), key=scenes.count)
-        everything = sorted((r for r in truth if said[r.position].scene == main), key=lambda r: said[r.position].order)
+        everything = sorted((r for r in truth if placed[r.position].scene == main), key=lambda r: placed[r.position].order)
         kept = [row.frame for row in everything if row.clip == clip]
-        forward = sum(a < b for a, b in itertools.combinations(kept, 2))
-        backward = sum(a > b for a, b in itertools.combinations(kept, 2))
-        tau = abs(forward - backward) / (forward + backward) if len(kept) > 1 else 1.0
+        taus = []
+        for start in range(len(kept)):
+            rotated = kept[start:] + kept[:start]
+            forward = sum(a < b for a, b in itertools.combinations(rotated, 2))
+            backward = sum(a > b for a, b in itertools.combinations(rotated, 2))
+            taus.append(abs(forward - backward) / (forward + backward) if len(kept) > 1 else 1.0)
         beside = 0
         for one, two in itertools.pairwise(everything):
             if one.clip == clip and two.clip == clip and one.frame in (two.frame - 1, two.frame + 1):
                 beside += 1
-        totals["tau"] += tau * len(kept)
+        totals["tau"] += taus[0] * len(kept)
+        totals["tau_loop"] += max(taus) * len(kept)
         totals["adjacent"] += len(own) * beside / max(1, len(own) - 1)
         totals["coverage"] += len(kept)
     return {
@@ -148,6 +153,21 @@ def test_direction_of_time_does_not_count() -> None:
     assert evaluate(truth, backwards) == evaluate(truth, result)
 
 
+def test_a_loop_may_begin_anywhere() -> None:
+    """Clip ``a`` is restored from its frame 4 on: 24 pairs are in reverse order and 21 are not."""
+    truth, result = two_clips()
+    turned = [row._replace(order=(row.order - 4) % 10) if row.scene == 0 else row for row in result]
+    figures = evaluate(truth, turned)
+    assert figures["tau_loop"] == 1
+    assert figures["tau"] == pytest.approx((10 * 3 / 45 + 4) / 14)
+
+
+def test_taus_of_a_long_clip() -> None:
+    """10,000 numbers with ties, most rotations of a sorted sequence: the best one is found in seconds."""
+    numbers = np.roll(np.arange(10_000) // 2, 3_000)
+    assert kendall_loop(numbers.tolist()) == kendall(np.sort(numbers).tolist()) > 0.9998 > 0.5 > kendall(numbers.tolist())
+
+
 def test_one_frame_set_aside_is_seen_in_every_figure() -> None:
     """Frame 9 of ``a`` is set aside: 9 of its 10 frames, 8 of its 9 neighbours remain."""
     truth, result = two_clips()
@@ -163,7 +183,7 @@ def test_one_frame_set_aside_is_seen_in_every_figure() -> None:
     assert [row["clip"] for row in rows] == ["a", "b"]
     assert rows[0] == {
         "clip": "a", "frames": 10, "scene": 0, "kept": 9, "aside": 1, "elsewhere": 0,
-        "coverage": 0.9, "tau": 0.9, "adjacent": pytest.approx(8 / 9),
+        "coverage": 0.9, "tau": 0.9, "tau_loop": 0.9, "adjacent": pytest.approx(8 / 9),
     }  # fmt: skip
 
 
@@ -178,12 +198,12 @@ def test_everything_set_aside() -> None:
     truth, result = two_clips()
     figures = evaluate(truth, [row._replace(scene=-1, order=-1) for row in result])
     assert figures["outlier_recall"] == 1 and figures["outlier_precision"] == pytest.approx(2 / 16)
-    assert figures["tau"] == figures["adjacent"] == figures["coverage"] == figures["scene_f1"] == 0
+    assert figures["tau"] == figures["tau_loop"] == figures["adjacent"] == figures["coverage"] == figures["scene_f1"] == 0
 
 
 def test_clip_of_one_frame_has_no_neighbours() -> None:
     row = evaluate_clips([TruthRow(0, "a", 0)], [OrderRow(0, 0, 0)])[0]
-    assert (row["tau"], row["coverage"], row["adjacent"]) == (1, 1, 0)
+    assert (row["tau"], row["tau_loop"], row["coverage"], row["adjacent"]) == (1, 1, 1, 0)
 
 
 def test_video_without_foreign_frames_has_outlier_f1_zero() -> None:
@@ -209,7 +229,7 @@ def test_truth_of_another_video_is_refused() -> None:
         ("position,clip,frame\n0,a,x\n", "frame is 'x'"),
         ("position,clip,frame\n0,a,-1\n", "is negative"),
         ("position,clip,frame\n0,a,inf\n", "frame is 'inf'"),
-        ("position,clip,frame\n0,a,0\n0,a,1\n", "position 0 stands there 2 times"),
+        ("position,clip,frame\n0,a,0\n0,a,1\n", "position 0 is there 2 times"),
         ("position,clip,frame\n0,a,0\n2,a,1\n", "position 1 is left out"),
         ("position,clip,frame\n0,a,0\n", "1 rows and the video 2 frames"),
     ],
@@ -236,8 +256,10 @@ def test_unreadable_truth_is_refused(tmp_path: Path) -> None:
         ("position,scene,order\n0,0,\n", "order is ''"),
         ("position,scene,order\n0,0.5,0\n", "scene is '0.5'"),
         ("position,scene,order\n0,0,0\n1,0,0\n", "place 0 of scene 0 is taken twice"),
-        ("position,scene,order\n0,0,0\n0,0,1\n", "position 0 stands there 2 times"),
+        ("position,scene,order\n0,0,0\n0,0,1\n", "position 0 is there 2 times"),
         ("position,scene,order\n1,0,0\n", "position 0 is left out"),
+        ("position,scene,order\n0,0,-1\n", "line 2: places in a scene count from 0, -1 is negative"),
+        ("position,scene,order\n0,10000001,0\n", "scene 10000001, place 0 is beyond 10,000,000"),
     ],
 )
 def test_bad_order_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -251,3 +273,43 @@ def test_order_may_have_more_columns_empty_scenes_and_floats(tmp_path: Path) -> 
     """As spreadsheets and tables with missing values write it, in any order of rows."""
     path = write_csv(tmp_path / "order.csv", "position,order,scene,score", ["2,,-1,9", "0,1.0,0,9", "1,0.0,0.0,9", "3,,,"])
     assert read_order(path) == [(0, 0, 1), (1, 0, 0), (2, -1, -1), (3, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["0,0,0,", "1,0,1,", "2,0,2,"], "has 3 rows and the video 4 frames: write the order again"),
+        (["0,4,0,", "1,0,1,", "2,0,2,", "3,0,3,"], "scene 4, place 0 is beyond 3, write the order again"),
+        (["0,0,0,", "1,0,1,", "2,0,2,", "3,0,4,"], "scene 0, place 4 is beyond 3, write the order again"),
+        (["0,0,0,0.5", "1,0,1,x", "2,0,2,", "3,0,3,"], "line 3: confidence is 'x', give a number or nothing"),
+        (["0,0,0,inf", "1,0,1,", "2,0,2,", "3,0,3,"], "line 2: confidence is 'inf', give a number or nothing"),
+    ],
+)
+def test_an_order_that_is_not_of_this_video_is_refused(tmp_path: Path, rows: list[str], message: str) -> None:
+    path = write_csv(tmp_path / "order.csv", "position,scene,order,confidence", rows)
+    with pytest.raises(RunError, match=message) as caught:
+        read_order_table(path, frames=4)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_the_table_of_an_order_has_all_columns(tmp_path: Path) -> None:
+    """Places are Int64 with NA for outliers; numbers of further columns are float64, anything else stays as it is."""
+    rows = ["2,,,,b", "0,1.0,0,0.25,a", "1,0.0,0.0,,c", "3,-1,7,,"]
+    table = read_order_table(write_csv(tmp_path / "order.csv", "position,scene,order,confidence,note", rows), frames=4)
+    assert table.dtypes.astype(str).tolist()[:4] == ["int64", "int64", "Int64", "float64"]
+    assert table["position"].tolist() == [0, 1, 2, 3] and table["scene"].tolist() == [1, 0, -1, -1]
+    assert table["order"].tolist() == [0, 0, pd.NA, pd.NA]
+    assert table["confidence"].tolist()[:1] == [0.25] and table["confidence"].isna().tolist() == [False, True, True, True]
+    assert table["note"].tolist() == ["a", "c", "b", ""]
+
+
+def test_an_order_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
+    """By pandas, with confidences of four digits: the same bits come back."""
+    confidence = np.random.default_rng(0).random(500).round(4)
+    confidence[::7] = np.nan
+    place = pd.Series(np.arange(500), dtype="Int64")
+    table = pd.DataFrame({"position": np.arange(500), "scene": 0, "order": place, "confidence": confidence})
+    table.loc[490:, "scene"] = -1
+    table["order"] = table["order"].mask(table["scene"] < 0)
+    table.to_csv(tmp_path / "order.csv", index=False)
+    assert read_order_table(tmp_path / "order.csv", frames=500).equals(table)

@@ -24,7 +24,7 @@ from tests import ROOT
 from workbench.cli.app import main
 from workbench.evaluation.files import OrderRow, read_order
 from workbench.run import Run
-from workbench.storage.digest import file_sha256
+from workbench.storage.folder import file_sha256
 from workbench.video.decode import decode
 from workbench.video.proxies import rgb
 

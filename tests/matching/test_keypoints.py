@@ -166,6 +166,7 @@ def test_killed_and_continued_extraction_ends_with_the_same_bytes(proxies, tmp_p
 
 
 def test_sift_needs_no_torch():
-    code = "import sys, workbench.matching.keypoints, workbench.matching.matches, workbench.registration.pair; print('torch' in sys.modules)"
+    modules = "workbench.matching.keypoints, workbench.matching.matches, workbench.registration.pair"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

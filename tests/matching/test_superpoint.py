@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from tests.matching.test_superglue import liven, save_tiny, tiny_detector
+from tests.matching.test_superglue import clear_threshold, liven, save_tiny, tiny_detector
 from workbench.models.backbones import torchvision
 
 torchvision()
@@ -74,7 +74,7 @@ def test_threshold_and_radius(tmp_path):
     chosen = partial(FeatureParameters, "superpoint", 8192, superpoint_model=str(tmp_path / "superpoint"))
     own, same, wide = (make_detector(chosen(nms_radius=radius))(picture, (320, 200)) for radius in (0, 3, 10))
     assert own.keypoints.tobytes() == same.keypoints.tobytes()
-    middle = float(np.median(own.scores))
+    middle = clear_threshold(own.scores)
     strong = make_detector(chosen(keypoint_threshold=middle))(picture, (320, 200))
     assert np.array_equal(strong.keypoints, own.keypoints[own.scores > middle])
     assert 0 < len(strong) < 0.6 * len(own)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 from http.client import IncompleteRead
 from urllib.error import URLError
@@ -12,23 +13,24 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.helpers.tiny import write_sums
+from workbench.embedding.embed import embed
 from workbench.errors import ModelError
 from workbench.models import backbones, registry
 from workbench.models.backbones import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
-    folder_digest,
     load_backbone,
     save_backbone,
     typical_eps,
 )
-from workbench.models.registry import REGISTRY
+from workbench.models.registry import BACKBONE, REGISTRY, Model, folder_digest
+from workbench.parameters import EmbedParameters
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A folder with a ResNet-18 of random weights, seed 0, that wants 64 px; its typical eps is said to be 0.3."""
+    """A folder with a ResNet-18 of random weights, seed 0, for an input of 64 px; its typical eps is given as 0.3."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "resnet"
     backbone = Backbone(backbones.headless_network("resnet18"), 64, IMAGENET_MEAN, IMAGENET_STD)
@@ -78,12 +80,53 @@ def test_a_folder_gives_back_what_was_saved(saved):
 
 
 def test_a_network_that_was_used_can_be_saved(saved, tmp_path):
-    """Embedding puts a network's weights into another memory format; saved, they are the same numbers."""
+    """Embedding puts a network's weights into another memory format; the saved numbers are the same."""
     backbone = load_backbone(str(saved))
     backbone.network.to(memory_format=torch.channels_last)
     save_backbone(tmp_path / "again", "resnet18", backbone)
     before, after = load_file(saved / "model.safetensors"), load_file(tmp_path / "again" / "model.safetensors")
     assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "length"),
+    [
+        ("mobilenet_v3_small", 1024),
+        ("densenet121", 1024),
+        ("convnext_tiny", 768),
+        ("vit_b_16", 768),
+        ("regnet_y_400mf", 440),
+        ("squeezenet1_1", 512),
+        ("vgg11", 512),
+    ],
+)
+def test_any_classification_network_gives_vectors(architecture, length):
+    """Random weights: a finite vector per frame, not the class scores, and different ones for different frames."""
+    torch.manual_seed(0)
+    network = backbones.headless_network(architecture)
+    with torch.inference_mode():
+        vectors = network(torch.randn(2, 3, 224, 224))
+    assert vectors.shape == (2, length) and torch.isfinite(vectors).all()
+    assert not network.training and not torch.equal(vectors[0], vectors[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "size"), [("mobilenet_v3_small", 1024, 224), ("densenet121", 1024, 224), ("efficientnet_b1", 1280, 240)]
+)
+def test_a_new_backbone_takes_one_row(hub, monkeypatch, name, length, size):
+    """A row of the registry is enough to embed by a network; DenseNet's file spells its layers in its own way."""
+    row = Model(name, "embedding", "torchvision", "BSD-3-Clause", "another network", BACKBONE)
+    monkeypatch.setattr(registry, "REGISTRY", (*REGISTRY, row))
+    torch.manual_seed(0)
+    weights = backbones.torchvision().models.get_model(name).state_dict()
+    if name == "densenet121":
+        weights = {re.sub(r"(denselayer\d+\.(norm|conv))([12])\.", r"\1.\3.", key): weights[key] for key in weights}
+    hub.mkdir()
+    torch.save(weights, backbones.cached_weights(name))
+    assert load_backbone(name).size == size
+    frames = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), dtype=np.uint8)
+    vectors = embed(frames, EmbedParameters(backbone=name), progress=False)
+    assert vectors.shape == (3, length) and np.isfinite(vectors).all()
 
 
 @pytest.mark.parametrize("value", [7e4, float("nan")])
@@ -97,7 +140,7 @@ def test_what_float16_cannot_hold_is_not_written(saved, tmp_path, value):
 
 @pytest.fixture
 def bundled(saved, tmp_path, monkeypatch):
-    """The saved folder in the place of the bundled resnet18-photos."""
+    """The saved folder in place of the bundled resnet18-photos."""
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     shutil.copytree(saved, tmp_path / "resnet18-photos")
     write_sums(tmp_path)
@@ -105,7 +148,7 @@ def bundled(saved, tmp_path, monkeypatch):
 
 
 def test_bundled_by_name(bundled, saved, monkeypatch, tmp_path):
-    """The name alone, from any folder: the same as the folder. A folder of that name in the current one is not taken."""
+    """The name alone, from any folder, gives the same as the folder. A folder of that name in the current one is not used."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elsewhere" / "resnet18-photos").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -116,7 +159,7 @@ def test_bundled_by_name(bundled, saved, monkeypatch, tmp_path):
 
 
 def test_damaged_bundled_weights(bundled):
-    """A changed bit is seen, in the weights or the configuration, and what SHA256SUMS does not name is not used."""
+    """A changed bit is noticed, in the weights or the configuration, and a file that SHA256SUMS does not list is not used."""
     for name in ("model.safetensors", "config.json"):
         whole = (bundled / name).read_bytes()
         (bundled / name).write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
@@ -139,7 +182,7 @@ def test_unknown_names_list_the_known_ones():
 
 
 def test_names_that_are_not_networks():
-    refused("rank-vlad", r"is not a network: use workbench\.embed\.embed")
+    refused("rank-vlad", r"is not a network: use workbench\.embedding\.embed\.embed")
     refused("sift-flann", "no backbone is called sift-flann")
 
 
@@ -158,8 +201,9 @@ def test_folder_without_configuration(copied):
         ({"size": 0}, "needs a size in px.*: write it with save_backbone"),
         ({"std": [0.5]}, "mean and std of three channels"),
         ({"typical_eps": "far"}, "typical_eps of 0 or more"),
-        ({"architecture": "resnet19"}, "resnet19 is no network of torchvision: choose one of resnet18"),
-        ({"architecture": "mobilenet_v2"}, "mobilenet_v2 is not one of resnet18.*: choose one of these"),
+        ({"architecture": "resnet19"}, "resnet19 is no classification network of torchvision: choose a name from .*resnet18"),
+        ({"architecture": "fcn_resnet50"}, "fcn_resnet50 is no classification network of torchvision: choose a name"),
+        ({"architecture": "mobilenet_v2"}, "is damaged or does not fit mobilenet_v2 .*Missing key.*resnet18-photos"),
         ({"architecture": "resnet34"}, "is damaged or does not fit resnet34 .*Missing key.*resnet18-photos"),
     ],
 )
@@ -214,7 +258,7 @@ def test_pickles_are_not_read_from_the_cache(hub):
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0"])
 def test_unreachable_weights(hub, name):
-    """The error names what was tried, where the file can be put, and what runs without."""
+    """The error names the address that was tried, where the file can be put, and what works without a download."""
     message = refused(name, "cannot be reached .*Name or service not known")
     file = backbones.cached_weights(name)
     assert f"https://download.pytorch.org/models/{file.name}" in message
@@ -250,6 +294,6 @@ def test_cut_off_and_wrong_files_in_the_cache(hub):
         assert str(file) in refused("resnet18", "is damaged .*: delete it, or put https://")
 
 
-def test_torchvision_is_mended_once():
+def test_torchvision_is_imported_once():
     assert backbones.torchvision() is backbones.torchvision()
     assert np.isclose(backbones.torchvision().transforms.functional.to_tensor(np.full((1, 1, 3), 51, np.uint8))[0, 0, 0], 0.2)

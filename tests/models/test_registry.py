@@ -1,4 +1,4 @@
-"""The registry, what is known of each model's weights, and the weights that come with the workbench."""
+"""The registry, the catalogue of each model's weights, and the weights that are bundled with the workbench."""
 
 import huggingface_hub
 import pytest
@@ -19,7 +19,7 @@ BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
-    """An empty folder in the place of the bundled weights."""
+    """An empty folder in place of the bundled weights."""
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
@@ -27,7 +27,7 @@ def weights(tmp_path, monkeypatch):
 
 
 def test_the_registry():
-    """Every name is there once, with its terms and an option of the command line that takes it."""
+    """Every name occurs once, with its licence and an option of the command line that accepts it."""
     assert len({model.name for model in REGISTRY}) == len(REGISTRY)
     assert {model.kind for model in REGISTRY} == {"embedding", "matcher", "keypoints"}
     assert {model.source for model in REGISTRY} == {"built in", "bundled", "torchvision", "hub"}
@@ -40,7 +40,7 @@ def test_the_registry():
 
 
 def test_non_commercial_terms():
-    """All of Magic Leap's, listed or not, and what has theirs inside; nothing that is built in or bundled."""
+    """All weights of Magic Leap, listed or not, and models that contain them; nothing that is built in or bundled."""
     assert is_non_commercial("magic-leap-community/superglue_outdoor") and is_non_commercial("magic-leap-community/another")
     assert is_non_commercial("ETH-CVG/lightglue_superpoint")
     assert not any(is_non_commercial(model.name) for model in REGISTRY if model.source != "hub")
@@ -48,7 +48,7 @@ def test_non_commercial_terms():
 
 
 def test_states(weights, tmp_path, monkeypatch):
-    """Nothing is downloaded by asking; a file in its place is seen."""
+    """Asking downloads nothing; a file in its place is found."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
     expected = {"built in": "here", "bundled": "missing", "torchvision": "download", "hub": "download"}
@@ -97,7 +97,7 @@ def test_cards_say_where_a_file_is_and_where_it_goes():
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_weights_are_whole(name):
-    """What lies in the package: every file as SHA256SUMS says, weights in float16, finite, with a card."""
+    """The files of the package: every one with the digest in SHA256SUMS; weights in float16, finite, with a card."""
     if not (registry.WEIGHTS / name).is_dir():
         pytest.skip("not in this copy")
     folder = registry.model_folder(name)
@@ -109,7 +109,7 @@ def test_bundled_weights_are_whole(name):
 
 
 def test_what_did_the_work():
-    """A network matcher is named by its weights, others by themselves; terms are said where they are known."""
+    """A network matcher is named by its weights, others by themselves; licences are reported where the registry has them."""
     chosen = {"embed": {"backbone": "resnet18-photos"}, "features": {"keypoints": "sift", "superpoint_model": "x/y"}}
     chosen["match"] = {"matcher": "superglue", "model": "superglue-sift"}
     assert chosen_models(chosen) == {"embedding": "resnet18-photos", "keypoints": "sift", "matcher": "superglue-sift"}

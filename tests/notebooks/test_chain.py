@@ -1,4 +1,4 @@
-"""The notebooks: their form, as committed, and the chain through papermill on a short cut of the sample."""
+"""The notebooks: their form, as committed, and the chain executed by papermill on a short cut of the sample."""
 
 import ast
 import base64
@@ -33,7 +33,7 @@ from workbench.run.stages import NOTEBOOKS, STAGES
 from workbench.sweep.table import read_table
 
 COMMITTED = sorted((ROOT / "notebooks").glob("*.ipynb"))
-# What a notebook is told beside the parameters of its stages.
+# Parameters of a notebook other than those of its stages.
 COMMON = {"run_path": "../runs/sample", "overwrite": False, "interactive": True}
 EXTRA = {
     "00_make_corrupted_clip": {
@@ -47,7 +47,7 @@ EXTRA = {
     },
     "05_order_frames": {"truth": ""},
 }
-# Those beside the chain run no stage.
+# The notebooks of sweeps compute no stage.
 ALONE = {
     "06_compare": {
         "table": "../data/sweeps/alpha.csv",
@@ -86,11 +86,10 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, object]:
 
 
 def test_numbered_and_complete():
-    """00, 01, ... without a gap: the chain, then those beside it."""
+    """00, 01, ... without a gap: the chain, then the notebooks of sweeps."""
     assert [path.name[:3] for path in COMMITTED] == [f"{k:02d}_" for k in range(len(COMMITTED))]
-    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.BESIDE] and set(ALONE) == set(
-        chain_module.BESIDE
-    )
+    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.SWEEP_NOTEBOOKS]
+    assert set(ALONE) == set(chain_module.SWEEP_NOTEBOOKS)
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.stem)
@@ -99,7 +98,7 @@ def committed(request) -> tuple[Path, nbformat.NotebookNode]:
 
 
 def test_valid_and_short(committed):
-    """At most 15 code cells of at most 15 lines (parameters: 20, one a line); what is defined is the package's part."""
+    """At most 15 code cells of at most 15 lines (parameters: 20, one per line); functions and classes live in the package."""
     _, notebook = committed
     nbformat.validate(notebook)
     assert len(code(notebook)) <= 15
@@ -123,7 +122,7 @@ def test_parts(committed):
 
 
 def test_parameters_cell(committed):
-    """One cell, literals only, one assignment a line, a comment on each."""
+    """One cell, literals only, one assignment per line, each with a comment."""
     _, notebook = committed
     (cell,) = tagged(notebook, "parameters")
     for line in cell.source.splitlines():
@@ -135,7 +134,7 @@ def test_parameters_cell(committed):
 
 
 def test_parameters_are_those_of_the_stages(committed):
-    """Names, defaults and comments; papermill, which would only warn of a name it does not know, sees the same names."""
+    """Names, defaults and comments; papermill, which only warns about unknown names, sees the same names."""
     path, notebook = committed
     expected = ALONE.get(path.stem) or COMMON | EXTRA.get(path.stem, {})
     comments = {}
@@ -150,8 +149,8 @@ def test_parameters_are_those_of_the_stages(committed):
     assert set(papermill.inspect_notebook(str(path))) == set(expected)
 
 
-def test_kept_parameters_are_taken(committed):
-    """Of every stage that has any; `workbench lab` keeps what a run was made with, and the notebooks must not refuse it."""
+def test_kept_parameters_are_used(committed):
+    """For every stage with parameters: `workbench lab` keeps what a run was made with, and the notebooks must accept it."""
     if committed[0].stem in ALONE:
         assert "overwrite" not in "".join(cell.source for cell in code(committed[1]))
         return
@@ -163,7 +162,7 @@ def test_kept_parameters_are_taken(committed):
 
 
 def test_controls_are_guarded(committed):
-    """A static figure stands before every control, and a control appears only when somebody can use it."""
+    """Every control follows a static figure, and appears only when somebody can use it."""
     _, notebook = committed
     explore = tagged(notebook, "explore")
     assert explore
@@ -203,14 +202,14 @@ def test_no_trace_of_a_machine(committed):
 
 
 def test_machine_pattern():
-    """The pattern above sees what it is for, and lets relative paths and addresses of pages pass."""
+    """The pattern finds paths and addresses of one machine, and accepts relative paths and web addresses."""
     for text in ("'/home/a/x.png'", "(/tmp/x)", "/root/x", "C:\\\\\\\\Users", "<Figure at 0x7f3a5cdf1790>"):
         assert MACHINE.search(text), text
     for text in ("../runs/sample", "runs/tmp/x", "https://example.org/home/x", "src=../data/home/x.mp4", "1/var/2"):
         assert not MACHINE.search(text), text
 
 
-# --- beside the chain -----------------------------------------------------------------------------------------------------
+# --- notebook 06 ----------------------------------------------------------------------------------------------------------
 
 
 def compared(tmp_path: Path, table: pd.DataFrame, **values: object) -> str:
@@ -223,8 +222,8 @@ def compared(tmp_path: Path, table: pd.DataFrame, **values: object) -> str:
     return "\n".join(output.get("text", "") + output.get("data", {}).get("text/html", "") for output in outputs)
 
 
-def test_compare_tells_what_failed_and_what_ties(tmp_path):
-    """The committed table with every figure the same but of two cells: one has failed, one lacks its weights."""
+def test_compare_reports_failures_and_ties(tmp_path):
+    """The committed table with equal figures everywhere, except for a cell that failed and one without its weights."""
     table = read_table(ROOT / "data" / "sweeps" / "alpha.csv")
     table["adjacent"] = 1.0
     table.loc[3, ["status", "error"]] = ["failed", "no scene was found: try <another>"]
@@ -237,7 +236,7 @@ def test_compare_tells_what_failed_and_what_ties(tmp_path):
 
 
 def test_compare_one_parameter_in_a_list(tmp_path):
-    """Only alpha varies, on two videos, and one cell was not tried: the heat map takes the video, and that is said."""
+    """Only alpha varies, on two videos, and one cell was not tried: the heat map uses the video, and a note reports it."""
     table = read_table(ROOT / "data" / "sweeps" / "alpha.csv")
     table = table[(table["order.method"] == "path") & (table["match.matcher"] == "superglue")]
     table = pd.concat([table, table.assign(video="other.mp4")])[:-1]
@@ -246,8 +245,8 @@ def test_compare_one_parameter_in_a_list(tmp_path):
     assert "'settings': 11" in text or "11 settings" in text
 
 
-def test_compare_says_what_it_cannot_read(tmp_path):
-    with pytest.raises(NotebookError, match="adjacents is no metric of this table: choose one of those it has"):
+def test_compare_refuses_an_unknown_metric(tmp_path):
+    with pytest.raises(NotebookError, match="adjacents is not a metric of this table: choose one of those it has"):
         compared(tmp_path, read_table(ROOT / "data" / "sweeps" / "alpha.csv"), metric="adjacents")
 
 
@@ -295,8 +294,8 @@ def test_cleaning(tmp_path):
 
 @pytest.fixture(scope="module")
 def cut(sample_clips, tmp_path_factory) -> Path:
-    """62 frames of the sample, encoded anew: 19 frames in a row of each of its three scenes and 5 foreign ones, shuffled with
-    seed 7; the truth lies beside it."""
+    """62 frames of the sample, encoded again: 19 consecutive frames of each of its three scenes and 5 foreign ones, shuffled
+    with seed 7; the truth lies beside it."""
     counts = {"pagoda": 19, "toys": 19, "dahlia": 19, OUTLIER: 5}
     rows = shuffled_rows(counts, seed=7)
     video = tmp_path_factory.mktemp("cut") / "cut.mp4"
@@ -306,7 +305,7 @@ def cut(sample_clips, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def chain(cut, tmp_path_factory):
-    """The run directory of ``workbench run`` on ``cut``, and what the command said. Tests only read it."""
+    """The run directory of ``workbench run`` on ``cut``, and the output of the command. Tests only read it."""
     path = tmp_path_factory.mktemp("runs") / "cut"
     answer = workbench("run", cut, "--out", path)
     assert answer.status == 0, answer.err
@@ -315,7 +314,7 @@ def chain(cut, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def second(chain, cut, tmp_path_factory):
-    """The same command on a copy of the run, begun as soon as the first is done: it goes on beside the tests in between."""
+    """The same command on a copy of the run, started when the first has ended; it runs beside the tests in between."""
     path = shutil.copytree(chain[0], tmp_path_factory.mktemp("runs") / "again")
     command = [Path(sys.executable).with_name("workbench"), "run", cut, "--out", path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -323,7 +322,7 @@ def second(chain, cut, tmp_path_factory):
 
 
 @pytest.mark.usefixtures("second")
-def test_chain_says_what_it_does(chain):
+def test_chain_reports_its_progress(chain):
     """A line on stderr for every notebook as it is done; the table and the files on stdout."""
     path, answer = chain
     assert [line.split()[:2] for line in answer.err.splitlines()] == [
@@ -335,7 +334,7 @@ def test_chain_says_what_it_does(chain):
 
 
 def test_chain_metrics(chain):
-    """Against ``baseline.json``: for every figure the value when it was committed, and how far it may lie from it."""
+    """Every figure of ``baseline.json`` lies within its tolerance of the committed value."""
     path, _ = chain
     metrics = json.loads((path / "metrics.json").read_text())
     assert BASELINE.keys() <= metrics.keys()
@@ -356,7 +355,7 @@ def test_chain_result_is_whole(chain, cut):
 
 
 def test_executed_notebooks(chain):
-    """They are kept, with their outputs and without a control; a figure is in every one."""
+    """They stay, with their outputs and without controls; every one has a figure."""
     path, _ = chain
     for name in chain_module.CHAIN:
         notebook = nbformat.read(path / "notebooks" / f"{name}.ipynb", as_version=4)
@@ -370,7 +369,7 @@ def test_executed_notebooks(chain):
 
 
 def test_report_of_the_chain(chain):
-    """The table, then film strip, map, eps, matches and similarity, each with a picture that is in the page itself."""
+    """The table, then film strip, map, eps, matches and similarity, each with a picture embedded in the page."""
     path, _ = chain
     page = Page(path / "report.html")
     order = [page.seen.index(item) for item in ("Frames", "|Kendall tau|", *[heading for _, heading in SECTIONS])]
@@ -430,7 +429,7 @@ def one_notebook(tmp_path, monkeypatch):
     ids=["fault", "lines", "error"],
 )
 def test_failing_notebook(cut, tmp_path, one_notebook, source: str, words: str):
-    """One line that names the notebook and where it is kept: what ran before has its outputs, what failed its traceback."""
+    """One line names the notebook and its file, which has the outputs of the cells that ran and the traceback."""
     one_notebook("print('so far so good')", source, "print('never')")
     answer = workbench("run", cut, "--truth", truth_path(cut), "--out", tmp_path / "run")
     kept = tmp_path / "run" / "notebooks" / "07_broken.ipynb"
@@ -442,12 +441,12 @@ def test_failing_notebook(cut, tmp_path, one_notebook, source: str, words: str):
 
 
 def test_killed_kernel(cut, tmp_path, one_notebook, caplog):
-    """As when memory runs out."""
+    """The kernel dies, as it does when memory runs out."""
     one_notebook("import os\nos._exit(9)")
     answer = workbench("run", cut, "--out", tmp_path / "run")
     refused(answer, 1, "the kernel of notebook 07_broken was killed, perhaps for want of memory", "07_broken.ipynb")
     assert "Kernel died" in caplog.text
-    caplog.clear()  # nbclient logs it, and rightly so
+    caplog.clear()  # nbclient is right to log it
 
 
 def test_unknown_parameter_of_a_notebook(cut, tmp_path, one_notebook):
@@ -457,11 +456,11 @@ def test_unknown_parameter_of_a_notebook(cut, tmp_path, one_notebook):
     refused(answer, 1, "07_broken.ipynb has no parameter interactive, truth, video: add it to its parameters cell")
 
 
-# --- once more ------------------------------------------------------------------------------------------------------------
+# --- a second run ---------------------------------------------------------------------------------------------------------
 
 
 def test_second_run_computes_nothing(chain, second):
-    """Every stage is taken as it is, and the same is reported."""
+    """Every stage is reused, and the report is the same."""
     path, process = second
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

@@ -1,6 +1,6 @@
-"""``workbench lab``: the sample's run made or reused, copies of the notebooks beside a run, and JupyterLab itself.
+"""``workbench lab``: the run of the sample, made or reused, copies of the notebooks beside a run, and JupyterLab itself.
 
-JupyterLab is not started but by the last test; elsewhere what it would be given is noted. The runs are those of ``short``
+Only the last test starts JupyterLab; the others record the options it would be given. The runs are those of ``short``
 (tests/conftest.py): 26 frames, two scenes, four foreign frames.
 """
 
@@ -23,7 +23,7 @@ from tests import ROOT
 from tests.helpers.tiny import refused, workbench
 from workbench.evaluation.files import truth_path
 from workbench.notebooks import lab
-from workbench.notebooks.chain import BESIDE, CHAIN
+from workbench.notebooks.chain import CHAIN, SWEEP_NOTEBOOKS
 from workbench.parameters import ClusterParameters
 from workbench.pipeline import stages
 from workbench.run import Run
@@ -33,7 +33,7 @@ from workbench.run.stages import STAGES, stage_parameters
 
 @pytest.fixture
 def started(monkeypatch) -> list[list[str]]:
-    """What JupyterLab is given at each start; it does not start."""
+    """The options that JupyterLab is given at each start; it does not start."""
     calls: list[list[str]] = []
     monkeypatch.setattr(LabApp, "launch_instance", calls.append)
     return calls
@@ -48,7 +48,7 @@ def own_run(short_run, tmp_path) -> Run:
 
 @pytest.fixture
 def clone(short, short_run, tmp_path, monkeypatch) -> Path:
-    """A repository in small: notebooks, and in the sample's place the short video, its truth and its run, without a map."""
+    """A small repository: the notebooks and, in place of the sample, the short video, its truth and its run without a map."""
     folder = tmp_path / "clone"
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     (folder / "data").mkdir()
@@ -63,8 +63,8 @@ def clone(short, short_run, tmp_path, monkeypatch) -> Path:
 
 
 def test_sample_is_finished_once(clone, started, monkeypatch):
-    """A killed run (no map, no videos) is finished and measured against the truth, and that is said; what was there stays as it
-    was. The second call computes nothing."""
+    """A killed run (no map, no videos) is finished and measured against the truth, which is reported; finished stages stay as
+    they were. The second call computes nothing."""
     path = clone / "runs" / "sample"
     (path / "metrics.json").unlink()
     for name in Run.open(path).record["stages"]["write"]["outputs"]:
@@ -87,8 +87,8 @@ def test_sample_is_finished_once(clone, started, monkeypatch):
     assert len(started) == 2
 
 
-def test_sample_is_begun(clone, started, monkeypatch):
-    """Without a run, all is made by the defaults from the sample's video."""
+def test_sample_is_started(clone, started, monkeypatch):
+    """Without a run, everything is computed from the video of the sample with the default parameters."""
     shutil.rmtree(clone / "runs")
     called = []
     monkeypatch.setattr(stages, "reconstruct", lambda run, *given, progress: called.append((run.path, run.source, *given)))
@@ -100,7 +100,7 @@ def test_sample_is_begun(clone, started, monkeypatch):
 
 
 def test_sample_that_somebody_works_on_is_left_alone(clone, started):
-    """After an edit later results are out of date, and some are missing: the notebooks say how to go on, JupyterLab starts."""
+    """After an edit, later results are out of date and some are missing: JupyterLab starts, and the run is not changed."""
     path = clone / "runs" / "sample"
     Run.create(path, clone / "data" / "sample.mp4").set_edits("embed", [{"by": "hand"}], {})
     before = (path / "run.json").read_bytes()
@@ -110,14 +110,14 @@ def test_sample_that_somebody_works_on_is_left_alone(clone, started):
 
 
 def test_something_else_in_the_samples_place(clone, started):
-    """A folder that is no run is not touched: where to put it is for its owner to say."""
+    """A folder that is no run is not touched; its owner decides where it belongs."""
     (clone / "runs" / "sample" / "run.json").unlink()
     refused(workbench("lab"), 1, "is there already and is no run: move it away", "sample.mp4")
     assert started == []
 
 
-def test_options_go_on(clone, started, monkeypatch):
-    """Options after ``--`` come last, and take the place of ours: Jupyter refuses one that is given twice."""
+def test_options_are_passed_on(clone, started, monkeypatch):
+    """Options after ``--`` come last and replace those of the workbench: Jupyter refuses an option that is given twice."""
     monkeypatch.setattr(lab, "make_sample", lambda *_: None)
     assert workbench("lab", "--", "--no-browser", "--port=9999").status == 0
     assert workbench("lab", "--", "--ip=0.0.0.0", "--log-level=INFO").status == 0
@@ -132,16 +132,16 @@ def test_options_go_on(clone, started, monkeypatch):
 
 
 def test_copies_work_on_the_run(own_run, started):
-    """Without outputs, the same cells, and other values of ``run_path`` and ``video`` alone, which lead to the run, or of
-    ``table``, which leads to the repository. The map, which ``reconstruct`` leaves out, is made, so that any notebook may be
-    opened first.
+    """Copies have the same cells without outputs; only ``run_path`` and ``video``, which lead to the run, and ``table``, which
+    leads to the repository, have other values. The map, which ``reconstruct`` leaves out, is computed, so that any notebook
+    may be opened first.
     """
     answer = workbench("lab", own_run.path)
-    assert answer.status == 0 and "laying the frames on a map" in answer.err
+    assert answer.status == 0 and "computing the map of the frames" in answer.err
     Run.open(own_run.path).require("umap")
     folder = own_run.path / "lab"
-    assert sorted(path.stem for path in folder.iterdir()) == sorted((*CHAIN, *BESIDE))
-    for name in (*CHAIN, *BESIDE):
+    assert sorted(path.stem for path in folder.iterdir()) == sorted((*CHAIN, *SWEEP_NOTEBOOKS))
+    for name in (*CHAIN, *SWEEP_NOTEBOOKS):
         original = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
         copy = nbformat.read(folder / f"{name}.ipynb", as_version=4)
         assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in copy.cells)
@@ -163,7 +163,7 @@ def test_copies_work_on_the_run(own_run, started):
 
 
 def test_copies_that_are_there_stay(own_run, started):
-    """What a person wrote into a copy is kept, a copy that was deleted comes anew, and both are said."""
+    """Changes in a copy are kept, a copy that was deleted is made again, and both are reported."""
     workbench("lab", own_run.path)
     first, second = (own_run.path / "lab" / f"{name}.ipynb" for name in CHAIN[:2])
     first.write_text("mine")
@@ -177,8 +177,8 @@ def test_copies_that_are_there_stay(own_run, started):
     assert CHAIN[1] not in there
 
 
-def test_made_otherwise(own_run, started):
-    """A run whose scenes were found with an eps of the user's: it is kept, and the notebook finds its stage done."""
+def test_made_with_other_parameters(own_run, started):
+    """The scenes of the run were found with an eps of the user: it is kept, and the notebook finds the stage finished."""
     chosen = ClusterParameters(eps=0.07)
     stages.run_stage(own_run, chosen, overwrite=True)
     answer = workbench("lab", own_run.path)
@@ -194,9 +194,8 @@ def test_refusals(own_run, started, tmp_path, monkeypatch):
     refused(workbench("lab", tmp_path / "nothing"), 1, "nothing is no run directory yet", "`workbench reconstruct VIDEO`")
     refused(workbench("lab", tmp_path, "--", "--no-browser"), 1, "is no run directory yet")
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "workbench.notebooks.chain.__file__", str(tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py")
-        )
+        installed = tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py"
+        patch.setattr("workbench.notebooks.chain.__file__", str(installed))
         patch.chdir(tmp_path)
         refused(workbench("lab", own_run.path), 1, "the notebooks are not here")
     (own_run.path / "lab").touch()
@@ -212,8 +211,8 @@ def test_refusals(own_run, started, tmp_path, monkeypatch):
 # --- JupyterLab itself ----------------------------------------------------------------------------------------------------
 
 
-def test_jupyterlab_says_its_address(own_run, tmp_path):
-    """In a process of its own, on a free port: the address that it says has the token, on loopback, and shows the copies."""
+def test_jupyterlab_prints_its_address(own_run, tmp_path):
+    """In its own process, on a free port: the address it prints is on loopback, with the token, and shows the copies."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(tmp_path / name)
@@ -222,20 +221,20 @@ def test_jupyterlab_says_its_address(own_run, tmp_path):
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     watchdog = threading.Timer(180, process.kill)  # ends both loops below
     watchdog.start()
-    said = []
+    printed = []
     try:
         for line in process.stderr:
-            said.append(line)
+            printed.append(line)
             if found := re.search(r"(http://127\.0\.0\.1:\d+)(/lab/tree/lab/00_\w+\.ipynb)\?token=(\w+)", line):
                 break
         else:
-            pytest.fail("".join(said))
+            pytest.fail("".join(printed))
         server, page, token = found.groups()
         while True:
             try:
                 urllib.request.urlopen(f"{server}/api", timeout=60).close()
                 break
-            except urllib.error.URLError:  # it listens a moment after it said so
+            except urllib.error.URLError:  # it listens a moment after it has printed the address
                 assert process.poll() is None
         for path, expected in (("/api/status", "kernels"), ("/api/contents/lab", CHAIN[-1]), (page, "jupyter-config-data")):
             request = urllib.request.Request(server + path, headers={"Authorization": f"token {token}"})

@@ -21,12 +21,12 @@ def closed():
 
 @pytest.fixture
 def pairs(short_run) -> np.ndarray:
-    """(P, 2) the run's pairs, from the fewest inliers to the most."""
+    """(P, 2) int, the pairs of the run, from the fewest inliers to the most."""
     return pairview.ranked_pairs(short_run[0])
 
 
 def test_both_matchers_on_the_same_pair(short_run, pairs):
-    """Each figure says whose matches it shows; asked for the run's own matcher, it shows the run's own matches."""
+    """Each figure names its matcher; for the run's own matcher it shows the run's own matches."""
     own = short_run[0].record["stages"]["match"]["parameters"]
     titles = [
         pairview.matches_figure(short_run[0], *pairs[-1], other).get_suptitle()
@@ -36,7 +36,7 @@ def test_both_matchers_on_the_same_pair(short_run, pairs):
     assert titles[2].startswith("sift-flann: ") and titles[2] != titles[0]
 
 
-def test_matchers_compared(short_run, pairs):
+def test_compare_matchers(short_run, pairs):
     """A stricter ratio leaves fewer matches, of which more agree; both register the easy pairs of a rendered clip."""
     loose, strict = (MatchParameters(matcher=name, ratio=ratio) for name, ratio in (("sift-exact", 1.0), ("sift-flann", 0.6)))
     table = pairview.compare_matchers(short_run[0], pairs[len(pairs) // 2 :][:6], [loose, strict])
@@ -47,8 +47,8 @@ def test_matchers_compared(short_run, pairs):
 
 
 def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
-    """With the run's settings, the run's matches and transform; matched anew, with a ratio that SuperGlue has no use for, the
-    same."""
+    """With the run's settings, the matches and the transform are the run's; matched again, with a ratio that SuperGlue does not
+    use, they are the same."""
     run = short_run[0]
     matcher, table = pairview.PairMatcher(run), run.transforms().set_index(["a", "b"])
     for a, b in pairs[:: len(pairs) // 4].tolist():
@@ -60,12 +60,12 @@ def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
         np.testing.assert_allclose(own.aligned.transform, transform, atol=1e-9)
         size, small = (run.info("video")["width"], run.info("video")["height"]), run.images().shape[2:0:-1]
         np.testing.assert_allclose(matcher.transform(own.aligned), in_pixels_of(transform, size, small), atol=1e-6)
-        anew = matcher.match(a, b, FeatureParameters(), MatchParameters(ratio=0.5))
-        assert (anew.matches == own.matches).all() and np.abs(anew.scores - own.scores).max() < 1e-5
+        again = matcher.match(a, b, FeatureParameters(), MatchParameters(ratio=0.5))
+        assert (again.matches == own.matches).all() and np.abs(again.scores - own.scores).max() < 1e-5
 
 
 def test_features_found_live_are_those_a_run_would_have(short_run):
-    """Keypoints come strongest first: 100 of them are the first 100 of the run's. Descriptors are as precise as in the file."""
+    """Keypoints are sorted by strength: 100 of them are the first 100 of the run. Descriptors are rounded as in the file."""
     run = short_run[0]
     found = pairview.PairMatcher(run).features(5, FeatureParameters(max_keypoints=100))
     with open_h5(run.path / "features.h5") as file:
@@ -76,7 +76,7 @@ def test_features_found_live_are_those_a_run_would_have(short_run):
 
 
 def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
-    """Other thresholds, another ratio and other frames: SuperGlue's weights stay, and so do the features of a frame."""
+    """With other thresholds, ratios and frames, SuperGlue's weights and the features of a frame stay in memory."""
     matcher, (a, b) = pairview.PairMatcher(short_run[0]), pairs[-1].tolist()
     before = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.5))
     monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
@@ -86,8 +86,8 @@ def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
 
 
 def test_settings_side_by_side(short_run, pairs):
-    """A picture a setting, whose title says what was found: a higher threshold leaves fewer matches, and the default is the
-    run's own."""
+    """One picture per setting, with its counts in the title: a higher threshold leaves fewer matches, and the default gives
+    those of the run."""
     run, pair = short_run[0], tuple(pairs[len(pairs) // 2].tolist())
     fig = pairview.settings_figure(run, *pair, [{"match_threshold": value} for value in (0.0, 0.25, 0.9)])
     titles = [ax.get_title() for ax in fig.axes]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import ROOT
+from tests.helpers.tiny import pictures
 from tests.matching.test_superglue import save_tiny
 from workbench.errors import ClusterError, ParameterError, StaleStageError, TruthError
 from workbench.evaluation.corrupt import write_case
@@ -26,10 +27,9 @@ from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
 from workbench.run.stages import STAGES, stage_parameters
-from workbench.scenes.verify import TEXTURED
+from workbench.scenes.verify import TEXTURED_KEYPOINTS
 from workbench.storage.hloc import keypoint_counts, open_h5, read_matches, read_pairs
 from workbench.video.encode import write_frames
-from workbench.video.proxies import FrameReader
 
 SCORER = ROOT.parent / "shared" / "score.py"
 WITHOUT_VIDEOS = {name: stage for name, stage in STAGES.items() if name != "write"}
@@ -157,15 +157,15 @@ def test_videos_show_the_restored_order(sample_run, sample_images):
     names = sorted(path.name for path in run.path.glob("*.mp4"))
     assert names == ["reconstructed.mp4", "scene00.mp4", "scene01.mp4", "scene02.mp4"]
     orders = [run.scene_order(scene) for scene in range(3)]
-    with FrameReader(run.path / "scene02.mp4") as scene, FrameReader(run.path / "reconstructed.mp4") as whole:
-        assert len(scene) == len(orders[2]) and len(whole) == 180
-        for place in range(0, len(scene), 9):
-            wanted = sample_images[orders[2][place]].astype(float)
-            errors = [np.abs(wanted - sample_images[other]).mean() for other in orders[2][place - 1 : place + 2 : 2]]
-            shown = np.abs(wanted - scene[place]).mean()
-            assert shown < 5 and all(shown < 0.7 * error for error in errors)
-        first = sample_images[orders[0][0]].astype(float)
-        assert np.abs(first - whole[0]).mean() < 5
+    scene, whole = pictures(run.path / "scene02.mp4"), pictures(run.path / "reconstructed.mp4")
+    assert len(scene) == len(orders[2]) and len(whole) == 180
+    for place in range(0, len(scene), 9):
+        wanted = sample_images[orders[2][place]].astype(float)
+        errors = [np.abs(wanted - sample_images[other]).mean() for other in orders[2][place - 1 : place + 2 : 2]]
+        shown = np.abs(wanted - scene[place]).mean()
+        assert shown < 5 and all(shown < 0.7 * error for error in errors)
+    first = sample_images[orders[0][0]].astype(float)
+    assert np.abs(first - whole[0]).mean() < 5
 
 
 def test_the_same_result_every_time(sample_run, sample, tmp_path, monkeypatch):
@@ -415,7 +415,7 @@ def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     )
     assert held["scene_f1"] == 1 and held["coverage"] == 1
     foreign = np.array([row.clip == OUTLIER for row in truth])
-    bare = keypoint_counts(run.path / "features.h5", len(truth)) < TEXTURED
+    bare = keypoint_counts(run.path / "features.h5", len(truth)) < TEXTURED_KEYPOINTS
     assert not (foreign & (run.scenes() >= 0) & ~bare).any() and (foreign & bare).sum() == 1
     if factor == 1:
         assert alone == held and held["outlier_f1"] == 1
@@ -468,8 +468,7 @@ def test_very_few_frames(sample_clips, tmp_path, count):
     metrics = quiet(run, matcher="sift-flann")
     assert metrics["scenes"] == 1 and metrics["outliers"] == 0 and metrics["pairs"] == count * (count - 1) // 2
     assert run.scene_order(0).tolist() == list(range(count))
-    with FrameReader(run.path / "reconstructed.mp4") as video:
-        assert len(video) == count
+    assert len(pictures(run.path / "reconstructed.mp4")) == count
 
 
 def test_identical_frames(sample_clips, tmp_path):

@@ -1,4 +1,4 @@
-"""Whole-scene alignment against known cameras, the steady videos made from it, and its figures."""
+"""Whole-scene alignment against simulated cameras, the stabilised videos made from it, and its figures."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,7 @@ NOISE = 0.5  # px, in x and y of both points
 
 
 def cameras(count, seed=0):
-    """(n,) complex p and t of cameras that go round twice on a circle of 300 px, shaking, turning and zooming a little."""
+    """(n,) complex p and t of a camera that goes twice round a circle of 300 px, with a little shake, rotation and zoom."""
     rng = np.random.default_rng(seed)
     angle = 4 * np.pi * np.arange(count) / count
     turns = np.exp(0.1 * np.sin(angle) + rng.normal(0, 0.02, count) + 1j * (0.2 * np.cos(angle) + rng.normal(0, 0.03, count)))
@@ -39,7 +39,7 @@ def cameras(count, seed=0):
 
 
 def two_laps(count):
-    """(P, 2) pairs of neighbours, and of each frame with the three that come by there a lap later."""
+    """(P, 2) pairs of neighbours, and of each frame with the three at the same place a lap later."""
     lap = count // 2
     pairs = [(k, k + step) for step in (1, lap - 1, lap, lap + 1) for k in range(count - step)]
     return np.array(sorted(pairs))
@@ -48,8 +48,8 @@ def two_laps(count):
 def observed(turns, shifts, pairs, wrong=0.0, points=20, noise=NOISE, seed=1):
     """What registration would find: noisy points of every pair and their transform, by least squares.
 
-    A share ``wrong`` of the pairs agrees on a transform that was drawn at random, with half the points. Returns the pairs and
-    which of them are right, (P,) bool.
+    A share ``wrong`` of the pairs agrees on a transform drawn at random, with half the points. Returns the pairs and which of
+    them are right, (P,) bool.
     """
     rng = np.random.default_rng(seed)
     right = rng.random(len(pairs)) >= wrong
@@ -77,11 +77,11 @@ def off_truth(found, turns, shifts):
     """(n,) px of each frame: how far the farthest corner lies from where the true cameras put it on the reference."""
     at = int(np.flatnonzero(found.frames == found.reference)[0])
     truth = (turns[:, None] * CORNERS + shifts[:, None] - shifts[at]) / turns[at]
-    laid = (found.transforms[:, :, 0] @ [1, 1j])[:, None] * CORNERS + (found.transforms[:, :, 2] @ [1, 1j])[:, None]
-    return np.abs(laid - truth).max(axis=1) * np.abs(turns[at] / turns)
+    warped = (found.transforms[:, :, 0] @ [1, 1j])[:, None] * CORNERS + (found.transforms[:, :, 2] @ [1, 1j])[:, None]
+    return np.abs(warped - truth).max(axis=1) * np.abs(turns[at] / turns)
 
 
-def test_loops_take_the_drift_out():
+def test_loops_remove_the_drift():
     """Two laps of 60 frames: every frame lies within 2 px of the truth; by neighbours alone the worst drifts 5 times as far."""
     turns, shifts = cameras(120)
     pairs = two_laps(120)
@@ -102,8 +102,8 @@ def test_loops_take_the_drift_out():
 
 
 @pytest.mark.parametrize("wrong", [0.1, 0.3])
-def test_wrong_pairs_lose_their_say(wrong):
-    """A tenth, nearly a third of the pairs agrees on nonsense; chaining trusts those between neighbours."""
+def test_wrong_pairs_lose_their_weight(wrong):
+    """A tenth, or nearly a third, of the pairs has a wrong transform; chaining trusts those between neighbours."""
     turns, shifts = cameras(120)
     points, right = observed(turns, shifts, two_laps(120), wrong)
     assert 0.9 * wrong < 1 - right.mean() < 1.1 * wrong
@@ -146,14 +146,14 @@ def test_numbers_of_frames_and_directions_of_pairs_do_not_matter():
 
 
 def test_reference_is_the_middle_of_a_pan():
-    """21 frames, each 15 px further, every second pair: the frame with the least way to all others."""
+    """21 frames, each 15 px further, with pairs of neighbours and second neighbours: the frame nearest to all others."""
     turns, shifts = np.ones(21, complex), 15.0 * np.arange(21) + 0j
     points, _ = observed(turns, shifts, np.array([(k, k + d) for k in range(19) for d in (1, 2)]))
     assert align_scene(np.arange(21), points, SIZE).reference == 10
 
 
 def test_frames_that_nothing_joins():
-    """30 frames, of which 4 are joined among themselves only and one to none: defined, not an error."""
+    """30 frames, of which 4 are joined among themselves only and one to none: a result, not an error."""
     turns, shifts = cameras(30)
     pairs = np.array([(k, j) for k in range(25) for j in (k + 1, k + 2) if j < 25] + [(25, 26), (26, 27), (27, 28)])
     found = align_scene(np.arange(30), observed(turns, shifts, pairs)[0], SIZE)
@@ -179,7 +179,7 @@ def test_two_frames_and_fewer():
 
 
 def test_table_and_back():
-    """Two scenes and an outlier: a row a frame, and the same alignments read from it."""
+    """Two scenes and an outlier: a row per frame, and the same alignments read from it."""
     turns, shifts = cameras(12)
     points, _ = observed(turns, shifts, np.array([(0, 1), (1, 2), (0, 2), (4, 5)]))
     labels = np.array([0, 0, 0, -1, 1, 1])
@@ -194,8 +194,8 @@ def test_table_and_back():
             assert np.array_equal(getattr(again, name), getattr(one, name)), name
 
 
-def test_smooth_path_keeps_lines_and_loses_shake():
-    """An even path stays as it is up to its ends, white shake nearly vanishes, and no path is too short."""
+def test_smooth_path_keeps_lines_and_removes_shake():
+    """An even path stays as it is up to its ends, random shake nearly vanishes, and no path is too short."""
     line = 3 - 0.7 * np.arange(50)
     assert np.allclose(smooth_path(line), line)
     shake = np.random.default_rng(0).normal(0, 1, 200)
@@ -215,7 +215,7 @@ def placed(turns, shifts, connected=None):
 
 
 def test_what_hardly_travels_is_locked():
-    """Shake of 8 px: the frames lie where the alignment puts them, and a frame that is not connected stays."""
+    """Shake of 8 px: the frames are moved as the alignment has it, and a frame that is not connected stays."""
     rng = np.random.default_rng(0)
     shifts = rng.normal(0, 8, 30) + 1j * rng.normal(0, 8, 30)
     connected = np.arange(30) != 4
@@ -224,22 +224,22 @@ def test_what_hardly_travels_is_locked():
     assert np.array_equal(moves[connected], found.transforms[connected]) and np.array_equal(moves[4], np.eye(2, 3))
 
 
-def test_a_pan_goes_on_without_its_shake():
-    """10 px a frame over 2.3 pictures, 3 px of shake: after the move the path is even, and no frame leaves the canvas."""
+def test_a_pan_is_kept_without_its_shake():
+    """10 px per frame over 2.3 image widths, 3 px of shake: after the move the path is even, no frame leaves the canvas."""
     rng = np.random.default_rng(0)
     way = 10.0 * np.arange(150) + rng.normal(0, 3, 150) + 1j * rng.normal(0, 3, 150)
     moves = steady_transforms(placed(np.exp(1j * rng.normal(0, 0.02, 150)), way), SIZE)
     centre = (np.array(SIZE) - 1) / 2
     off = (moves[:, :, :2] @ centre + moves[:, :, 2] - centre) @ [1, 1j]
     assert np.abs(off).max() < 15
-    # What a viewer sees: the way less what the frame was moved by.
+    # What a viewer sees: the path less what the frame was moved by.
     jerk = [np.abs(np.diff(path, 2)).mean() for path in (way, way - off)]
     assert jerk[1] < 0.1 * jerk[0]
     assert np.diff((way - off).real).mean() == pytest.approx(10, abs=0.3)
 
 
 def test_a_lost_frame_does_not_fly_away():
-    """One frame of a pan aligned to the far end of the world: it moves by a quarter of the picture at most."""
+    """One frame of a pan that is aligned far off: it moves by a quarter of the image at most."""
     way = 10.0 * np.arange(100) + 0j
     way[50] += 5000 - 3000j
     moves = steady_transforms(placed(np.ones(100, complex), way), SIZE)
@@ -248,7 +248,7 @@ def test_a_lost_frame_does_not_fly_away():
 
 @pytest.fixture(scope="module")
 def shaken(tmp_path_factory) -> Path:
-    """The run, steady, of a clip of 24 frames: a window of 240 x 180 px goes 1 px a frame over scikit-learn's china.jpg
+    """The stabilised run of a clip of 24 frames: a window of 240 x 180 px moves 1 px per frame over scikit-learn's china.jpg
     and is shaken with strength 0.4 (rotation, shift and zoom); shuffled, lossless."""
     picture, rng = load_sample_images().images[0], np.random.default_rng(0)
     frames = [shake_frame(picture[100:280, 200 + k : 440 + k], rng, 0.4) for k in range(24)]
@@ -261,7 +261,7 @@ def shaken(tmp_path_factory) -> Path:
 
 
 def motion(frames):
-    """(n - 1,) px: how far the picture moves from each frame to the next, mean over the matched points."""
+    """(n - 1,) px: how far the image moves from each frame to the next, mean over the matched points."""
     size = frames[0].shape[1::-1]
     features = [sift_features(frame, 300, 0.01, size) for frame in frames]
     found = []
@@ -271,8 +271,8 @@ def motion(frames):
     return np.array(found)
 
 
-def test_stabilise_takes_the_motion_out(shaken):
-    """A plain --stabilise: the restored video moves by less than a tenth of what its frames do, and says what was done."""
+def test_stabilise_removes_the_motion(shaken):
+    """A plain --stabilise: the restored video moves by less than a tenth of what its frames do, and the run records it."""
     run = Run.open(shaken)
     order = run.scene_order(0)
     assert len(order) == 24 and run.record["stages"]["write"]["parameters"]["stabilise"] is True
@@ -289,7 +289,7 @@ def test_stabilise_takes_the_motion_out(shaken):
 
 
 def test_flipped_it_stays_steady(shaken):
-    """The same frames the other way round: the alignment follows the order."""
+    """The same frames in reverse: the alignment follows the order."""
     before = pictures(shaken / "reconstructed.mkv")
     assert workbench("flip", shaken).status == 0
     after = pictures(shaken / "reconstructed.mkv")
@@ -299,7 +299,7 @@ def test_flipped_it_stays_steady(shaken):
 
 
 def test_switch_in_words():
-    """``-p stabilise=false`` is off, not a text that is not empty; other words are refused."""
+    """``-p stabilise=false`` is off, not a non-empty text; other words are refused."""
     assert _pair("stabilise=false") == ("stabilise", False) and _pair("write.stabilise=True") == ("write.stabilise", True)
     with pytest.raises(ParameterError, match="stabilise='perhaps' must be of type bool"):
         stage_parameters(dict([_pair("stabilise=perhaps")]))
@@ -312,7 +312,7 @@ def test_missing_alignment(tmp_path, shaken):
 
 
 def test_frames_are_changed_as_they_are_written(tmp_path):
-    """``write_video`` hands every frame with its position to ``change``, and writes what it returns."""
+    """``write_video`` passes every frame with its position to ``change``, and writes what it returns."""
     frames = [np.full((48, 64, 3), 40 * k, np.uint8) for k in range(4)]
     write_frames(frames, tmp_path / "a.mkv", codec="lossless")
     seen = []
@@ -330,13 +330,13 @@ def test_frames_are_changed_as_they_are_written(tmp_path):
 
 @pytest.fixture
 def drawn():
-    """Figures made in a test are closed after it."""
+    """Closes the figures that a test made."""
     yield
     plt.close("all")
 
 
 def test_overlay_is_sharp_only_when_aligned(drawn):
-    """Cuts of china.jpg 7 px apart: aligned, the mean is the picture; as they are, it is blurred. Titles say which is which."""
+    """Cuts of china.jpg 7 px apart: aligned, their mean is the picture; as they are, it is blurred. Titles name the two."""
     picture = load_sample_images().images[0]
     images = np.stack([picture[100:280, 100 + 7 * k : 340 + 7 * k] for k in range(9)])
     matrices = np.tile(np.eye(2, 3), (9, 1, 1))

@@ -1,4 +1,4 @@
-"""Registration against known transforms, and the residual that remains after it."""
+"""Registration against given transforms, and the residual that remains after it."""
 
 import cv2
 import numpy as np
@@ -44,7 +44,7 @@ def view():
 
 
 @pytest.mark.parametrize("truth", [(1, 0, 12, -7), (1.2, 10, 5, 5), (0.7, -20, 0, 40)])
-def test_known_transform_among_outliers(truth):
+def test_given_transform_among_outliers(truth):
     transform = similarity(*truth)
     a, b = points_moved(transform, 120, outliers=50)
     found = pair.register_pair(a, b, 200, SIZE)

@@ -1,4 +1,4 @@
-"""The table of registered pairs, on frames of the sample whose true neighbours are known."""
+"""The table of registered pairs, on frames of the sample with their true neighbours."""
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ def rows(table, pairs):
     return table.set_index(["a", "b"]).loc[[tuple(pair) for pair in pairs]]
 
 
-def test_a_row_a_pair(table):
+def test_a_row_per_pair(table):
     assert table.columns.tolist() == COLUMNS
     assert table[["a", "b"]].to_numpy().tolist() == PAIRS.tolist()
     assert (table["inliers"] <= table["matches"]).all() and table["inlier_share"].between(0, 1).all()

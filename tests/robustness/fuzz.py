@@ -10,7 +10,6 @@ and connections to the port that the inputs name are detected.
 """
 
 import argparse
-import hashlib
 import io
 import json
 import os
@@ -39,6 +38,7 @@ from tests.robustness.fuzz_runs import RUNS, truths
 from tests.robustness.fuzz_videos import VIDEOS, Bench, sound_videos
 from workbench.cli import app
 from workbench.evaluation import files
+from workbench.storage.folder import file_sha256
 
 SAMPLE = DATA / "sample.mp4"
 TIME_LIMIT = 60  # seconds
@@ -155,7 +155,7 @@ def state(folder: Path) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = {}
     for path in sorted(folder.rglob("*")):
         seen = path.lstat()
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(seen.st_mode) and seen.st_size < 2**26 else ""
+        content = file_sha256(path) if stat.S_ISREG(seen.st_mode) and seen.st_size < 2**26 else ""
         found[str(path.relative_to(folder))] = (seen.st_mode, seen.st_size, seen.st_mtime_ns, content)
     return {name: value if not stat.S_ISDIR(value[0]) else value[:1] for name, value in found.items()}
 

@@ -9,7 +9,6 @@ also be killed during imports.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ from tests.robustness.fuzz import FAST, launch
 from workbench.errors import RunError
 from workbench.evaluation.files import read_order
 from workbench.run import Run
+from workbench.storage.folder import file_sha256
 from workbench.video.decode import decode
 
 # Results that must be the same byte by byte. Of videos only the number of frames must be the same, because the bytes of H.264
@@ -53,7 +53,7 @@ def words(video: Path, run: Path, replace: bool) -> list[str]:
 
 def content(run: Path) -> dict[str, str | int]:
     """Digests of the results, and the number of frames of every video, by file name."""
-    found: dict[str, str | int] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in SAME_BYTES}
+    found: dict[str, str | int] = {name: file_sha256(run / name) for name in SAME_BYTES}
     return found | {path.name: sum(1 for _ in decode(path)) for path in run.glob("*.m[pk][4v]")}
 
 

@@ -1,4 +1,4 @@
-"""Scenes and outliers: on blobs whose labels are known, on the sample against its truth, and on clips that are no clips."""
+"""Scenes and outliers: on synthetic blobs, on the sample against its truth, and on degenerate clips."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ TYPICAL = typical_eps(DEFAULT_BACKBONE)
 
 
 def blobs(sizes=(30, 20, 12), outliers=6, spread=0.02, dimensions=64, seed=0):
-    """Unit vectors about one random direction a scene, and outliers in directions of their own, shuffled; true labels.
+    """Unit vectors about one random direction per scene, and outliers in directions of their own, shuffled; true labels.
 
     In 64 dimensions random directions are nearly at right angles (distance about 1); within a blob distances are about
     ``dimensions * spread**2`` = 0.03."""
@@ -134,8 +134,8 @@ def test_k_distances_against_counting(k):
 @pytest.mark.parametrize("clusterer", CLUSTERERS)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_clusterer_finds_blobs(clusterer, seed):
-    """Three blobs of 30, 20 and 12, and 6 vectors far from everything. All find the blobs; only DBSCAN sets all six aside, the
-    others count some of them to the blob that is least far."""
+    """Three blobs of 30, 20 and 12, and 6 vectors far from everything. All find the blobs; only DBSCAN labels all six as
+    outliers, the others assign some of them to the nearest blob."""
     vectors, truth = blobs(seed=seed)
     parameters = ClusterParameters(clusterer, min_cluster_size=8, xi=0.2)
     labels, eps, sweep = cluster.cluster(cosine_distances(vectors), parameters, 0.2)
@@ -147,7 +147,7 @@ def test_every_clusterer_finds_blobs(clusterer, seed):
 @pytest.mark.parametrize("clusterer", ["hdbscan", "optics"])
 @pytest.mark.parametrize("frames", [4, 7])
 def test_fewer_frames_than_a_scene_needs(clusterer, frames):
-    """All are outliers; of fewer than four frames, no clusterer is asked."""
+    """All are outliers; fewer than four frames are one scene for every clusterer."""
     distances = cosine_distances(blobs(sizes=(frames,), outliers=0)[0])
     labels, *_ = cluster.cluster(distances, ClusterParameters(clusterer, min_cluster_size=8))
     assert (labels == -1).all()
@@ -158,7 +158,7 @@ def test_fewer_frames_than_a_scene_needs(clusterer, frames):
 @pytest.mark.parametrize("min_samples", [2, 3, 7, 40])
 @pytest.mark.parametrize("kind", ["blobs", "line", "grid"])
 def test_the_tree_gives_what_dbscan_gives(kind, min_samples):
-    """At any eps, also at just the distance of two frames. Blobs with three identical vectors among them; points on a line,
+    """At any eps, also at exactly the distance of two frames. Blobs with three identical vectors among them; points on a line,
     where frames border on two scenes; a grid of whole numbers, where many distances are equal."""
     rng = np.random.default_rng(1)
     if kind == "blobs":
@@ -183,7 +183,7 @@ def test_knee():
     assert eps_module.knee(np.array([0.2])) == 0.2
 
 
-def test_plateaus_say_what_dbscan_finds():
+def test_plateaus_report_what_dbscan_finds():
     """Every range holds what DBSCAN finds at its two ends; the widest with scenes is the true clustering, and it is the one
     with the best silhouette."""
     vectors, truth = blobs()

@@ -1,7 +1,7 @@
-"""Scenes held against matches, in made-up clips: which frames belong together is known, and so is what registers.
+"""Scenes checked against matches, in synthetic clips: it is given which frames belong together and which pairs register.
 
-A clip is a truth: the scene of every frame, -1 for foreign ones. Frames of one scene stand in it in the order of their numbers;
-a pair registers with 40 inliers when it is of one scene and up to four places apart, and not at all otherwise.
+A clip is given by its true scenes: the scene of every frame, -1 for foreign ones. Frames of a scene are in true order; a pair
+registers with 40 inliers if it is of one scene and up to four places apart, and not at all otherwise.
 """
 
 import numpy as np
@@ -12,31 +12,31 @@ from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import nearest_pairs
 from workbench.scenes.verify import pieces_of, probing_pairs, scenes_table, verify
 
-REACH = 4
+REGISTERING_PLACES = 4  # places in the true order up to which two frames of a scene register
 
 
 class Clip:
-    """What matching would say of a clip. truth: (N,) int. blank: frames that register to nothing, though they belong."""
+    """The matches of a clip. truth: (N,) int. blank: frames that register to nothing although they belong to a scene."""
 
     def __init__(self, truth, blank=()):
         self.truth, self.blank = np.array(truth), set(blank)
         count = len(self.truth)
         self.place = np.array([(self.truth[:k] == self.truth[k]).sum() for k in range(count)])
-        # As embeddings would: frames of a scene near by their places, everything else far.
+        # As embeddings would: frames of a scene by how near they are in its order, everything else far.
         same = (self.truth[:, None] == self.truth) & (self.truth >= 0)
         far = np.triu(np.random.default_rng(0).uniform(5, 6, (count, count)), 1)
         self.distances = np.where(same, np.abs(self.place[:, None] - self.place) / 10, far + far.T)
         np.fill_diagonal(self.distances, 0)
 
     def inliers(self, a, b):
-        near = self.truth[a] == self.truth[b] >= 0 and abs(self.place[a] - self.place[b]) <= REACH
+        near = self.truth[a] == self.truth[b] >= 0 and abs(self.place[a] - self.place[b]) <= REGISTERING_PLACES
         return 40 if near and not {a, b} & self.blank else 0
 
     def compare(self, pairs):
         return rows((a, b, self.inliers(a, b)) for a, b in pairs.tolist())
 
     def verified(self, labels, keypoints=None):
-        """As the match stage does it: near pairs, those that probe, the verdict."""
+        """The verified scenes, as the match stage finds them: near pairs, probing pairs, verdict."""
         labels = np.array(labels)
         table = self.compare(nearest_pairs(labels, [matrix_view(self.distances)], 4))
         pieces = pieces_of(labels, table)
@@ -53,7 +53,7 @@ def rows(found):
 
 
 def runs(*scenes):
-    """(scene, count), ... one behind the other."""
+    """Labels of (scene, count), ... one after the other."""
     return np.concatenate([np.full(count, scene) for scene, count in scenes])
 
 
@@ -61,11 +61,11 @@ NOTHING = {"rescued_frames": 0, "expelled_frames": 0, "joined_scenes": 0, "split
 
 
 def changed(verified):
-    """What is not as before."""
+    """The counts that are not 0."""
     return {name: count for name, count in verified.counts().items() if count}
 
 
-# --- what is wrong is put right ---------------------------------------------------------------------------------------------
+# --- wrong labels are corrected ---------------------------------------------------------------------------------------------
 
 
 def test_right_scenes_stay_as_they_are():
@@ -106,8 +106,8 @@ def test_scenes_that_were_thrown_together_come_apart():
     assert found.labels.tolist() == truth.tolist() and changed(found) == {"split_scenes": 2}
 
 
-def test_a_crumb_of_foreign_frames_is_set_aside():
-    """Four foreign frames that DBSCAN took for a scene, among sixty: a tenth of a clip is not believed."""
+def test_a_small_scene_of_foreign_frames_is_set_aside():
+    """Four foreign frames that DBSCAN took for a scene, among sixty: a scene up to a tenth of a clip must register."""
     truth = runs((0, 35), (1, 21), (-1, 4))
     found = Clip(truth).verified(runs((0, 35), (1, 21), (2, 4)))
     assert found.labels.tolist() == truth.tolist() and changed(found) == {"expelled_frames": 4}
@@ -115,8 +115,8 @@ def test_a_crumb_of_foreign_frames_is_set_aside():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_everything_at_once(seed):
-    """Three scenes of 15 to 40 frames and five foreign ones, shuffled; two scenes thrown together, the third one broken, three
-    frames thrown out and two foreign ones slipped in: all is as it should be in the end."""
+    """Three scenes of 15 to 40 frames and five foreign ones, shuffled. Two scenes thrown together, the third one broken, three
+    frames left out and two foreign ones in a scene: all of it is corrected."""
     rng = np.random.default_rng(seed)
     sizes = sorted(rng.choice(np.arange(15, 41), 3, replace=False), reverse=True)
     truth = rng.permutation(np.repeat([0, 1, 2, -1], [*sizes, 5]))
@@ -132,10 +132,10 @@ def test_everything_at_once(seed):
     assert (found.joined, found.split) == (1, 1)
 
 
-# --- where the matches say nothing clear, DBSCAN's word stands --------------------------------------------------------------
+# --- where the matches show nothing clear, DBSCAN's labels stay -------------------------------------------------------------
 
 
-def test_nothing_known_changes_nothing():
+def test_without_registered_pairs_nothing_changes():
     labels = runs((0, 12), (1, 8), (2, 3), (-1, 4))
     for table in (rows([]), rows((a, a + 1, 0) for a in range(26))):
         found = verify(labels, pieces_of(labels, table), table, np.full(27, 200))
@@ -149,7 +149,7 @@ def test_very_few_frames(labels):
 
 
 @pytest.mark.parametrize(("keypoints", "stays"), [(0, True), (49, True), (50, False)])
-def test_a_frame_with_few_keypoints_may_belong_and_not_show_it(keypoints, stays):
+def test_a_frame_with_few_keypoints_may_belong_without_registering(keypoints, stays):
     """A blurred frame of a scene that registers to nothing."""
     truth = runs((0, 30), (1, 20))
     counts = np.where(np.arange(50) == 12, keypoints, 200)
@@ -181,7 +181,7 @@ def test_a_piece_of_fewer_than_five_frames_is_no_scene_of_its_own(size, parts):
 
 
 def test_a_small_scene_that_registers_stays():
-    """Three frames that register to each other are a scene when DBSCAN says so: no crumb, and not too small."""
+    """Three frames that register to each other are a scene if DBSCAN says so: neither foreign nor too small."""
     truth = runs((0, 40), (1, 3))
     assert Clip(truth).verified(truth).labels.tolist() == truth.tolist()
 
@@ -198,7 +198,7 @@ def scenes_and(*more):
         ([(0, 20, 12), (5, 20, 12)], 0),  # two with twelve inliers
         ([(0, 20, 40), (5, 20, 11)], -1),  # one alone
         ([(0, 20, 11), (1, 20, 11), (2, 20, 11)], -1),  # chance
-        ([(0, 20, 40), (1, 20, 40), (10, 20, 40)], 0),  # the more of two scenes
+        ([(0, 20, 40), (1, 20, 40), (10, 20, 40)], 0),  # of two scenes, the one with more pairs
         ([(0, 20, 40), (10, 20, 40)], -1),  # one in each
     ],
 )
@@ -218,7 +218,7 @@ def test_scenes_are_joined_by_three_strong_pairs(inliers, joined):
 
 @pytest.mark.parametrize(("inliers", "parts"), [(6, 1), (5, 2)])
 def test_pieces_of_one_scene_stay_together_by_a_single_pair(inliers, parts):
-    """Found when the pieces are held against each other; six inliers are enough where DBSCAN saw one scene."""
+    """Found when the pieces are compared; six inliers are enough where DBSCAN saw one scene."""
     labels, inside = np.zeros(20, int), scenes_and()
     table = scenes_and((3, 17, inliers))
     found = verify(labels, pieces_of(labels, inside), table, np.full(20, 200))
@@ -240,18 +240,18 @@ def test_a_frame_that_registers_weakly_is_not_expelled():
     assert found.labels.tolist() == labels.tolist() and found.counts() == NOTHING
 
 
-# --- numbers and the record -----------------------------------------------------------------------------------------------
+# --- numbers and the record -------------------------------------------------------------------------------------------------
 
 
 def test_scenes_are_numbered_by_size_again():
-    """DBSCAN's largest scene of 30 frames comes behind the 40 of its second and third one together."""
+    """DBSCAN's largest scene, of 30 frames, comes after the 40 frames of its second and third one together."""
     labels = runs((0, 30), (1, 22), (2, 18))
     found = Clip(runs((0, 30), (1, 40))).verified(labels)
     assert found.labels.tolist() == runs((1, 30), (0, 40)).tolist() and changed(found) == {"joined_scenes": 1}
 
 
 def test_the_record_of_what_was_changed():
-    """A frame thrown out, a foreign one slipped in, the second scene broken in two."""
+    """A frame left out, a foreign one in a scene, the second scene broken in two."""
     truth = runs((0, 20), (1, 18), (-1, 2))
     labels = np.r_[-1, runs((0, 19), (1, 10), (2, 8)), 0, -1]
     found = Clip(truth).verified(labels)
@@ -263,7 +263,7 @@ def test_the_record_of_what_was_changed():
     assert table["verdict"].tolist() == ["rescued", *[""] * 37, "expelled", ""]
 
 
-# --- pieces and probes --------------------------------------------------------------------------------------------------------
+# --- pieces and probes ------------------------------------------------------------------------------------------------------
 
 
 def test_pieces_are_chains_inside_scenes():
@@ -281,8 +281,8 @@ def test_larger_pieces_have_lower_numbers():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_probing_pairs(seed):
-    """Six pieces of 4 to 30 frames and nine single frames at random places in space, shuffled: each single frame with its three
-    nearest held ones, pieces by at most eight pairs with a nearest one among them, no frame in more than two of these."""
+    """Six pieces of 4 to 30 frames and nine single frames at random places in space, shuffled: each single frame with the three
+    nearest frames of pieces, two pieces by at most eight pairs with the nearest one among them, no frame in more than two."""
     rng = np.random.default_rng(seed)
     pieces = rng.permutation(np.repeat([*range(6), -1], [30, 20, 12, 8, 5, 4, 9]))
     points = rng.random((len(pieces), 3)) + 2 * rng.random((7, 3))[pieces]
@@ -291,10 +291,10 @@ def test_probing_pairs(seed):
     assert pairs.dtype.kind == "i" and (pairs[:, 0] < pairs[:, 1]).all()
     assert np.array_equal(pairs, np.unique(pairs, axis=0))
     single = (pieces[pairs] < 0).any(axis=1)
-    held = np.flatnonzero(pieces >= 0)
+    in_pieces = np.flatnonzero(pieces >= 0)
     for frame in np.flatnonzero(pieces < 0):
         partners = pairs[(pairs == frame).any(axis=1)].sum(axis=1) - frame
-        assert set(partners) == set(held[np.argsort(distances[frame, held])[:3]])
+        assert set(partners) == set(in_pieces[np.argsort(distances[frame, in_pieces])[:3]])
     across = np.sort(pieces[pairs[~single]], axis=1)
     assert (across[:, 0] != across[:, 1]).all()
     for one, other in np.unique(across, axis=0):
@@ -315,6 +315,6 @@ def test_nothing_to_probe(pieces):
     assert found.shape == (0, 2) and found.dtype.kind == "i"
 
 
-def test_fewer_held_frames_than_probes():
-    """Three held frames and one single one, all at one place."""
+def test_fewer_frames_in_pieces_than_probes():
+    """Three frames of a piece and a single frame, all at one place."""
     assert probing_pairs(np.array([0, -1, 0, 0]), matrix_view(np.zeros((4, 4)))).tolist() == [[0, 1], [1, 2], [1, 3]]

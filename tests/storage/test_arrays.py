@@ -1,4 +1,4 @@
-"""Working copies on disk: they are read as arrays, and never count as memory of the process for longer than they are used."""
+"""Working copies on disk: they are read as arrays, and count as memory of the process only while they are used."""
 
 import pickle
 import subprocess
@@ -45,7 +45,7 @@ def test_as_an_array(saved):
 
 
 def test_a_file_that_was_replaced(saved, tmp_path):
-    """By one of other frames, or by none: nobody gets pictures of another size than ``shape`` says."""
+    """By one of other frames, or by none: no pictures of another size than ``shape`` are returned."""
     _, copies = saved
     np.save(tmp_path / "frames.npy", np.zeros((7, 2, 3, 3), np.uint8))
     with pytest.raises(RunError, match="other frames than before: the video was read again"):

@@ -173,7 +173,12 @@ def test_features_round_trip(tmp_path):
         np.array([4000, 3000]),
     )
     out = blocks.write_in_blocks(
-        tmp_path / "features.h5", range(1), 4, lambda _: [hloc.feature_entry(0, features)], {}, "inputs", False
+        tmp_path / "features.h5",
+        range(1),
+        4,
+        lambda _: [hloc.feature_entry(0, features)],
+        {},
+        BlockJob("inputs", progress=False),
     )
     with hloc.open_h5(out) as file:
         stored = file["000000.png"]

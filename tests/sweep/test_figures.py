@@ -1,4 +1,4 @@
-"""Figures of a sweep's table, and the menus over them.
+"""Figures of a sweep's table, and the menus above them.
 
 ``grid`` has models a, b and one of a long name by eps 0.1, 0.2 and 0.4: adjacent is 0.5, 0.6, 0.7 by model plus eps, seconds
 are 10, 20, 30 by model; the cell of b at 0.4 has failed.
@@ -16,8 +16,9 @@ from tests.sweep.test_table import rows
 from workbench import widgets
 from workbench.errors import UsageError
 from workbench.sweep import figures
+from workbench.sweep.effects import pivot
 from workbench.sweep.figures import broken
-from workbench.sweep.table import FAILED, best_settings, pivot
+from workbench.sweep.table import FAILED, best_settings
 from workbench.widgets.sweep import SweepBrowser
 
 LONG_NAME = "magic-leap-community/superglue_outdoor"
@@ -47,7 +48,7 @@ def names(labels):
 
 
 def test_main_effects(grid):
-    """Names below each other with their counts, numbers to scale; the metric has the same limits in both."""
+    """Names stand below each other with their counts, numbers are to scale; the metric has the same limits in both panels."""
     by_model, by_eps = figures.main_effects_plot(grid, ["match.model", "cluster.eps"], "adjacent").axes
     assert names(by_model.get_yticklabels()) == ["a (3)", "b (2)", f"{LONG_NAME} (3)"]
     means = by_model.lines[-1]
@@ -61,7 +62,7 @@ def test_main_effects(grid):
 
 
 def test_main_effects_have_their_range(grid):
-    """Whiskers from the least to the most cell, bars a standard deviation to both sides; one cell alone has none."""
+    """Whiskers span the range, bars one standard deviation to both sides; a single cell has none."""
     (ax,) = figures.main_effects_plot(grid, ["match.model"], "adjacent").axes
     ends = [path.vertices[:, 0].tolist() for path in ax.collections[0].get_paths()]
     np.testing.assert_allclose(ends, [[0.6, 0.9], [0.7, 0.8], [0.8, 1.1]])
@@ -71,7 +72,7 @@ def test_main_effects_have_their_range(grid):
 
 
 def test_heat_map(grid):
-    """The values are written in, the failed cell says so, and the lightest is the best."""
+    """The values are written in, the failed cell is marked, and the best value has the lightest colour."""
     ax, bar = figures.heat_map(pivot(grid, "match.model", "cluster.eps", "adjacent"), "adjacent").axes
     assert words(ax) == ["0.600", "0.700", "0.900", "0.700", "0.800", "none", "0.800", "0.900", "1.100"]
     assert names(ax.get_yticklabels()) == list(MODELS) and names(ax.get_xticklabels()) == ["0.1", "0.2", "0.4"]
@@ -83,8 +84,8 @@ def test_heat_map(grid):
     assert (text["1.100"].get_color(), text["0.600"].get_color()) == ("black", "white")
 
 
-def test_heat_map_where_all_is_the_same(grid):
-    """No scale is made of nothing; what less is better of is lightest where it is least."""
+def test_heat_map_of_equal_values(grid):
+    """Equal values get no colour bar; a metric of which less is better has the lightest colour at its least value."""
     figure = figures.heat_map(pivot(grid, "match.model", "cluster.eps", "weak_links"), "weak_links")
     (ax,) = figure.axes
     assert ax.get_title() == "Mean weak_links: the same everywhere"
@@ -95,7 +96,8 @@ def test_heat_map_where_all_is_the_same(grid):
 
 
 def test_pareto(grid):
-    """Of each model its best eps, but b at 0.2 is worse than a at 0.4; the best is number 1. The failed cell has no point."""
+    """The best eps of each model, except b, whose best is worse than a at 0.4; the best is number 1. The failed cell has
+    no point."""
     figure = figures.pareto_plot(best_settings(grid, "adjacent"), "adjacent")
     (ax,) = figure.axes
     front = next(line for line in ax.lines if line.get_label().startswith("front"))
@@ -115,7 +117,7 @@ def test_pareto_of_settings_that_failed_somewhere(grid):
 
 
 def test_best_settings(grid):
-    """The best above, names in full, seconds beside; what is not done in all cells says so."""
+    """The best on top with full names and seconds; settings that are not done in all cells are marked."""
     (ax,) = figures.best_settings_plot(best_settings(grid, "adjacent"), "adjacent", count=3).axes
     assert names(ax.get_yticklabels()) == [f"{LONG_NAME},eps 0.4", "a, eps 0.4", f"{LONG_NAME},eps 0.2"]
     assert words(ax) == ["30.0 s", "10.0 s", "30.0 s"] and ax.yaxis_inverted()
@@ -128,7 +130,7 @@ def test_best_settings(grid):
 
 
 def test_long_names_are_broken():
-    """At a comma, else a slash, else between words; never lost."""
+    """At a comma, else a slash, else between words; no letter is lost."""
     assert broken("superglue") == "superglue"
     assert broken(LONG_NAME) == "magic-leap-community/\nsuperglue_outdoor"
     assert broken(f"{LONG_NAME}, eps 0.1") == f"{LONG_NAME},\neps 0.1"
@@ -144,12 +146,12 @@ def picture_size(image) -> tuple[int, int]:
 
 
 def test_browser(grid):
-    """What is chosen is drawn; a parameter chosen twice exchanges the two; no figure is left for the notebook to show."""
+    """The chosen parameters are drawn; choosing one twice exchanges the two; no figure is left open for the notebook."""
     browser = SweepBrowser(grid, "adjacent", "", "")
     assert (browser.metric.value, browser.rows.value, browser.columns.value) == ("adjacent", "match.model", "cluster.eps")
     assert browser.metric.options == ("adjacent", "weak_links")
     assert (
-        browser.told.value
+        browser.verdict.value
         == "The best of 9 settings is magic-leap-community/superglue_outdoor, eps 0.4: adjacent 1.100, 30.0 s."
     )
     first = [picture.value for picture in browser.pictures]
@@ -161,7 +163,7 @@ def test_browser(grid):
     browser.columns.value = "cluster.eps"
     assert browser.rows.value == "match.model" and [picture.value for picture in browser.pictures] == first
     browser.metric.value = "weak_links"
-    assert browser.told.value.startswith("8 of 9 settings tie at weak_links 5.000; the fastest of them is a, eps 0.")
+    assert browser.verdict.value.startswith("8 of 9 settings tie at weak_links 5.000; the fastest of them is a, eps 0.")
     assert browser.pictures[0].value != first[0]
     assert plt.get_fignums() == []
 

@@ -1,8 +1,8 @@
-"""Sweeps: the file, the cells and what they share, the table, and what may go wrong on the way.
+"""Sweeps: the file, the cells and the results they share, the table, and failures on the way.
 
 The video is :func:`tiny.mixture`: scenes of 14 and 10 frames and three foreign pictures, blurred noise embedded by rank-vlad,
-which tells them apart at eps 0.2 to 0.4; at 0.001 no frame has a neighbour, and no scene is found. A cell without notebooks
-takes less than a second, once everything is imported.
+which separates them at eps 0.2 to 0.4; at 0.001 no frame has a neighbour, and no scene is found. A cell without notebooks
+takes less than a second once everything is imported.
 """
 
 import errno
@@ -75,7 +75,7 @@ def without_seconds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_grid(clip):
-    """All combinations, the last name fastest; short names become dotted, and paths are relative to the file."""
+    """All combinations, the last parameter changing fastest; short names become dotted, and paths are relative to the file."""
     sweep = read_sweep(sweep_file(clip, {"grid": {"eps": [0.2, 0.3], "order.method": ["path", "greedy"]}}))
     assert (sweep.question, sweep.varied) == ("Which?", ("cluster.eps", "order.method"))
     assert [tuple(cell.parameters.values()) for cell in sweep.cells] == [
@@ -98,7 +98,7 @@ def test_list_has_the_rest_from_fixed_and_defaults(clip):
 
 
 def test_sample_is_seeded_and_in_range(clip):
-    """Even over the range: of 200 draws from 0 to 2, about half are below 1; the same seed draws the same."""
+    """Draws are uniform: of 200 draws from 0 to 2, about half are below 1; the same seed draws the same values."""
     chosen = {"eps": [0, 2], "min_samples": [2, 4], "matcher": ["sift-flann", "sift-exact"]}
     files = {"embed.backbone": "rank-vlad"}
 
@@ -115,8 +115,8 @@ def test_sample_is_seeded_and_in_range(clip):
     assert draw(7) == drawn != draw(8)
 
 
-def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
-    """Parameters as they work out, not as they are written; video and truth by their bytes."""
+def test_the_name_of_a_cell_covers_everything_that_decides_its_result(clip):
+    """The effective parameters count, not how they are written; video and truth count by their bytes."""
 
     def name(parameters: dict, **more: object) -> str:
         return read_sweep(sweep_file(clip, {"list": [parameters]}, **more)).cells[0].name
@@ -139,14 +139,14 @@ def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
         ({"parameters": {"grid": {"epsilon": [1]}}}, ["unknown parameter epsilon; known: ", "cluster.eps", "write.crf"]),
         ({"parameters": {"grid": {"clusters.eps": [1]}}}, ["unknown parameter clusters.eps; known: ", "cluster.eps"]),
         ({"parameters": {"grid": {"eps": [0.1, 3.0]}}}, ["eps=3.0 is out of range", "0 to 2"]),
-        ({"parameters": {"grid": {"eps": 0.1}}}, ["eps has to be a list of values"]),
-        ({"parameters": {"grid": {"eps": []}}}, ["eps has to be a list of values, as [...], with one at least"]),
+        ({"parameters": {"grid": {"eps": 0.1}}}, ["eps must be a list of values"]),
+        ({"parameters": {"grid": {"eps": []}}}, ["eps must be a list of values, as [...], with at least one"]),
         ({"parameters": {"grid": {}}}, ["grid names no parameter"]),
         ({"parameters": {"grid": {"eps": [0.1], "cluster.eps": [0.2]}}}, ["eps is given twice"]),
         ({"parameters": {"grid": {"matcher": ["sift-exact"]}}}, ["match.matcher is both fixed and varied"]),
         ({"parameters": {"gird": {"eps": [0.1]}}}, ["parameters is gird: give one of grid, list, sample"]),
         ({"parameters": {}}, ["parameters is empty: give one of grid, list, sample"]),
-        ({"parameters": {"list": [0.1]}}, ["list has to be a list of dictionaries"]),
+        ({"parameters": {"list": [0.1]}}, ["list must be a list of dictionaries"]),
         (
             {"parameters": {"sample": {"count": 3, "from": {"eps": [0, 1]}}}},
             ["sample has count, from: give count, seed and from"],
@@ -159,9 +159,9 @@ def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
         ({"parameters": {"list": [{"eps": 0.1}, {"cluster.eps": 0.1, "crf": 18}]}}, ["is there twice: give every video"]),
         ({"videos": ["clip.mp4", "./clip.mp4"]}, ["./clip.mp4 with cluster.eps 0.1 is there twice: give every video"]),
         ({"fixed": {"min_samples": "few"}}, ["min_samples='few' must be of type int"]),
-        ({"fixed": ["eps"]}, ["fixed has to be names with values"]),
+        ({"fixed": ["eps"]}, ["fixed must be names with values"]),
         ({"video": "clip.mp4"}, ["video is not known; known: question, videos, runner, fixed, parameters"]),
-        ({"videos": []}, ["videos has to be a list of paths"]),
+        ({"videos": []}, ["videos must be a list of paths"]),
         ({"videos": ["clip.mp4", "gone.mp4"]}, ["the video gone.mp4 is not there", "relative to the sweep file"]),
         ({"videos": ["clip.truth.csv"]}, ["clip.truth.csv"]),
         ({"runner": "papermill"}, ["runner 'papermill' is not known; known: notebooks, stages"]),
@@ -171,7 +171,7 @@ def test_a_cell_has_its_name_from_all_that_decides_its_result(clip):
     ids=lambda value: None if isinstance(value, dict) else value[0][:30],
 )
 def test_bad_files(clip, tmp_path, change, words):
-    """One line that says what is known or what to do, before anything is made."""
+    """One line lists the valid names or says what to do, before anything is written."""
     file = sweep_file(clip, {"grid": {"eps": [0.1]}})
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | change))
     answer = workbench("sweep", file, "--out", tmp_path / "out")
@@ -179,42 +179,42 @@ def test_bad_files(clip, tmp_path, change, words):
     assert not (tmp_path / "out").exists()
 
 
-# Nine lists, each of nine times the one before: 387 million values in a few lines.
+# Nine lists, each of nine references to the one before: 387 million values in a few lines.
 BOMB = b"a0: &a0 [1]\n" + b"".join(b"a%d: &a%d [%s]\n" % (k, k, b", ".join([b"*a%d" % (k - 1)] * 9)) for k in range(1, 10))
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"", "a sweep file has to be names with values"),
-        (b"- a list", "a sweep file has to be names with values"),
-        (b"videos: [clip.mp4", "is no YAML"),
-        (b"\xff\xfe", "is no YAML"),
+        (b"", "a sweep file must be names with values"),
+        (b"- a list", "a sweep file must be names with values"),
+        (b"videos: [clip.mp4", "is not valid YAML"),
+        (b"\xff\xfe", "is not valid YAML"),
         (b"videos: [clip.mp4]", "lacks parameters"),
-        (b"question: 2026-02-30", "is no YAML"),
-        (b"question: " + b"1" * 5000, "is no YAML"),
-        (b"videos: " + b"[" * 50_000, "or lists in lists in lists"),
+        (b"question: 2026-02-30", "is not valid YAML"),
+        (b"question: " + b"1" * 5000, "is not valid YAML"),
+        (b"videos: " + b"[" * 50_000, "or lists nested too deeply"),
         (b"question: '" + b"?" * 2**20 + b"'", "has more than 1 MiB"),
         (BOMB, "has references (*NAME)"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
-def test_files_that_are_no_sweep(tmp_path, text, words):
+def test_files_that_are_not_a_sweep(tmp_path, text, words):
     (tmp_path / "sweep.yaml").write_bytes(text)
     refused(workbench("sweep", tmp_path / "sweep.yaml"), 2, "sweep.yaml", words)
 
 
-def test_places_that_cannot_be_used(clip, tmp_path):
-    """No sweep file, and no folder for the results."""
+def test_paths_that_cannot_be_used(clip, tmp_path):
+    """A missing sweep file, and an output folder that cannot be made."""
     refused(workbench("sweep", tmp_path / "gone.yaml"), 2, "gone.yaml cannot be read", "give the path of a sweep file")
-    refused(workbench("sweep", tmp_path), 2, "is no file: give the path of a sweep file")
+    refused(workbench("sweep", tmp_path), 2, "is not a file: give the path of a sweep file")
     file = sweep_file(clip, {"grid": {"eps": [0.1]}})
     for out in (clip, clip / "below"):
         refused(workbench("sweep", file, "--out", out), 2, f"{out} is no folder, or lies in none: choose another --out")
 
 
 def test_a_million_cells_are_counted_not_made(clip):
-    """It answers at once; ``--yes`` is the way to many."""
+    """The answer is immediate; ``--yes`` allows many cells."""
     file = sweep_file(
         clip, {"grid": {"crf": list(range(50)), "proxy_size": list(range(64, 264)), "max_keypoints": list(range(16, 116))}}
     )
@@ -254,8 +254,8 @@ def count_calls(monkeypatch, *names: str) -> Counter:
 
 
 def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
-    """20 values of eps cost one embedding and a clustering each; what follows is done once for all that find the same scenes,
-    and the cost is below 2.5 runs, in seconds of the processor. Every cell has the files and figures of a run of its own."""
+    """20 values of eps cost one embedding and one clustering per value; later stages run once for all that find the same
+    scenes. The cost is below 2.5 runs, in processor seconds. Every cell has the files and figures of a separate run."""
     values = [round(0.3 + 0.01 * k, 3) for k in range(20)]
     shutil.copy(truth_path(short), tmp_path)
     video = Path(shutil.copy(short, tmp_path))
@@ -285,8 +285,8 @@ def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
 
 
 def test_pairs_are_matched_once(clip, tmp_path, monkeypatch):
-    """Cells with other budgets compare other pairs, many of them the same: those are matched by the first cell alone, unless
-    the matcher is another one. What the second cell ends with is what it would have found by itself."""
+    """Cells with different budgets compare different pairs, many of them in common: only the first cell matches those, unless
+    the matcher differs. The result of the second cell is the same as without sharing."""
     matched = count_matched(monkeypatch)
     values = [{"match.pairs_per_frame": 8}, {"match.pairs_per_frame": 0}, {"match.ratio": 0.7}]
     counts = []
@@ -308,7 +308,7 @@ def test_pairs_are_matched_once(clip, tmp_path, monkeypatch):
 
 
 def count_matched(monkeypatch, seconds: float = 0.0) -> list[int]:
-    """Has an item for every pair that is matched from now on; each takes so much longer."""
+    """A list that gets an item for every pair matched from now on; each pair takes ``seconds`` longer."""
     matched, true = [], SiftFlann._match
 
     def slow(self, a, b):
@@ -321,9 +321,9 @@ def count_matched(monkeypatch, seconds: float = 0.0) -> list[int]:
 
 
 @pytest.mark.parametrize("rate", [None, "100.0", "", "NaN", '"a"', "-1.0", "{}"])
-def test_what_shared_pairs_cost_counts(clip, tmp_path, monkeypatch, rate):
-    """A pair takes 20 ms and more in the first cell, or 100 s, says its store: so they do in the second, which takes them from
-    there. What is no number of seconds counts as nothing, and stops nobody."""
+def test_the_time_of_shared_pairs_is_counted(clip, tmp_path, monkeypatch, rate):
+    """A pair takes at least 20 ms in the first cell, or 100 s as its store reports; the second cell, which takes the pairs from
+    the store, counts the same. A value that is not a number of seconds counts as 0 and is no error."""
     count_matched(monkeypatch, 0.02)
     first, second = read_sweep(sweep_file(clip, {"grid": {"match.pairs_per_frame": [8, 6]}})).cells
     run_cell(first, tmp_path)
@@ -340,7 +340,7 @@ def test_what_shared_pairs_cost_counts(clip, tmp_path, monkeypatch, rate):
 
 
 def test_matches_outlast_a_full_disk(clip, tmp_path, monkeypatch):
-    """The store has no room for them: with room again, no pair is matched a second time."""
+    """The store has no room for the matches; once there is room, no pair is matched a second time."""
     matched = count_matched(monkeypatch)
     (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
 
@@ -357,7 +357,7 @@ def test_matches_outlast_a_full_disk(clip, tmp_path, monkeypatch):
 
 
 def test_a_link_in_place_of_shared_matches(clip, tmp_path):
-    """Nothing is written where it leads."""
+    """Nothing is written to the target of the link."""
     first, second = read_sweep(sweep_file(clip, {"grid": {"match.pairs_per_frame": [8, 6]}})).cells
     run_cell(first, tmp_path)
     (pool,) = (path for path in tmp_path.glob("store/pairs-*") if path.is_dir())
@@ -370,7 +370,7 @@ def test_a_link_in_place_of_shared_matches(clip, tmp_path):
 
 
 def test_a_shared_result_is_never_changed_by_a_cell(clip, tmp_path):
-    """An edit by hand in one cell's run stays there: the others, and the store, keep the computed order."""
+    """An edit in the run of one cell stays there: the other cells and the store keep the computed order."""
     sweep = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31, 0.32]}}))
     first, second, third = sweep.cells
     for cell in (first, second):
@@ -383,8 +383,8 @@ def test_a_shared_result_is_never_changed_by_a_cell(clip, tmp_path):
     assert orders[2].read_bytes() == before
 
 
-def test_what_an_editor_writes_stays_in_its_cell(clip, tmp_path):
-    """Many editors, JupyterLab's among them, write into the file that is there. Text is no link, so nobody else sees it."""
+def test_changes_in_an_editor_stay_in_their_cell(clip, tmp_path):
+    """Many editors, as that of JupyterLab, write into the existing file. Text files are no links, so no other cell changes."""
     first, second = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31]}})).cells
     for cell in (first, second):
         run_cell(cell, tmp_path)
@@ -393,7 +393,7 @@ def test_what_an_editor_writes_stays_in_its_cell(clip, tmp_path):
     texts = [name for name in links if name.endswith((".csv", ".txt"))]
     assert len(texts) >= 7 and {links[name] for name in texts} == {1}
     assert links["features.h5"] == links["embeddings.npy"] == 3  # two cells and the store
-    assert links["matches.h5"] == 4  # there as a whole, and for its pairs
+    assert links["matches.h5"] == 4  # the store has it as a whole and for its pairs
     before = (tmp_path / "cells" / second.name / "order.csv").read_bytes()
     with (folder / "order.csv").open("a") as file:
         file.write("by hand\n")
@@ -402,7 +402,7 @@ def test_what_an_editor_writes_stays_in_its_cell(clip, tmp_path):
 
 
 def test_another_version_of_the_code_shares_nothing(clip, tmp_path, monkeypatch):
-    """What older code computed would stand in one table with what newer code does."""
+    """Otherwise one table would mix results of older and newer code."""
     file = sweep_file(clip, {"grid": {"eps": [0.3]}})
     (old,) = read_sweep(file).cells
     run_cell(old, tmp_path)
@@ -414,7 +414,7 @@ def test_another_version_of_the_code_shares_nothing(clip, tmp_path, monkeypatch)
 
 
 def test_a_cell_is_run_by_one_worker_at_a_time(clip, tmp_path, monkeypatch):
-    """The worker of a sweep that was killed may go on with its cell; that of the next one waits, and takes what it made."""
+    """The worker of a killed sweep may still run its cell; the worker of the next sweep waits and uses its result."""
     (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
     (tmp_path / "cells").mkdir()
     monkeypatch.setattr("workbench.sweep.cells._reconstruct", lambda *_: pytest.fail("the other worker did it"))
@@ -428,7 +428,7 @@ def test_a_cell_is_run_by_one_worker_at_a_time(clip, tmp_path, monkeypatch):
 
 
 def test_a_truth_that_does_not_fit(clip, tmp_path, monkeypatch):
-    """Of 27 frames the truth knows 26: the cell has failed before anything but the video was looked at."""
+    """The truth has 26 of 27 frames: the cell fails before anything but the video is read."""
     truth = clip.with_name("clip.truth.csv")
     truth.write_text("".join(truth.read_text().splitlines(keepends=True)[:-1]))
     (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
@@ -437,8 +437,8 @@ def test_a_truth_that_does_not_fit(clip, tmp_path, monkeypatch):
     assert result["status"] == FAILED and "26" in result["error"] and "27" in result["error"] and not calls
 
 
-def test_a_stage_that_reads_more_than_files_is_not_taken_for_another(clip, tmp_path):
-    """Alignment reads RANSAC's threshold: cells that differ in it share no alignment, even where the pairs come out alike."""
+def test_stages_with_other_parameters_of_earlier_stages_are_not_shared(clip, tmp_path):
+    """Alignment reads the threshold of RANSAC: cells that differ in it share no alignment, even where the pairs are equal."""
     sweep = read_sweep(sweep_file(clip, {"grid": {"register.threshold": [3.0, 3.0000001]}}))
     for cell in sweep.cells:
         run_cell(cell, tmp_path)
@@ -448,7 +448,7 @@ def test_a_stage_that_reads_more_than_files_is_not_taken_for_another(clip, tmp_p
 
 
 def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
-    """No scene, no weights, a fault of the program: each has its status and one line; what was found before is in its row."""
+    """No scene, no weights, a fault of the program: each has its status and one line; earlier results are in its row."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     wanted = [{"eps": 0.3}, {"eps": 0.001}, {"keypoints": "superpoint"}, {"crf": 30}]
     sweep = read_sweep(sweep_file(clip, {"list": wanted}, fixed=FAST | {"seed": 1}))
@@ -480,7 +480,7 @@ def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
 
 
 def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):
-    """What the disk refuses is no result of a cell; with room again, only what was missing is computed."""
+    """A full disk is not the result of a cell; once there is room, only the missing stages are computed."""
     (cell,) = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3]}})).cells
 
     def full(*_: object, **__: object) -> None:
@@ -491,7 +491,7 @@ def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left on device"):
             run_cell(cell, tmp_path)
     assert read_result(cell, tmp_path) is None
-    with monkeypatch.context() as patch:  # the store itself may find no room
+    with monkeypatch.context() as patch:  # the store itself may have no room
         patch.setattr(os, "link", full)
         patch.setattr("workbench.run.store.shutil.copyfile", full)
         with pytest.raises(OSError, match="No space left on device"):
@@ -514,7 +514,7 @@ def test_results_are_copied_where_links_are_refused(clip, tmp_path, monkeypatch)
     assert (calls["read_proxies"], calls["embed"]) == (1, 1)
 
 
-def test_a_sweep_that_was_moved_shares_on(clip, tmp_path, monkeypatch):
+def test_a_sweep_that_was_moved_still_shares(clip, tmp_path, monkeypatch):
     first, second = read_sweep(sweep_file(clip, {"grid": {"eps": [0.3, 0.31]}})).cells
     run_cell(first, tmp_path / "here")
     (tmp_path / "here").rename(tmp_path / "there")
@@ -535,7 +535,7 @@ def command(file: Path, out: Path, *more: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
-    """A folder with a clip and a sweep of six cells, one of which fails; and its table, made cell by cell in this process."""
+    """A sweep file of six cells, one of which fails, and its table, made cell by cell in this process."""
     folder = tmp_path_factory.mktemp("whole")
     clip = encode(folder / "clip.mp4", mixture())
     sweep = read_sweep(sweep_file(clip, {"grid": {"eps": EPS}}))
@@ -545,7 +545,7 @@ def whole(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
 
 
 def check_table(out: Path, whole: pd.DataFrame) -> None:
-    """The table in ``out`` is that of an undisturbed sweep, but for seconds and the folder's name in errors."""
+    """The table in ``out`` is that of an undisturbed sweep, except for seconds and the folder's name in errors."""
     table, expected = (without_seconds(frame) for frame in (pd.read_parquet(out / "sweep.parquet"), whole))
     assert list(table["status"]) == [DONE] * 4 + [FAILED, DONE]
     assert "no scene was found" in table["error"][4]
@@ -553,7 +553,7 @@ def check_table(out: Path, whole: pd.DataFrame) -> None:
 
 
 def test_on_this_machine(whole, tmp_path):
-    """A cluster of its own; run again, it has nothing to do but what failed. One folder is for one sweep at a time."""
+    """The sweep starts its own cluster. A folder serves one sweep at a time."""
     file, expected = whole
     answer = workbench("sweep", file, "--out", tmp_path / "out")
     assert answer.status == 0, answer
@@ -571,7 +571,7 @@ def test_on_this_machine(whole, tmp_path):
 
 
 def test_killed_and_started_again(whole, tmp_path):
-    """SIGKILL after the second cell: what was finished is not touched again, and the table is the same."""
+    """SIGKILL after the second cell: finished cells are not run again, and the table is the same."""
     file, expected = whole
     out = tmp_path / "out"
     process = subprocess.Popen(command(file, out), stderr=subprocess.DEVNULL, start_new_session=True)
@@ -589,36 +589,36 @@ def test_killed_and_started_again(whole, tmp_path):
 def wait_for(happened, process: subprocess.Popen, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not happened():
-        assert process.poll() is None, "it ended too early"
-        assert time.monotonic() < end, "it takes too long"
+        assert process.poll() is None, "the sweep ended too early"
+        assert time.monotonic() < end, "the sweep takes too long"
         time.sleep(0.02)
 
 
 def test_a_worker_that_dies(whole, scheduler, tmp_path):
-    """Of two workers one is killed when the first cell is done: the other does the rest, and no cell is missing."""
+    """One of two workers is killed when the first cell is done: the other runs the rest, and no cell is missing."""
     file, expected = whole
     address, (_, victim, survivor) = scheduler
     out = tmp_path / "out"
     process = subprocess.Popen(command(file, out, "--scheduler", address), stderr=subprocess.PIPE, text=True)
     wait_for(lambda: list(out.glob("cells/[0-9a-f]*.json")), process)
     victim.send_signal(signal.SIGKILL)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
     assert survivor.poll() is None
     check_table(out, expected)
 
 
 def test_a_scheduler_that_dies(whole, scheduler, tmp_path):
-    """The sweep ends in one line, and what was finished is kept."""
+    """The sweep ends with one line, and finished cells are kept."""
     file, _ = whole
     address, (master, *_) = scheduler
     out = tmp_path / "out"
     process = subprocess.Popen(command(file, out, "--scheduler", address), stderr=subprocess.PIPE, text=True)
     wait_for(lambda: list(out.glob("cells/[0-9a-f]*.json")), process)
     master.send_signal(signal.SIGKILL)
-    _, said = process.communicate(timeout=120)
+    _, printed = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "was lost: what is finished is kept" in said.splitlines()[-1] and "Traceback" not in said
+    assert "was lost: what is finished is kept" in printed.splitlines()[-1] and "Traceback" not in printed
     assert list(out.glob("cells/[0-9a-f]*.json"))
 
 
@@ -630,8 +630,8 @@ def killed_at_even_places(cell, folder: Path) -> dict:
 
 
 def test_cells_that_no_worker_survives(whole, tmp_path, caplog):
-    """They are given up after a few attempts (here two) and have failed; the others are done."""
-    caplog.set_level(logging.CRITICAL, "distributed.scheduler")  # it logs that it gives up, as it should
+    """They are given up after a few attempts (here two) and fail; the others are done."""
+    caplog.set_level(logging.CRITICAL, "distributed.scheduler")  # it rightly logs that it gives up
     cells = read_sweep(whole[0]).cells[:2]
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         results = {cell.name: result["status"] for cell, result in run_cells(cells, tmp_path, work=killed_at_even_places)}
@@ -657,12 +657,12 @@ def test_workers_that_cannot_be_used(whole, tmp_path, size, words):
     refused(answer, 2, words, f"`dask worker {cluster.scheduler_address} --nthreads 1`")
 
 
-# --- through the notebooks ------------------------------------------------------------------------------------------------
+# --- with the notebooks ----------------------------------------------------------------------------------------------------
 
 
 def test_notebooks(clip, tmp_path):
-    """Two cells by papermill, one of which needs weights that are not there: its fourth notebook stays half executed. The three
-    before it show the same in both cells; they are executed once, and name the run they lie in."""
+    """Two cells by papermill, one of which lacks its weights: its notebook 04 stays partly executed. The notebooks before it
+    are the same in both cells; they are executed once, and each copy names its own run."""
     file = sweep_file(clip, {"grid": {"keypoints": ["sift", "superpoint"]}}, runner="notebooks")
     answer = workbench("sweep", file, "--out", tmp_path / "out")
     assert answer.out.startswith("2 cells: 1 done, 1 weights not available\n"), answer

@@ -1,7 +1,7 @@
-"""What the table of a sweep says.
+"""Reading the table of a sweep.
 
-``rows`` makes tables as :func:`workbench.sweep.cells.write_table` writes them: its types, its columns, and nothing where a
-cell has nothing.
+``rows`` makes tables as :func:`~workbench.sweep.cells.write_table` writes them, with its types and columns, and empty values
+where a cell has none.
 """
 
 import itertools
@@ -22,32 +22,28 @@ from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.notebooks.commands import papermill_commands, run_command, source
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
+from workbench.sweep.effects import axes, is_crossed, main_effect, pivot, without_unused
 from workbench.sweep.table import (
     DONE,
     FAILED,
     NO_WEIGHTS,
-    axes,
     best_cell,
     best_settings,
-    is_crossed,
-    main_effect,
     metrics,
     not_done,
     pareto_front,
-    pivot,
     read_table,
     setting_names,
     settings,
     varied,
     verdict,
-    without_unused,
 )
 
 KINDS = {"video": "string", "status": "string", "error": "string", "run": "string", "notebooks": "string"}
 
 
 def rows(*cells: dict) -> pd.DataFrame:
-    """A row a cell; what is not given is that of a cell of one video that was done in a second."""
+    """One row per cell; columns that are not given are those of a cell of one video that was done in a second."""
     rest = {"video": "a.mp4", "status": DONE, "error": "", "seconds": 1.0, "run": "cells/x", "notebooks": None}
     table = pd.DataFrame([rest | cell for cell in cells])
     return table.astype(KINDS).convert_dtypes()
@@ -62,8 +58,8 @@ def written(folder: Path, table: pd.DataFrame) -> Path:
 
 @pytest.fixture
 def mixed() -> pd.DataFrame:
-    """Three cells: done, failed without any figure, without weights. One column is empty, one has only whole numbers that are
-    no whole numbers by their type, one words that look like numbers, one a number that has no short decimal form."""
+    """Three cells: done, failed without any figure, without weights. One column is empty, one holds whole numbers as floats,
+    one texts that look like numbers, one a number without a short decimal form."""
     return pd.DataFrame(
         {
             "video": pd.Series(["a.mp4", "a.mp4", "b.mp4"], dtype="string"),
@@ -85,7 +81,7 @@ def mixed() -> pd.DataFrame:
 
 
 def test_all_forms_of_a_table_are_the_same(tmp_path, mixed):
-    """Folder, .parquet and .csv; types and every digit too."""
+    """Folder, .parquet and .csv give the same types and every digit."""
     folder = written(tmp_path, mixed)
     read = [read_table(path) for path in (folder, folder / "sweep.parquet", str(folder / "sweep.csv"))]
     for table in read[1:]:
@@ -97,24 +93,24 @@ def test_all_forms_of_a_table_are_the_same(tmp_path, mixed):
 
 
 def test_varied(mixed):
-    """Of the parameters, not of the figures; write.crf is the same in all cells."""
+    """Only parameters vary, not figures; write.crf is the same in all cells."""
     assert varied(mixed) == ["cluster.eps", "cluster.min_samples", "embed.backbone", "write.stabilise"]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("", None, "holds no sweep.csv: end the sweep first with `workbench sweep FILE"),
+        ("", None, "holds no sweep.csv: finish the sweep first with `workbench sweep FILE"),
         ("sweep.csv", None, "sweep.csv is not there: run `workbench sweep FILE`"),
         ("sweep.parquet", None, "sweep.parquet is not there"),
-        ("sweep.xlsx", "x", "is no table: give the folder of a sweep, or its sweep.csv or sweep.parquet"),
+        ("sweep.xlsx", "x", "is not a table: give the folder of a sweep, or its sweep.csv or sweep.parquet"),
         ("sweep.csv", "", "cannot be read"),
         ("sweep.parquet", "no parquet", "cannot be read"),
         ("sweep.csv", "video,status\na.mp4,done\n", "lacks error, run, notebooks, seconds"),
         ("sweep.csv", "video,cluster.epsilon,status,error,seconds,run,notebooks\n", "has unknown parameters cluster.epsilon"),
     ],
 )  # fmt: skip
-def test_what_is_no_table(tmp_path, name: str, content: str | None, words: str):
+def test_files_that_are_not_a_table(tmp_path, name: str, content: str | None, words: str):
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(UsageError) as caught:
@@ -122,7 +118,7 @@ def test_what_is_no_table(tmp_path, name: str, content: str | None, words: str):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-# --- what it says ---------------------------------------------------------------------------------------------------------
+# --- evaluation -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -146,11 +142,11 @@ def crossed() -> pd.DataFrame:
 
 
 def test_metrics(crossed):
-    """The known ones, in their own order; what no cell has is none."""
+    """The metrics of QUALITY in their own order, without those that no cell has."""
     assert metrics(crossed) == ["adjacent", "weak_links"]
     assert metrics(crossed.assign(adjacent=pd.NA)) == ["weak_links"]
     for table, metric in ((crossed, "seconds"), (crossed, "tau"), (crossed.assign(adjacent=pd.NA), "adjacent")):
-        with pytest.raises(UsageError, match=f"{metric} is no metric of this table: choose one of those it has"):
+        with pytest.raises(UsageError, match=f"{metric} is not a metric of this table: choose one of those it has"):
             best_settings(table, metric)
 
 
@@ -171,7 +167,7 @@ def _offsets() -> list[float]:
 
 
 def test_cells_that_are_not_done_do_not_count(crossed):
-    """Even where they have the figure: a cell may fail after it was measured."""
+    """A cell may fail after it was measured: its figure does not count."""
     crossed.loc[crossed["order.method"] == "path", ["status", "adjacent"]] = [FAILED, 0.0]
     assert main_effect(crossed, "order.method", "adjacent").index.tolist() == ["greedy"]
     heat = pivot(crossed, "order.method", "cluster.eps", "adjacent")
@@ -190,7 +186,7 @@ def test_pivot(crossed):
 
 
 def test_not_done(crossed):
-    """What failed is named by its video and by all that varies, seeds too."""
+    """A cell that failed is named by its video and by all varied parameters, seeds included."""
     assert not_done(crossed).empty
     crossed.loc[5, ["status", "error"]] = [NO_WEIGHTS, "put it there"]
     assert not_done(crossed).to_dict("records") == [
@@ -212,7 +208,7 @@ def test_axes_of_the_heat_map(crossed, named: tuple[str, ...], expected: tuple[s
     assert not pivot(crossed, *expected, "adjacent").isna().to_numpy().any()
 
 
-def test_axes_that_cannot_be(crossed):
+def test_axes_that_are_refused(crossed):
     assert axes(crossed[crossed["cluster.eps"] == 0.1].assign(**{"embed.seed": 0})) == ("order.method", "video")
     for table, named, words in (
         (crossed, ("write.crf",), "write.crf does not vary in this table: choose one of cluster.eps, order.method"),
@@ -224,7 +220,7 @@ def test_axes_that_cannot_be(crossed):
 
 
 def test_best_settings(crossed):
-    """Four settings of four cells (two videos, two seeds), best first; a fixed parameter is none."""
+    """Four settings of four cells (two videos, two seeds), best first; a fixed parameter is not part of a setting."""
     best = best_settings(crossed, "adjacent")
     assert settings(best) == ["cluster.eps", "order.method"]
     assert setting_names(best) == ["eps 0.2, path", "eps 0.1, path", "eps 0.2, greedy", "eps 0.1, greedy"]
@@ -245,7 +241,7 @@ def test_less_may_be_better(crossed):
 
 
 def test_what_failed_once_comes_last(crossed):
-    """The best setting fails on one video with one seed: its mean over the rest says too much."""
+    """The best setting fails on one video with one seed: its mean over the rest is too optimistic."""
     crossed.loc[0, "status"] = FAILED
     best = best_settings(crossed, "adjacent")
     assert setting_names(best) == ["eps 0.1, path", "eps 0.2, greedy", "eps 0.1, greedy", "eps 0.2, path"]
@@ -256,7 +252,7 @@ def test_what_failed_once_comes_last(crossed):
     assert pareto_front(best, "adjacent").empty
 
 
-def test_ties_are_told():
+def test_ties_are_reported():
     """Equal to four digits; the fastest is named, and a slower one that is as good is not on the front."""
     table = rows(
         {"cluster.eps": 0.1, "adjacent": 0.30004, "seconds": 3.0},
@@ -270,15 +266,15 @@ def test_ties_are_told():
 
 
 def test_one_setting_on_some_videos():
-    """Nothing but the video varies: the spread is there all the same."""
+    """Only the video varies: the single setting still has a spread."""
     best = best_settings(rows({"video": "a.mp4", "tau": 0.8}, {"video": "b.mp4", "tau": 1.0}), "tau")
     assert (len(best), best["mean"][0], best["count"][0], setting_names(best)) == (1, pytest.approx(0.9), 2, ["the only one"])
     assert best_cell(rows({"tau": 0.8}), best)["tau"] == 0.8
 
 
-def test_what_has_no_part_in_a_cell():
-    """Two clusterers, each over its own parameter: what is said of eps is said by DBSCAN's cells, and the commands leave out
-    what does nothing. HDBSCAN's cells with another eps are one setting."""
+def test_parameters_that_do_not_affect_a_cell():
+    """Two clusterers, each over its own parameter: the effect of eps comes from DBSCAN's cells alone, and commands leave out
+    parameters without effect. HDBSCAN's cells with different eps are one setting."""
     table = without_unused(
         rows(
             {"cluster.clusterer": "dbscan", "cluster.eps": 0.1, "cluster.min_cluster_size": 10, "tau": 0.2},
@@ -308,7 +304,7 @@ def test_grids_and_lists(crossed):
     assert is_crossed(crossed) and not is_crossed(crossed[1:])
 
 
-# --- once more ------------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------------------------------
 
 
 CELL = {
@@ -318,7 +314,7 @@ CELL = {
 
 
 def test_run_command():
-    """Defaults are left out, the order is that of the stages, odd names are quoted; and the command line reads the same."""
+    """Defaults are left out, the order is that of the stages, names with spaces are quoted; the command parses the same."""
     command = run_command(rows(CELL).iloc[0], "a b.mp4", "runs/best")
     assert command == (
         "workbench run 'a b.mp4' --out runs/best -p 'embed.backbone=my net' -p match.ratio=1.0 -p order.method=greedy "
@@ -340,7 +336,7 @@ def test_run_command():
     ],
 )
 def test_papermill_commands(cell: dict, varied: list[str], first: int):
-    """From the first notebook that anything changes to the last; every notebook knows what it is given, and takes it."""
+    """From the first notebook with a changed parameter to the last; every notebook has the parameters it is given."""
     lines = [shlex.split(line) for line in papermill_commands(rows(cell).iloc[0], varied, "../a.mp4", "../runs/best")]
     given = {}
     for name, words in zip(CHAIN[first:], lines, strict=True):
@@ -355,7 +351,7 @@ def test_papermill_commands(cell: dict, varied: list[str], first: int):
 
 
 def test_source(tmp_path):
-    """The run of a cell knows where its video lies; a table that came alone knows what the sweep file said."""
+    """The run of a cell records the path of its video; a table without runs has the path in the sweep file."""
     cell = rows({"video": "../a.mp4"}).iloc[0]
     assert source(cell, tmp_path) == "../a.mp4"
     video = encode(tmp_path / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 2)

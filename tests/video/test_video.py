@@ -14,7 +14,7 @@ from tests.helpers.tiny import empty, set_display_matrix, sound, text
 from workbench.errors import VideoError
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import prepared, write_frames
-from workbench.video.proxies import FrameReader, read_proxies, rgb
+from workbench.video.proxies import read_proxies, rgb
 from workbench.video.reorder import write_video
 from workbench.video.spill import FrameSpill
 
@@ -97,7 +97,7 @@ def bad_notes(folder: Path) -> Path:
 
 def bad_index(folder: Path) -> Path:
     path = make(folder / "whole.mp4")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # the index of this mp4 stands at its end
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # the index of this mp4 is at its end
     return path
 
 
@@ -135,7 +135,6 @@ def test_bad_input_is_one_line_that_says_what_to_do(tmp_path, make_bad, message)
     path = make_bad(tmp_path)
     for use in (
         lambda: read_proxies(path, tmp_path / "p.npy", progress=False),
-        lambda: FrameReader(path),
         lambda: write_video(path, [0], tmp_path / "out.mp4", progress=False),
     ):
         with pytest.raises(VideoError, match=message) as caught:
@@ -155,6 +154,7 @@ def test_every_frame_is_read_once_and_in_order(clip, tmp_path):
     assert (info.width, info.height, info.frame_rate, info.variable_frame_rate) == (64, 48, 25, False)
     assert np.allclose(table.time_s, np.arange(40) / 25)
     assert np.flatnonzero(table.key).tolist() == [0, 8, 16, 24, 32]
+    assert table.check.dtype == np.uint32 and len(set(table.check.tolist())) == 40
     assert json.loads(json.dumps(info.as_dict()))["frame_rate"] == "25/1"
 
 
@@ -163,63 +163,15 @@ def test_proxies_are_not_enlarged_and_show_the_frames(clip, tmp_path):
     assert (np.load(tmp_path / "p.npy") == np.stack(frames_of(clip))).all()
 
 
-@pytest.mark.parametrize("table", [True, False])
-def test_random_access_gives_the_frames_of_sequential_decoding(clip, tmp_path, table):
-    """B-frames and key frames every 8: each of 150 seeded random accesses is bit for bit the sequential frame."""
-    expected = frames_of(clip)
-    order = np.random.default_rng(0).integers(0, 40, 150)
-    known = read_proxies(clip, tmp_path / "p.npy", progress=False)[1] if table else None
-    with FrameReader(clip, known, cache_bytes=3 * expected[0].nbytes) as reader:
-        assert len(reader) == 40
-        for index in order:
-            assert (reader[index] == expected[index]).all()
-            assert reader.cached_bytes <= 3 * expected[0].nbytes
-        assert (reader[-1] == expected[39]).all()
-        with pytest.raises(IndexError):
-            reader[40]
-        assert reader._seekable
-
-
-def test_reader_keeps_its_frames_from_the_caller(clip):
-    with FrameReader(clip) as reader:
-        first = reader[3]
-        first[:] = 0
-        assert index_of(reader[3]) == 3
-    with pytest.raises(VideoError, match="closed"):
-        reader[5]
-
-
-def test_reader_refuses_another_video(clip, tmp_path):
-    """Two clips with the same time stamps but other pictures: the fingerprints tell them apart."""
-    _, table = read_proxies(clip, tmp_path / "p.npy", progress=False)
-    other = tmp_path / "other.mp4"
-    write_video(clip, list(range(39, -1, -1)), other, progress=False)
-    with FrameReader(other, table) as reader, pytest.raises(VideoError, match="not the video"):
-        reader[20]
-
-
-def test_reader_when_a_seek_leads_to_other_pictures(tmp_path):
-    """x264's intra refresh has "key" frames that are whole only frames later: after a seek there pixels are wrong."""
-    path = make(tmp_path / "refresh.mkv", 40, options={"x264-params": "intra-refresh=1:keyint=10:bframes=0"})
-    expected = frames_of(path)
-    with FrameReader(path, cache_bytes=0) as reader:
-        for index in (35, 12, 22, 39, 0):
-            assert (reader[index] == expected[index]).all()
-
-
 @pytest.mark.parametrize("name", ["raw.h264", "clip.avi", "clip.ts", "clip.webm", "open.mp4"])
-def test_reader_on_files_that_seek_badly_or_lack_time_stamps(tmp_path, name):
+def test_files_without_index_or_time_stamps(tmp_path, name):
     """A raw stream has neither index nor pts, AVI no pts, TS no index; open GOPs have B-frames across key frames."""
     codec = {"clip.webm": "libvpx-vp9", "clip.avi": "mpeg4"}.get(name, "libx264")
     options = {"g": "6", "bf": "2"} if codec != "libvpx-vp9" else {"g": "6", "deadline": "realtime", "cpu-used": "8"}
     if name == "open.mp4":
         options["x264-params"] = "open-gop=1:scenecut=0:b-adapt=0"
     path = make(tmp_path / name, 20, codec, options=options)
-    expected = frames_of(path)
-    assert [index_of(frame) for frame in expected] == list(range(20))
-    with FrameReader(path, cache_bytes=0) as reader:
-        for index in (19, 3, 13, 12, 0, 7):
-            assert (reader[index] == expected[index]).all()
+    assert [index_of(frame) for frame in frames_of(path)] == list(range(20))
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -229,8 +181,6 @@ def test_very_short_videos(tmp_path, count):
     assert (info.frames, len(table), info.warnings) == (count, count, [])
     out = write_video(path, list(range(count))[::-1], tmp_path / "out.mp4", progress=False)
     assert [index_of(frame) for frame in frames_of(out)] == list(range(count))[::-1]
-    with FrameReader(path) as reader:
-        assert index_of(reader[count - 1]) == count - 1
 
 
 def test_sound_beside_the_video_is_ignored(tmp_path):
@@ -240,22 +190,21 @@ def test_sound_beside_the_video_is_ignored(tmp_path):
 
 
 def test_variable_frame_rate(tmp_path):
-    """Frames at 0, 1, 2, 5, 6, 12, ... twenty-fifths of a second: all are kept, the info says the rate varies."""
+    """Frames at 0, 1, 2, 5, 6, 12, ... twenty-fifths of a second: all are kept, and a warning reports that the rate varies."""
     times = [0, 1, 2, 5, 6, 12, 13, 14, 15, 20, 21, 30]
     path = make(tmp_path / "vfr.mp4", 12, times=times)
     info, table = read_proxies(path, tmp_path / "p.npy", progress=False)
     assert info.variable_frame_rate
     assert any("varies" in line for line in info.warnings)
     assert np.allclose(table.time_s, np.array(times) / 25)
-    with FrameReader(path, table) as reader:
-        assert [index_of(reader[index]) for index in (11, 4, 8, 0)] == [11, 4, 8, 0]
+    assert [index_of(frame) for frame in frames_of(path)] == list(range(12))
     out = write_video(path, list(range(12)), tmp_path / "out.mp4", progress=False)
     assert [index_of(frame) for frame in frames_of(out)] == list(range(12))
 
 
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
 def test_truncated_file_gives_what_is_there_and_says_so(tmp_path, name):
-    """40 frames, the last third of the bytes cut away; the index of the mp4 stands at its beginning."""
+    """40 frames, the last third of the bytes cut away; the index of the mp4 is at its beginning."""
     options = {"g": "8", "bf": "2"}
     path = make(tmp_path / name, 40, options=options, container={"movflags": "+faststart"} if name[-1] == "4" else {})
     whole = frames_of(path)
@@ -267,8 +216,6 @@ def test_truncated_file_gives_what_is_there_and_says_so(tmp_path, name):
     assert any("truncated or damaged" in line for line in info.warnings)
     sound = [(a == b).all() for a, b in zip(frames_of(path), whole, strict=False)]
     assert all(sound[: info.frames - 4])  # all but the torn end is as it was
-    with FrameReader(path, table) as reader:
-        assert (reader[5] == whole[5]).all()
 
 
 def test_damaged_packets_are_counted_and_reading_goes_on(tmp_path):
@@ -299,14 +246,13 @@ def test_rotated_video_stands_upright(tmp_path, matrix, turn, degrees):
     path = make(tmp_path / "turned.mp4", matrix=matrix, sample_aspect_ratio=Fraction(4, 3))
     plain = make(tmp_path / "plain.mp4")
     expected = [turn(frame) for frame in frames_of(plain)]
-    info, table = read_proxies(path, tmp_path / "p.npy", progress=False)
+    info, _ = read_proxies(path, tmp_path / "p.npy", progress=False)
     assert (info.height, info.width) == expected[0].shape[:2]
     assert info.rotation == degrees
     assert info.aspect == (Fraction(3, 4) if degrees == 90 else Fraction(4, 3))
     proxies = np.load(tmp_path / "p.npy")
     assert np.abs(proxies.astype(int) - np.stack(expected)).mean() < 3
-    with FrameReader(path, table) as reader:
-        assert (reader[7] == proxies[7]).all()
+    assert (frames_of(path)[7] == proxies[7]).all()
     out = write_video(path, list(range(12)), tmp_path / "out.mp4", crf=10, progress=False)
     written, _ = read_proxies(out, tmp_path / "q.npy", progress=False)
     assert (written.width, written.height, written.aspect, written.rotation) == (

@@ -1,4 +1,4 @@
-"""The map and the matrix without a browser: what a page would report of the mouse is handed to the same callbacks."""
+"""The map and the matrix without a browser: the callbacks are called as a page would call them for mouse events."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ from workbench.widgets.matrix import clickable_matrix, largest_of_blocks
 
 
 def at(*indices) -> Points:
-    """What the page reports: the points, or cells, that the mouse is at."""
+    """What a page reports: the points or cells under the mouse."""
     return Points(point_inds=list(indices), xs=[], ys=[], trace_name="", trace_index=0)
 
 
@@ -45,7 +45,7 @@ def shown_colour(figure: go.Figure, point: int) -> str:
 
 @pytest.fixture(scope="module")
 def images():
-    """(12, 20, 30, 3) uint8 noise, seeded; every frame is another."""
+    """(12, 20, 30, 3) uint8 noise, seeded; all frames differ."""
     return np.random.default_rng(0).integers(0, 255, (12, 20, 30, 3), dtype=np.uint8)
 
 
@@ -61,7 +61,7 @@ def test_a_click_picks_the_two_frames_of_the_cell():
 
 @pytest.mark.parametrize("count", [5, 6, 7, 12, 13])
 def test_blocks_keep_the_largest_value_and_where_it_was(count):
-    """Random values, a fifth of them unknown: every block shows its largest one, at its place."""
+    """Random values, a fifth of them NaN: every block shows its largest value and where it was."""
     rng = np.random.default_rng(count)
     values = rng.random((count, count)).astype(np.float32)
     values[rng.random((count, count)) < 0.2] = np.nan
@@ -110,7 +110,7 @@ def test_values_from_low_to_high_and_none_in_grey():
     assert marker.symbol[1] == 4 and marker.symbol[0] == 0
 
 
-def test_map_browser_shows_what_is_pointed_at_and_what_is_chosen(images):
+def test_map_browser_shows_the_frame_under_the_mouse_and_the_selection(images):
     labels = np.array([0] * 6 + [1] * 5 + [-1])
     views = {"k-distance": np.linspace(0.1, 0.2, 12), "true clip": labels[::-1].copy()}
     browser = widgets.map_browser(images, np.random.default_rng(1).random((12, 2)), labels, views)
@@ -127,7 +127,7 @@ def test_map_browser_shows_what_is_pointed_at_and_what_is_chosen(images):
     choice.value = "true clip"
     assert shown_colour(figure, 0) == OUTLIER_COLOUR and "scene 0 (6)" in legend.value
     choice.value = "k-distance"
-    assert figure.data[0].marker.color[11] == 0.2 and figures(browser) == [figure], "recoloured, never made anew"
+    assert figure.data[0].marker.color[11] == 0.2 and figures(browser) == [figure], "the same figure is recoloured"
 
 
 def test_many_points_are_drawn_by_the_graphics_card():
@@ -136,7 +136,7 @@ def test_many_points_are_drawn_by_the_graphics_card():
 
 
 def test_views_of_a_run(short_run, tmp_path):
-    """The short video has a truth beside it, and its frames are in order: true clips, k-distances and places are known."""
+    """The short video has a truth beside it, and its frames are ordered: it has true clips, k-distances and places."""
     run = Run.open(shutil.copytree(short_run[0].path, tmp_path / "run"))
     run_stage(run, UmapParameters())
     distances = cosine_distances(run.embeddings())
@@ -149,4 +149,4 @@ def test_views_of_a_run(short_run, tmp_path):
     placed = views["order"][~np.isnan(views["order"])]
     assert sorted(placed) == list(range(22)) and (views["order"][run.scene_order(0)] == np.arange(12)).all()
     run.record["stages"]["register"]["fingerprint"] = "another"
-    assert "order" not in widgets.views_of(run, distances, 3), "an order of matches that were replaced is none"
+    assert "order" not in widgets.views_of(run, distances, 3), "an order made from matches that were replaced is not used"

@@ -36,7 +36,7 @@ class Counts(NamedTuple):
 
 
 class Inspector:
-    """The widget as a person finds its parts, by their classes."""
+    """The widget, with its parts by their CSS classes."""
 
     def __init__(self, run: Run, features: FeatureParameters, matching: MatchParameters, **others: object) -> None:
         self.widget = widgets.match_inspector(run, features, matching, **others)
@@ -58,7 +58,7 @@ class Inspector:
         }
 
     def pair(self) -> tuple[int, int]:
-        """The pair by the caption; the number fields agree with it."""
+        """The pair in the caption, which agrees with the number fields."""
         pair = tuple(map(int, re.match(r"<b>frame (\d+) and frame (\d+)</b>", self["pair"].value).groups()))
         assert set(pair) == {self["first"].value, self["second"].value}
         return pair
@@ -89,7 +89,7 @@ def inspector(run) -> Inspector:
 
 @pytest.fixture
 def ranked(run) -> np.ndarray:
-    """(P, 2) the pairs inside scenes by their inliers, from the table itself."""
+    """(P, 2) int, the pairs inside scenes sorted by their inliers, from the table itself."""
     table, scenes = run.transforms(), run.scenes()
     inside = table[[scenes[a] == scenes[b] >= 0 for a, b in zip(table["a"], table["b"], strict=True)]]
     return inside.sort_values(["inliers", "a", "b"])[["a", "b"]].to_numpy()
@@ -108,7 +108,7 @@ def strangers(run: Run) -> tuple[int, int]:
 
 
 def test_worst_median_and_best(inspector, ranked):
-    """The buttons, and the slider through the ranking, go where the table says; the caption says which place that is."""
+    """The buttons and the slider go to the places of the ranking that the table gives; the caption names the place."""
     inliers = []
     for name, place in (("worst", 0), ("median", len(ranked) // 2), ("best", len(ranked) - 1)):
         inspector[name].click()
@@ -121,7 +121,7 @@ def test_worst_median_and_best(inspector, ranked):
 
 
 def test_counts_are_those_of_the_run(inspector, run, ranked):
-    """With the run's settings the numbers are those of transforms.csv, pair by pair, and SuperGlue's picture says so."""
+    """With the run's settings the counts of every pair are those of transforms.csv."""
     table = run.transforms().set_index(["a", "b"])
     for place in np.linspace(0, len(ranked) - 1, 12).astype(int):
         inspector["place"].value = int(place)
@@ -143,8 +143,8 @@ def test_a_changed_pair_changes_every_picture(inspector, ranked):
     assert inspector.pictures() == before, "the same pair looks the same"
 
 
-def test_settings_count(inspector, monkeypatch):
-    """A higher match threshold never gives more matches, a lower ratio neither; SuperGlue's weights are read once."""
+def test_settings_change_the_matches(inspector, monkeypatch):
+    """A higher match threshold or a lower ratio never gives more matches; SuperGlue's weights are read once."""
     inspector["match-threshold"].value = 0.1
     monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
     found, flann = [], []
@@ -163,8 +163,8 @@ def test_settings_count(inspector, monkeypatch):
     assert inspector.pictures()[0] != many
 
 
-def test_keypoints_are_found_anew(inspector):
-    """As many as asked for at most; of a higher threshold fewer. The run's settings bring the run's numbers back."""
+def test_keypoints_are_detected_again(inspector):
+    """At most as many as requested, fewer with a higher threshold. The run's settings bring the run's numbers back."""
     before = inspector.counts(), inspector.pictures()
     inspector["max-keypoints"].value = 32
     assert all(max(row.keypoints) <= 32 and row.matches <= 32 for row in inspector.counts().values())
@@ -177,16 +177,16 @@ def test_keypoints_are_found_anew(inspector):
 
 
 def test_any_two_frames(inspector, run):
-    """Frames that the run did not compare are matched when asked for; those of two scenes do not register."""
+    """Frames that the run did not compare are matched on request; those of two scenes do not register."""
     a, b = sorted(strangers(run))
-    inspector.choose(b, a)  # either way round
+    inspector.choose(b, a)  # in either order
     assert inspector.pair() == (a, b) and "not compared in the run" in inspector["pair"].value
     with open_h5(run.path / "features.h5") as file:
         first, second = read_features(file, a), read_features(file, b)
     ((matches, _),) = make_matcher(MatchParameters()).match([first], [second])
     found = inspector.counts()["superglue"]
     assert (found.matches, found.registers) == (np.count_nonzero(matches >= 0), "no")
-    assert (inspector["first"].value, inspector["second"].value) == (b, a), "what was typed stays"
+    assert (inspector["first"].value, inspector["second"].value) == (b, a), "the typed numbers stay"
     inspector["first"].value = a
     assert "choose two different frames" in inspector["status"].value and f"frame {a}" in inspector["pair"].value
     inspector["first"].value = b
@@ -216,7 +216,7 @@ def test_matrix_chooses_and_follows(inspector, run, ranked):
 
 
 def test_overlay(inspector, run):
-    """Blinking is two pictures in turn, the others are one; registering a pair leaves less different."""
+    """Blinking shows two pictures in turn, the other kinds show one; registering a pair lowers the difference."""
     inspector["median"].click()
     pictures = {}
     for kind, count in (("checkerboard", 1), ("red-cyan", 1), ("blink", 2)):
@@ -238,7 +238,7 @@ def test_overlay(inspector, run):
 
 
 def test_keep(run):
-    """The chosen settings are handed on, and the line says what to do; a ratio that SuperGlue has no use for stays."""
+    """The chosen settings are passed on, and the status shows what to do; a ratio that SuperGlue does not use stays."""
     calls = []
     inspector = Inspector(run, FeatureParameters(), MatchParameters(), keep=lambda *chosen: calls.append(chosen))
     inspector["max-keypoints"].value = 100
@@ -251,10 +251,10 @@ def test_keep(run):
     assert "max_keypoints = 100" in words and "Run > Run All Cells" in words
     assert papermill_command(run, *expected) in words
     inspector["worst"].click()
-    assert inspector["status"].value == "", "the line is about what was done last"
+    assert inspector["status"].value == "", "the status is about the last action"
 
 
-def test_keep_that_fails_is_said_in_one_line(run):
+def test_keep_that_fails_is_reported_in_one_line(run):
     def full(*_: object) -> None:
         raise RunError("the disk is <full>: make room")
 
@@ -263,8 +263,8 @@ def test_keep_that_fails_is_said_in_one_line(run):
     assert inspector["status"].value == "the disk is &lt;full&gt;: make room"
 
 
-def test_weights_that_cannot_be_had(run, inspector):
-    """One line says so; SIFT with FLANN still answers, and the frames are shown without lines."""
+def test_weights_that_are_not_available(run, inspector):
+    """They are reported in one line; SIFT with FLANN still works, and the frames are shown without matches."""
     broken = Inspector(run, FeatureParameters(), MatchParameters(model="no-such-model"))
     status = broken["status"].value
     assert status.startswith("superglue: no-such-model is neither bundled") and "<br>" not in status
@@ -274,7 +274,7 @@ def test_weights_that_cannot_be_had(run, inspector):
 
 
 def test_run_by_flann(run, inspector):
-    """SuperGlue stands beside it, and what is kept is FLANN's."""
+    """SuperGlue is shown beside FLANN, and the settings of FLANN are kept."""
     calls = []
     flann = MatchParameters(matcher="sift-flann")
     other = Inspector(run, FeatureParameters(), flann, keep=lambda *chosen: calls.append(chosen[2]))
@@ -285,7 +285,7 @@ def test_run_by_flann(run, inspector):
 
 
 def test_sift_opencv(run, inspector):
-    """OpenCV's own threshold is not to be chosen, and finds fewer keypoints than the workbench's."""
+    """OpenCV's own threshold cannot be changed, and finds fewer keypoints than that of the workbench."""
     other = Inspector(run, FeatureParameters(keypoints="sift-opencv"), MatchParameters())
     assert other["contrast-threshold"].disabled and not inspector["contrast-threshold"].disabled
     for name in ("max-keypoints", "match-threshold", "sinkhorn-iterations", "ratio"):
@@ -297,7 +297,7 @@ def test_sift_opencv(run, inspector):
 
 @pytest.mark.parametrize(("matcher", "save"), [("superglue", save_superglue), ("lightglue", save_lightglue)])
 def test_superpoint(run, tmp_path, matcher, save):
-    """Tiny random networks: SuperPoint's keypoints are not to be chosen, the thresholds of its matchers are."""
+    """Tiny random networks: SuperPoint's keypoints cannot be changed, the thresholds of its matchers can."""
     save(tmp_path, 32)
     features = FeatureParameters(keypoints="superpoint", superpoint_model=str(tmp_path / "superpoint"), max_keypoints=60)
     inspector = Inspector(run, features, MatchParameters(matcher, str(tmp_path / matcher), match_threshold=0.001))
@@ -312,7 +312,7 @@ def test_superpoint(run, tmp_path, matcher, save):
 
 
 def test_run_without_pairs(run, monkeypatch):
-    """Nothing was compared: the ranking cannot be used, any two frames can."""
+    """Nothing was compared: the ranking is disabled, but any two frames can be matched."""
     table = run.transforms()
     monkeypatch.setattr(Run, "transforms", lambda _: table[:0])
     inspector = Inspector(run, FeatureParameters(), MatchParameters())
@@ -323,7 +323,7 @@ def test_run_without_pairs(run, monkeypatch):
 
 
 def test_frames_without_keypoints(run, monkeypatch):
-    """Black frames have no keypoints, so no matches, and do not register; that is no error."""
+    """Black frames have no keypoints and no matches, and do not register; this is not an error."""
     images = np.zeros_like(run.images())
     monkeypatch.setattr(Run, "images", lambda _: images)
     inspector = Inspector(run, FeatureParameters(max_keypoints=100), MatchParameters())

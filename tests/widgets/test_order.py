@@ -44,7 +44,7 @@ def no_figure_left():
 
 
 class Page:
-    """What a person sees of the editor, and can press."""
+    """What a person sees of the editor and can press."""
 
     def __init__(self, run: Run) -> None:
         self.widget = order_editor(run)
@@ -63,14 +63,14 @@ class Page:
         return found
 
     def press(self, name: str) -> str:
-        """Press a button; what the status says then."""
+        """Press a button and return the text of the status."""
         self.named(name).click()
         if name == "wb-write":
             self.wait()
         return self.status
 
     def wait(self) -> None:
-        """Until nothing is written any more; then the button says so."""
+        """Wait until nothing is being written, which the label of the button shows."""
         end = time.monotonic() + 60
         while self.named("wb-write").description != "Write the video again":
             assert time.monotonic() < end
@@ -81,7 +81,7 @@ class Page:
         return self.named("wb-status").value
 
     def row(self, which: int = 0) -> list[ipywidgets.Widget]:
-        """The pictures and marks that are shown in a strip, 0: of the scene, 1: of the outliers."""
+        """The pictures and marks that a strip shows: 0 is the strip of the scene, 1 that of the outliers."""
         strip = [widget for widget in self.all() if "wb-strip" in widget._dom_classes][which]
         return [cell for cell in strip.children if cell.layout.display != "none"]
 
@@ -117,7 +117,7 @@ def captions(frames: list[int], start: int = 0) -> list[str]:
 
 
 def test_it_shows_the_order(run, page):
-    """Ten frames from the start, and what the slider comes to; the pictures are those of the frames."""
+    """Ten frames from the start, then those around the slider; the pictures are those of the frames."""
     large, small = frame_lists(run.order())
     assert page.frames() == captions(large[:10])
     assert page.chosen() == [f"0 · #{large[0]}"]
@@ -137,7 +137,7 @@ def test_it_shows_the_order(run, page):
 
 
 def test_weak_links_are_marked_and_found(run, page):
-    """They stand between the frames of places 3 and 4, and 7 and 8; the button goes from one to the other and round."""
+    """They stand between places 3 and 4, and 7 and 8; the button goes from one to the next and back to the first."""
     large, _ = frame_lists(run.order())
     (first, one), (second, other) = page.marks()
     assert [first, second] == [f"3 · #{large[3]}", f"7 · #{large[7]}"] and "0.41" in one and "0.62" in other
@@ -150,9 +150,9 @@ def test_weak_links_are_marked_and_found(run, page):
 
 
 def test_no_weak_link(short_run):
-    """Then the least sure one is shown."""
+    """Without a weak link, the button shows the link with the least confidence."""
     table = short_run[0].order()
-    assert not (table["confidence"] < 0.8).any(), "or this tests nothing"
+    assert not (table["confidence"] < 0.8).any(), "the sample has a weak link, so this test checks nothing"
     page = Page(short_run[0])
     least = table["confidence"].min()
     said = page.press("wb-weak")
@@ -162,7 +162,7 @@ def test_no_weak_link(short_run):
 
 
 def test_flip_write_and_undo(run, page):
-    """order.csv at once, the videos when asked for: then the player has another one."""
+    """An edit changes order.csv at once and the videos only on request; then the player shows the new video."""
     before, file = frame_lists(run.order()), run.path / "order.csv"
     first, played = file.read_bytes(), page.named("wb-player").value
     assert played == (run.path / "scene00.mp4").read_bytes()
@@ -174,16 +174,16 @@ def test_flip_write_and_undo(run, page):
     assert "The videos are written" in page.press("wb-write")
     check_result(run.path, run.source, exact=False)
     assert page.named("wb-player").value == (run.path / "scene00.mp4").read_bytes() != played
-    assert "of the order before" not in str([html.value for html in page.of_kind(ipywidgets.HTML)])
+    assert "of an earlier order" not in str([html.value for html in page.of_kind(ipywidgets.HTML)])
     assert "Taken back: flip the scene" in page.press("wb-undo")
     assert file.read_bytes() == first and "none" in page.named("wb-edits").value
-    assert "of the order before" in str([html.value for html in page.of_kind(ipywidgets.HTML)])
+    assert "of an earlier order" in str([html.value for html in page.of_kind(ipywidgets.HTML)])
     assert "there is no edit to take back" in page.press("wb-undo")
 
 
 def test_set_aside_and_take_back(run, page):
-    """A frame that is set aside stands among the outliers, and the next one is chosen; an outlier goes beside the frame that
-    the slider is at, and its links are marked as made by hand."""
+    """A frame that is set aside joins the outliers, and the next one is chosen. An outlier goes beside the frame at which the
+    slider stands, and its links are marked as made by hand."""
     large, _ = frame_lists(run.order())
     page.place.value = 5
     assert f"Frame #{large[5]} is set aside" in page.press("wb-drop")
@@ -211,8 +211,8 @@ def test_move_into_another_scene(run, page):
     assert [text for text, _ in page.scene.options] == ["scene 0 (11 frames)", "scene 1 (11 frames)"]
 
 
-def test_what_cannot_be_done_is_said_in_a_line(run, page):
-    """Nothing is changed, and no error comes out."""
+def test_an_edit_that_is_not_possible_is_explained_in_one_line(run, page):
+    """Nothing is changed and nothing is raised."""
     large, _ = frame_lists(run.order())
     (outlier, *_) = run.order().query("scene < 0")["position"]
     before = (run.path / "order.csv").read_bytes(), (run.path / "run.json").read_bytes()
@@ -229,8 +229,8 @@ def test_what_cannot_be_done_is_said_in_a_line(run, page):
 
 
 def test_stopped_while_writing(run, page, monkeypatch):
-    """While the first video is written, here for ever, nothing can be edited; the button that began it stops it, and the old
-    videos are there. Pressed again it writes."""
+    """While the first video is being written, here without an end, nothing can be edited. The button that started it stops it,
+    and the old videos are still there. Pressed again, it writes."""
 
     def write(*_: object, **__: object) -> None:
         for _ in tqdm(itertools.count(), "write"):
@@ -260,7 +260,7 @@ def test_stopped_while_writing(run, page, monkeypatch):
 
 
 def test_edits_that_were_left_out_are_listed(run):
-    """As after scenes were found anew."""
+    """The state after the scenes were computed again."""
     edit = {"flip": [0, 1]}
     run.set_edits("order", [edit], {"edits_left_out": ["flip ...: left out, frames 0 and 1 are not in one scene"]})
     listed = Page(run).named("wb-edits").value
@@ -268,7 +268,7 @@ def test_edits_that_were_left_out_are_listed(run):
 
 
 def test_videos_that_cannot_be_played_here(run, monkeypatch):
-    """Lossless ones, large ones and missing ones: the player is hidden and it is said where to find them."""
+    """For lossless, large and missing videos the player is hidden, and the caption names the file."""
     player, ordered = ScenePlayer(run), run.scene_order(0).tolist()
 
     def said() -> str:
@@ -277,7 +277,7 @@ def test_videos_that_cannot_be_played_here(run, monkeypatch):
         return player.words.value
 
     assert said() == "scene 0: scene00.mp4" and player.video.value
-    monkeypatch.setattr("workbench.widgets.player.LARGEST", 1000)
+    monkeypatch.setattr("workbench.widgets.player.MAX_VIDEO_BYTES", 1000)
     assert "are too much for a notebook, open" in said() and str(run.path / "scene00.mp4") in said()
     assert not player.video.value
     outputs = run.record["stages"]["write"]["outputs"]
@@ -291,7 +291,7 @@ def test_videos_that_cannot_be_played_here(run, monkeypatch):
 
 
 def test_distances_before_and_after(run):
-    """In restored order the near pairs (dark) lie along the diagonal; frames that came by hand are left out."""
+    """In restored order the near pairs (dark) lie along the diagonal; frames that were moved here by hand are left out."""
     player, ordered = ScenePlayer(run), run.scene_order(0).tolist()
     outlier = int(run.order().query("scene < 0")["position"].iloc[0])
     player.show(0, [*ordered, outlier])
@@ -303,7 +303,7 @@ def test_distances_before_and_after(run):
 
 
 def test_a_full_disk(run, page, monkeypatch):
-    """It is said, nothing is recorded, and with room again the editor goes on."""
+    """A full disk is reported and nothing is recorded; once there is room, the editor works again."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -315,8 +315,8 @@ def test_a_full_disk(run, page, monkeypatch):
     assert "runs the other way round" in page.press("wb-flip") and len(Run.open(run.path).edits("order")) == 1
 
 
-def test_what_the_files_know_nothing_of(run):
-    """A scene whose frames all came by hand has no distances in its order, and scene 2, if there is one, no video yet."""
+def test_scenes_that_the_files_do_not_have(run):
+    """A scene whose frames were all moved by hand has no distances in its order, and a new scene 2 has no video yet."""
     player, outlier = ScenePlayer(run), int(run.order().query("scene < 0")["position"].iloc[0])
     player.show(0, [outlier])
     assert player.matrices[0].value and not player.matrices[1].value
@@ -341,7 +341,7 @@ def test_without_a_scene(run):
 
 
 def test_it_answers_at_once(run, page):
-    """The median of some presses; the bound leaves room for a busy machine."""
+    """The median over several presses; the bound leaves room for a busy machine."""
     seconds = []
     for name in ("wb-flip", "wb-weak", "wb-drop", "wb-undo", "wb-flip", "wb-undo", "wb-weak"):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Scenes tuned without a browser: sliders are set, buttons clicked, and the run is read afterwards."""
+"""Tuning scenes without a browser: sliders are set, buttons clicked, and the run is read afterwards."""
 
 import re
 import shutil
@@ -46,12 +46,12 @@ def test_starts_at_the_suggestion(tuner, run):
     assert np.array_equal(tuner.labels, run.labels()) and "scenes 2, outliers 4" in tuner.found.value
     assert tuner.parameters.eps == pytest.approx(run.info("cluster")["eps"], rel=1e-3)
     steps = (np.log10(tuner.eps.value) - tuner.eps.min) / tuner.eps.step
-    assert steps == pytest.approx(round(steps), abs=1e-6), "a page would move it, and with it the labels"
+    assert steps == pytest.approx(round(steps), abs=1e-6), "a page would move the slider, and with it the labels"
     assert "suggested" in [getattr(item, "value", "") for item in tuner.ranges.children]
 
 
 @pytest.mark.parametrize("factor", [0.15, 0.3, 1.5, 3.9])
-def test_eps_moves_all_that_is_shown(tuner, distances, factor):
+def test_eps_updates_everything_shown(tuner, distances, factor):
     """Counts, map, curve and table follow the slider, and the labels are DBSCAN's at just that eps."""
     tuner.eps.value = tuner.eps.value * factor
     eps = tuner.parameters.eps
@@ -69,14 +69,14 @@ def test_eps_moves_all_that_is_shown(tuner, distances, factor):
 
 
 def test_a_few_frames_are_one_scene(run, distances, monkeypatch):
-    """As the run would have them."""
+    """As the run would find them."""
     few, embeddings = distances[:3, :3], run.embeddings()
     monkeypatch.setattr(run, "embeddings", lambda: embeddings[:3])
     assert SceneTuner(run, few, sweep_eps(few, 3), ClusterParameters(eps=0.05)).labels.tolist() == [0, 0, 0]
 
 
-def test_frames_that_came_and_went_are_shown(tuner):
-    """Down to where frames fall out, and back: the same frames leave and return, each named under its picture."""
+def test_frames_that_left_and_joined_are_shown(tuner):
+    """Eps goes down until frames leave the scenes, then back: the same frames leave and return, named under their pictures."""
     before = tuner.labels
     start = tuner.eps.value
     tuner.eps.value = start * 0.12
@@ -91,7 +91,7 @@ def test_a_range_of_the_table_sets_eps(tuner, distances):
     for button in buttons(tuner):
         low, high = map(float, button.description.split(" to "))
         button.click()
-        assert low * 0.99 <= tuner.parameters.eps <= high * 1.01, "also where the slider did not reach at first"
+        assert low * 0.99 <= tuner.parameters.eps <= high * 1.01, "also beyond the first range of the slider"
 
 
 @pytest.mark.parametrize("xi", [0.004, 0.405, 0.999])
@@ -100,7 +100,7 @@ def test_controls_start_at_what_they_are_given(run, distances, xi):
     assert SceneTuner(run, distances, sweep_eps(distances, 3), given).parameters == given
 
 
-def test_min_samples_draws_curve_and_table_anew(tuner, distances, run):
+def test_min_samples_redraws_curve_and_table(tuner, distances, run):
     tuner.min_samples.value = 6
     assert np.allclose(tuner.curve.data[0].y, np.sort(k_distances(distances, 6)))
     assert np.array_equal(tuner.labels, dbscan(distances, tuner.parameters.eps, 6))
@@ -109,7 +109,7 @@ def test_min_samples_draws_curve_and_table_anew(tuner, distances, run):
 
 
 def test_other_clusterers(tuner, distances):
-    """Their own sliders are there, those of the others are not; the labels are theirs."""
+    """Each clusterer shows its own sliders only, and the labels are its own."""
     shown = [tuner.eps, tuner.min_cluster_size, tuner.xi]
     assert [slider.layout.display for slider in shown] == [None, "none", "none"] or [
         slider.layout.display for slider in shown
@@ -125,7 +125,7 @@ def test_other_clusterers(tuner, distances):
 
 
 def test_keep_writes_and_finds_the_scenes_of_the_run(tuner, run):
-    """What the status says is what the run has; a notebook that is run again takes it; the suggestion can be had back."""
+    """The status reports what the run has; a notebook that runs again uses it; the suggestion can be restored."""
     tuner.eps.value = tuner.eps.value * 0.12
     tuner.keep.click()
     again = Run.open(run.path)
@@ -140,7 +140,7 @@ def test_keep_writes_and_finds_the_scenes_of_the_run(tuner, run):
     run_stage(again, ClusterParameters())
 
 
-def test_errors_are_told_in_one_line(tuner, run):
+def test_errors_are_reported_in_one_line(tuner, run):
     (run.path / "kept.yaml").write_text("nonsense: 1")
     tuner.keep.click()
     assert "kept.yaml cannot be used" in tuner.status.value and "Traceback" not in tuner.status.value

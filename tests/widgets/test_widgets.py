@@ -21,7 +21,7 @@ def images():
 
 @pytest.fixture(autouse=True)
 def no_figure_left():
-    """Controls close the figures they draw, or a notebook shows each of them a second time."""
+    """Controls close the figures they draw; otherwise a notebook shows each of them a second time."""
     yield
     assert not plt.get_fignums()
 
@@ -33,7 +33,7 @@ def colour(picture):
 
 
 def parts(box):
-    """The widgets of a box, those of a box inside it as a tuple."""
+    """The widgets of a box; those of a box inside it are a tuple."""
     return [item.children if isinstance(item, ipywidgets.HBox) else item for item in box.children]
 
 

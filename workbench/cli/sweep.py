@@ -26,8 +26,8 @@ ERRORS_SHOWN = 5  # number of different errors that are printed; all of them are
 def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # numpydoc ignore=PR01
     """Reconstruct videos with many sets of parameters.
 
-    FILE says which; the cells run side by side on Dask. The result is a table, one row per video and set of parameters. Interrupted
-    or killed, the same command goes on; what failed is tried again. See sweeps/README.md.
+    FILE says which; the cells run side by side on Dask. The result is a table, one row per video and set of parameters.
+    Interrupted or killed, the same command goes on; what failed is tried again. See sweeps/README.md.
     """
     from filelock import FileLock, Timeout
 

@@ -1,7 +1,7 @@
-"""How alike two frames look as they are, before any registration: coarse ranks, fine ranks, colours.
+"""How far apart two frames look before any registration, by coarse ranks, fine ranks and colours.
 
-Coarse ranks survive changes of light and small shifts and are there for every pair; fine ranks and colours say more where the
-camera stands still, and nothing where it shakes. Which of them counts, every scene decides for itself
+Coarse ranks survive changes of light and small shifts and are computed for every pair; fine ranks and colours tell more where
+the camera stands still, and nothing where it shakes. Which of them counts is decided for every scene by itself
 (:mod:`workbench.ordering.distance`).
 """
 
@@ -14,16 +14,26 @@ from threadpoolctl import threadpool_limits
 from workbench.embedding.images import rank_thumbnail, thumbnail
 
 FINE_SIZE, FINE_BLUR = 160, 1.0  # px: long side of the fine ranks, sigma of their blur
-COLOUR_SIZE = 100  # px, long side of the colour pictures
-CONTRAST = 40  # standard deviation that each colour channel is brought to, of 255
-FLAT = 4  # a channel that varies less than this is not stretched further: it would be noise
-BLOCK = 1024  # values of a frame: 128² * 1024 = 2^24, so a block's sums of products are exact in float32
+COLOUR_SIZE = 100  # px, long side of the colour images
+CHANNEL_STD = 40  # grey levels of 255, standard deviation that each colour channel is brought to
+MIN_CHANNEL_STD = 4  # grey levels; a channel that varies less is not stretched further, which would only enlarge its noise
+VALUES_PER_BLOCK = 1024  # of a frame that are multiplied at once: 128² * 1024 = 2^24, so their sums are exact in float32
 
 
 def row_distances(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-    """Rows (N, D) of :func:`workbench.embedding.descriptors.rank_grey_thumbnails` -> (N, N) Euclidean distances, 0 to 2.
+    """Compute the Euclidean distances of grey rank thumbnails.
 
-    others: (M, D), for the (N, M) distances to them.
+    Parameters
+    ----------
+    rows : (N, D) float32 array
+        From :func:`~workbench.embedding.descriptors.rank_grey_thumbnails`.
+    others : (M, D) float32 array, optional
+        The thumbnails to compare with; by default ``rows``.
+
+    Returns
+    -------
+    (N, N) or (N, M) float32 array
+        Distances, 0 to 2.
     """
     distances = np.sqrt(2 * np.maximum(0, cosine_distances(rows, others)))
     flat, flat_others = (~some.any(axis=1) for some in (rows, rows if others is None else others))
@@ -32,34 +42,71 @@ def row_distances(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndar
 
 
 def fine_distances(images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """N images (h, w, 3) uint8 RGB -> (N, N) float64 Euclidean distances by name: ``ranks`` (grey, 160 px), ``colours``
-    (100 px, every channel brought to the same mean and standard deviation, which takes most of a flicker away).
+    """Compute the Euclidean distances of frames by their fine ranks and by their colours.
+
+    Parameters
+    ----------
+    images : iterable of N (h, w, 3) uint8 arrays
+        RGB frames of one size.
+
+    Returns
+    -------
+    dict of str to (N, N) float64 array
+        ``ranks`` (grey, 160 px) and ``colours`` (100 px, every channel brought to the same mean and standard deviation, which
+        removes most of a flicker).
     """
     ranks, colours = [], []
     for image in images:
         ranks.append(np.round(255 * rank_thumbnail(image, FINE_SIZE, FINE_BLUR)).astype(np.uint8))
         small = thumbnail(image, COLOUR_SIZE, COLOUR_SIZE).astype(np.float32)
-        spread = np.maximum(small.std(axis=(0, 1)), FLAT)
-        colours.append(np.clip(np.round(128 + CONTRAST * (small - small.mean(axis=(0, 1))) / spread), 0, 255).astype(np.uint8))
+        spread = np.maximum(small.std(axis=(0, 1)), MIN_CHANNEL_STD)
+        levelled = np.round(128 + CHANNEL_STD * (small - small.mean(axis=(0, 1))) / spread)
+        colours.append(np.clip(levelled, 0, 255).astype(np.uint8))
     return {"ranks": value_distances(np.stack(ranks)), "colours": value_distances(np.stack(colours))}
 
 
 def value_distances(images: np.ndarray) -> np.ndarray:
-    """(N, ...) uint8 -> (N, N) float64 Euclidean distances between frames, exact: identical frames are 0 apart."""
+    """Compute the exact Euclidean distances of images: identical ones are 0 apart.
+
+    Parameters
+    ----------
+    images : (N, ...) uint8 array
+        Images of any shape.
+
+    Returns
+    -------
+    (N, N) float64 array
+        Distances between all their values, in grey levels.
+    """
     rows = images.reshape(len(images), -1)
     products = np.zeros((len(rows), len(rows)))
-    # One thread: products this small only lose by sharing, many times over when other work holds the cores.
+    # One thread: sharing products this small costs more than it saves, many times over when other work holds the cores.
     with threadpool_limits(1, user_api="blas"):
-        for start in range(0, rows.shape[1], BLOCK):
-            block = rows[:, start : start + BLOCK].astype(np.float32) - 128
+        for start in range(0, rows.shape[1], VALUES_PER_BLOCK):
+            block = rows[:, start : start + VALUES_PER_BLOCK].astype(np.float32) - 128
             products += block @ block.T
     squares = np.diag(products)
     return np.sqrt(squares[:, None] + squares[None] - 2 * products)
 
 
 def principal_distances(distances: np.ndarray, components: int = 8) -> np.ndarray:
-    """(n, n) Euclidean distances -> (n, n) those in the first principal components alone (classical scaling; Torgerson,
-    Psychometrika 1952): noise, which is spread over all components, is left behind.
+    """Reduce Euclidean distances to those in the first principal components.
+
+    Parameters
+    ----------
+    distances : (n, n) float array
+        Euclidean distances between frames.
+    components : int
+        How many principal components are kept.
+
+    Returns
+    -------
+    (n, n) float64 array
+        Distances in these components alone, in the unit of ``distances``.
+
+    Notes
+    -----
+    By classical scaling (Torgerson, Psychometrika 1952). Noise is spread over all components, so most of it is left out.
     """
     count = len(distances)
     centring = np.eye(count) - 1 / max(1, count)
@@ -69,7 +116,18 @@ def principal_distances(distances: np.ndarray, components: int = 8) -> np.ndarra
 
 
 def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:
-    """(N, D) unit length -> (N, N) float32 cosine similarity, -1 to 1, symmetric, exactly 1 on the diagonal."""
+    """Compute the cosine similarity of all pairs of embeddings.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+
+    Returns
+    -------
+    (N, N) float32 array
+        Similarities, -1 to 1: symmetric, exactly 1 on the diagonal.
+    """
     similarity = np.clip(embeddings @ embeddings.T, -1, 1).astype(np.float32)
     similarity = (similarity + similarity.T) / 2
     np.fill_diagonal(similarity, 1)
@@ -77,9 +135,19 @@ def similarity_matrix(embeddings: np.ndarray) -> np.ndarray:
 
 
 def cosine_distances(embeddings: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-    """(N, D) unit length -> (N, N) float32, 1 - cosine similarity, 0 (same) to 2; the scale on which eps lives.
+    """Compute cosine distances of embeddings, the scale on which eps is given.
 
-    others: (M, D), for the (N, M) distances to them.
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+    others : (M, D) float32 array, optional
+        Rows of unit length to compare with; by default ``embeddings``.
+
+    Returns
+    -------
+    (N, N) or (N, M) float32 array
+        1 - cosine similarity, 0 (the same direction) to 2.
     """
     if others is None:
         return 1 - similarity_matrix(embeddings)

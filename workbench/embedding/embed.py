@@ -1,4 +1,4 @@
-"""One vector of unit length for every frame, and how alike frames are by it."""
+"""One vector of unit length per frame, computed by a network or by a descriptor that needs no training."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,8 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.embedding import descriptors
-from workbench.models.backbones import Backbone, known_embedding, load_backbone
+from workbench.models.backbones import Backbone, load_backbone
 from workbench.models.pretrained import network_device
+from workbench.models.registry import find_embedding
 from workbench.parameters import EmbedParameters
 
 if TYPE_CHECKING:
@@ -16,11 +17,28 @@ if TYPE_CHECKING:
 
 
 def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: bool = True) -> np.ndarray:
-    """(N, h, w, 3) uint8 RGB -> (N, D) float32, every row of unit length, by the backbone that is named.
+    """Embed frames with the backbone that the parameters name.
 
-    Raises :class:`~workbench.errors.ModelError` for an unknown backbone or weights that cannot be had.
+    Parameters
+    ----------
+    images : (N, h, w, 3) uint8 array, or N (h, w, 3) arrays
+        RGB frames.
+    parameters : EmbedParameters
+        Backbone, batch size and seed.
+    progress : bool
+        Whether a progress bar is shown.
+
+    Returns
+    -------
+    (N, D) float32 array
+        Rows of unit length.
+
+    Raises
+    ------
+    ModelError
+        If the backbone is unknown, or its weights are neither here nor can be fetched.
     """
-    model = known_embedding(parameters.backbone)
+    model = find_embedding(parameters.backbone)
     if model and model.name == "thumbnail":
         return descriptors.thumbnails(images, progress)
     if model and model.name == "rank-vlad":
@@ -31,21 +49,41 @@ def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: b
 def network_embeddings(
     images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: bool = True, device: str | None = None
 ) -> np.ndarray:
-    """(N, h, w, 3) uint8 RGB -> (N, D) float32, unit length: the network's pooled features of the whole, squeezed frame.
+    """Embed frames by the pooled features of a network.
 
-    Frames are resized to the backbone's square without cropping: what stands at the border counts too. On a CPU with
-    bfloat16 instructions the network runs in bfloat16, on a GPU in float16, else in float32. device: PyTorch's name, default a
-    GPU if there is one.
+    Parameters
+    ----------
+    images : (N, h, w, 3) uint8 array, or a sequence whose slices are such arrays
+        RGB frames.
+    backbone : Backbone
+        The network, with the size and the normalisation of its input.
+    batch_size : int
+        How many frames pass through the network at once.
+    progress : bool
+        Whether a progress bar is shown.
+    device : str, optional
+        Where the network runs, by PyTorch's name; by default on a GPU if there is one.
+
+    Returns
+    -------
+    (N, D) float32 array
+        Rows of unit length.
+
+    Notes
+    -----
+    Frames are squeezed to the backbone's square, not cropped: what stands at the border counts too. On a CPU with bfloat16
+    instructions the network runs in bfloat16, on a GPU in float16, else in float32.
     """
     import torch
 
     device = device or network_device()
-    network = backbone.network.to(device, memory_format=torch.channels_last)
+    # PyTorch's types lack the memory format.
+    network = backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (backbone.mean, backbone.std))
     rows = []
     with torch.inference_mode(), _autocast(device), tqdm(total=len(images), desc="embed", disable=not progress) as bar:
         for start in range(0, len(images), batch_size):
-            batch = np.array(images[start : start + batch_size])  # a copy: PyTorch warns of arrays that are read-only
+            batch = np.array(images[start : start + batch_size])  # a copy, as PyTorch warns of read-only arrays
             pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
             pixels = torch.nn.functional.interpolate(
                 pixels, size=(backbone.size, backbone.size), mode="bilinear", antialias=True, align_corners=False

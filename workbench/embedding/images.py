@@ -3,14 +3,26 @@
 import cv2
 import numpy as np
 
-RESIDUAL_SIZE = 160  # long side of the copies that are compared, px
+RESIDUAL_SIZE = 160  # px, long side of the copies whose difference is the residual of a registered pair
 
 
 def rank_transform(gray: np.ndarray) -> np.ndarray:
-    """(h, w) uint8 -> (h, w) float32, 0 to 1: each grey level is replaced by its mid-quantile in the image.
+    """Replace each grey level by its mid-quantile in the image.
 
-    A level's mid-quantile is the share of darker pixels plus half the share of its own, so any brightness change that
-    keeps the order of grey levels (exposure, gamma) leaves the result as it was.
+    Parameters
+    ----------
+    gray : (h, w) uint8 array
+        A grey image.
+
+    Returns
+    -------
+    (h, w) float32 array
+        Ranks, 0 to 1.
+
+    Notes
+    -----
+    A level's mid-quantile is the share of darker pixels plus half the share of its own, so any brightness change that keeps
+    the order of grey levels (exposure, gamma) leaves the result as it was.
     """
     counts = np.bincount(gray.ravel(), minlength=256).astype(np.float64)
     levels = (np.cumsum(counts) - counts / 2) / max(gray.size, 1)
@@ -18,7 +30,20 @@ def rank_transform(gray: np.ndarray) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(h, w, 3) or (h, w) uint8 averaged down to fit into ``width`` x ``height`` px, never enlarged; uint8 too."""
+    """Average an image down until it fits into a box; an image is never enlarged.
+
+    Parameters
+    ----------
+    image : (H, W, 3) or (H, W) uint8 array
+        The image, in colour or grey.
+    width, height : int
+        Size of the box, px.
+
+    Returns
+    -------
+    (h, w, 3) or (h, w) uint8 array
+        The small image, with the proportions of the large one.
+    """
     image = np.ascontiguousarray(image)
     shrink = min(1.0, width / image.shape[1], height / image.shape[0])
     size = tuple(max(1, round(side * shrink)) for side in image.shape[1::-1])
@@ -26,10 +51,22 @@ def thumbnail(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def rank_thumbnail(image: np.ndarray, long_side: int = RESIDUAL_SIZE, blur: float = 2.0) -> np.ndarray:
-    """(H, W, 3) uint8 RGB -> (h, w) float32, 0 to 1: small, grey, rank-transformed, blurred; for :func:`residual`.
+    """Make a small, grey, rank-transformed and blurred copy, as :func:`~workbench.registration.pair.residual` compares them.
 
-    long_side: of the result, px; never enlarged. blur: sigma of the Gaussian, px of the result (the blur keeps a
-    registration error below a pixel from counting as change); 0 for none.
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array
+        RGB frame.
+    long_side : int
+        Long side of the result, px; the frame is never enlarged.
+    blur : float
+        Sigma of the Gaussian, px of the result; 0 for none. The blur keeps a registration error below a pixel from counting
+        as change.
+
+    Returns
+    -------
+    (h, w) float32 array
+        Ranks, 0 to 1.
     """
     gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     rank = rank_transform(thumbnail(gray, long_side, long_side))

@@ -1,7 +1,8 @@
-"""What looks how far apart: distances between any frames of a clip, worked out when they are asked for.
+"""Distances between any frames of a clip, computed when they are asked for.
 
-A matrix over all frames of a long clip would not fit into memory. A *view* gives the part that is wanted: called with frames
-(r,) and (c,), int positions, it returns their (r, c) distances.
+A matrix over all frames of a long clip would not fit into memory. A *view* computes the part that is wanted: called with frames
+(r,) and (c,), int positions, it returns their (r, c) distances. For clustering, which needs the whole clip at once, the
+distances of a long clip are reduced to a sparse graph of near frames.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,66 +17,144 @@ from workbench.embedding.distances import cosine_distances, fine_distances, row_
 View = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FineView = Callable[[np.ndarray], dict[str, np.ndarray]]  # frames (n,) -> (n, n) distances by name
 
-BLOCK = 1024  # frames whose distances to all others are held at once
+FRAMES_PER_BLOCK = 1024  # frames whose distances to all others are held in memory at once
+MAX_DENSE_FRAMES = 3000  # up to this many frames all distances are kept
+MIN_GRAPH_NEIGHBOURS = 32  # frames, itself included, that each frame of a longer clip is joined to at least
+MIN_GRAPH_DISTANCE = 1e-6  # cosine distance: a sparse matrix would drop the zeros between identical frames
 
 
 def matrix_view(distances: np.ndarray) -> View:
-    """The view of (N, N) distances that are known."""
+    """Make a view of distances that have been computed already.
+
+    Parameters
+    ----------
+    distances : (N, N) float array
+        Distances between all frames, of any unit.
+
+    Returns
+    -------
+    View
+        Gives the distances between some of the frames.
+    """
     return lambda rows, columns: distances[np.ix_(rows, columns)]
 
 
 def embedded_view(embeddings: np.ndarray) -> View:
-    """Cosine distances of (N, D) float32 embeddings of unit length."""
+    """Make a view of the cosine distances of embeddings.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+
+    Returns
+    -------
+    View
+        Gives the cosine distances between some of the frames, 0 to 2.
+    """
     return lambda rows, columns: cosine_distances(embeddings[rows], None if columns is rows else embeddings[columns])
 
 
 def thumbnail_view(images: Sequence[np.ndarray]) -> View:
-    """Distances of the coarse rank thumbnails of (N, h, w, 3) uint8 RGB images, 0 to 2."""
+    """Make a view of the distances of coarse rank thumbnails.
+
+    Parameters
+    ----------
+    images : (N, h, w, 3) uint8 array, or N (h, w, 3) arrays
+        RGB frames.
+
+    Returns
+    -------
+    View
+        Gives the Euclidean distances between some of the frames, 0 to 2.
+    """
     thumbnails = rank_grey_thumbnails(images)
     return lambda rows, columns: row_distances(thumbnails[rows], None if columns is rows else thumbnails[columns])
 
 
 def fine_view(images: Sequence[np.ndarray]) -> FineView:
-    """The distances of :func:`workbench.embedding.distances.fine_distances` between some of (N, h, w, 3) uint8 RGB images."""
+    """Make a view of the distances of fine ranks and of colours.
+
+    Parameters
+    ----------
+    images : (N, h, w, 3) uint8 array, or N (h, w, 3) arrays
+        RGB frames.
+
+    Returns
+    -------
+    FineView
+        Gives :func:`~workbench.embedding.distances.fine_distances` between some of the frames.
+    """
     return lambda frames: fine_distances(images[frame] for frame in frames)
 
 
 def blocks(frames: np.ndarray) -> Iterator[np.ndarray]:
-    """``frames`` (n,) in pieces of at most :data:`BLOCK`."""
-    return (frames[start : start + BLOCK] for start in range(0, len(frames), BLOCK))
+    """Cut frames into blocks of at most :data:`FRAMES_PER_BLOCK`.
 
+    Parameters
+    ----------
+    frames : (n,) int array
+        Positions.
 
-DENSE = 3000  # frames up to which all distances are kept
-NEAREST = 32  # frames, itself included, that a frame of a longer clip is joined to at least
-LEAST = 1e-6  # cosine distance: identical frames must not be taken for frames without a distance
+    Returns
+    -------
+    iterator of (m,) int array
+        The blocks, in the order of ``frames``.
+    """
+    return (frames[start : start + FRAMES_PER_BLOCK] for start in range(0, len(frames), FRAMES_PER_BLOCK))
 
 
 def frame_distances(embeddings: np.ndarray, least_neighbours: int = 0) -> np.ndarray | csr_array:
-    """Cosine distances of (N, D) float32 embeddings of unit length: (N, N) float32, of more than 3,000 frames sparse.
+    """Compute cosine distances over a whole clip, for clustering.
 
-    least_neighbours: how many nearest frames, itself included, every frame must have, if more than 32.
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+    least_neighbours : int
+        How many nearest frames, itself included, every frame of a long clip must have, if more than
+        :data:`MIN_GRAPH_NEIGHBOURS`.
+
+    Returns
+    -------
+    (N, N) float32 array, or sparse (N, N) float64 array
+        All distances up to :data:`MAX_DENSE_FRAMES` frames; beyond, :func:`neighbour_graph`.
     """
-    if len(embeddings) <= DENSE:
+    if len(embeddings) <= MAX_DENSE_FRAMES:
         return cosine_distances(embeddings)
-    return neighbour_graph(embeddings, max(NEAREST, least_neighbours))
+    return neighbour_graph(embeddings, max(MIN_GRAPH_NEIGHBOURS, least_neighbours))
 
 
 def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
-    """(N, N) sparse symmetric float64 cosine distances, above 0: of every frame to its ``nearest`` frames, itself included, and
-    of parts that these do not join to the part nearest to them, until all frames are one part (Borůvka's way).
+    """Join every frame to its nearest frames, and all frames to one connected graph.
 
-    embeddings: (N, D) float32 of unit length, N >= nearest. Exact, in blocks: 10,000 frames take a second or two.
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length, N >= ``nearest``.
+    nearest : int
+        How many nearest frames, itself included, each frame is joined to.
+
+    Returns
+    -------
+    sparse (N, N) float64 array
+        Symmetric cosine distances, above 0, of the pairs that are joined.
+
+    Notes
+    -----
+    Parts of the graph that the nearest frames do not join are each joined to the part nearest to them, again and again until
+    one part is left (Borůvka's algorithm). The distances are exact, computed in blocks: 10,000 frames take a second or two.
     """
     count = len(embeddings)
     near = np.concatenate([_nearest(embeddings, frames, nearest) for frames in blocks(np.arange(count))])
-    graph = _joined(count, np.repeat(np.arange(count), nearest), near["frame"].ravel(), near["distance"].ravel())
+    graph = _symmetric_graph(count, np.repeat(np.arange(count), nearest), near["frame"].ravel(), near["distance"].ravel())
     parts, part = connected_components(graph, directed=False)
     while parts > 1:
-        links = np.concatenate([_ways_out(embeddings, frames, part) for frames in blocks(np.arange(count))])
-        # The nearest way out of every part.
+        links = np.concatenate([_links_out(embeddings, frames, part) for frames in blocks(np.arange(count))])
+        # Of every part, the shortest link to another part.
         order = np.lexsort((links["distance"], part))
         first = order[np.flatnonzero(np.diff(part[order], prepend=-1))]
-        graph = graph.maximum(_joined(count, first, links["frame"][first], links["distance"][first]))
+        graph = graph.maximum(_symmetric_graph(count, first, links["frame"][first], links["distance"][first]))
         parts, part = connected_components(graph, directed=False)
     return graph
 
@@ -84,7 +163,7 @@ _LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
 
 
 def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.ndarray:
-    """The nearest frames of some frames, (n, nearest) links; a frame is its own nearest one."""
+    """Links of some frames to their nearest frames, (n, nearest); a frame is the nearest one of itself."""
     distances = cosine_distances(embeddings[frames], embeddings)
     distances[np.arange(len(frames)), frames] = -1
     links = np.empty((len(distances), nearest), _LINK)
@@ -93,8 +172,8 @@ def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.nda
     return links
 
 
-def _ways_out(embeddings: np.ndarray, frames: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """For each of some frames the nearest frame of another part, (n,) links."""
+def _links_out(embeddings: np.ndarray, frames: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Links of some frames to the nearest frame of another part, (n,)."""
     distances = cosine_distances(embeddings[frames], embeddings)
     distances[part[frames, None] == part[None]] = np.inf
     links = np.empty(len(distances), _LINK)
@@ -103,6 +182,6 @@ def _ways_out(embeddings: np.ndarray, frames: np.ndarray, part: np.ndarray) -> n
     return links
 
 
-def _joined(count: int, first: np.ndarray, second: np.ndarray, distances: np.ndarray) -> csr_array:
-    graph = csr_array((np.maximum(distances, LEAST), (first, second)), shape=(count, count))
+def _symmetric_graph(count: int, first: np.ndarray, second: np.ndarray, distances: np.ndarray) -> csr_array:
+    graph = csr_array((np.maximum(distances, MIN_GRAPH_DISTANCE), (first, second)), shape=(count, count))
     return graph.maximum(graph.T)

@@ -1,1 +1,1 @@
-"""How right a result is, measured against a truth or another result; and the making of cases whose truth is known."""
+"""How right a result is, compared with a truth or with another result; and how cases with a known truth are made."""

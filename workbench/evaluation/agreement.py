@@ -12,18 +12,29 @@ from workbench.evaluation.metrics import kendall
 
 
 def order_agreement(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> dict[str, int | float | None]:
-    """How far two orders of the same video agree; nothing depends on which is the first. Rows are sorted by position.
+    """Measure how far two orders of the same video agree; nothing depends on which is the first.
 
-    Every scene is matched with at most one of the other order, so that most frames lie in matched scenes.
+    Parameters
+    ----------
+    one, two : sequence of OrderRow
+        The orders: a row per frame of the video, sorted by position.
 
-    - ``scene_ari``: adjusted Rand index of the scenes over all frames, -0.5 to 1; every outlier is a scene of its own
-    - ``common_outliers``, ``outliers``: frames that both set aside, frames that either does
-    - ``matched``, ``kept``: frames that stand in matched scenes, frames that neither sets aside
-    - ``tau``: |Kendall tau| of the two orders of the frames of a matched scene, 0 to 1; mean over the matched scenes with two
-      such frames or more, weighted by their number; None where there is none. Time has no arrow, hence the modulus.
-    - ``links``: share of links in common, 0 to 1: 2 C / (A + B) with A and B pairs of frames that follow each other directly,
-      whichever comes first, and C of them in both; None where neither order has one. For a loop that is begun elsewhere this
-      is the figure to read.
+    Returns
+    -------
+    dict of str to int, float or None
+        - ``scene_ari``: adjusted Rand index of the scenes over all frames, -0.5 to 1; every outlier is a scene of its own
+        - ``common_outliers``, ``outliers``: frames that both set aside, frames that either does
+        - ``matched``, ``kept``: frames that lie in matched scenes, frames that neither sets aside
+        - ``tau``: |Kendall tau| of the two orders of the frames of a matched scene, 0 to 1; mean over the matched scenes with
+          two such frames or more, weighted by their number; None where there is none. Time has no arrow, hence the modulus.
+        - ``links``: share of links in common, 0 to 1: 2 C / (A + B) with A and B pairs of frames that follow each other
+          directly, whichever comes first, and C of them in both; None where neither order has one. For a loop that begins
+          elsewhere this is the figure to read.
+
+    Notes
+    -----
+    Every scene is matched with at most one of the other order, so that most frames lie in matched scenes (the Hungarian
+    method, on the number of common frames).
     """
     scenes = [[row.scene for row in rows] for rows in (one, two)]
     single = [[scene if scene >= 0 else -1 - position for position, scene in enumerate(labels)] for labels in scenes]

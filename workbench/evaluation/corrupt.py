@@ -25,11 +25,22 @@ PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def flicker_frame(frame: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """``frame`` under another light, drawn from ``rng``: exposure, gamma, white balance and sensor noise.
+    """Show a frame under another light: exposure, gamma, white balance and sensor noise are drawn at random.
 
-    ``frame`` is (H, W, 3) uint8 RGB and so is the result; ``strength`` is 0 (unchanged) to 1. At strength 1 exposure
-    and gamma are between 0.6 and 1.65, each channel's gain between 0.88 and 1.13, the noise's standard deviation at
-    most 6 grey levels. The picture's content stays where it is.
+    Parameters
+    ----------
+    frame : (H, W, 3) uint8 array
+        RGB.
+    rng : numpy Generator
+        The source of the random numbers.
+    strength : float
+        0 (unchanged) to 1. At 1, exposure and gamma are between 0.6 and 1.65, the gain of each channel between 0.88 and 1.13,
+        and the standard deviation of the noise is at most 6 grey levels.
+
+    Returns
+    -------
+    (H, W, 3) uint8 array
+        RGB; the content of the picture stays where it is.
     """
     if strength == 0:
         return frame
@@ -41,11 +52,22 @@ def flicker_frame(frame: np.ndarray, rng: np.random.Generator, strength: float) 
 
 
 def shake_frame(frame: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """``frame`` seen by a camera that was jolted: rotation, shift and zoom drawn from ``rng``.
+    """Show a frame as seen by a camera that was jolted: rotation, shift and zoom are drawn at random.
 
-    ``frame`` is (H, W, 3) uint8 RGB and so is the result; ``strength`` is 0 (unchanged) to 1. At strength 1 the
-    rotation is within 8 degrees, the shift within 5 % of width and height. The zoom is as much as keeps the
-    border of the frame out of the picture, and up to 15 % more, so nothing is invented at the edges.
+    Parameters
+    ----------
+    frame : (H, W, 3) uint8 array
+        RGB.
+    rng : numpy Generator
+        The source of the random numbers.
+    strength : float
+        0 (unchanged) to 1. At 1, the rotation is within 8 degrees and the shift within 5 % of width and height. The zoom is
+        as much as keeps the border of the frame out of the picture, and up to 15 % more, so nothing is invented at the edges.
+
+    Returns
+    -------
+    (H, W, 3) uint8 array
+        RGB.
     """
     if strength == 0:
         return frame
@@ -64,9 +86,19 @@ def shake_frame(frame: np.ndarray, rng: np.random.Generator, strength: float) ->
 
 
 def shuffled_rows(counts: Mapping[str, int], seed: int) -> list[TruthRow]:
-    """A seeded shuffle of all frames of several sources; row i says what stands at position i of the shuffled video.
+    """Shuffle all frames of several sources.
 
-    ``counts`` gives the number of frames of every clip, in frames; the foreign pictures are the source ``outlier``.
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Number of frames of every clip by name; the foreign pictures are the source ``outlier``.
+    seed : int
+        Decides the shuffle.
+
+    Returns
+    -------
+    list of TruthRow
+        Row i is about position i of the shuffled video.
     """
     frames = [(name, index) for name, count in counts.items() for index in range(count)]
     places = np.random.default_rng(seed).permutation(len(frames))
@@ -76,10 +108,30 @@ def shuffled_rows(counts: Mapping[str, int], seed: int) -> list[TruthRow]:
 def write_case(
     frames: Iterable[np.ndarray], rows: Sequence[TruthRow], out: Path, frame_rate: Fraction | float = 25, crf: int = 18
 ) -> Path:
-    """Write ``frames`` ((H, W, 3) uint8 RGB, in the order of ``rows``) to ``out`` and ``rows`` beside it.
+    """Write a video and its truth beside it.
 
-    For ``NAME.mp4`` the truth is ``NAME.truth.csv`` (``position,clip,frame``); its path is the result. ``frame_rate``
-    is in frames a second, ``crf`` is H.264's, 0 to 51. Raises :class:`VideoError` when one of them cannot be written.
+    Parameters
+    ----------
+    frames : iterable of (H, W, 3) uint8 arrays
+        RGB, in the order of ``rows``.
+    rows : sequence of TruthRow
+        What is shown at every position.
+    out : Path
+        The video to write, ``NAME.mp4``.
+    frame_rate : Fraction or float, default 25
+        Frames per second.
+    crf : int, default 18
+        Quality of H.264, 0 (best) to 51.
+
+    Returns
+    -------
+    Path
+        The truth, ``NAME.truth.csv`` (``position,clip,frame``).
+
+    Raises
+    ------
+    VideoError
+        When one of the files cannot be written.
     """
     out = Path(out)
     write_frames(frames, out, frame_rate, crf=crf)
@@ -107,25 +159,50 @@ def corrupt(
     shake: float = 0.0,
     crf: int = 18,
 ) -> list[TruthRow]:
-    """Shuffle the frames of ``clips`` together, mix foreign pictures in, write ``out`` (.mp4) and its truth beside it.
+    """Shuffle the frames of clips together, mix foreign pictures in, write the video and its truth beside it.
 
-    - ``clips``: video files. Frame size and rate of the first hold for all: other clips and the pictures are scaled
-      until they cover that size and cropped about their centre (no black bars, no distortion). A clip's name in the
-      truth is its file name without suffix.
-    - ``foreign``: a folder of pictures, or a list of (H, W, 3) uint8 RGB arrays; None only with ``foreign_share=0``.
-      As many as needed are drawn by ``seed``, none twice; their ``frame`` in the truth counts from 0.
-    - ``foreign_share``: share of foreign frames in the whole video, 0 to 0.9.
-    - ``size``: long side of the result in px, 16 to 4096; None = that of the first clip. Frames are never enlarged by
-      it, and both sides become even.
-    - ``max_frames``: at most the first so many frames of each clip; None = all.
-    - ``flicker``, ``shake``: 0 to 1, drawn anew for every frame, foreign ones included; see :func:`flicker_frame` and
-      :func:`shake_frame`.
+    Parameters
+    ----------
+    clips : sequence of str or Path
+        Video files. Frame size and rate of the first hold for all: other clips and the pictures are scaled until they cover
+        that size and cropped about their centre (no black bars, no distortion). The name of a clip in the truth is its file
+        name without suffix.
+    foreign : str, Path, sequence of (H, W, 3) uint8 RGB arrays, or None
+        A folder of pictures, or the pictures; None only with ``foreign_share=0``. As many as needed are drawn by ``seed``,
+        none twice; their ``frame`` in the truth counts from 0.
+    out : str or Path
+        The video to write, ``NAME.mp4``; an older one is replaced.
+    seed : int, default 0
+        Decides everything that is drawn.
+    foreign_share : float, default 0.1
+        Share of foreign frames in the whole video, 0 to 0.9.
+    size : int, optional
+        Long side of the result, 16 to 4096 px; without it that of the first clip. It never enlarges frames, and both sides
+        become even.
+    max_frames : int, optional
+        At most the first so many frames of each clip are used; without it all.
+    flicker, shake : float, default 0
+        0 to 1, drawn anew for every frame, foreign ones included; see :func:`flicker_frame` and :func:`shake_frame`.
+    crf : int, default 18
+        Quality of H.264, 0 (best) to 51.
 
-    Returns the rows of the truth. Frames wait on disk beside ``out`` until their turn comes; a few are in memory at a
-    time. An older ``out`` is replaced.
+    Returns
+    -------
+    list of TruthRow
+        The rows of the truth.
 
-    Raises :class:`ParameterError` for a value out of range, :class:`UsageError` for no clips, two clips of one name, no
-    pictures or too few of them, :class:`VideoError` when a clip or picture cannot be read or ``out`` cannot be written.
+    Raises
+    ------
+    ParameterError
+        For a value out of range.
+    UsageError
+        For no clips, two clips of one name, no pictures or too few of them.
+    VideoError
+        When a clip or picture cannot be read, or ``out`` cannot be written.
+
+    Notes
+    -----
+    Frames wait on disk beside ``out`` until their turn comes; a few are in memory at a time.
     """
     out = Path(out)
     paths = [Path(clip) for clip in clips]
@@ -141,7 +218,7 @@ def corrupt(
         rows = shuffled_rows({**counts, OUTLIER: len(chosen)}, seed)
         starts = dict(zip(counts, np.cumsum([0, *counts.values()]), strict=False))
 
-        def disturbed(stored: np.ndarray) -> Iterator[np.ndarray]:
+        def _disturbed(stored: np.ndarray) -> Iterator[np.ndarray]:
             height, width = stored.shape[1:3]
             for position, clip, index in rows:
                 if clip == OUTLIER:
@@ -151,7 +228,7 @@ def corrupt(
                 rng = np.random.default_rng((seed, position))
                 yield flicker_frame(shake_frame(frame, rng, shake), rng, flicker)
 
-        write_case(disturbed(stored), rows, out, rate, crf)
+        write_case(_disturbed(stored), rows, out, rate, crf)
         del stored  # Windows removes no file that is still mapped
     return rows
 
@@ -184,7 +261,7 @@ def _check(
     for name in names:
         if names.count(name) > 1 or name == OUTLIER:
             why = "stands for foreign frames in the truth" if name == OUTLIER else "is the name of more than one clip"
-            raise UsageError(f"{name} {why}: rename the file, the truth knows clips by file name")
+            raise UsageError(f"{name} {why}: rename the file, the truth names clips by their files")
     if out.suffix.lower() != ".mp4":
         raise UsageError(f"{out} is not an .mp4: give --out a name that ends in .mp4")
     if out.resolve() in {clip.resolve() for clip in clips}:
@@ -198,7 +275,8 @@ def _store(
 ) -> tuple[dict[str, int], np.ndarray, Fraction]:
     """Decode the clips at their common size into the file ``spill``.
 
-    Returns frames a clip by name, all frames as a mapped (N, H, W, 3) uint8 array, and the first clip's frame rate.
+    Returns the number of frames of every clip by name, all frames as a mapped (N, H, W, 3) uint8 array, and the frame rate of
+    the first clip.
     """
     counts: dict[str, int] = {}
     width, height, rate = 0, 0, Fraction(25)
@@ -221,7 +299,20 @@ def _target(width: int, height: int, size: int | None) -> tuple[int, int]:
 
 
 def cover(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(H, W, 3) uint8 scaled until it covers ``width`` x ``height`` px, then cropped about its centre to that size."""
+    """Scale a picture until it covers a size, then crop it about its centre to that size.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8 array
+        Any colours.
+    width, height : int
+        The size to cover, px.
+
+    Returns
+    -------
+    (height, width, 3) uint8 array
+        The picture at that size, contiguous in memory.
+    """
     have_height, have_width = picture.shape[:2]
     scale = max(width / have_width, height / have_height)
     if scale != 1:

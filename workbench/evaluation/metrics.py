@@ -1,13 +1,14 @@
 """Compare a reconstruction with the truth: outliers, scenes, order.
 
 Positions are 0-based places in the corrupted video. A *true frame* is one whose truth is a clip, not ``outlier``; a
-frame is *kept* when the result gives it a scene >= 0, else *set aside*. A clip's *main scene* is the one that holds
-most of its frames. Shares and F1 scores are 0 to 1, higher is better.
+frame is *kept* when the result gives it a scene >= 0, otherwise it is *set aside*. The *main scene* of a clip is the scene
+that holds most of its frames. Shares and F1 scores are 0 to 1, higher is better.
 """
 
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
@@ -17,21 +18,51 @@ from workbench.errors import TruthError
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow
 
 
+class ClipRow(TypedDict):
+    """The figures of one true clip; :func:`evaluate_clips` defines each."""
+
+    clip: str
+    frames: int
+    scene: int
+    kept: int
+    aside: int
+    elsewhere: int
+    coverage: float
+    tau: float
+    tau_loop: float
+    adjacent: float
+
+
 def evaluate(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[str, float]:
-    """All figures of a reconstruction, as a flat dictionary of floats in 0 to 1 (``scene_ari``: -0.5 to 1).
+    """Measure a reconstruction as a whole.
 
-    - ``outlier_precision`` = foreign frames among those set aside / frames set aside
-    - ``outlier_recall`` = foreign frames set aside / foreign frames
-    - ``outlier_f1`` = 2 * foreign frames set aside / (frames set aside + foreign frames).
-      All three are 0 where the divisor is 0: a video without foreign frames has outlier_f1 = 0.
-    - ``scene_f1`` = 2 B / (C + S) over all pairs of true frames: C pairs of the same clip, S pairs of the same scene,
-      B pairs of both; a frame set aside is in no pair of the same scene. 0 where C + S = 0.
-    - ``scene_ari``: adjusted Rand index between clips and scenes over the true frames, where every frame set aside is a
-      scene of its own.
-    - ``tau``, ``adjacent``, ``coverage``: means over the clips weighted by their length, see :func:`evaluate_clips`.
+    Parameters
+    ----------
+    truth : sequence of TruthRow
+        What is shown at every position, one row per frame of the video.
+    result : sequence of OrderRow
+        The reconstruction of the same video, one row per position.
 
-    Truth and result must have the same positions, every frame of the video once.
-    Raises :class:`TruthError` when truth and result are not about the same positions, or the truth has no clip.
+    Returns
+    -------
+    dict of str to float
+        All figures, 0 to 1 except for ``scene_ari`` (-0.5 to 1):
+
+        - ``outlier_precision`` = foreign frames among those set aside / frames set aside
+        - ``outlier_recall`` = foreign frames set aside / foreign frames
+        - ``outlier_f1`` = 2 * foreign frames set aside / (frames set aside + foreign frames).
+          All three are 0 where the divisor is 0: a video without foreign frames has ``outlier_f1`` = 0.
+        - ``scene_f1`` = 2 B / (C + S) over all pairs of true frames: C pairs of the same clip, S pairs of the same scene,
+          B pairs of both; a frame set aside is in no pair of the same scene. 0 where C + S = 0.
+        - ``scene_ari``: adjusted Rand index between clips and scenes over the true frames, where every frame set aside is a
+          scene of its own.
+        - ``tau``, ``tau_loop``, ``adjacent``, ``coverage``: means over the clips, weighted by their length; see
+          :func:`evaluate_clips`.
+
+    Raises
+    ------
+    TruthError
+        When truth and result are not about the same positions, or the truth has no frame of any clip.
     """
     scenes = _scenes(truth, result)
     foreign = {row.position for row in truth if row.clip == OUTLIER}
@@ -44,38 +75,60 @@ def evaluate(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[str,
     (_, scene_only), (clip_only, both) = _pairs(clips, single)
     rows = evaluate_clips(truth, result)
     weights = [row["frames"] for row in rows]
-    means = {name: float(np.average([row[name] for row in rows], weights=weights)) for name in ("tau", "adjacent", "coverage")}
+    shares = {
+        "tau": [row["tau"] for row in rows],
+        "tau_loop": [row["tau_loop"] for row in rows],
+        "adjacent": [row["adjacent"] for row in rows],
+        "coverage": [row["coverage"] for row in rows],
+    }
     return {
         "outlier_precision": hits / max(1, len(aside)),
         "outlier_recall": hits / max(1, len(foreign)),
         "outlier_f1": 2 * hits / max(1, len(foreign) + len(aside)),
         "scene_f1": 2 * both / max(1, 2 * both + clip_only + scene_only),
         "scene_ari": float(adjusted_rand_score(clips, single)),
-        **means,
+        **{name: float(np.average(values, weights=weights)) for name, values in shares.items()},
     }
 
 
-def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> list[dict[str, str | int | float]]:
-    """One row for each true clip, sorted by name, for a table.
+def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> list[ClipRow]:
+    """Measure a reconstruction clip by clip, for a table.
 
-    - ``clip``; ``frames`` = n, its length; ``scene``: its main scene, -1 when all its frames were set aside
-    - ``kept`` = k, its frames in the main scene; ``aside``: its frames set aside; ``elsewhere``: the rest
-    - ``coverage`` = k / n
-    - ``tau`` = |K| * k / n with Kendall's K = (pairs in true order - pairs in reverse order) / (k (k - 1) / 2) over
-      the k frames in the order of the main scene; K = 1 for k = 1, tau = 0 for k = 0. Distances know no direction of
-      time, hence the modulus.
-    - ``adjacent`` = a / (n - 1), 0 for n = 1: a of the pairs that follow each other directly in the main scene, foreign
-      frames and other clips' frames counted as they stand, are frames of this clip with true indices 1 apart
+    Parameters
+    ----------
+    truth : sequence of TruthRow
+        What is shown at every position, one row per frame of the video.
+    result : sequence of OrderRow
+        The reconstruction of the same video, one row per position.
 
-    Raises :class:`TruthError` as :func:`evaluate` does.
+    Returns
+    -------
+    list of ClipRow
+        One dictionary for each true clip, sorted by name:
+
+        - ``clip``: its name; ``frames`` = n, its length; ``scene``: its main scene, -1 when all its frames were set aside
+        - ``kept`` = k, its frames in the main scene; ``aside``: its frames set aside; ``elsewhere``: the rest
+        - ``coverage`` = k / n
+        - ``tau`` = |K| * k / n with Kendall's K = (pairs in true order - pairs in reverse order) / (k (k - 1) / 2) over
+          the k frames in the order of the main scene; K = 1 for k = 1, tau = 0 for k = 0. Distances know no direction of
+          time, hence the modulus.
+        - ``tau_loop``: the same with the largest |K| of all rotations of that order, for a clip that ends as it began: a
+          full orbit has no true start
+        - ``adjacent`` = a / (n - 1), 0 for n = 1: a of the pairs that follow each other directly in the main scene, foreign
+          frames and other clips' frames counted as they stand, are frames of this clip with true indices 1 apart
+
+    Raises
+    ------
+    TruthError
+        When truth and result are not about the same positions, or the truth has no frame of any clip.
     """
     scenes = _scenes(truth, result)
-    known = {row.position: row for row in truth}
+    true_rows = {row.position: row for row in truth}
     contents: dict[int, list[TruthRow]] = {}
     for row in sorted(result, key=lambda row: (row.order, row.position)):
         if row.scene >= 0:
-            contents.setdefault(row.scene, []).append(known[row.position])
-    table = []
+            contents.setdefault(row.scene, []).append(true_rows[row.position])
+    table: list[ClipRow] = []
     for clip in sorted({row.clip for row in truth} - {OUTLIER}):
         found = [scenes[row.position] for row in truth if row.clip == clip]
         inside = [scene for scene in found if scene >= 0]
@@ -96,6 +149,7 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
                 "elsewhere": len(inside) - len(own),
                 "coverage": len(own) / len(found),
                 "tau": kendall(own) * len(own) / len(found),
+                "tau_loop": kendall_loop(own) * len(own) / len(found),
                 "adjacent": together / max(1, len(found) - 1),
             }
         )
@@ -103,16 +157,59 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
 
 
 def kendall(sequence: Sequence[int]) -> float:
-    """|Kendall's tau| of ``sequence`` against its sorted order, 0 to 1, ties counted as neither; 1 for fewer than two."""
+    """Measure how far a sequence is sorted, in either direction.
+
+    Parameters
+    ----------
+    sequence : (n,) sequence of int
+        Numbers in their order, for example true frame numbers in restored order.
+
+    Returns
+    -------
+    float
+        |Kendall's tau| of the sequence against its sorted order, 0 to 1; ties count as neither. 1 for fewer than two numbers.
+    """
+    if len(sequence) < 2:
+        return 1.0
+    return abs(_surplus(np.asarray(sequence))) / (len(sequence) * (len(sequence) - 1) / 2)
+
+
+def kendall_loop(sequence: Sequence[int]) -> float:
+    """Measure how far the best rotation of a sequence is sorted, in either direction.
+
+    Parameters
+    ----------
+    sequence : (n,) sequence of int
+        Numbers in their order, for example true frame numbers in restored order.
+
+    Returns
+    -------
+    float
+        The largest |Kendall's tau| of all n rotations of the sequence, 0 to 1; 1 for fewer than two numbers.
+
+    Notes
+    -----
+    When the first number of a sequence moves to its end, its pairs with all other numbers are reversed, and no other pair.
+    How many numbers are larger and how many smaller than each follows from one sorting, hence all rotations take O(n log n)
+    beyond the figure of the first.
+    """
     if len(sequence) < 2:
         return 1.0
     values = np.asarray(sequence)
+    ranked = np.sort(values)
+    smaller = np.searchsorted(ranked, values, side="left")
+    larger = len(values) - np.searchsorted(ranked, values, side="right")
+    rotated = _surplus(values) - 2 * np.cumsum(larger - smaller)  # the last is the sequence itself again
+    return int(np.abs(rotated).max()) / (len(values) * (len(values) - 1) / 2)
+
+
+def _surplus(values: np.ndarray) -> int:
+    """Pairs of numbers in sorted order, less pairs in reverse order."""
     # One row at a time: the whole matrix of pairs would not fit for a long clip.
-    surplus = sum(int(np.sign(values[k + 1 :] - values[k]).sum()) for k in range(len(values) - 1))
-    return abs(surplus) / (len(values) * (len(values) - 1) / 2)
+    return sum(int(np.sign(values[k + 1 :] - values[k]).sum()) for k in range(len(values) - 1))
 
 
-def _pairs(one: list, two: list) -> list[list[int]]:
+def _pairs(one: list[str], two: list[int]) -> list[list[int]]:
     """Unordered pairs by (together in ``one``, together in ``two``): ``[[neither, two only], [one only, both]]``."""
     return (pair_confusion_matrix(one, two) // 2).tolist()
 

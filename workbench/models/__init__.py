@@ -1,1 +1,1 @@
-"""Which networks there are, where their weights come from, under which licence, and how they are loaded."""
+"""The networks that can be used: where their weights come from, under which licence, and how they are loaded."""

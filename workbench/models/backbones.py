@@ -1,10 +1,9 @@
-"""Embedding networks: how their weights are found, loaded and saved. Nothing falls back silently.
+"""Embedding networks: how their weights are found, loaded and saved. Nothing falls back silently to other weights.
 
 A backbone is named in :mod:`workbench.models.registry`, or is a local folder with ``config.json`` and ``model.safetensors``
 (written by :func:`save_backbone`). Weights are read from safetensors or with ``weights_only=True``: never from a pickle.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
-from workbench.models.registry import REGISTRY, Model, find, model_folder
+from workbench.models.registry import REGISTRY, find_embedding, model_folder
 
 if TYPE_CHECKING:
     import torch
@@ -26,9 +25,16 @@ _RUNS_NOW = "--embed.backbone resnet18-photos, which is bundled"
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network that gives one vector a frame, with what it wants to see.
+    """A network that computes one vector per frame, and the input that it expects.
 
-    network: maps (B, 3, S, S) to (B, D). size: S, px. mean, std: of the RGB channels, in 0 to 1.
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Maps a (B, 3, S, S) float32 batch to (B, D).
+    size : int
+        S, width and height of the input, px.
+    mean, std : three floats each
+        By which the RGB channels, 0 to 1, are normalised.
     """
 
     network: "torch.nn.Module"
@@ -39,7 +45,23 @@ class Backbone:
 
 @cache
 def torchvision() -> Any:
-    """Torchvision's module. Its usual build fails at import beside PyTorch's CPU build; two missing schemas mend that."""
+    """Import torchvision, also beside PyTorch's CPU build.
+
+    Returns
+    -------
+    module
+        torchvision.
+
+    Raises
+    ------
+    RuntimeError
+        If torchvision cannot be imported for another reason than the one below.
+
+    Notes
+    -----
+    torchvision's usual build fails at import beside PyTorch's CPU build, because two operators are not declared; they are
+    declared here.
+    """
     import torch
 
     try:
@@ -50,54 +72,57 @@ def torchvision() -> Any:
         library = torch.library.Library("torchvision", "FRAGMENT")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        torchvision.library = library  # a library's definitions go when it is collected
         import torchvision as module
+
+        module.declared_operators = library  # they are undone when the library is garbage-collected
     return module
 
 
-def known_embedding(name: str) -> Model | None:
-    """The registry's embedding of this name, or None."""
-    model = find(name)
-    return model if model and model.kind == "embedding" else None
-
-
-def is_built_in(name: str) -> bool:
-    """Whether this embedding is computed by the workbench's own code, without a network."""
-    model = known_embedding(name)
-    return model is not None and model.source == "built in"
-
-
 def typical_eps(name: str) -> float:
-    """The cosine distance that usually parts scenes for this backbone, 0 when it is not known."""
-    model = known_embedding(name)
+    """Look up the cosine distance that usually separates scenes for this backbone.
+
+    Parameters
+    ----------
+    name : str
+        Name of an embedding, or a local folder.
+
+    Returns
+    -------
+    float
+        Cosine distance; 0 where none has been determined.
+
+    Raises
+    ------
+    ModelError
+        If there is no such backbone, or its ``config.json`` is not valid.
+    """
+    model = find_embedding(name)
     if model and model.source != "bundled":
         return model.typical_eps
     return float(_config(model_folder(name)).get("typical_eps", 0.0))
 
 
-def folder_digest(name: str) -> str:
-    """SHA-256 of the files of a bundled model or of one in a local folder, "" for another name.
-
-    Retrained weights are another model, whatever the name. Raises :class:`~workbench.errors.ModelError` when a bundled
-    model is missing or damaged.
-    """
-    folder = model_folder(name)
-    if not folder.is_dir():
-        return ""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def load_backbone(name: str) -> Backbone:
-    """A torchvision network by registry name or local folder, without its classifier, in evaluation mode, float32.
+    """Load a torchvision network without its classifier, in evaluation mode, in float32.
 
-    Raises :class:`~workbench.errors.ModelError` when the name is unknown, or the weights are neither here nor reachable.
+    Parameters
+    ----------
+    name : str
+        Name of an embedding network of the registry, or a local folder as :func:`save_backbone` writes it.
+
+    Returns
+    -------
+    Backbone
+        The network and the input that it expects.
+
+    Raises
+    ------
+    ModelError
+        If there is no such network, its files are damaged, or its weights are neither here nor can be fetched.
     """
-    model = known_embedding(name)
+    model = find_embedding(name)
     if model and model.source == "torchvision":
-        return Backbone(_imagenet(name), 224, IMAGENET_MEAN, IMAGENET_STD)
+        return _imagenet(name)
     if model and model.source == "built in":
         raise ModelError(f"{name} is not a network: use workbench.embedding.embed.embed, which computes it directly")
     from safetensors import SafetensorError
@@ -120,14 +145,28 @@ def load_backbone(name: str) -> Backbone:
 
 
 def save_backbone(folder: Path, architecture: str, backbone: Backbone, typical_eps: float = 0.0) -> None:
-    """Write a backbone as a folder that :func:`load_backbone` reads: ``config.json`` and ``model.safetensors``, in float16.
+    """Write a backbone as a folder that :func:`load_backbone` reads.
 
-    Raises :class:`~workbench.errors.ModelError`, before anything is written, when a weight is not finite in float16.
+    Parameters
+    ----------
+    folder : Path
+        Gets ``config.json`` and ``model.safetensors``, with weights in float16; made where it does not exist.
+    architecture : str
+        torchvision's name of the network, as "resnet18".
+    backbone : Backbone
+        The network and the input that it expects.
+    typical_eps : float
+        Cosine distance that usually separates scenes; 0 where none has been determined.
+
+    Raises
+    ------
+    ModelError
+        If a weight is not finite in float16. Nothing is written then.
     """
     import torch
     from safetensors.torch import save_file
 
-    # A network that was used lies in memory channels last, which safetensors does not store.
+    # Embedding frames leaves the weights in the memory format "channels last", which safetensors does not store.
     state = {name: tensor.contiguous() for name, tensor in backbone.network.state_dict().items()}
     halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     for name, tensor in halved.items():
@@ -143,54 +182,105 @@ def save_backbone(folder: Path, architecture: str, backbone: Backbone, typical_e
 
 
 def headless_network(architecture: str) -> "torch.nn.Module":
-    """A torchvision network with random weights and no classifier: (B, 3, S, S) to (B, D)."""
+    """Build a torchvision network with random weights and without its classifier.
+
+    Parameters
+    ----------
+    architecture : str
+        torchvision's name of a classification network, as "resnet18" or "mobilenet_v3_small".
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps a (B, 3, S, S) batch to (B, D) vectors; in evaluation mode.
+
+    Raises
+    ------
+    ModelError
+        If torchvision has no classification network of this name.
+    """
     if architecture not in torchvision().models.list_models(torchvision().models):
-        raise ModelError(f"{architecture} is no network of torchvision: choose one of resnet18/34/50, vgg, efficientnet")
-    return _headless(torchvision().models.get_model(architecture), architecture).eval()
+        raise ModelError(
+            f"{architecture} is no classification network of torchvision: choose a name from "
+            "torchvision.models.list_models(torchvision.models), as resnet18"
+        )
+    return _headless(torchvision().models.get_model(architecture)).eval()
 
 
-def _headless(network: "torch.nn.Module", architecture: str) -> "torch.nn.Module":
+def _headless(network: "torch.nn.Module") -> "torch.nn.Module":
+    """Take the classifier away from a classification network of torchvision: its last child module.
+
+    Of a classifier with several layers, those before the class scores stay, such as ConvNeXt's normalisation.
+    """
     import torch
+    from torch.nn import AdaptiveAvgPool2d, Conv2d, Dropout, Linear
 
-    if architecture.startswith("resnet"):
-        network.fc = torch.nn.Identity()
-    elif architecture.startswith("efficientnet"):
-        network.classifier = torch.nn.Identity()
-    elif architecture.startswith("vgg"):
+    name, head = list(network.named_children())[-1]
+    layers = list(head) if isinstance(head, torch.nn.Sequential) else [head]
+    scores = max(place for place, layer in enumerate(layers) if isinstance(layer, Linear | Conv2d))
+    kept = [layer for place, layer in enumerate(layers) if place != scores and not isinstance(layer, Dropout)]
+    if isinstance(network, torchvision().models.VGG):
         # The convolutions alone: VGG's fully connected layers hold nine tenths of its weights and expect one size.
-        network.avgpool, network.classifier = torch.nn.AdaptiveAvgPool2d(1), torch.nn.Identity()
-    else:
-        raise ModelError(f"{architecture} is not one of resnet18/34/50, vgg, efficientnet: choose one of these")
+        network.avgpool, kept = AdaptiveAvgPool2d(1), []
+    setattr(network, name, torch.nn.Sequential(*kept, torch.nn.Flatten()))
     return network
 
 
 def imagenet_weights(name: str) -> Any:
-    """Torchvision's entry of the weights of one of its networks, with ``url`` and ``meta``."""
+    """Look up torchvision's entry of the weights of one of its networks.
+
+    Parameters
+    ----------
+    name : str
+        torchvision's name of the network, as "resnet18".
+
+    Returns
+    -------
+    torchvision.models.WeightsEnum
+        With ``url``, ``meta`` and ``transforms``.
+    """
     return torchvision().models.get_model_weights(name).DEFAULT
 
 
 def cached_weights(name: str) -> Path:
-    """Where torchvision's weights of this network are kept once they are fetched, or can be put by hand."""
+    """Tell where torchvision's weights of a network are kept once they are fetched, or can be put by hand.
+
+    Parameters
+    ----------
+    name : str
+        torchvision's name of the network, as "resnet18".
+
+    Returns
+    -------
+    Path
+        A file in torch.hub's folder, whether it exists or not.
+    """
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(imagenet_weights(name).url).name
 
 
-def _imagenet(name: str) -> "torch.nn.Module":
+def _imagenet(name: str) -> Backbone:
     weights, network = imagenet_weights(name), torchvision().models.get_model(name)
     try:
-        network.load_state_dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+        for key in [key for key in state if "denselayer" in key]:  # DenseNet's file has names such as norm.1 for norm1
+            state[re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)] = state.pop(key)
+        network.load_state_dict(state)
     except (OSError, HTTPException) as error:  # urllib's errors are OSErrors
         raise ModelError(
             f"the weights of {name} are not here and {weights.url} cannot be reached ({_one_line(error)}): "
             f"put that file at {cached_weights(name)}, or use {_RUNS_NOW}"
         ) from error
-    except (RuntimeError, UnpicklingError, EOFError) as error:  # cut off, not what its hash says, or another network's
+    except (RuntimeError, UnpicklingError, EOFError) as error:  # a truncated file, a wrong hash, or another network's weights
         raise ModelError(
             f"{cached_weights(name)} is damaged or holds other weights than {name}'s ({_one_line(error)}): delete it, or put "
             f"{weights.url} there, or use {_RUNS_NOW}"
         ) from error
-    return _headless(network, name).eval()
+    if hasattr(network, "transform_input"):
+        network.transform_input = True  # GoogLeNet and Inception: the weights expect another normalisation than ImageNet's
+    expected = weights.transforms()
+    return Backbone(_headless(network).eval(), expected.crop_size[0], tuple(expected.mean), tuple(expected.std))
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -1,21 +1,26 @@
-"""What ``workbench models`` shows: the registry, what is known of each model's weights, and a model's card."""
+"""The text of ``workbench models``: a table of the registry with size, digest and state of each model's weights, and cards."""
 
 from workbench.errors import ModelError
 from workbench.models.backbones import cached_weights, imagenet_weights
 from workbench.models.registry import REGISTRY, WEIGHTS, Model, bundled_sums, find
 from workbench.parameters import DEFAULT_BACKBONE, DEFAULT_MATCHER, FeatureParameters, MatchParameters
 
-COLUMNS = ("name", "kind", "source", "licence", "MB", "SHA-256", "state")
-MEGABYTE = 2**20
+TABLE_COLUMNS = ("name", "kind", "source", "licence", "MB", "SHA-256", "state")
+MEGABYTE = 2**20  # bytes
 
 
 def model_table() -> list[str]:
-    """A heading, a line a model of the registry, and a line with the defaults; columns aligned.
+    """Make the table of all models.
 
-    SHA-256 is cut to 12 digits, torchvision's file names have 8; "-" where a figure is not known before a download.
+    Returns
+    -------
+    list of str
+        A heading, a line per model of the registry, and a line with the defaults, in aligned columns. SHA-256 is cut to 12
+        digits, and has the 8 digits of the file name for torchvision's weights; "-" stands for what is not known before a
+        download.
     """
-    rows = [COLUMNS, *map(_row, REGISTRY)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    rows = [TABLE_COLUMNS, *map(_row, REGISTRY)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(TABLE_COLUMNS))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     keypoints, model = FeatureParameters().keypoints, MatchParameters().model
     lines.append(
@@ -26,13 +31,27 @@ def model_table() -> list[str]:
 
 
 def model_card(name: str) -> list[str]:
-    """What a model is, its terms, how it is asked for; the card of a bundled one, where the file of another one is.
+    """Describe a model: what it is, its licence, the options that choose it.
 
-    Raises :class:`~workbench.errors.ModelError` for a name that is not in the registry.
+    Parameters
+    ----------
+    name : str
+        A name of the registry.
+
+    Returns
+    -------
+    list of str
+        Lines of text. For a bundled model its card follows, for a downloaded one the address of its files and where to put
+        them by hand.
+
+    Raises
+    ------
+    ModelError
+        If the name is not in the registry.
     """
     model = find(name)
     if model is None:
-        raise ModelError(f"no model is called {name}: choose one of {', '.join(known.name for known in REGISTRY)}")
+        raise ModelError(f"no model is called {name}: choose one of {', '.join(entry.name for entry in REGISTRY)}")
     lines = [
         f"{name}: {model.about}",
         f"Use:     {model.option} {name}",
@@ -52,7 +71,18 @@ def model_card(name: str) -> list[str]:
 
 
 def state(model: Model) -> str:
-    """Of the weights: here, download (at first use), or missing (bundled, but not in this installation)."""
+    """Tell whether the weights of a model are here. Nothing is downloaded.
+
+    Parameters
+    ----------
+    model : Model
+        An entry of the registry.
+
+    Returns
+    -------
+    str
+        "here", "download" (they are fetched when first used), or "missing" (bundled, but not in this installation).
+    """
     if model.source == "built in":
         return "here"
     if model.source == "bundled":
@@ -65,7 +95,18 @@ def state(model: Model) -> str:
 
 
 def weights_size(model: Model) -> int:
-    """Bytes of the weights' file; 0 where there is none or it is not known. torchvision gives it to a kilobyte."""
+    """Look up the size of a model's weights.
+
+    Parameters
+    ----------
+    model : Model
+        An entry of the registry.
+
+    Returns
+    -------
+    int
+        Bytes of the file, to a kilobyte for torchvision's; 0 where there is no file or its size is not known.
+    """
     if model.source == "torchvision":
         return round(imagenet_weights(model.name).meta["_file_size"] * MEGABYTE)
     file = WEIGHTS / model.name / "model.safetensors"
@@ -73,7 +114,19 @@ def weights_size(model: Model) -> int:
 
 
 def weights_sha256(model: Model) -> str:
-    """SHA-256 of the weights' file: 64 digits by SHA256SUMS, the first 8 by torchvision, "" where it is not known."""
+    """Look up the SHA-256 of a model's weights.
+
+    Parameters
+    ----------
+    model : Model
+        An entry of the registry.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits from SHA256SUMS for a bundled model, the first 8 from the file name for torchvision's, "" where
+        it is not known.
+    """
     if model.source == "torchvision":
         return cached_weights(model.name).stem.rpartition("-")[2]
     return bundled_sums(model.name).get(WEIGHTS / model.name / "model.safetensors", "")

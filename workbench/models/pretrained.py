@@ -1,4 +1,7 @@
-"""transformers' models: found by bundled name, hub name or local folder, loaded from safetensors, never from a pickle."""
+"""Models of the transformers library: found by bundled name, hub name or local folder, and loaded from safetensors.
+
+Weights are never read from a pickle.
+"""
 
 import json
 import logging
@@ -13,7 +16,7 @@ from workbench.models.backbones import torchvision
 from workbench.models.registry import is_non_commercial, model_folder
 
 _log = logging.getLogger(__name__)
-# What needs no download, by the kind of model that could not be had.
+# What works without a download, by the type of the model that could not be loaded.
 _RUNS_NOW = {
     "superglue": "--features.keypoints sift --match.model superglue-sift is bundled and runs now",
     "lightglue": "--features.keypoints sift --match.matcher superglue --match.model superglue-sift is bundled and runs now",
@@ -22,18 +25,32 @@ _RUNS_NOW = {
 
 
 def load_pretrained(kind: str, name: str, option: str) -> Any:
-    """A transformers model in evaluation mode, float32.
+    """Load a transformers model in evaluation mode, in float32.
 
-    kind: transformers' class, as "SuperGlueForKeypointMatching". name: bundled name, ``owner/name`` on the Hugging Face
-    hub, or a folder with config.json and model.safetensors. option: the command-line option that gave the name, for
-    messages. Raises :class:`~workbench.errors.ModelError` when the model cannot be found, fetched or read, or when the
-    file does not hold exactly the model's weights.
+    Parameters
+    ----------
+    kind : str
+        Name of transformers' class, as "SuperGlueForKeypointMatching".
+    name : str
+        Bundled name, ``owner/name`` on the Hugging Face hub, or a folder with ``config.json`` and ``model.safetensors``.
+    option : str
+        The command-line option that gave the name, for error messages.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+        The model.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be found, fetched or read, or the file does not hold exactly the model's weights.
     """
-    torchvision()  # transformers imports it, which fails beside PyTorch's CPU build unless it is mended first
+    torchvision()  # transformers imports it too, which fails beside PyTorch's CPU build unless this came first
     import torch
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()  # reading a file takes no time worth a bar in every log
+    transformers.utils.logging.disable_progress_bar()  # reading a file is too quick for a progress bar in every log
     model_class = getattr(transformers, kind)
     wanted = model_class.config_class.model_type
     by_hand = f"give a folder with config.json and model.safetensors as {option} FOLDER; {_RUNS_NOW[wanted]}"
@@ -57,9 +74,9 @@ def load_pretrained(kind: str, name: str, option: str) -> Any:
     try:
         if not folder.is_dir():
             _ask_hub(name)
-        # float32: files in float16 are small, but a processor computes in float32.
+        # Files in float16 are small, but a CPU computes in float32.
         model, report = model_class.from_pretrained(source, use_safetensors=True, output_loading_info=True, dtype=torch.float32)
-    # Every library on the way has its own errors: the hub's and httpx's are OSError or RuntimeError, a wrong shape is a
+    # Every library involved has its own errors: the hub's and httpx's are OSError or RuntimeError, a wrong shape is a
     # RuntimeError, a wrong configuration a ValueError.
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:200]
@@ -73,8 +90,9 @@ def load_pretrained(kind: str, name: str, option: str) -> Any:
 
 
 def _ask_hub(name: str) -> None:
-    """Raise OSError at once when a model is neither in the hub's cache nor on the hub: ``from_pretrained`` alone would try one
-    that does not answer six times, for half a minute.
+    """Raise OSError at once if a model is neither in the hub's cache nor on the hub.
+
+    ``from_pretrained`` alone would try a hub that does not answer six times, for half a minute.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
@@ -84,12 +102,12 @@ def _ask_hub(name: str) -> None:
         get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=10)
     except OSError:
         raise
-    except Exception as error:  # of the HTTP library, which is another one from version to version of the hub's
+    except Exception as error:  # of the HTTP library: the hub's client changes it from version to version
         raise OSError(f"the hub does not answer: {error}") from error
 
 
 def _check_folder(folder: Path, wanted: str, by_hand: str) -> None:
-    """Raise :class:`ModelError` unless the folder has both files and a configuration of the wanted kind."""
+    """Raise ModelError unless the folder has both files and a configuration of the wanted model type."""
     missing = [file for file in ("config.json", "model.safetensors") if not (folder / file).is_file()]
     if missing:
         raise ModelError(f"{folder} has no {' and no '.join(missing)}: {by_hand}")
@@ -102,7 +120,13 @@ def _check_folder(folder: Path, wanted: str, by_hand: str) -> None:
 
 
 def network_device() -> str:
-    """Where networks run: "cuda" when there is a GPU, else "cpu"."""
+    """Choose the device that networks run on.
+
+    Returns
+    -------
+    str
+        "cuda" if there is a GPU, else "cpu".
+    """
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,18 +1,21 @@
-"""Which models there are, under what terms, and the weights that come with the workbench.
+"""The table of models with their licences, and the weights that are bundled with the workbench.
 
-A local folder can be given wherever a name is asked for; it is no entry of the table. Nothing here needs PyTorch.
+A new backbone, any classification network of torchvision, takes one new row of :data:`REGISTRY`. Wherever a name is expected, a
+local folder can be given too; it has no entry in the table. Nothing here needs PyTorch.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import ModelError
-from workbench.storage.digest import file_sha256
+from workbench.parameters import METHODS
+from workbench.storage.folder import file_sha256
 
-# A folder a bundled model, and SHA256SUMS, which `sha256sum -c` checks too.
+# Holds a folder for each bundled model, and SHA256SUMS, which `sha256sum -c` can check too.
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 NON_COMMERCIAL = "non-commercial research"
 
+# The options that choose a model; its name follows.
 BACKBONE = "--embed.backbone"
 MATCHER = "--match.matcher"
 SUPERGLUE = "--match.matcher superglue --match.model"
@@ -24,9 +27,24 @@ SUPERPOINT = "--features.keypoints superpoint --features.superpoint_model"
 class Model:
     """An entry of the registry.
 
-    kind: embedding, matcher or keypoints. source: "built in" (computed by the workbench's own code, no weights), "bundled"
-    (in :data:`WEIGHTS`), "torchvision" or "hub" (fetched when first used). option: what stands before the name on the
-    command line. typical_eps: cosine distance that usually parts scenes, of what is built in; 0 where it is not known.
+    Attributes
+    ----------
+    name : str
+        Chooses the model. It is torchvision's or the Hugging Face hub's name where the weights come from there.
+    kind : str
+        "embedding", "matcher" or "keypoints".
+    source : str
+        "built in" (computed by the workbench's own code, without weights), "bundled" (in :data:`WEIGHTS`), "torchvision" or
+        "hub" (both fetched when first used).
+    licence : str
+        Licence of the weights, or of the code where there are no weights.
+    about : str
+        What the model is, in one line.
+    option : str
+        The command-line options that the name follows.
+    typical_eps : float
+        Cosine distance that usually separates scenes; 0 where none has been determined. Bundled embeddings have theirs in
+        ``config.json``.
     """
 
     name: str
@@ -39,25 +57,42 @@ class Model:
 
 
 REGISTRY = (
-    Model("rank-vlad", "embedding", "built in", "Apache-2.0", "ranks and gradient patches, no training", BACKBONE, 0.4),
-    Model("thumbnail", "embedding", "built in", "Apache-2.0", "16 x 12 colour thumbnail, for comparison", BACKBONE),
-    Model("resnet18-photos", "embedding", "bundled", "Apache-2.0", "ResNet-18, SimCLR on photographs", BACKBONE),
-    Model("vgg11-photos", "embedding", "bundled", "Apache-2.0", "VGG-11, its convolutions, SimCLR on photographs", BACKBONE),
-    Model("efficientnet-b0-photos", "embedding", "bundled", "Apache-2.0", "EfficientNet-B0, SimCLR on photographs", BACKBONE),
-    Model("resnet18", "embedding", "torchvision", "BSD-3-Clause", "ResNet-18, ImageNet", BACKBONE),
-    Model("resnet34", "embedding", "torchvision", "BSD-3-Clause", "ResNet-34, ImageNet", BACKBONE),
-    Model("resnet50", "embedding", "torchvision", "BSD-3-Clause", "ResNet-50, ImageNet", BACKBONE),
-    Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16, ImageNet", BACKBONE),
-    Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, ImageNet", BACKBONE),
-    Model("sift-flann", "matcher", "built in", "Apache-2.0", "nearest by FLANN, ratio and mutual test", MATCHER),
-    Model("sift-exact", "matcher", "built in", "Apache-2.0", "all descriptors compared, ratio and mutual test", MATCHER),
+    Model("rank-vlad", "embedding", "built in", "Apache-2.0", "ranks and gradient patches; needs no training", BACKBONE, 0.4),
+    Model("thumbnail", "embedding", "built in", "Apache-2.0", "16 x 12 px colour thumbnail, for comparison", BACKBONE),
+    Model("resnet18-photos", "embedding", "bundled", "Apache-2.0", "ResNet-18, trained by SimCLR on photographs", BACKBONE),
+    Model(
+        "vgg11-photos",
+        "embedding",
+        "bundled",
+        "Apache-2.0",
+        "VGG-11 convolutions, trained by SimCLR on photographs",
+        BACKBONE,
+    ),
+    Model(
+        "efficientnet-b0-photos",
+        "embedding",
+        "bundled",
+        "Apache-2.0",
+        "EfficientNet-B0, trained by SimCLR on photographs",
+        BACKBONE,
+    ),
+    Model("resnet18", "embedding", "torchvision", "BSD-3-Clause", "ResNet-18, trained on ImageNet", BACKBONE),
+    Model("resnet34", "embedding", "torchvision", "BSD-3-Clause", "ResNet-34, trained on ImageNet", BACKBONE),
+    Model("resnet50", "embedding", "torchvision", "BSD-3-Clause", "ResNet-50, trained on ImageNet", BACKBONE),
+    Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16 convolutions, trained on ImageNet", BACKBONE),
+    Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, trained on ImageNet", BACKBONE),
+    *(
+        Model(name, "matcher", "built in", "Apache-2.0", method.about, MATCHER)
+        for name, method in METHODS.items()
+        if method.matcher and not method.weights
+    ),
     Model("superglue-sift", "matcher", "bundled", "Apache-2.0", "SuperGlue for SIFT keypoints", SUPERGLUE),
     Model(
         "magic-leap-community/superglue_indoor",
         "matcher",
         "hub",
         NON_COMMERCIAL,
-        "SuperGlue for SuperPoint keypoints, ScanNet",
+        "SuperGlue for SuperPoint keypoints, trained on ScanNet (indoors)",
         SUPERGLUE,
     ),
     Model(
@@ -65,7 +100,7 @@ REGISTRY = (
         "matcher",
         "hub",
         NON_COMMERCIAL,
-        "SuperGlue for SuperPoint keypoints, MegaDepth",
+        "SuperGlue for SuperPoint keypoints, trained on MegaDepth (outdoors)",
         SUPERGLUE,
     ),
     Model(
@@ -73,7 +108,7 @@ REGISTRY = (
         "matcher",
         "hub",
         NON_COMMERCIAL,
-        "LightGlue for SuperPoint keypoints; LightGlue itself is Apache-2.0, Magic Leap's SuperPoint inside is not",
+        "LightGlue for SuperPoint keypoints; LightGlue itself is Apache-2.0, Magic Leap's SuperPoint inside it is not",
         LIGHTGLUE,
     ),
     Model("magic-leap-community/superpoint", "keypoints", "hub", NON_COMMERCIAL, "SuperPoint", SUPERPOINT),
@@ -81,20 +116,89 @@ REGISTRY = (
 
 
 def find(name: str) -> Model | None:
-    """The entry of this name, or None."""
+    """Look a model up.
+
+    Parameters
+    ----------
+    name : str
+        A model's name, or anything else.
+
+    Returns
+    -------
+    Model or None
+        The entry of this name; None where there is none.
+    """
     return next((model for model in REGISTRY if model.name == name), None)
 
 
+def find_embedding(name: str) -> Model | None:
+    """Look an embedding up in the registry.
+
+    Parameters
+    ----------
+    name : str
+        A model's name, or anything else.
+
+    Returns
+    -------
+    Model or None
+        The embedding of this name; None where there is none, as for a local folder.
+    """
+    model = find(name)
+    return model if model and model.kind == "embedding" else None
+
+
+def is_built_in(name: str) -> bool:
+    """Tell whether an embedding is computed by the workbench's own code, without a network.
+
+    Parameters
+    ----------
+    name : str
+        Name of an embedding, or a local folder.
+
+    Returns
+    -------
+    bool
+        True for a descriptor, False for a network.
+    """
+    model = find_embedding(name)
+    return model is not None and model.source == "built in"
+
+
 def is_non_commercial(name: str) -> bool:
-    """Whether these weights are for non-commercial research only, as far as the name tells."""
+    """Tell whether weights are for non-commercial research only, as far as their name tells.
+
+    Parameters
+    ----------
+    name : str
+        Name of a model, in the registry or not.
+
+    Returns
+    -------
+    bool
+        True for weights with these terms and for all weights of Magic Leap.
+    """
     model = find(name)
     return name.startswith("magic-leap-community/") or (model is not None and model.licence == NON_COMMERCIAL)
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a bundled model; of another name, that name as a path, whether there is such a folder or not.
+    """Find the folder of a bundled model, or take the name for the path of a local one.
 
-    Raises :class:`~workbench.errors.ModelError` when a file of a bundled model is missing, or not what SHA256SUMS says.
+    Parameters
+    ----------
+    name : str
+        Name of a model, or a local folder.
+
+    Returns
+    -------
+    Path
+        The folder of a bundled model; of any other name, that name as a path, whether there is such a folder or not.
+
+    Raises
+    ------
+    ModelError
+        If a file of a bundled model is missing, or its digest is not the one in SHA256SUMS.
     """
     model = find(name)
     if model is None or model.source != "bundled":
@@ -108,18 +212,64 @@ def model_folder(name: str) -> Path:
     return WEIGHTS / name
 
 
+def folder_digest(name: str) -> str:
+    """Compute a digest of a bundled model or of one in a local folder: retrained weights are another model, whatever the name.
+
+    Parameters
+    ----------
+    name : str
+        Name of a model, or a local folder.
+
+    Returns
+    -------
+    str
+        SHA-256 of the JSON and safetensors files, 64 hexadecimal digits; "" where the name is no folder.
+
+    Raises
+    ------
+    ModelError
+        If a file of a bundled model is missing or damaged.
+    """
+    folder = model_folder(name)
+    if not folder.is_dir():
+        return ""
+    return file_sha256(*sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")))
+
+
 def provenance(name: str) -> str:
-    """A model's name with where it comes from and its licence, as far as the registry knows it."""
+    """Describe where a model comes from, for reports.
+
+    Parameters
+    ----------
+    name : str
+        Name of a model, in the registry or not.
+
+    Returns
+    -------
+    str
+        The name with source and licence, as far as the registry has them.
+    """
     model = find(name)
     if model:
         return f"{name} ({model.source}, {model.licence})"
     if is_non_commercial(name):
         return f"{name} (hub, {NON_COMMERCIAL})"
-    return f"{name} (built in)" if name.startswith("sift") else f"{name} (your own choice, licence not known)"
+    return f"{name} (built in)" if name in METHODS else f"{name} (your own choice, licence not known)"
 
 
 def bundled_sums(name: str) -> dict[Path, str]:
-    """The files of a bundled model with their SHA-256 (64 hexadecimal digits) by SHA256SUMS; {} when it names none."""
+    """Read which files a bundled model has, and their digests, from SHA256SUMS.
+
+    Parameters
+    ----------
+    name : str
+        Name of a bundled model.
+
+    Returns
+    -------
+    dict of Path to str
+        SHA-256 of each file, 64 hexadecimal digits; empty where SHA256SUMS lists no file of this model.
+    """
     table = WEIGHTS / "SHA256SUMS"
     lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
     sums = {WEIGHTS / file.lstrip(" *"): digest for digest, _, file in (line.partition(" ") for line in lines)}

@@ -1,4 +1,9 @@
-"""The notebooks without a person: papermill runs them in order over one run directory, then the report is written."""
+"""The numbered notebooks without a person: papermill executes them in order over one run directory.
+
+The chain is the notebooks that compute the stages of a run, each from the results of those before it. :func:`run_notebooks`
+executes the whole chain, :func:`execute` one notebook. :func:`execute_shared` does the same in the cells of a sweep, where an
+executed notebook that would come out the same in two runs is executed once and copied from a store.
+"""
 
 import os
 import warnings
@@ -14,16 +19,26 @@ from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.stages import NOTEBOOKS
 from workbench.run.store import Entry
-from workbench.storage.digest import digest, file_sha256
+from workbench.storage.folder import digest, file_sha256
 
-CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # in order, each once
-BESIDE = ("06_compare", "07_tune_superglue")  # these read the tables of sweeps, and are no part of a run
+CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # names of the notebooks that compute the stages, in their order
+SWEEP_NOTEBOOKS = ("06_compare", "07_tune_superglue")  # read the table of a sweep and compute no stage of a run
+# Parameters that are paths. In the key of a shared notebook their content counts, not where it lies.
+PATH_PARAMETERS = ("run_path", "video", "truth")
 
 
 def notebooks_folder() -> Path:
-    """The folder with the notebooks: beside the package, or in the current folder.
+    """Find the folder with the notebooks, beside the package or in the current folder.
 
-    Raises :class:`NotebookError` when it is in neither: notebooks come with the repository, not with the package alone.
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    NotebookError
+        If it is in neither place: the notebooks come with the repository, not with the package.
     """
     for folder in (Path(__file__).resolve().parents[2] / "notebooks", Path("notebooks").resolve()):
         if all((folder / f"{name}.ipynb").is_file() for name in CHAIN):
@@ -32,23 +47,52 @@ def notebooks_folder() -> Path:
 
 
 def notebook_files() -> list[Path]:
-    """The notebooks of the chain, in order. Raises as :func:`notebooks_folder`."""
+    """List the notebooks of the chain.
+
+    Returns
+    -------
+    list of Path
+        The files, in order.
+
+    Raises
+    ------
+    NotebookError
+        As :func:`notebooks_folder` raises it.
+    """
     return [notebooks_folder() / f"{name}.ipynb" for name in CHAIN]
 
 
 def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
-    """Execute a notebook with papermill, with ``values`` in place of its parameters; returns ``out``, the executed one.
+    """Execute a notebook with papermill.
 
-    Raises as :func:`run_notebooks`.
+    Parameters
+    ----------
+    notebook : Path
+        The notebook.
+    out : Path
+        Where the executed notebook is written; a file that is there is replaced.
+    values : dict of str to object
+        Values of its parameters; parameters that are not named keep those of the parameters cell.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    NotebookError
+        If the notebook has no such parameter, raises an error, or its kernel is killed. Then ``out`` is executed as far as
+        possible.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    known = set(papermill.inspect_notebook(str(notebook)))
-    unknown = sorted(set(values) - known)
+    declared = set(papermill.inspect_notebook(str(notebook)))
+    unknown = sorted(set(values) - declared)
     if unknown:  # papermill itself would only warn
         raise NotebookError(f"{notebook.name} has no parameter {', '.join(unknown)}: add it to its parameters cell")
-    out.unlink(missing_ok=True)  # what is there may be shared with other runs: papermill would write into the same file
+    out.unlink(missing_ok=True)  # it may be a hard link shared with other runs, and papermill would write into it
     try:
         with _headless(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="papermill")
@@ -59,11 +103,11 @@ def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
                 cwd=str(notebook.parent),
                 progress_bar=False,
                 kernel_name="python3",
-                # Kernels warn on stderr that they talk over loopback unencrypted; that is no news here.
+                # Kernels warn on stderr that their loopback connection is not encrypted, which is expected here.
                 extra_arguments=["--IPKernelApp.log_level=40"],
             )
     except papermill.PapermillExecutionError as error:
-        # The workbench's own errors speak for themselves; of others the kind is worth knowing.
+        # The message of a workbench error is enough; other errors need their type as well.
         message = error.evalue if hasattr(errors, error.ename) else f"{error.ename}: {error.evalue}"
         raise NotebookError(f"{' '.join(message.split())} (in notebook {notebook.stem}; as far as it came: {out})") from error
     except DeadKernelError as error:
@@ -81,11 +125,32 @@ def run_notebooks(
     overwrite: bool,
     execute: Callable[[Path, Path, dict[str, Any]], Path] = execute,
 ) -> Iterator[tuple[str, Path]]:
-    """Run the notebooks in order with papermill; yields (name, executed notebook) as each is done.
+    """Execute the notebooks of the chain in order, into ``notebooks/`` of the run directory.
 
-    execute: what makes an executed notebook of a notebook, its place and its parameters.
-    Executed notebooks go to ``notebooks/`` in the run directory; one that fails stays there half executed.
-    Raises :class:`NotebookError` when a notebook fails, or lacks a parameter that it is to be given.
+    Parameters
+    ----------
+    run : Run
+        The run that the notebooks work on.
+    parameters : dict of str to Parameters
+        Parameters of every stage, by its name.
+    truth : Path or None
+        Truth file that the last notebook measures the result against.
+    overwrite : bool
+        Whether results made with other parameters are replaced.
+    execute : callable
+        Executes one notebook, with the signature of :func:`execute`.
+
+    Yields
+    ------
+    name : str
+        Name of a notebook, as soon as it is executed.
+    executed : Path
+        The executed notebook. One that fails stays there, executed as far as possible.
+
+    Raises
+    ------
+    NotebookError
+        If a notebook fails, or has no parameter that it should be given.
     """
     executed = run.notebooks_path.resolve()
     executed.mkdir(exist_ok=True)
@@ -104,7 +169,7 @@ def run_notebooks(
 
 @contextmanager
 def _headless() -> Iterator[None]:
-    """The environment that tells kernels that nobody is there to use controls, and to keep their figures in the notebook."""
+    """Set the environment so that kernels show no controls and keep their figures in the notebook."""
     wanted = {"WORKBENCH_HEADLESS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -118,15 +183,33 @@ def _headless() -> Iterator[None]:
                 os.environ[name] = value
 
 
-# Paths: what they lead to counts, not where it lies.
-PATHS = ("run_path", "video", "truth")
-
-
 def execute_shared(store: Path, parameters: dict[str, Parameters], notebook: Path, out: Path, values: dict[str, Any]) -> Path:
-    """Execute a notebook of the chain as :func:`workbench.notebooks.chain.execute`, or take it from ``store``; returns ``out``.
+    """Execute a notebook of the chain as :func:`execute` does, or copy the result of an equal execution from a store.
 
-    A notebook that is taken names this run's path as if it had been executed here, and its stages are in this run too.
-    parameters: those of all stages, of which ``values`` holds the notebook's own.
+    A copied notebook contains the path of this run, as if it had been executed here, and its stages are in this run too.
+
+    Parameters
+    ----------
+    store : Path
+        Folder of the results that the cells of a sweep share.
+    parameters : dict of str to Parameters
+        Parameters of all stages, by name.
+    notebook : Path
+        The notebook, one of the chain.
+    out : Path
+        Where the executed notebook is written, in a folder of the run directory.
+    values : dict of str to object
+        Values of its parameters, those of its stages among them.
+
+    Returns
+    -------
+    Path
+        The executed notebook.
+
+    Raises
+    ------
+    NotebookError
+        As :func:`execute` raises it.
     """
     run = Run.open(values["run_path"])
     entry = Entry(store, notebook.stem, _key(run, notebook, values))
@@ -144,10 +227,10 @@ def execute_shared(store: Path, parameters: dict[str, Parameters], notebook: Pat
 
 
 def _key(run: Run, notebook: Path, values: dict[str, Any]) -> str:
-    """Of the notebook, its parameters, and all that the notebooks before it have left."""
+    """The key of an execution: the notebook, its parameters, and the results of all notebooks before it."""
     before = CHAIN[: CHAIN.index(notebook.stem)]
     stages = [stage for stage, name in NOTEBOOKS.items() if name in before]
     found = {stage: run.identity(stage) for stage in stages}
-    chosen = {name: value for name, value in values.items() if name not in PATHS}
+    chosen = {name: value for name, value in values.items() if name not in PATH_PARAMETERS}
     truth = file_sha256(Path(values["truth"])) if values.get("truth") else ""
     return digest([notebook.stem, file_sha256(notebook), chosen, truth, run.source_digest, found])

@@ -1,30 +1,45 @@
-"""JupyterLab on the notebooks: those of the repository over the sample's run, or copies of them beside a run.
+"""JupyterLab on the notebooks: those of the repository, over the run of the sample, or copies of them beside any run.
 
-A copy differs from its notebook in a line or two of the parameters cell (the run and its video; of a notebook that compares
-runs, where its table lies) and has no outputs. Copies that are
-there already stay as they are: what a person changed in them is theirs.
+A copy has no outputs and differs from its notebook in one or two lines of the parameters cell: the run and its video or, where
+a notebook reads the table of a sweep, the path of the table. Existing copies stay as they are, with all changes made in them.
 """
 
 import ast
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import nbformat
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
-from workbench.notebooks.chain import BESIDE, CHAIN, notebooks_folder
+from workbench.notebooks.chain import CHAIN, SWEEP_NOTEBOOKS, notebooks_folder
+from workbench.parameters import UmapParameters
 from workbench.run import Run
 from workbench.run.kept import keep_recorded, read_kept
 from workbench.run.stages import STAGES, stage_parameters
 from workbench.storage.folder import write_whole
 
-COPIES = "lab"  # the folder of a run that holds its notebooks
+COPIES_FOLDER = "lab"  # folder of a run that holds its copies of the notebooks
 
 
 def open_sample(options: Sequence[str], say: Callable[[str], None], progress: bool) -> None:
-    """Run JupyterLab on the notebooks of the repository, over the sample's run; that is made first when it is not whole.
+    """Run JupyterLab on the notebooks of the repository, over the run of the sample, which is completed first.
 
-    options: more of JupyterLab's own. say: is given a line about everything that is done.
+    Parameters
+    ----------
+    options : sequence of str
+        Command-line options for JupyterLab.
+    say : callable
+        Called with one line, str, about each step.
+    progress : bool
+        Whether progress bars are shown while the sample is reconstructed.
+
+    Raises
+    ------
+    NotebookError
+        If the notebooks are not found.
+    RunError
+        As :func:`make_sample` raises it.
     """
     folder = notebooks_folder()
     make_sample(folder.parent, say, progress)
@@ -32,22 +47,56 @@ def open_sample(options: Sequence[str], say: Callable[[str], None], progress: bo
 
 
 def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> None:
-    """Run JupyterLab on copies of the notebooks in the run at ``path``. Raises :class:`MissingStageError` when it is no run."""
+    """Run JupyterLab on copies of the notebooks in a run.
+
+    Parameters
+    ----------
+    path : Path
+        Run directory.
+    options : sequence of str
+        Command-line options for JupyterLab.
+    say : callable
+        Called with one line, str, about each step.
+
+    Raises
+    ------
+    MissingStageError
+        If there is no run at ``path``.
+    RunError
+        As :func:`copy_notebooks` raises it.
+    """
     run = Run.open(path)
     copied, there = copy_notebooks(run)
     if copied:
-        say(f"copied to {run.path / COPIES}: {', '.join(copied)}")
+        say(f"copied to {run.path / COPIES_FOLDER}: {', '.join(copied)}")
     if there:
-        say(f"left as they were in {run.path / COPIES}: {', '.join(there)} (delete one to have it anew)")
+        say(f"left as they were in {run.path / COPIES_FOLDER}: {', '.join(there)} (delete one to have it copied again)")
     _keep_recorded(run, say)
     _make_map(run, say)
-    start(run.path.resolve(), COPIES, options, say)
+    start(run.path.resolve(), COPIES_FOLDER, options, say)
 
 
 def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run:
-    """The sample's run in the repository ``folder``; what is missing of it is made by the defaults, or by what is kept in it.
+    """Open the run of the sample, and compute the stages that are missing.
 
-    Raises :class:`RunError` when something else stands in its place, and as the stages do.
+    Parameters
+    ----------
+    folder : Path
+        The repository.
+    say : callable
+        Called with one line, str, about each step.
+    progress : bool
+        Whether progress bars are shown.
+
+    Returns
+    -------
+    Run
+        The run, computed with the default parameters or with those kept in it.
+
+    Raises
+    ------
+    RunError
+        If something else is in its place. The stages raise their own errors.
     """
     path, video = folder / "runs" / "sample", folder / "data" / "sample.mp4"
     try:
@@ -59,18 +108,18 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
     if not _is_unfinished(run):
         return run
     say(f"reconstructing the sample in {path}: this takes about a minute, and is done once")
-    # Not above: torch takes seconds to import, and a finished sample needs none of it.
+    # Imported here: torch takes seconds to import, and a finished sample does not need it.
     from workbench.evaluation.files import find_truth
     from workbench.pipeline import stages
 
     parameters = stage_parameters(read_kept(run))
     stages.reconstruct(run, parameters, find_truth(video, ""), progress=progress)
-    stages.run_stage(run, parameters["umap"])
+    stages.run_stage(run, cast(UmapParameters, parameters["umap"]))
     return run
 
 
 def _is_unfinished(run: Run) -> bool:
-    """Whether stages are missing. Not when one is out of date: somebody is at work on the run, and notebooks say how on."""
+    """Whether stages are missing. A run with outdated stages is left alone: somebody is working on it in the notebooks."""
     found = set()
     for stage in STAGES:
         try:
@@ -81,32 +130,49 @@ def _is_unfinished(run: Run) -> bool:
 
 
 def _keep_recorded(run: Run, say: Callable[[str], None]) -> None:
-    """What stages were made with, where it is no default, holds for the notebooks too: they would refuse such stages else."""
+    """Keep the parameters that stages were made with, where they are not the defaults; notebooks would refuse those stages."""
     made = keep_recorded(run)
     if made:
-        told = ", ".join(f"{name}={value}" for name, value in made.items())
-        say(f"kept in {run.kept_path}, since stages were made with it: {told}")
+        values = ", ".join(f"{name}={value}" for name, value in made.items())
+        say(f"kept in {run.kept_path}, since stages were made with it: {values}")
 
 
 def _make_map(run: Run, say: Callable[[str], None]) -> None:
-    """`workbench reconstruct` makes no map: without it notebook 03 could not be the first that is opened."""
+    """Make the map, which `workbench reconstruct` leaves out, so that notebook 03 can be the first that is opened."""
     if run.is_recorded("embed") and not run.is_recorded("umap"):
-        say("laying the frames on a map (UMAP), for notebooks 02 and 03")
+        say("computing the map of the frames (UMAP), for notebooks 02 and 03")
         from workbench.pipeline import stages
 
-        stages.run_stage(run, stage_parameters(read_kept(run))["umap"])
+        stages.run_stage(run, cast(UmapParameters, stage_parameters(read_kept(run))["umap"]))
 
 
 def copy_notebooks(run: Run) -> tuple[list[str], list[str]]:
-    """The notebooks for a run, in its folder ``lab/``: names of those copied now, and of those that were there already.
+    """Copy the notebooks into ``lab/`` of a run, without outputs and with the parameters of the run.
 
-    Raises :class:`RunError` when the folder cannot be written, or the video of the run is gone.
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    copied : list of str
+        Names of the notebooks copied now.
+    there : list of str
+        Names of those that were there already and stay as they are.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be written, or the video of the run is gone.
+    NotebookError
+        If the notebooks are not found.
     """
-    folder, source = run.path / COPIES, notebooks_folder()
+    folder, source = run.path / COPIES_FOLDER, notebooks_folder()
     copied, there = [], []
     try:
         folder.mkdir(exist_ok=True)
-        for name in (*CHAIN, *BESIDE):
+        for name in (*CHAIN, *SWEEP_NOTEBOOKS):
             path = folder / f"{name}.ipynb"
             if path.exists():
                 there.append(name)
@@ -119,9 +185,9 @@ def copy_notebooks(run: Run) -> tuple[list[str], list[str]]:
 
 
 def _for_run(notebook: nbformat.NotebookNode, run: Run) -> nbformat.NotebookNode:
-    """``notebook``, changed in place: without outputs, its parameters those of the run."""
-    # The run is the folder above the copy. So it may be moved; and what a notebook shows of it, say a video, is found by the
-    # browser too, which knows no folder outside the one that is served.
+    """Remove the outputs of a notebook and set its parameters to those of the run, in place."""
+    # The run is the folder above the copy, so it may be moved. The browser, too, finds the files that a notebook shows, such as
+    # a video: it can open nothing outside the folder that is served.
     lines = {
         "run_path": 'run_path = ".."  # run directory; relative to this notebook',
         "video": f"video = {str(run.source)!r}  # the video of this run",
@@ -132,34 +198,44 @@ def _for_run(notebook: nbformat.NotebookNode, run: Run) -> nbformat.NotebookNode
         cell.outputs, cell.execution_count = [], None
         if "parameters" in cell.metadata.get("tags", []):
             source = (lines.get(line.partition(" = ")[0], line) for line in cell.source.splitlines())
-            cell.source = "\n".join(_in_place(line) if line.startswith("table = ") else line for line in source)
+            cell.source = "\n".join(_with_absolute_path(line) if line.startswith("table = ") else line for line in source)
     return notebook
 
 
-def _in_place(line: str) -> str:
-    """The line of a parameters cell that names a file relative to the notebooks of the repository, with its whole path."""
+def _with_absolute_path(line: str) -> str:
+    """A line of a parameters cell with the absolute path in place of one relative to the notebooks of the repository."""
     name, _, value = line.partition(" = ")
     path = (notebooks_folder() / ast.literal_eval(value)).resolve()
     return f"{name} = {str(path)!r}  # {value.partition('  # ')[2]}"
 
 
 def start(root: Path, folder: str, options: Sequence[str], say: Callable[[str], None]) -> None:
-    """Run JupyterLab until it is ended: on loopback, with a token, the first notebook open.
+    """Run JupyterLab on the loopback interface, with a token and the first notebook open, until it is ended.
 
-    root: what it shows. folder: where the notebooks are in it. options: JupyterLab's own; each takes the place of one of ours.
-    Only JupyterLab knows its port and token: it says its address itself, and beside it only warnings.
+    JupyterLab prints its own address, since only it knows its port and token, and otherwise only warnings.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that JupyterLab serves.
+    folder : str
+        Where the notebooks are in it.
+    options : sequence of str
+        Command-line options for JupyterLab; they replace those of the workbench.
+    say : callable
+        Called with one line, str, before JupyterLab starts.
     """
     from jupyterlab.labapp import LabApp
 
-    ours = {
+    defaults = {
         "ServerApp.root_dir": root,
         "LabApp.default_url": f"/lab/tree/{folder}/{CHAIN[0]}.ipynb",
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.log_level": "WARN",
         "LabApp.log_level": "WARN",
     }
-    # Jupyter refuses an option that is given twice, by its short name too.
+    # Jupyter refuses an option that is given twice, also by its short name.
     given = {option.partition("=")[0].lstrip("-").replace("-", "_").rpartition(".")[2] for option in options}
-    kept = [f"--{name}={value}" for name, value in ours.items() if name.rpartition(".")[2] not in given]
+    kept = [f"--{name}={value}" for name, value in defaults.items() if name.rpartition(".")[2] not in given]
     say("starting JupyterLab: its address follows; press Ctrl-C twice to end it")
     LabApp.launch_instance([*kept, *options])

@@ -1,9 +1,9 @@
-"""The two frames of a pair: their matches, as the run has them or found anew, as figures; and the one laid on the other."""
+"""Figures of a pair of frames: its matches, those of the run or new ones, and one frame warped onto the other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.matching.base import Matcher
-from workbench.matching.keypoints import detector
+from workbench.matching.base import Matcher, NetworkMatcher
+from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import Registration, in_pixels_of
@@ -24,16 +24,49 @@ from workbench.viz.pairs import match_picture
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
-    """(P, 2) int, the run's pairs inside scenes from the fewest inliers to the most."""
+    """Rank the pairs of a run whose frames are in the same scene.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+
+    Returns
+    -------
+    (P, 2) int array
+        Input positions a < b, sorted ascending by the number of inliers.
+
+    Raises
+    ------
+    MissingStageError
+        If the run is not registered.
+    """
     table, scenes = run.transforms(), run.scenes()
     a, b = scenes[table["a"]], scenes[table["b"]]
     return table[(a == b) & (a >= 0)].sort_values(["inliers", "a", "b"])[["a", "b"]].to_numpy()
 
 
 def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = None) -> Figure:
-    """Frames ``a`` < ``b`` side by side, their matches as lines coloured by confidence, inliers told from the rest.
+    """Draw two frames side by side with their matches as lines, coloured by confidence; those that disagree are dashed.
 
-    Drawn are the run's own matches; with ``other``, those that this matcher finds between the same keypoints.
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    a, b : int
+        Input positions of the frames, a < b.
+    other : MatchParameters, optional
+        A matcher to apply to the same keypoints; by default the matches of the run are drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, with the name of the matcher in its title.
+
+    Raises
+    ------
+    MissingStageError
+        If the run is not registered.
     """
     ((first, second),) = _features(run, [(a, b)])
     if other is None:
@@ -53,11 +86,27 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
 
 
 def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
-    """Every matcher on the same keypoints of the same pairs, (P, 2) int with a < b: a row a matcher, means over the pairs.
+    """Compare matchers on the same keypoints of the same pairs.
 
-    Without pairs all are 0. Columns: matches, inliers (of the transform that most matches agree on), inlier share (0 to 1),
-    registered (share of the pairs for which a transform was found). Raises :class:`~workbench.errors.ModelError` as the
-    matchers do.
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    pairs : (P, 2) int array
+        Input positions a < b of every pair.
+    matchers : sequence of MatchParameters
+        The matchers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per matcher, means over the pairs, 0 without pairs. Columns: matches; inliers, those that agree with the
+        transform; inlier share, of all matches, 0 to 1; registered, share of the pairs for which a transform was found, 0 to 1.
+
+    Raises
+    ------
+    ModelError
+        If the weights of a matcher cannot be loaded, or do not fit the keypoints.
     """
     rows = {}
     features, threshold = _features(run, pairs.tolist()), run.ransac_threshold()
@@ -82,7 +131,20 @@ def _features(run: Run, pairs: Sequence[Sequence[int]]) -> list[tuple[Features, 
 
 
 def overlay_figure(run: Run, a: int, b: int) -> Figure:
-    """Frame ``a`` in red over frame ``b`` in cyan, before and after the pair is registered."""
+    """Overlay frame ``a`` in red on frame ``b`` in cyan, before and after registration.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    a, b : int
+        Input positions of the frames of a registered pair, a < b.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The two overlays.
+    """
     table, images = run.transforms(), run.images()
     row = table[(table["a"] == a) & (table["b"] == b)].iloc[0]
     height, width = images.shape[1:3]
@@ -92,18 +154,38 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
 
 
 def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:
-    """The matches of frames ``a`` < ``b`` under several settings, one below the other, with what each finds.
+    """Draw the matches of two frames under several settings, one below the other, with their counts.
 
-    settings: names of feature and match parameters with values (``{"match_threshold": 0.5}``); the rest are defaults. Lines are
-    those of :func:`~workbench.viz.pairs.match_picture`. Raises as :class:`PairMatcher` does, and
-    :class:`~workbench.errors.ParameterError` for settings that cannot be.
+    The lines are those of :func:`~workbench.viz.pairs.match_picture`.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    a, b : int
+        Input positions of the frames, a < b.
+    settings : sequence of mapping
+        Feature and match parameters with their values, such as ``{"match_threshold": 0.5}``; the others have their defaults.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row per setting.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is unknown or out of range.
+    MissingStageError, ModelError
+        As :class:`PairMatcher` raises them.
     """
     matcher, images = PairMatcher(run), run.images()
     height = 7.6 * images.shape[1] / (2 * images.shape[2]) + 0.3
     fig, axes = plt.subplots(len(settings), figsize=(7.6, height * len(settings)), squeeze=False, layout="constrained")
     for ax, values in zip(axes[:, 0], settings, strict=True):
         chosen = stage_parameters(dict(values))
-        found = matcher.match(a, b, chosen["features"], chosen["match"])
+        features, matching = cast(FeatureParameters, chosen["features"]), cast(MatchParameters, chosen["match"])
+        found = matcher.match(a, b, features, matching)
         ends, agree = (found.first.keypoints, found.second.keypoints), found.aligned.inliers
         scale = images.shape[2] / matcher.size[0]
         ax.imshow(match_picture(images[a], images[b], *ends, found.matches, found.scores, agree, scale=scale, size=(376, 376)))
@@ -116,8 +198,18 @@ def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, An
 
 @dataclass(frozen=True, eq=False)
 class MatchedPair:
-    """Two frames a and b, matched: ``matches`` (K_A,) int32, index into b or -1, ``scores`` (K_A,) float32, 0 to 1;
-    ``aligned``, how a lies on b.
+    """Two frames a and b, matched and registered.
+
+    Attributes
+    ----------
+    first, second : Features
+        Keypoints of a and of b.
+    matches : (K_A,) int32 array
+        For every keypoint of a, the index of its match in b, or -1.
+    scores : (K_A,) float32 array
+        Confidence of every match, 0 to 1; 0 without a match.
+    aligned : Registration
+        The transform from a to b.
     """
 
     first: Features
@@ -128,10 +220,29 @@ class MatchedPair:
 
 
 class PairMatcher:
-    """Matches any two frames of a run, also such as the run never compared, with settings that change from call to call.
+    """A matcher for any two frames of a run, also pairs that the run did not compare, with settings that change between calls.
 
-    Features and matches are the run's own where the settings are the run's; else they are found anew, in these two frames only.
-    Features and weights stay in memory. Raises :class:`~workbench.errors.MissingStageError` when the run is not registered.
+    With the settings of the run, its own features and matches are used; with others, they are computed for the two frames.
+    Features and weights are kept in memory.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+
+    Attributes
+    ----------
+    images : (N, h, w, 3) uint8 array
+        Working copies of all frames, RGB.
+    size : tuple of two int
+        Width and height of the original frames, px.
+    threshold : float
+        RANSAC threshold of the run, as a share of the long side.
+
+    Raises
+    ------
+    MissingStageError
+        If the run is not registered.
     """
 
     def __init__(self, run: Run) -> None:
@@ -139,34 +250,78 @@ class PairMatcher:
         self._own = [run.parameters(stage) for stage in ("features", "match")]
         self.size = run.info("video")["width"], run.info("video")["height"]
         self.features = lru_cache(maxsize=256)(self._features)
-        self._detector, self._matcher = lru_cache(maxsize=2)(detector), lru_cache(maxsize=4)(make_matcher)
+        self._detector, self._matcher = lru_cache(maxsize=2)(make_detector), lru_cache(maxsize=4)(make_matcher)
 
     def match(self, a: int, b: int, features: FeatureParameters, matching: MatchParameters) -> MatchedPair:
-        """Frames ``a`` < ``b``. Raises :class:`~workbench.errors.ModelError` when weights cannot be loaded, or do not fit."""
+        """Match and register two frames.
+
+        Parameters
+        ----------
+        a, b : int
+            Input positions of the frames, a < b.
+        features : FeatureParameters
+            How their keypoints are detected.
+        matching : MatchParameters
+            How they are matched.
+
+        Returns
+        -------
+        MatchedPair
+            Keypoints, matches and transform.
+
+        Raises
+        ------
+        ModelError
+            If weights cannot be loaded, or do not fit the keypoints.
+        """
         first, second = self.features(a, features), self.features(b, features)
         found = self._own_matches(a, b) if [features.as_dict(), matching.as_dict()] == self._own else None
         matches, scores = found or self.matcher(matching).match([first], [second])[0]
         return MatchedPair(first, second, matches, scores, register_features(first, second, matches, self.threshold))
 
     def matcher(self, parameters: MatchParameters) -> Matcher:
-        """The matcher of these parameters; weights are loaded once, whatever the thresholds."""
+        """Make a matcher; the weights of a model are loaded once for all its thresholds.
+
+        Parameters
+        ----------
+        parameters : MatchParameters
+            Name of the matcher and its thresholds.
+
+        Returns
+        -------
+        Matcher
+            The matcher.
+        """
         if parameters.matcher not in ("superglue", "lightglue"):
             return self._matcher(parameters)
-        return self._matcher(MatchParameters(parameters.matcher, parameters.model)).tuned(parameters)
+        network = cast(NetworkMatcher, self._matcher(MatchParameters(parameters.matcher, parameters.model)))
+        return network.tuned(parameters)
 
     def transform(self, aligned: Registration) -> np.ndarray:
-        """(2, 3) float: how a lies on b, in pixels of the working copies."""
-        return in_pixels_of(aligned.transform, self.size, self.images.shape[2:0:-1])
+        """Convert a transform to pixels of the working copies.
+
+        Parameters
+        ----------
+        aligned : Registration
+            The registration of a pair, in pixels of the original frames.
+
+        Returns
+        -------
+        (2, 3) float array
+            The transform from a to b in pixels of the working copies.
+        """
+        height, width = self.images.shape[1:3]
+        return in_pixels_of(aligned.transform, self.size, (width, height))
 
     def _features(self, frame: int, parameters: FeatureParameters) -> Features:
         if parameters.as_dict() == self._own[0]:
             with open_h5(self.run.features_path) as file:
                 return read_features(file, frame)
         found = self._detector(parameters)(self.images[frame], self.size)
-        # As precise as in the file, so that a run with these settings finds the same.
+        # Rounded as in the file, so that a run with these settings finds the same matches.
         return replace(found, descriptors=found.descriptors.astype(np.float16).astype(np.float32))
 
     def _own_matches(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """What the run has for this pair, None when it was not compared."""
+        """The matches that the run has for this pair, None when it was not compared."""
         with open_h5(self.run.matches_path) as file:
             return read_matches(file, a, b) if has_pair(file, a, b) else None

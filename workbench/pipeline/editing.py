@@ -163,7 +163,7 @@ def computed(run: Run) -> pd.DataFrame:
 
 
 def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The order before and after all edits. It is checked that ``order.csv`` is the latter, or writing it would lose something."""
+    """The order before and after all edits; refused unless ``order.csv`` is the latter, or writing it would lose something."""
     first, file = computed(run), run.order_path
     read_order(file)  # raises when it was damaged by hand
     table, _ = apply_edits(first, run.edits("order"))

@@ -17,8 +17,9 @@ from workbench.embedding.embed import embed
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
 from workbench.errors import ClusterError
 from workbench.matching.keypoints import extract
-from workbench.models.backbones import folder_digest, is_built_in, typical_eps
+from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
+from workbench.models.registry import folder_digest, is_built_in
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, order_long
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import (

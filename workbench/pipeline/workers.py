@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from workbench.errors import RunError, UsageError
 from workbench.storage.blocks import MapBlocks
-from workbench.storage.digest import code_digest
+from workbench.storage.folder import code_digest
 
 CONNECT_SECONDS = 10  # that a scheduler has to answer
 NO_NEWS_SECONDS = 10  # without a finished block, until it is checked whether there are workers at all
@@ -68,8 +68,8 @@ def killed_message(error: KilledWorker) -> str:
         What happened and what to do.
     """
     return (
-        f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other programs, or "
-        "lower video.proxy_size"
+        f"its worker process was killed {error.allowed_failures + 1} times, perhaps for want of memory: close other programs, "
+        "or lower video.proxy_size"
     )
 
 

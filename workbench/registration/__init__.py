@@ -1,1 +1,1 @@
-"""Matches in, transforms out: of two frames, and of every frame onto its scene."""
+"""Matches in, transforms out: between two frames, and from every frame to the reference frame of its scene."""

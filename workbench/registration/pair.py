@@ -1,6 +1,6 @@
-"""Aligning two frames of a scene: a similarity transform from matched keypoints, and what still differs afterwards.
+"""Registration of two frames: a similarity transform from matched keypoints, and the difference that remains afterwards.
 
-What remains different after registration is the best single distance between two frames when the camera shakes; grey
+The difference that remains after registration is the best single distance between two frames when the camera shakes. Grey
 levels are replaced by their rank first, which undoes exposure, gamma and flicker.
 """
 
@@ -9,24 +9,36 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-MIN_INLIERS = 6
-MAX_SCALE = 3.0
-THRESHOLD = 3 / 400  # RANSAC threshold as a share of the long side: 3 px on a 400 px working copy
-MIN_OVERLAP = 0.2  # share of the frame
-UNRELATED = 6**-0.5  # residual of frames that have nothing in common: two independent ranks differ by this, RMS
+MIN_INLIERS = 6  # matches that must agree with a transform
+MAX_SCALE = 3.0  # enlargement, or reduction, of a transform that is accepted
+RANSAC_THRESHOLD = 3 / 400  # share of the long side that an inlier may lie off: 3 px on a 400 px working copy
+MIN_OVERLAP = 0.2  # share of the frame that must overlap for a residual
+UNRELATED = 6**-0.5  # residual of frames that have nothing in common: the RMS difference of two independent ranks
+WHOLLY_INSIDE = 0.999  # weight of a warped pixel from which it comes from inside the other frame alone
 
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """How frame a lies on frame b.
+    """How frame a is registered to frame b.
 
-    transform: (2, 3) float64, maps x, y of a to b in pixels of the original; the identity when ``model`` is "none".
-    model: "similarity", or "none" when too few matches agree or their transform is absurd.
-    inliers: (M,) bool, the matches that agree with the transform; all false for "none".
-    inlier_share: inliers over the smaller keypoint count of the two frames, 0 to 1.
-    displacement: mean distance the inliers move, px of the original; NaN for "none".
-    displacement_share: the same as a share of the image diagonal.
-    scale: enlargement from a to b. rotation: radians, clockwise on the screen (y points down).
+    Attributes
+    ----------
+    transform : (2, 3) float64 array
+        Maps x, y of a to b, in px of the original; the identity if ``model`` is "none".
+    model : str
+        "similarity", or "none" if too few matches agree or their transform is absurd.
+    inliers : (M,) bool array
+        The matches that agree with the transform; all False for "none".
+    inlier_share : float
+        Inliers over the smaller keypoint count of the two frames, 0 to 1.
+    displacement : float
+        Mean distance that the inliers move, px of the original; NaN for "none".
+    displacement_share : float
+        The same as a share of the image diagonal.
+    scale : float
+        Enlargement from a to b.
+    rotation : float
+        Radians, clockwise on the screen (y points down).
     """
 
     transform: np.ndarray
@@ -44,20 +56,36 @@ def register_pair(
     points_b: np.ndarray,
     keypoints: int,
     image_size: tuple[int, int],
-    threshold: float = THRESHOLD,
+    threshold: float = RANSAC_THRESHOLD,
 ) -> Registration:
-    """Similarity transform from a to b by RANSAC (Fischler and Bolles, CACM 1981), refined on its inliers.
+    """Estimate the similarity transform from frame a to frame b.
 
-    points_a, points_b: (M, 2) matched x, y in pixels of the original. keypoints: the smaller keypoint count of the
-    two frames. image_size: width and height of the original, px. threshold: how far an inlier may lie off, as a share
-    of the long side. Fewer than 6 inliers or a scale outside 1/3 to 3 give the model "none"; that is a result, not an
-    error. The same points always give the same transform.
+    Parameters
+    ----------
+    points_a, points_b : (M, 2) float array
+        Matched x, y, in px of the original.
+    keypoints : int
+        The smaller keypoint count of the two frames.
+    image_size : (int, int)
+        Width and height of the original, px.
+    threshold : float
+        How far an inlier may lie off, as a share of the long side.
+
+    Returns
+    -------
+    Registration
+        The transform and its inliers. Fewer than 6 inliers or a scale outside 1/3 to 3 give the model "none"; that is a
+        result, not an error. The same points always give the same transform.
+
+    Notes
+    -----
+    By RANSAC (Fischler and Bolles, CACM 1981), refined on the inliers.
     """
     points_a = np.asarray(points_a, dtype=np.float64).reshape(-1, 2)
     points_b = np.asarray(points_b, dtype=np.float64).reshape(-1, 2)
     if len(points_a) < MIN_INLIERS:
         return _unregistered(len(points_a))
-    # OpenCV's RANSAC starts its own generator afresh; the seed is set for versions that would use the shared one.
+    # OpenCV's RANSAC seeds a generator of its own; the shared seed is set for versions that would use the shared generator.
     cv2.setRNGSeed(0)
     transform, mask = cv2.estimateAffinePartial2D(
         points_a,
@@ -98,21 +126,36 @@ def residual(
     image_size: tuple[int, int],
     min_overlap: float = MIN_OVERLAP,
 ) -> float:
-    """Standard deviation of the difference of two frames where they overlap after a is laid on b; 0 (same) to 1.
+    """Measure how much two frames differ where they overlap after a is warped onto b.
 
-    That is the RMS difference without its mean: content that only one frame shows moves all ranks of the other, and
-    under camera shake the plain difference saw little else. On seven clips the nearest frame by this was a true
-    neighbour as often as by the mean absolute difference, or more often (shaken: 0.93 against 0.72 of the frames).
+    Parameters
+    ----------
+    rank_a, rank_b : (h, w) float32 array
+        From :func:`~workbench.embedding.images.rank_thumbnail`.
+    transform : (2, 3) float array
+        From a to b, in px of the original.
+    image_size : (int, int)
+        Width and height of the original, px.
+    min_overlap : float
+        Share of the frame that must overlap, 0 to 1.
 
-    rank_a, rank_b: (h, w) float32 from :func:`rank_thumbnail`. transform: (2, 3), a to b in pixels of the original.
-    image_size: width and height of the original, px. NaN when less than ``min_overlap`` of the frame overlaps.
-    Unrelated frames come near :data:`UNRELATED`.
+    Returns
+    -------
+    float
+        Standard deviation of the difference of ranks, 0 (same) to 1, near :data:`UNRELATED` for unrelated frames; NaN if the
+        overlap is smaller than ``min_overlap``.
+
+    Notes
+    -----
+    The standard deviation is the RMS difference without its mean: content that only one frame shows changes all ranks of that
+    frame, and under camera shake the plain difference measured little else. On seven clips the nearest frame by this residual
+    was a true neighbour as often as by the mean absolute difference, or more often (shaken: 0.93 against 0.72 of the frames).
     """
     height, width = rank_b.shape
     small = in_pixels_of(transform, image_size, (width, height))
     warped = cv2.warpAffine(rank_a, small, (width, height), flags=cv2.INTER_LINEAR)
-    # Beyond its border a counts as 0, so ones warped the same way tell which pixels come from a wholly.
-    inside = cv2.warpAffine(np.ones_like(rank_a), small, (width, height), flags=cv2.INTER_LINEAR) > 0.999
+    # Beyond its border a counts as 0, so ones that are warped in the same way show which pixels come from inside a alone.
+    inside = cv2.warpAffine(np.ones_like(rank_a), small, (width, height), flags=cv2.INTER_LINEAR) > WHOLLY_INSIDE
     overlap = np.count_nonzero(inside)
     if overlap < min_overlap * inside.size:
         return float("nan")
@@ -120,7 +163,20 @@ def residual(
 
 
 def in_pixels_of(transform: np.ndarray, original: tuple[int, int], small: tuple[int, int]) -> np.ndarray:
-    """A (2, 3) transform between originals as one between their small copies (pixel centres at whole numbers)."""
+    """Convert a transform between originals into one between their small copies.
+
+    Parameters
+    ----------
+    transform : (2, 3) float array
+        In px of the original.
+    original, small : (int, int)
+        Width and height of the original and of the copy, px.
+
+    Returns
+    -------
+    (2, 3) float64 array
+        In px of the copy; pixel centres are at whole numbers in both.
+    """
     shrink_x, shrink_y = np.asarray(small, dtype=np.float64) / np.asarray(original, dtype=np.float64)
     to_small = np.array([[shrink_x, 0, 0.5 * shrink_x - 0.5], [0, shrink_y, 0.5 * shrink_y - 0.5], [0, 0, 1]])
     full = np.vstack([transform, [0, 0, 1]])

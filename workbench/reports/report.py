@@ -32,6 +32,7 @@ SCORE_LABELS = {
     "scene_f1": "Scene pair F1",
     "scene_ari": "Adjusted Rand index",
     "tau": "|Kendall tau|",
+    "tau_loop": "|Kendall tau|, best rotation",
     "adjacent": "True neighbours adjacent",
     "coverage": "Coverage",
 }

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.evaluation.files import read_order_table
+from workbench.limits import EXACT_INTEGER
 from workbench.run.record import RecordedRun, check_info
 from workbench.storage.arrays import Limits, WorkingCopies, read_array, read_table
 
@@ -215,7 +217,7 @@ class Contents(RecordedRun):
             See :func:`~workbench.registration.tables.register_pairs`.
         """
         self.require("register")
-        last = (self.frames or 2**53) - 1
+        last = (self.frames or EXACT_INTEGER) - 1
         return read_table(self.transforms_path, {"a": (0, last), "b": (0, last)})
 
     def ransac_threshold(self) -> float:
@@ -234,10 +236,11 @@ class Contents(RecordedRun):
         Returns
         -------
         DataFrame
-            Columns position, scene, order (empty for outliers) and confidence; one row per frame.
+            Columns position, scene, order (NA for outliers) and confidence, one row per frame; see
+            :func:`~workbench.evaluation.files.read_order_table`.
         """
         self.require("order")
-        return self._table(self.order_path, "scene", "order")
+        return read_order_table(self.order_path, self.frames)
 
     def scene_order(self, scene: int) -> np.ndarray:
         """Give the restored order of a scene.
@@ -286,6 +289,6 @@ class Contents(RecordedRun):
     def _table(self, file: Path, *columns: str) -> pd.DataFrame:
         """Read a table with one row per frame; ``columns`` hold frames, places or scenes, and only "scene" is never empty."""
         count = self.frames
-        limits: Limits = {"position": (0, 2**53)}
-        limits |= dict.fromkeys(columns, (-1, (count or 2**53) - 1))
+        limits: Limits = {"position": (0, EXACT_INTEGER)}
+        limits |= dict.fromkeys(columns, (-1, (count or EXACT_INTEGER) - 1))
         return read_table(file, limits, empty=[name for name in columns if name != "scene"], rows=count)

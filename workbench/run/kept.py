@@ -11,11 +11,10 @@ from typing import Any
 import yaml
 
 from workbench.errors import ParameterError
+from workbench.limits import KEPT_PARAMETERS_BYTES
 from workbench.parameters import Parameters
 from workbench.run import Run
 from workbench.run.stages import defaults, full_names, stage_of, stage_parameters
-
-MAX_KEPT_BYTES = 2**20  # far more than all parameters together need
 
 
 def read_kept(run: Run) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def read_kept(run: Run) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        if file.stat().st_size > MAX_KEPT_BYTES:
+        if file.stat().st_size > KEPT_PARAMETERS_BYTES:
             raise ValueError("it is far too large")
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         if not all(isinstance(value, str | int | float) for value in values.values()):  # lists of lists have no end when shown

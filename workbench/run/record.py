@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.limits import EXACT_INTEGER
 from workbench.parameters import Parameters
 from workbench.run.stages import STAGES, RunPaths, chosen_models
-from workbench.storage.folder import is_inside, read_json
+from workbench.storage.folder import digest, is_inside, read_json
 
 FORMAT = 1  # of run.json; a record of another format is refused
 # Libraries whose versions are recorded.
@@ -163,8 +164,7 @@ class RecordedRun(RunPaths):
         str
             64 hexadecimal digits.
         """
-        described = [stage, parameters.as_dict(), self._inputs(after), weights]
-        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        return digest([stage, parameters.as_dict(), self._inputs(after), weights])
 
     def _inputs(self, after: tuple[str, ...]) -> dict[str, str]:
         return {name: self.fingerprint(name) for name in after} or {"source": self.record["source"]["sha256"]}
@@ -213,14 +213,14 @@ def read_record(file: Path) -> dict[str, Any]:
     return record
 
 
-def new_record(source: Path, digest: str) -> dict[str, Any]:
+def new_record(source: Path, sha256: str) -> dict[str, Any]:
     """Make the record of a run that has no stages yet.
 
     Parameters
     ----------
     source : Path
         The video.
-    digest : str
+    sha256 : str
         Its SHA-256, 64 hexadecimal digits.
 
     Returns
@@ -230,7 +230,7 @@ def new_record(source: Path, digest: str) -> dict[str, Any]:
     """
     return {
         "format": FORMAT,
-        "source": {"path": str(source.resolve()), "sha256": digest, "bytes": source.stat().st_size},
+        "source": {"path": str(source.resolve()), "sha256": sha256, "bytes": source.stat().st_size},
         "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in PACKAGES},
         "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
         "stages": {},
@@ -259,7 +259,7 @@ def check_info(file: Path, stage: str, info: dict[str, Any]) -> None:
         if (
             not isinstance(value, kind)
             or isinstance(value, bool)
-            or (isinstance(value, int | float) and not 0 <= value < 2**53)
+            or (isinstance(value, int | float) and not 0 <= value < EXACT_INTEGER)
         ):
             raise RunError(f"{file} is damaged (stage {stage} has no {name}): start a new run in another folder")
 

@@ -22,8 +22,7 @@ from workbench.run.contents import Contents
 from workbench.run.lock import RunLock
 from workbench.run.record import new_record, read_record, written_at
 from workbench.run.store import Pool, find_entry, find_pool, identity
-from workbench.storage.digest import file_sha256
-from workbench.storage.folder import check_folder, remove, write_whole
+from workbench.storage.folder import check_folder, file_sha256, remove, write_whole
 
 # What a process leaves in the folder when it is killed while it makes a run.
 LEFT_BY_A_KILL = {".record.lock", ".run.json.partial"}
@@ -69,12 +68,12 @@ class Run(Contents):
         """
         path, source = Path(path), Path(source)
         try:
-            digest = file_sha256(source)
+            sha256 = file_sha256(source)
         except OSError as error:
             raise RunError(f"{source} cannot be read ({error.strerror}): give the path of a video file") from error
         if (path / "run.json").exists():
             run = cls.open(path)
-            if run.record["source"]["sha256"] != digest:
+            if run.record["source"]["sha256"] != sha256:
                 other = Path(run.record["source"]["path"]).name
                 raise RunError(f"{path} is the run of another video ({other}): choose another folder with --out")
             if run.record["source"]["path"] != str(source.resolve()):  # the same video, moved
@@ -83,7 +82,7 @@ class Run(Contents):
             return run
         if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - LEFT_BY_A_KILL):
             raise RunError(f"{path} is there already and is no run: choose another folder with --out")
-        record = new_record(source, digest)
+        record = new_record(source, sha256)
         if store:  # relative, so that both can be moved together
             record["store"] = os.path.relpath(store.resolve(), path.resolve())
         try:

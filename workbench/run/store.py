@@ -6,7 +6,6 @@ links where the file system has them, so that a shared result takes up disk spac
 reader needs no lock. What can be taken in parts, pair by pair, lies in ``NAME-KEY/`` as well; see :class:`Pool`.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -18,8 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from workbench.errors import RunError
-from workbench.storage.digest import code_digest, digest
-from workbench.storage.folder import check_folder, read_json, remove, write_whole
+from workbench.storage.folder import check_folder, code_digest, digest, file_sha256, read_json, remove, write_whole
 
 RECORD_FILE = "record.json"  # in an entry: the record of the stage
 SECONDS_FILE = "seconds_each.json"  # in a pool: seconds that a group took to compute
@@ -294,7 +292,7 @@ def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
     found = stages[stage]
     if stage not in STAGES_IDENTIFIED_BY_FILES:
         return found.get("shared", found["fingerprint"])
-    files = [hashlib.sha256((run / name).read_bytes()).hexdigest() for name in found["outputs"]]
+    files = [file_sha256(run / name) for name in found["outputs"]]
     return digest([stage, files, [identity(run, stages, other) for other in found["inputs"]]])
 
 

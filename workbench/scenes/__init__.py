@@ -1,1 +1,1 @@
-"""Vectors in, a scene or "outlier" for every frame out; then checked against the matches."""
+"""Embeddings in, a scene or "outlier" for every frame out, then checked against the matches."""

@@ -1,4 +1,4 @@
-"""Scenes and outliers: DBSCAN on cosine distances and a suggestion for its radius eps; HDBSCAN and OPTICS beside it."""
+"""Scenes and outliers of a clip, by the chosen clusterer, and a map of its embeddings."""
 
 from dataclasses import replace
 
@@ -8,14 +8,32 @@ from workbench.parameters import ClusterParameters, UmapParameters
 from workbench.scenes.dbscan import Distances, find_labels
 from workbench.scenes.eps import EpsSweep, sweep_eps
 
+MIN_UMAP_FRAMES = 5  # UMAP needs neighbours; fewer frames are put on a line
+
 
 def cluster(
     distances: Distances, parameters: ClusterParameters, typical_eps: float = 0.0
 ) -> tuple[np.ndarray, float, EpsSweep]:
-    """Scenes of a clip: labels (N,) int (0 = largest scene, -1 = outlier), the eps that was used, and the sweep behind it.
+    """Find the scenes of a clip.
 
-    distances: cosine distances. typical_eps: what usually parts scenes for these embeddings, 0 if not known.
-    Fewer than four frames are one scene: there is no density to tell outliers by. HDBSCAN and OPTICS use no eps: 0 is returned.
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Cosine distances, from :func:`~workbench.embedding.views.frame_distances`.
+    parameters : ClusterParameters
+        The clusterer and its parameters; an eps of 0 asks for the suggested one.
+    typical_eps : float
+        Cosine distance that usually separates scenes for these embeddings; 0 where none has been determined.
+
+    Returns
+    -------
+    labels : (N,) int array
+        Scene of every frame, 0 = largest scene, -1 = outlier. Fewer than four frames are one scene: there is no density to tell
+        outliers by.
+    eps : float
+        The eps that was used; 0 for HDBSCAN and OPTICS, which use none.
+    sweep : EpsSweep
+        The sweep over eps from which a suggestion comes.
     """
     sweep = sweep_eps(distances, parameters.min_samples, typical_eps)
     eps = (parameters.eps or sweep.suggested) if parameters.clusterer == "dbscan" else 0.0
@@ -23,11 +41,25 @@ def cluster(
 
 
 def umap_points(embeddings: np.ndarray, parameters: UmapParameters) -> np.ndarray:
-    """(N, D) -> (N, 2) float32 by UMAP (McInnes et al., 2018), for looking only: coordinates differ between machines.
+    """Map embeddings to the plane, to look at only: coordinates differ between machines.
 
-    Fewer than five frames are put on a line: UMAP needs neighbours.
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+    parameters : UmapParameters
+        UMAP's parameters and its seed.
+
+    Returns
+    -------
+    (N, 2) float32 array
+        A point per frame, without unit. Fewer than five frames are put on a line.
+
+    Notes
+    -----
+    By UMAP (McInnes et al., 2018) on cosine distances.
     """
-    if len(embeddings) < 5:
+    if len(embeddings) < MIN_UMAP_FRAMES:
         return np.stack([np.arange(len(embeddings)), np.zeros(len(embeddings))], axis=1).astype(np.float32)
     from umap import UMAP  # imports numba, which takes seconds
 

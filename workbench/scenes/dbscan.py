@@ -1,4 +1,4 @@
-"""Scenes by density: DBSCAN at any eps, HDBSCAN and OPTICS."""
+"""Scenes by the density of frames: DBSCAN at any eps, HDBSCAN and OPTICS."""
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -7,20 +7,31 @@ from sklearn.metrics import silhouette_score
 
 from workbench.parameters import ClusterParameters
 
-FEWEST = 4  # frames below which there is no density to speak of: they are one scene
-BLOCK = 1000  # rows of a matrix of distances that are sorted at once
+MIN_FRAMES = 4  # fewer frames have no density to tell outliers by: they are one scene
+ROWS_PER_BLOCK = 1000  # rows of a matrix of distances that are sorted at once
 
-# (N, N), from workbench.embedding.views.frame_distances: of a long clip sparse, with what is near alone.
+# (N, N), from workbench.embedding.views.frame_distances; for a long clip sparse, with the distances of near frames only.
 Distances = np.ndarray | csr_array
 
 
 def find_labels(distances: Distances, parameters: ClusterParameters, tree: "DbscanTree") -> np.ndarray:
-    """Labels (N,) int by the clusterer of ``parameters``, scenes by size, largest first; -1 = outlier. Fewer than four frames
-    are one scene.
+    """Label frames with the clusterer that the parameters name.
 
-    tree: of these distances and ``min_samples``, for dbscan.
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames.
+    parameters : ClusterParameters
+        The clusterer and its parameters.
+    tree : DbscanTree
+        Made of these distances and ``parameters.min_samples``; used by DBSCAN.
+
+    Returns
+    -------
+    (N,) int array
+        Scene of every frame, by size, 0 = largest, -1 = outlier. Fewer than four frames are one scene.
     """
-    if distances.shape[0] < FEWEST:
+    if distances.shape[0] < MIN_FRAMES:
         return np.zeros(distances.shape[0], dtype=int)
     if parameters.clusterer == "hdbscan":
         return hdbscan(distances, parameters.min_cluster_size, parameters.min_samples)
@@ -30,49 +41,96 @@ def find_labels(distances: Distances, parameters: ClusterParameters, tree: "Dbsc
 
 
 def dbscan(distances: Distances, eps: float, min_samples: int) -> np.ndarray:
-    """DBSCAN (Ester et al., KDD 1996) -> labels (N,) int, scenes by size, largest first; -1 = outlier."""
+    """Label frames by DBSCAN (Ester et al., KDD 1996).
+
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames.
+    eps : float
+        Radius of a neighbourhood, in the unit of ``distances``.
+    min_samples : int
+        Frames, itself included, that the neighbourhood of a core frame holds at least.
+
+    Returns
+    -------
+    (N,) int array
+        Scene of every frame, by size, 0 = largest, -1 = outlier.
+    """
     labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
     return by_size(labels)
 
 
 class DbscanTree:
-    """DBSCAN at any eps for hardly more than the price of one: the tree of merging clusters is made once.
+    """DBSCAN at any eps for hardly more than the cost of one: the tree of merging clusters is built once.
 
-    A frame is a core frame at eps when its ``min_samples``-th nearest frame, itself included, is at most that far; core frames
-    merge along the tree that HDBSCAN builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer frames
-    than that within eps, so its few nearest ones tell which scene it borders on.
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames.
+    min_samples : int
+        Frames, itself included, that the neighbourhood of a core frame holds at least.
+
+    Notes
+    -----
+    A frame is a core frame at eps if its ``min_samples``-th nearest frame, itself included, is at most that far away; core
+    frames merge along the tree that HDBSCAN builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer
+    than ``min_samples`` frames within eps, so its few nearest frames tell which scene it borders on.
     """
 
     def __init__(self, distances: Distances, min_samples: int) -> None:
         self._count, self._possible = distances.shape[0], distances.shape[0] >= min_samples
         if not self._possible:  # no frame can be a core frame
             return
-        self._near, self._reach = nearest_frames(distances, min_samples)
-        self._core = self._reach.max(axis=1)
+        self._near, self._near_distances = nearest_frames(distances, min_samples)
+        self._core_distances = self._near_distances.max(axis=1)
         self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)
 
     def labels(self, eps: float) -> np.ndarray:
-        """(N,) int, as :func:`dbscan` gives them."""
-        if not self._possible or (is_core := self._core <= eps).sum() == 0:
+        """Label frames as :func:`dbscan` does.
+
+        Parameters
+        ----------
+        eps : float
+            Radius of a neighbourhood, in the unit of the distances.
+
+        Returns
+        -------
+        (N,) int array
+            Scene of every frame, by size, 0 = largest, -1 = outlier.
+        """
+        if not self._possible or (is_core := self._core_distances <= eps).sum() == 0:
             return np.full(self._count, -1)
-        # The tree is cut below the distance it is given, DBSCAN includes eps.
+        # The tree is cut below the distance it is given, while DBSCAN includes eps.
         merged = self._tree.dbscan_clustering(np.nextafter(eps, np.inf), min_cluster_size=1)
         first, scenes = np.unique(merged[is_core], return_index=True, return_inverse=True)[1:]
         number = np.full(self._count, self._count)
-        number[is_core] = first[scenes]  # by the first core frame: where two scenes touch, DBSCAN lets the earlier one have it
-        bordered = np.where(self._reach <= eps, number[self._near], self._count).min(axis=1)
+        # A scene has the number of its first core frame: of two scenes that a frame borders on, DBSCAN takes the earlier one.
+        number[is_core] = first[scenes]
+        bordered = np.where(self._near_distances <= eps, number[self._near], self._count).min(axis=1)
         number = np.where(is_core, number, bordered)
         return by_size(np.where(number < self._count, number, -1))
 
 
 def hdbscan(distances: Distances, min_cluster_size: int, min_samples: int) -> np.ndarray:
-    """HDBSCAN (Campello et al., PAKDD 2013) -> labels (N,) int as from :func:`dbscan`.
+    """Label frames by HDBSCAN (Campello et al., PAKDD 2013).
 
-    A clip with fewer frames than ``min_cluster_size`` has no scene.
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames.
+    min_cluster_size : int
+        Frames of a scene at least; a clip with fewer frames has no scene.
+    min_samples : int
+        Frames, itself included, by whose distance the density around a frame is measured.
+
+    Returns
+    -------
+    (N,) int array
+        Scene of every frame, by size, 0 = largest, -1 = outlier.
     """
     if distances.shape[0] < max(min_cluster_size, min_samples):
         return np.full(distances.shape[0], -1)
-    # One scene may be all there is.
     model = HDBSCAN(
         min_cluster_size=min_cluster_size, min_samples=min_samples, metric="precomputed", copy=True, allow_single_cluster=True
     )
@@ -80,9 +138,23 @@ def hdbscan(distances: Distances, min_cluster_size: int, min_samples: int) -> np
 
 
 def optics(distances: Distances, min_cluster_size: int, min_samples: int, xi: float) -> np.ndarray:
-    """OPTICS with the xi method (Ankerst et al., SIGMOD 1999) -> labels (N,) int as from :func:`dbscan`.
+    """Label frames by OPTICS with the xi method (Ankerst et al., SIGMOD 1999).
 
-    A clip with fewer frames than ``min_cluster_size`` has no scene.
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames.
+    min_cluster_size : int
+        Frames of a scene at least; a clip with fewer frames has no scene.
+    min_samples : int
+        Frames, itself included, that the neighbourhood of a core frame holds at least.
+    xi : float
+        Least relative change of density at the border of a scene, 0 to 1.
+
+    Returns
+    -------
+    (N,) int array
+        Scene of every frame, by size, 0 = largest, -1 = outlier.
     """
     if distances.shape[0] < max(min_cluster_size, min_samples):
         return np.full(distances.shape[0], -1)
@@ -91,8 +163,19 @@ def optics(distances: Distances, min_cluster_size: int, min_samples: int, xi: fl
 
 
 def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette (Rousseeuw, 1987) of the frames in scenes, -1 to 1: how much nearer a frame is to its own scene than to
-    the next one. NaN with fewer than two scenes.
+    """Measure how much nearer frames are to their own scene than to the next one.
+
+    Parameters
+    ----------
+    distances : (N, N) float array
+        Distances between frames.
+    labels : (N,) int array
+        Scene of every frame, -1 = outlier.
+
+    Returns
+    -------
+    float
+        Mean silhouette (Rousseeuw, 1987) of the frames in scenes, -1 to 1; NaN with fewer than two scenes.
     """
     inside = np.flatnonzero(labels >= 0)
     if len(np.unique(labels[inside])) < 2:
@@ -101,7 +184,18 @@ def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
 
 
 def by_size(labels: np.ndarray) -> np.ndarray:
-    """Labels renumbered by size, largest first, the earlier frame first where sizes are equal; -1 stays."""
+    """Renumber scenes by size.
+
+    Parameters
+    ----------
+    labels : (N,) int array
+        Scene of every frame, in any numbering; -1 = outlier.
+
+    Returns
+    -------
+    (N,) int array
+        The same scenes, 0 = largest, of equal ones the one with the earliest frame first; -1 stays.
+    """
     names, first, sizes = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
     renumbered = np.full(len(labels), -1)
     for new, index in enumerate(np.lexsort((first, -sizes))):
@@ -110,12 +204,28 @@ def by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def nearest_frames(distances: Distances, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``count`` nearest frames of every frame, itself included: (N, count) int and their distances."""
+    """Find the nearest frames of every frame, itself included.
+
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames; a sparse one holds at least ``count`` in every row.
+    count : int
+        How many frames, at most N.
+
+    Returns
+    -------
+    frames : (N, count) int array
+        Positions, in no particular order within a row.
+    near_distances : (N, count) float array
+        Their distances.
+    """
     if issparse(distances):
         rows = np.repeat(np.arange(distances.shape[0]), np.diff(distances.indptr))
         by_distance = np.lexsort((distances.data, rows))
         first = by_distance[distances.indptr[:-1, None] + np.arange(count)]
         return distances.indices[first], distances.data[first]
-    blocks = np.array_split(distances, -(-len(distances) // BLOCK))  # of rows: the places of all distances would fill memory
+    # In blocks of rows: the indices that sort all distances would fill memory.
+    blocks = np.array_split(distances, -(-len(distances) // ROWS_PER_BLOCK))
     near = np.concatenate([np.argpartition(rows, count - 1, axis=1)[:, :count] for rows in blocks])
     return near, np.take_along_axis(distances, near, axis=1)

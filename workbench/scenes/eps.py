@@ -1,4 +1,4 @@
-"""Which eps to take: DBSCAN over a range of eps, and where its labels stay the same."""
+"""The choice of DBSCAN's radius eps: DBSCAN over a range of eps, and where its labels stay the same."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,34 @@ from sklearn.metrics import adjusted_rand_score
 from workbench.embedding.distances import cosine_distances
 from workbench.scenes.dbscan import DbscanTree, Distances, nearest_frames, silhouette
 
-SWEEP = np.geomspace(0.005, 1.0, 100)  # radii that are tried, cosine distance
-AGREEMENT = 0.98  # two clusterings this much alike (adjusted Rand index) count as the same
-PRIOR_WIDTH = 0.6  # how far from a backbone's typical eps a suggestion may lie, standard deviation of log eps
-FARTHEST = 1.42  # times the typical eps, beyond which none is suggested
-SOME = 1000  # frames that a silhouette is taken over at most
+SWEEP = np.geomspace(0.005, 1.0, 100)  # values of eps that are tried, cosine distance
+SAME_CLUSTERING = 0.98  # adjusted Rand index from which two clusterings count as the same
+PRIOR_WIDTH = 0.6  # how far a suggestion tends to lie from a backbone's typical eps: standard deviation of log eps
+MAX_EPS_RATIO = 1.42  # to the typical eps, beyond which no eps is suggested
+SILHOUETTE_FRAMES = 1000  # frames that a silhouette is computed over at most
+MIN_SCORED_WIDTH = 1e-3  # of log eps, so that the logarithm of a range of a single eps exists
 
 
 @dataclass(frozen=True)
 class EpsSweep:
-    """What DBSCAN gives at every radius, all arrays (E,): eps rising; number of scenes; number of outliers; ``width``, over
-    how wide a range of eps (natural logarithm) the clustering stays the same; ``score``, what the suggestion maximises.
+    """The outcome of DBSCAN at E values of eps, and the value that is suggested.
 
-    suggested: the eps with the best score. low, high: the range around it in which the clustering stays the same. tree: what
-    DBSCAN finds at any eps.
+    Attributes
+    ----------
+    eps : (E,) float array
+        Values of eps, cosine distance, sorted ascending.
+    scenes, outliers : (E,) int array
+        How many scenes and how many outliers DBSCAN finds.
+    width : (E,) float array
+        Width of the range of eps around each value in which the clustering stays the same, as a natural logarithm.
+    score : (E,) float array
+        The score that the suggestion maximises; -inf where an eps is never suggested.
+    suggested : float
+        The eps with the best score.
+    low, high : float
+        Ends of the range around it in which the clustering stays the same.
+    tree : DbscanTree
+        Gives DBSCAN's labels at any eps.
     """
 
     eps: np.ndarray
@@ -33,32 +47,69 @@ class EpsSweep:
     suggested: float
     low: float
     high: float
-    tree: "DbscanTree"
+    tree: DbscanTree
 
 
 def k_distances(distances: Distances, k: int) -> np.ndarray:
-    """(N,): the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts."""
+    """Find the distance at which each frame has ``k`` neighbours, itself included, as DBSCAN counts.
+
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Distances between frames.
+    k : int
+        Number of neighbours; N if it is larger.
+
+    Returns
+    -------
+    (N,) float array
+        Distances, in the unit of ``distances``.
+    """
     return nearest_frames(distances, min(k, distances.shape[0]))[1].max(axis=1)
 
 
 def knee(values: np.ndarray) -> float:
-    """Where a rising curve turns up: the value that lies furthest below the line from its first point to its last.
+    """Find where a rising curve turns up: the value furthest below the line from its first point to its last.
 
-    As Kneedle (Satopaa et al., 2011) without smoothing. values: (N,) rising, N > 0, evenly spaced.
+    Parameters
+    ----------
+    values : (N,) float array
+        Values at even steps, sorted ascending, N > 0.
+
+    Returns
+    -------
+    float
+        The value at the knee.
+
+    Notes
+    -----
+    As Kneedle (Satopaa et al., 2011), without smoothing.
     """
     return float(values[np.argmax(np.linspace(values[0], values[-1], len(values)) - values)])
 
 
 def plateaus(sweep: EpsSweep, embeddings: np.ndarray, most: int = 12) -> pd.DataFrame:
-    """The widest ranges of eps over which the numbers of scenes and of outliers stay the same, by rising eps.
+    """List the widest ranges of eps over which the numbers of scenes and of outliers stay the same.
 
-    embeddings: (N, D). At most ``most`` rows: low, high (ends of the range), scenes, outliers, silhouette (of at most a
-    thousand frames, evenly picked; NaN with fewer than two scenes).
+    Parameters
+    ----------
+    sweep : EpsSweep
+        From :func:`sweep_eps`.
+    embeddings : (N, D) float32 array
+        Rows of unit length, of which the sweep was made.
+    most : int
+        How many ranges are listed at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per range, by ascending eps: ``low``, ``high`` (its ends), ``scenes``, ``outliers``, ``silhouette`` (of at most
+        1,000 frames, evenly spaced; NaN with fewer than two scenes).
     """
     starts = np.flatnonzero(np.diff(sweep.scenes, prepend=-1) | np.diff(sweep.outliers, prepend=-1))
     ends = np.append(starts[1:], len(sweep.eps)) - 1
     widest = np.sort(np.argsort(sweep.eps[starts] / sweep.eps[ends], kind="stable")[:most])
-    some = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SOME)).astype(int)
+    some = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SILHOUETTE_FRAMES)).astype(int)
     distances = cosine_distances(embeddings[some])
     rows = []
     for start, end in zip(starts[widest], ends[widest], strict=True):
@@ -69,34 +120,52 @@ def plateaus(sweep: EpsSweep, embeddings: np.ndarray, most: int = 12) -> pd.Data
 
 
 def sweep_eps(distances: Distances, min_samples: int, typical_eps: float = 0.0) -> EpsSweep:
-    """DBSCAN over a hundred radii from 0.005 to 1, and the radius to use.
+    """Run DBSCAN over a hundred values of eps from 0.005 to 1, and suggest one.
 
-    The right radius lies where the clustering does not care: there is a gap between how far neighbours in a scene lie apart
-    and how far everything else is. So the score of an eps is the width of the range of log eps around it in which the
-    clustering stays the same (adjusted Rand index at least 0.98 with the one at eps, outliers counted one by one, and
-    hardly a frame set aside or taken in). Where a backbone's typical eps is known, it weighs in as a log-normal prior: it
-    settles clips that have several such ranges, clips without any foreign frame, whose widest range has no upper end, and
-    clips of foreign frames alone: an eps more than 1.42 times the typical one is never suggested.
+    Parameters
+    ----------
+    distances : (N, N) array or sparse array
+        Cosine distances.
+    min_samples : int
+        Frames, itself included, that the neighbourhood of a core frame holds at least.
+    typical_eps : float
+        Cosine distance that usually separates scenes for these embeddings; 0 where none has been determined.
+
+    Returns
+    -------
+    EpsSweep
+        The sweep and the suggestion.
+
+    Notes
+    -----
+    A good eps lies where the clustering does not depend on it: in the gap between the distances of neighbours in a scene and
+    the distances of everything else. So the score of an eps is the width of the range of log eps around it in which the
+    clustering stays the same: an adjusted Rand index of at least 0.98 with the clustering at eps, where every outlier counts as
+    a scene of its own, and at most one frame in a hundred that is an outlier in one of the two only.
+
+    A typical eps enters the score as a log-normal prior. It decides in three cases: clips with several such ranges; clips
+    without any foreign frame, whose widest range has no upper end; and clips of foreign frames alone, because no eps above 1.42
+    times the typical one is suggested.
     """
     tree = DbscanTree(distances, min_samples)
     labels = [tree.labels(eps) for eps in SWEEP]
     low, high = _stable_ranges(labels)
     scenes = np.array([label.max() + 1 for label in labels])
     width = np.log(SWEEP[high] / SWEEP[low])
-    # Nothing found, and (without a prior) everything in one scene, are stable for ever; they are no finding.
+    # Nothing but outliers, and (without a prior) everything in one scene, stay the same over any range: they do not count.
     trivial = (scenes == 0) | ((typical_eps == 0) & np.array([(label == 0).all() for label in labels]))
     score = width
     if typical_eps:
-        # So far beyond the typical eps, frames are joined that have nothing in common: a clip of foreign frames alone.
-        trivial |= typical_eps * FARTHEST < SWEEP
-        score = np.log(np.maximum(width, 1e-3)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
+        # So far beyond the typical eps, frames that have nothing in common are joined, as in a clip of foreign frames alone.
+        trivial |= typical_eps * MAX_EPS_RATIO < SWEEP
+        score = np.log(np.maximum(width, MIN_SCORED_WIDTH)) - 0.5 * (np.log(SWEEP / typical_eps) / PRIOR_WIDTH) ** 2
     score = np.where(trivial, -np.inf, score)
     best = int(np.argmax(score))
     if trivial.all():
         best = int(np.abs(np.log(SWEEP / typical_eps)).argmin()) if typical_eps else int(np.argmax(scenes > 0))
     suggested = SWEEP[best]
     if not typical_eps and not trivial.all():
-        # Every eps of a range has its score; without a prior the middle of the range is as far from both ends as can be.
+        # All eps of a range have the same score; without a prior its middle is taken, as far from both ends as possible.
         suggested = np.sqrt(SWEEP[low[best]] * SWEEP[high[best]])
     outliers = np.array([(label < 0).sum() for label in labels])
     ends = float(SWEEP[low[best]]), float(SWEEP[high[best]])
@@ -104,14 +173,14 @@ def sweep_eps(distances: Distances, min_samples: int, typical_eps: float = 0.0) 
 
 
 def _stable_ranges(labels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """For every clustering in the sweep, the first and the last one around it that are the same."""
+    """For every clustering of the sweep, the indices of the first and the last one around it that are the same."""
     count = len(labels)
     low, high = np.zeros(count, int), np.zeros(count, int)
     same: dict[tuple[int, int], bool] = {}
 
     def alike(a: int, b: int) -> bool:
         if (a, b) not in same:
-            same[a, b] = _agreement(labels[a], labels[b]) >= AGREEMENT
+            same[a, b] = _agreement(labels[a], labels[b]) >= SAME_CLUSTERING
         return same[a, b]
 
     for middle in range(count):
@@ -128,14 +197,14 @@ def _stable_ranges(labels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _agreement(a: np.ndarray, b: np.ndarray) -> float:
-    """How alike two clusterings are, at most 1: both their scenes and what they set aside."""
+    """How alike two clusterings are, at most 1: the worse of their scenes' agreement and their outliers' agreement."""
     if np.array_equal(a, b):
         return 1.0
-    set_aside = 1 - 2 * float(np.mean((a < 0) != (b < 0)))
-    return min(float(adjusted_rand_score(_alone(a), _alone(b))), set_aside)
+    same_outliers = 1 - 2 * float(np.mean((a < 0) != (b < 0)))
+    return min(float(adjusted_rand_score(_outliers_alone(a), _outliers_alone(b))), same_outliers)
 
 
-def _alone(labels: np.ndarray) -> np.ndarray:
+def _outliers_alone(labels: np.ndarray) -> np.ndarray:
     """Labels in which every outlier is a scene of its own."""
     alone, outlier = labels.copy(), labels < 0
     alone[outlier] = labels.max() + 1 + np.arange(outlier.sum())

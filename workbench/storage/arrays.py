@@ -1,7 +1,8 @@
 """Read what stages left in a run directory: arrays and tables, each checked before anything is computed with it.
 
-A file may have been damaged, or come from a stranger. Whatever is wrong with it is a :class:`~workbench.errors.RunError` of one
-line; sizes are checked against the file before memory is taken, and no pickle is ever loaded.
+A file may have been damaged, or come from a stranger. Whatever is wrong with it is reported as a
+:class:`~workbench.errors.RunError` of one line; sizes are checked against the file before memory is taken, and no pickle is
+ever loaded.
 """
 
 import zipfile
@@ -9,33 +10,70 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike
 
 from workbench.errors import RunError
+from workbench.limits import DATASET_ENTRIES, RUN_TABLE_BYTES
+from workbench.storage.blocks import H5_ERRORS
 
-TABLE_BYTES = 2**30  # far more than the table of any run
 # What NumPy, pandas and zipfile raise for files that are not what their names say.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, MemoryError, NotImplementedError, zipfile.BadZipFile)
+READ_AGAIN = (
+    "the video was read again meanwhile; in a notebook, run all cells again"  # why working copies changed, and the remedy
+)
 Shape = tuple[int | None, ...]  # None: any length
 Limits = dict[str, tuple[float, float]]  # least and greatest value of a column
 
 
 def damaged(file: Path, reason: object) -> RunError:
-    """The error for a file of a run that is not what it should be."""
+    """Make the error for a file of a run that is not what it should be.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    reason : object
+        What is wrong with it: an exception or a text; its first 200 characters are shown, in one line.
+
+    Returns
+    -------
+    RunError
+        To be raised; it says how to make the file again.
+    """
     text = " ".join(str(reason).split())[:200]
     return RunError(f"{file} is damaged ({text}): delete it, and run `workbench reconstruct VIDEO` again")
 
 
 def read_array(file: Path, kind: type[np.generic], shape: Shape) -> np.ndarray:
-    """A ``.npy`` of this kind and shape, memory-mapped. Floats are finite. Raises :class:`~workbench.errors.RunError`."""
+    """Map a ``.npy`` file into memory, for reading.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    kind : numpy dtype
+        The dtype that the array must have.
+    shape : tuple of (int or None)
+        The shape that it must have; None stands for any length of that axis.
+
+    Returns
+    -------
+    ndarray
+        The array, memory-mapped and read-only. Floats are all finite.
+
+    Raises
+    ------
+    RunError
+        When the file cannot be read, or holds an array of another dtype or shape, or numbers that are not finite.
+    """
     try:
-        found = np.lib.format.open_memmap(file, mode="r")  # knows no pickles, and holds the shape against the file's size
+        found = np.lib.format.open_memmap(file, mode="r")  # loads no pickles, and checks the shape against the file's size
     except UNREADABLE as error:
         raise damaged(file, error) from error
-    fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
-    if found.dtype != kind or not fits:
+    if found.dtype != kind or not _fits(found.shape, shape):
         wanted = ", ".join("any" if side is None else str(side) for side in shape)
         raise damaged(file, f"{found.dtype} {found.shape} where {np.dtype(kind)} ({wanted}) should be")
     if found.dtype.kind == "f" and not np.isfinite(found).all():
@@ -46,13 +84,34 @@ def read_array(file: Path, kind: type[np.generic], shape: Shape) -> np.ndarray:
 def read_table(
     file: Path, whole: Limits, real: Sequence[str] = (), empty: Sequence[str] = (), rows: int | None = None
 ) -> pd.DataFrame:
-    """A CSV table. whole: columns of whole numbers, with their limits. real: columns of numbers. empty: those of both that may
-    be empty. rows: how many there are, with a column ``position`` that counts them, when known.
+    """Read a CSV table of a run.
 
-    Whole columns become int64, or Int64 where they may be empty. Raises :class:`~workbench.errors.RunError`.
+    Parameters
+    ----------
+    file : Path
+        The file.
+    whole : dict of str to (float, float)
+        Columns that must hold whole numbers, with the least and greatest value allowed.
+    real : sequence of str, optional
+        Columns that must hold finite numbers.
+    empty : sequence of str, optional
+        Columns, of these two kinds, in which cells may be empty.
+    rows : int, optional
+        How many rows there must be, with a column ``position`` that counts them from 0; without it any number.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the file. Those in ``whole`` are int64, or Int64 with NA where they may be empty; those in ``real`` are
+        float64.
+
+    Raises
+    ------
+    RunError
+        When the file cannot be read or is too large, or a column or value is not as demanded.
     """
     try:
-        if file.stat().st_size > TABLE_BYTES:
+        if file.stat().st_size > RUN_TABLE_BYTES:
             raise ValueError("it is far too large")
         table = pd.read_csv(file)
     except UNREADABLE as error:
@@ -68,21 +127,40 @@ def read_table(
             low, high = whole[name]
             if not (values.isna() | ((values >= low) & (values <= high) & (values % 1 == 0))).all():
                 raise damaged(file, f"not all of column {name} are whole numbers from {low:.0f} to {high:.0f}")
-            values = values.astype("Int64" if name in empty else np.int64)
+            table[name] = values.astype("Int64" if name in empty else np.int64)
         elif np.isinf(values).any():
             raise damaged(file, f"not all of column {name} are finite numbers")
-        table[name] = values
+        else:
+            table[name] = values
     if rows is not None and not np.array_equal(table["position"], np.arange(rows)):
         raise damaged(file, f"it does not have a row for each of the {rows} frames")
     return table
 
 
 def read_arrays(file: Path, frames: int, *names: str) -> list[np.ndarray]:
-    """Arrays of the matrices of a scene, ``distances/sceneNN.npz``, as they are asked for by name.
+    """Read arrays that belong to the matrices of a scene, ``distances/sceneNN.npz``.
 
-    frames: how many the video has. ``frames`` (n,) are positions, ``order`` (n,) the places of all of them, ``confidence``
-    (n - 1,) or NaN where it is not known, ``shown`` (m,) places in frames, every other an (m, m) matrix of
-    finite numbers. Raises :class:`~workbench.errors.RunError`.
+    Parameters
+    ----------
+    file : Path
+        The file of the scene.
+    frames : int
+        How many frames the video has.
+    *names : str
+        The arrays to read: ``frames`` (n,) int, positions of the scene's frames in the video; ``order`` (n,) int, the indices
+        into ``frames`` in restored order; ``confidence`` (n - 1,) float, of the links of that order, NaN where it is unknown;
+        ``shown`` (m,) int, indices into ``frames`` of those that the matrices are about; any other name is an (m, m) float
+        matrix of finite numbers.
+
+    Returns
+    -------
+    list of ndarray
+        The arrays, in the order of ``names``.
+
+    Raises
+    ------
+    RunError
+        When the file cannot be read, is compressed, or an array is missing or not as described.
     """
     try:
         with zipfile.ZipFile(file) as packed:
@@ -110,14 +188,145 @@ def read_arrays(file: Path, frames: int, *names: str) -> list[np.ndarray]:
     return [found[name] for name in names]
 
 
-AGAIN = "the video was read again meanwhile; in a notebook, run all cells again"
+def has_group(file: h5py.File, group: str) -> bool:
+    """Check whether an HDF5 file has a group.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    group : str
+        Name of the group, with ``/`` between its parts.
+
+    Returns
+    -------
+    bool
+        Whether it is there.
+
+    Raises
+    ------
+    RunError
+        When the index of the file is damaged.
+    """
+    try:
+        return group in file
+    except H5_ERRORS as error:
+        raise damaged_dataset(file, group, "index") from error
+
+
+def find_dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
+    """Find a dataset of an HDF5 file, without reading it.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    group, name : str
+        Names of the group, with ``/`` between its parts, and of the dataset in it.
+
+    Returns
+    -------
+    h5py.Dataset
+        The dataset; it lies in this file.
+
+    Raises
+    ------
+    RunError
+        When it is not there, is damaged, or is a link to another file or keeps its data there.
+    """
+    place: h5py.Group | h5py.Dataset = file
+    try:
+        for part in (*group.split("/"), name):
+            # Through h5py's low level: group.get(part, getlink=True) tells the same and takes as long as all the rest.
+            if not isinstance(place, h5py.Group) or place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+                raise damaged_dataset(file, group, name)
+            place = place[part]
+        if not isinstance(place, h5py.Dataset) or place.external or place.is_virtual:
+            raise damaged_dataset(file, group, name)
+    except H5_ERRORS as error:
+        raise damaged_dataset(file, group, name) from error
+    return place
+
+
+def read_dataset(file: h5py.File, group: str, name: str, kinds: str, shape: Shape) -> np.ndarray:
+    """Read a dataset of an HDF5 file into memory.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open file.
+    group, name : str
+        Names of the group, with ``/`` between its parts, and of the dataset in it.
+    kinds : {"f", "iu"}
+        The kind of number it must hold: floats, or integers with a sign or without.
+    shape : tuple of (int or None)
+        The shape that it must have; None stands for any length of that axis.
+
+    Returns
+    -------
+    ndarray
+        Its values. Floats are all finite.
+
+    Raises
+    ------
+    RunError
+        When it is not there, or not as demanded.
+    """
+    try:
+        found = find_dataset(file, group, name)
+        if found.dtype.kind not in kinds or not _fits(found.shape, shape) or found.size > DATASET_ENTRIES:
+            raise damaged_dataset(file, group, name)
+        values = found[()]
+    except H5_ERRORS as error:
+        raise damaged_dataset(file, group, name) from error
+    if kinds == "f" and not np.isfinite(values).all():
+        raise damaged_dataset(file, group, name)
+    return values
+
+
+def damaged_dataset(file: h5py.File, group: str, name: str) -> RunError:
+    """Make the error for a dataset that is not what it should be.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    group, name : str
+        Names of the group, with ``/`` between its parts, and of the dataset in it.
+
+    Returns
+    -------
+    RunError
+        To be raised; it says how to make the file again.
+    """
+    return RunError(f"{name} of {group} in {file.filename} is damaged: delete the file and run its stage again")
+
+
+def _fits(found: tuple[int, ...], demanded: Shape) -> bool:
+    return len(found) == len(demanded) and all(want in (None, got) for want, got in zip(demanded, found, strict=True))
 
 
 class WorkingCopies(Sequence[np.ndarray]):
-    """(N, h, w, 3) uint8 RGB in a ``.npy`` file. ``copies[3]``, ``copies[5:9]``, ``copies[[4, 1]]`` are ordinary arrays in
-    memory, ``np.asarray(copies)`` is all of them at once. Raises :class:`~workbench.errors.RunError` when the file was replaced
-    by that of other frames since it was opened.
+    """Small copies of all frames of a video, read from a ``.npy`` file when they are asked for.
 
+    ``copies[3]``, ``copies[5:9]`` and ``copies[[4, 1]]`` are ordinary arrays in memory, ``np.asarray(copies)`` is all of them
+    at once. Any of these raises :class:`~workbench.errors.RunError` when the file was replaced by that of other frames since
+    it was opened.
+
+    Parameters
+    ----------
+    file : Path
+        The file, (N, h, w, 3) uint8 RGB.
+
+    Attributes
+    ----------
+    file : Path
+        The file.
+    shape : tuple of int
+        (N, h, w, 3).
+
+    Notes
+    -----
     Nothing stays mapped: a mapped file counts as memory of the process, and that of a long clip is larger than all else.
     """
 
@@ -128,13 +337,14 @@ class WorkingCopies(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    # Unlike in Sequence, a slice gives one array, not a sequence of arrays.
+    def __getitem__(self, key: Any) -> np.ndarray:  # type: ignore[override]
         try:
-            found = np.lib.format.open_memmap(self.file, mode="r")  # knows no pickles, and holds the shape against the size
+            found = np.lib.format.open_memmap(self.file, mode="r")  # loads no pickles, and checks the shape against the size
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.file} cannot be read any more: {AGAIN}") from error
+            raise RunError(f"{self.file} cannot be read any more: {READ_AGAIN}") from error
         if found.shape != self.shape:
-            raise RunError(f"{self.file} has other frames than before: {AGAIN}")
+            raise RunError(f"{self.file} has other frames than before: {READ_AGAIN}")
         return np.array(found[key])
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:

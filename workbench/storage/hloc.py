@@ -1,8 +1,8 @@
 """Features, pairs and matches in the file layout of hloc (github.com/cvg/Hierarchical-Localization).
 
-``features.h5`` has a group a frame, ``matches.h5`` a group ``A/B`` a pair, ``pairs.txt`` a line ``nameA nameB`` a
-pair; names are ``%06d.png`` and A < B, so hloc, COLMAP tools and glue-factory read a run. The file attributes
-``format_version``, ``parameters`` (JSON) and ``key`` say what made a file: hloc itself reuses stale features
+``features.h5`` has one group per frame, ``matches.h5`` one group ``A/B`` per pair, ``pairs.txt`` one line ``nameA nameB``
+per pair; names are ``%06d.png`` and A < B, so hloc, COLMAP tools and glue-factory read a run. The file attributes
+``format_version``, ``parameters`` (JSON) and ``key`` say what a file was made from: hloc itself reuses stale features
 silently. :mod:`workbench.storage.blocks` writes them.
 """
 
@@ -15,21 +15,26 @@ import h5py
 import numpy as np
 
 from workbench.errors import MissingStageError, RunError
+from workbench.limits import IMAGE_SIDE_PIXELS
+from workbench.storage.arrays import damaged_dataset, find_dataset, has_group, read_dataset
 from workbench.storage.blocks import FORMAT_VERSION, H5_ERRORS, Entry
 from workbench.storage.folder import write_whole
-
-LARGEST = 2**26  # entries of a dataset; beyond it memory is not taken, no frame has so much
-LONGEST_SIDE = 2**16  # px
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
     """Keypoints of one frame, strongest first.
 
-    keypoints: (K, 2) float32, x and y in pixels of the original image; the centre of the top left pixel is (0, 0).
-    scores: (K,) float32, the detector's own strength, larger is better.
-    descriptors: (D, K) float32, unit length columns; float16 in the file.
-    image_size: (2,) int64, width and height of the original image, px.
+    Attributes
+    ----------
+    keypoints : (K, 2) float32 array
+        x and y in pixels of the original image; the centre of the top left pixel is (0, 0).
+    scores : (K,) float32 array
+        The detector's own strength, larger is better.
+    descriptors : (D, K) float32 array
+        Columns of unit length; float16 in the file.
+    image_size : (2,) int64 array
+        Width and height of the original image, px.
     """
 
     keypoints: np.ndarray
@@ -42,17 +47,55 @@ class Features:
 
 
 def frame_name(frame: int) -> str:
-    """Name of the frame at a 0-based position: ``000007.png``."""
+    """Name a frame.
+
+    Parameters
+    ----------
+    frame : int
+        0-based position in the video.
+
+    Returns
+    -------
+    str
+        Six digits at least, such as ``000007.png``.
+    """
     return f"{frame:06d}.png"
 
 
 def pair_name(a: int, b: int) -> str:
-    """Group of a pair in ``matches.h5``: ``000001.png/000007.png``; hloc replaces ``/`` inside a name by ``-``."""
+    """Name the group of a pair in ``matches.h5``.
+
+    Parameters
+    ----------
+    a, b : int
+        0-based positions of two frames, a < b.
+
+    Returns
+    -------
+    str
+        Both names, such as ``000001.png/000007.png``; as in hloc, ``/`` inside a name would become ``-``.
+    """
     return "/".join(frame_name(frame).replace("/", "-") for frame in (a, b))
 
 
 def checked_pairs(pairs: np.ndarray) -> np.ndarray:
-    """``pairs`` (P, 2) as int64, sorted; raises :class:`RunError` unless every a < b and no pair is there twice."""
+    """Sort pairs, and check them.
+
+    Parameters
+    ----------
+    pairs : (P, 2) int array
+        Positions of two frames each.
+
+    Returns
+    -------
+    (P, 2) int64 array
+        The pairs, sorted ascending by first, then second frame.
+
+    Raises
+    ------
+    RunError
+        Unless a < b in every pair, and no pair is there twice.
+    """
     pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
     if (pairs[:, 0] >= pairs[:, 1]).any():
         raise RunError("pairs must have the lower frame first and two different frames: sort every pair")
@@ -63,13 +106,49 @@ def checked_pairs(pairs: np.ndarray) -> np.ndarray:
 
 
 def write_pairs(path: Path, pairs: np.ndarray) -> Path:
-    """Write ``pairs.txt`` from (P, 2) int frame positions with a < b; lines are sorted."""
+    """Write ``pairs.txt``, with sorted lines.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    pairs : (P, 2) int array
+        Positions of two frames each, a < b.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    RunError
+        Unless a < b in every pair, and no pair is there twice.
+    """
     lines = [f"{frame_name(a)} {frame_name(b)}\n" for a, b in checked_pairs(pairs)]
     return write_whole(path, "".join(lines))
 
 
 def read_pairs(path: Path) -> np.ndarray:
-    """Frame positions (P, 2) int64 from ``pairs.txt``; an empty file gives (0, 2)."""
+    """Read ``pairs.txt``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    (P, 2) int64 array
+        Positions of two frames per line; (0, 2) for an empty file.
+
+    Raises
+    ------
+    MissingStageError
+        When the file is not there.
+    RunError
+        When a line is not a pair of frame names.
+    """
     if not path.is_file():
         raise MissingStageError(f"{path} is missing: run the match stage first")
     rows = []
@@ -83,7 +162,25 @@ def read_pairs(path: Path) -> np.ndarray:
 
 @contextmanager
 def open_h5(path: Path) -> Iterator[h5py.File]:
-    """Open a features or matches file for reading; raises when it is missing, damaged, or of another format version."""
+    """Open a features or matches file for reading, as a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    h5py.File
+        The open file.
+
+    Raises
+    ------
+    MissingStageError
+        When the file is not there.
+    RunError
+        When it is damaged, or of another format version.
+    """
     if not path.is_file():
         raise MissingStageError(f"{path} is missing: run the stage that writes it first")
     try:
@@ -98,100 +195,163 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
 
 
 def read_features(file: h5py.File, frame: int) -> Features:
-    """Features of one frame from an open ``features.h5``; raises :class:`RunError` when the frame is not in it."""
+    """Read the features of one frame.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open ``features.h5``.
+    frame : int
+        0-based position of the frame.
+
+    Returns
+    -------
+    Features
+        Keypoints, scores, descriptors and image size, all finite.
+
+    Raises
+    ------
+    RunError
+        When the frame is not in the file, or damaged there.
+    """
     keypoints, image_size = read_keypoints(file, frame)
     name, count = frame_name(frame), len(keypoints)
     return Features(
         keypoints=keypoints,
-        scores=_read(file, name, "scores", "f", (count,)),
-        descriptors=_read(file, name, "descriptors", "f", (None, count)).astype(np.float32),
+        scores=read_dataset(file, name, "scores", "f", (count,)),
+        descriptors=read_dataset(file, name, "descriptors", "f", (None, count)).astype(np.float32),
         image_size=image_size,
     )
 
 
 def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (K, 2) float32 and image size (2,) int64 of one frame, without its descriptors; raises as above."""
+    """Read the keypoints of one frame, without its descriptors.
+
+    Parameters
+    ----------
+    file : h5py.File
+        An open ``features.h5``.
+    frame : int
+        0-based position of the frame.
+
+    Returns
+    -------
+    keypoints : (K, 2) float32 array
+        x and y in pixels of the original image.
+    image_size : (2,) int64 array
+        Width and height of that image, px.
+
+    Raises
+    ------
+    RunError
+        When the frame is not in the file, or damaged there.
+    """
     name = frame_name(frame)
-    if not _holds(file, name):
+    if not has_group(file, name):
         raise RunError(f"{name} is not in {file.filename}: run the features stage again")
-    image_size = _read(file, name, "image_size", "iu", (2,))
-    if not ((image_size > 0) & (image_size <= LONGEST_SIDE)).all():
-        raise _damaged(file, name, "image_size")
-    return _read(file, name, "keypoints", "f", (None, 2)), image_size
+    image_size = read_dataset(file, name, "image_size", "iu", (2,))
+    if not ((image_size > 0) & (image_size <= IMAGE_SIDE_PIXELS)).all():
+        raise damaged_dataset(file, name, "image_size")
+    return read_dataset(file, name, "keypoints", "f", (None, 2)), image_size
 
 
 def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
-    """(N,) int: how many keypoints each of the first ``frames`` frames of a features file has; raises as above."""
+    """Count the keypoints of frames, without reading them.
+
+    Parameters
+    ----------
+    features_h5 : Path
+        A features file.
+    frames : int
+        N: the first so many frames of the video are counted.
+
+    Returns
+    -------
+    (N,) int array
+        How many keypoints each frame has.
+
+    Raises
+    ------
+    MissingStageError
+        When the file is not there.
+    RunError
+        When it is damaged, or lacks one of the frames.
+    """
     with open_h5(features_h5) as file:
-        return np.array([len(_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
+        return np.array([len(find_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
 
 
 def has_pair(file: h5py.File, a: int, b: int) -> bool:
-    """Whether an open ``matches.h5`` has matches of a pair (a < b); raises :class:`RunError` when it is damaged."""
-    return _holds(file, pair_name(a, b))
+    """Check whether a file has the matches of a pair.
 
+    Parameters
+    ----------
+    file : h5py.File
+        An open ``matches.h5``.
+    a, b : int
+        0-based positions of two frames, a < b.
 
-def _holds(file: h5py.File, group: str) -> bool:
-    try:
-        return group in file
-    except H5_ERRORS as error:
-        raise _damaged(file, group, "index") from error
+    Returns
+    -------
+    bool
+        Whether the pair is in the file; it may have no match.
 
-
-def _dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
-    """A dataset of an open file. Links that lead to other files, and data that lie in them, are refused: a file may come from a
-    stranger. Raises :class:`RunError`.
+    Raises
+    ------
+    RunError
+        When the file is damaged.
     """
-    place: h5py.Group | h5py.Dataset = file
-    try:
-        for part in (*group.split("/"), name):
-            # Through h5py's low level: group.get(part, getlink=True) says the same and takes as long as all the rest.
-            if not isinstance(place, h5py.Group) or place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
-                raise _damaged(file, group, name)
-            place = place[part]
-        if not isinstance(place, h5py.Dataset) or place.external or place.is_virtual:
-            raise _damaged(file, group, name)
-    except H5_ERRORS as error:
-        raise _damaged(file, group, name) from error
-    return place
-
-
-def _read(file: h5py.File, group: str, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A dataset in memory, of one of these kinds ("f", "iu") and this shape; floats are finite. Raises :class:`RunError`."""
-    try:
-        found = _dataset(file, group, name)
-        fits = len(found.shape) == len(shape) and all(want in (None, got) for want, got in zip(shape, found.shape, strict=True))
-        if found.dtype.kind not in kinds or not fits or found.size > LARGEST:
-            raise _damaged(file, group, name)
-        values = found[()]
-    except H5_ERRORS as error:
-        raise _damaged(file, group, name) from error
-    if kinds == "f" and not np.isfinite(values).all():
-        raise _damaged(file, group, name)
-    return values
-
-
-def _damaged(file: h5py.File, group: str, name: str) -> RunError:
-    return RunError(f"{name} of {group} in {file.filename} is damaged: delete the file and run its stage again")
+    return has_group(file, pair_name(a, b))
 
 
 def read_matches(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Matches of a pair (a < b) from an open ``matches.h5``. counts: how many keypoints a and b have, when known.
+    """Read the matches of a pair.
 
-    Returns (K_A,) int32 indices into the keypoints of b, -1 for none, and (K_A,) float32 scores, 0 for none. Raises
-    :class:`RunError` when the pair is not in the file, or what is there are no matches between so many keypoints.
+    Parameters
+    ----------
+    file : h5py.File
+        An open ``matches.h5``.
+    a, b : int
+        0-based positions of two frames, a < b.
+    counts : (int, int), optional
+        K_A and K_B, how many keypoints a and b have; without it they are not checked.
+
+    Returns
+    -------
+    matches : (K_A,) int32 array
+        Indices into the keypoints of b, -1 for a keypoint without a match.
+    scores : (K_A,) float32 array
+        Scores of the matches, 0 without a match.
+
+    Raises
+    ------
+    RunError
+        When the pair is not in the file, or what is there cannot be matches between so many keypoints.
     """
     name = pair_name(a, b)
-    if not _holds(file, name):
+    if not has_group(file, name):
         raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
-    matches = _read(file, name, "matches0", "iu", (counts[0] if counts else None,))
+    matches = read_dataset(file, name, "matches0", "iu", (counts[0] if counts else None,))
     if counts and len(matches) and not -1 <= matches.min() <= matches.max() < counts[1]:
-        raise _damaged(file, name, "matches0")
-    return matches, _read(file, name, "matching_scores0", "f", (len(matches),))
+        raise damaged_dataset(file, name, "matches0")
+    return matches, read_dataset(file, name, "matching_scores0", "f", (len(matches),))
 
 
 def feature_entry(frame: int, features: Features) -> Entry:
-    """One frame as it is stored; only descriptors are float16 (float16 keypoints would lose pixels above 1,024)."""
+    """Describe one frame as it is stored.
+
+    Parameters
+    ----------
+    frame : int
+        0-based position of the frame.
+    features : Features
+        Its features.
+
+    Returns
+    -------
+    (str, dict of str to array)
+        Name of the group, and its datasets. Only descriptors are float16: float16 keypoints would lose pixels above 1,024.
+    """
     return frame_name(frame), {
         "keypoints": features.keypoints.astype(np.float32),
         "scores": features.scores.astype(np.float32),
@@ -201,7 +361,22 @@ def feature_entry(frame: int, features: Features) -> Entry:
 
 
 def match_entry(a: int, b: int, matches: np.ndarray, scores: np.ndarray) -> Entry:
-    """One pair as it is stored."""
+    """Describe one pair as it is stored.
+
+    Parameters
+    ----------
+    a, b : int
+        0-based positions of two frames, a < b.
+    matches : (K_A,) int array
+        Indices into the keypoints of b, -1 for a keypoint without a match.
+    scores : (K_A,) float array
+        Scores of the matches, 0 without a match.
+
+    Returns
+    -------
+    (str, dict of str to array)
+        Name of the group, and its datasets: int32 matches and float32 scores.
+    """
     return pair_name(a, b), {
         "matches0": matches.astype(np.int32),
         "matching_scores0": scores.astype(np.float32),

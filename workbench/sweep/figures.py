@@ -1,28 +1,50 @@
-"""Figures of a sweep's table: what every parameter does, two of them together, what accuracy costs, and the best settings."""
+"""Figures of a sweep's table: the effect of every parameter, of two together, quality against time, and the best settings."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from workbench.sweep.table import QUALITY, main_effect, pareto_front, setting_names, settings, value_name
+from workbench.sweep.effects import main_effect
+from workbench.sweep.table import QUALITY, pareto_front, setting_names, settings, value_name
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_marker
 
-LONG = 22  # letters; a longer name stands in two lines
-MAX_NAMED = 10  # settings on the front that are named
-_BAR = {"color": SCENE_COLOURS[0], "linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
-_WHISKER = {"color": OUTLIER_COLOUR, "linewidth": 1}
+MAX_LINE_LETTERS = 22  # a longer name is broken into two lines
+MAX_FRONT_NAMES = 10  # settings named on the Pareto front
+DEFAULT_COLOUR = "#e9e2cc"  # shade behind the default value
+_BAR: dict[str, Any] = {"color": SCENE_COLOURS[0], "linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
+_WHISKER: dict[str, Any] = {"color": OUTLIER_COLOUR, "linewidth": 1}
 
 
 def main_effects_plot(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figure:
-    """A panel a parameter: mean of a metric at each of its values over all else that varies, with std and range.
+    """Plot a metric against every parameter alone: its mean over everything else that varies, with std and range.
 
-    table: of a sweep, as :func:`workbench.sweep.table.read_table` gives it. Numbers are laid out to scale, from left to right;
-    names stand below each other, for they may be long. The metric has the same limits in all panels.
+    Numbers are drawn to scale from left to right; names, which may be long, stand below each other.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`~workbench.sweep.table.read_table`.
+    parameters : sequence of str
+        Dotted names of parameters.
+    metric : str
+        One of :func:`~workbench.sweep.table.metrics`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel per parameter; the metric has the same limits in all panels.
+
+    Raises
+    ------
+    UsageError
+        If the table does not have the metric.
     """
     effects = [main_effect(table, parameter, metric) for parameter in parameters]
     heights = [3.0 if _is_numeric(effect) else 0.9 + 0.42 * len(effect) for effect in effects]
@@ -45,9 +67,9 @@ def main_effects_plot(table: pd.DataFrame, parameters: Sequence[str], metric: st
         ax.title.set_fontsize(10)
         ax.grid(alpha=0.3)
     handles = [
-        plt.Line2D([], [], color=SCENE_COLOURS[0], marker="o", label="mean"),
-        plt.Line2D([], [], label="± std", **_BAR),
-        plt.Line2D([], [], label="least to most", **_WHISKER),
+        Line2D([], [], color=SCENE_COLOURS[0], marker="o", label="mean"),
+        Line2D([], [], label="± std", **_BAR),
+        Line2D([], [], label="least to most", **_WHISKER),
     ]
     fig.legend(handles=handles, loc="outside upper right", ncols=3, fontsize=9, frameon=False)
     fig.suptitle(f"{metric} by every parameter, over all others", x=0.01, ha="left", fontsize=12)
@@ -55,18 +77,30 @@ def main_effects_plot(table: pd.DataFrame, parameters: Sequence[str], metric: st
 
 
 def heat_map(means: pd.DataFrame, metric: str, ax: Axes | None = None) -> Figure:
-    """Mean of a metric over two parameters, with the values written in; what has none is grey.
+    """Draw the mean of a metric over two parameters, with the values written in; pairs without a value are grey.
 
-    means: from :func:`workbench.sweep.table.pivot`. The names of its index and columns name the axes.
+    Parameters
+    ----------
+    means : pandas.DataFrame
+        From :func:`~workbench.sweep.effects.pivot`; the names of its index and columns label the axes.
+    metric : str
+        Its metric.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
     """
     values = means.to_numpy(dtype=float, na_value=np.nan)
     ax = new_axes(ax, (10, max(2.4, 1.3 + 0.45 * len(means))))
-    known = values[np.isfinite(values)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     same = high - low < 1e-9
     ax.set_facecolor("#E8E8E8")
     colours = "viridis" if QUALITY[metric] else "viridis_r"
-    # One value alone has the colour of the middle.
+    # A single value gets the middle colour.
     picture = ax.imshow(values, cmap=colours, aspect="auto", vmin=low - 0.5 * same, vmax=high + 0.5 * same)
     size = 9 if values.shape[1] <= 12 else 7
     for (row, column), value in np.ndenumerate(values):
@@ -77,27 +111,39 @@ def heat_map(means: pd.DataFrame, metric: str, ax: Axes | None = None) -> Figure
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
         ax.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=size, color="white" if dark else "black")
     across, down = ([value_name(value) for value in index] for index in (means.columns, means.index))
-    rotate_order = max(map(len, across)) * len(across) > 90
-    ax.set_xticks(range(len(across)), [broken(name) for name in across] if rotate_order else across)
+    rotated = max(map(len, across)) * len(across) > 90
+    ax.set_xticks(range(len(across)), [broken(name) for name in across] if rotated else across)
     ax.set_yticks(range(len(down)), [broken(name) for name in down])
-    if rotate_order:
+    if rotated:
         ax.tick_params("x", labelrotation=30)
         plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
     ax.set(xlabel=means.columns.name, ylabel=means.index.name)
-    ax.set_title(f"Mean {metric}" + (": the same everywhere" if same and known.size else ""), fontsize=12)
+    ax.set_title(f"Mean {metric}" + (": the same everywhere" if same and finite.size else ""), fontsize=12)
     if not same:
         ax.figure.colorbar(picture, ax=ax, label=metric)
-    return ax.figure
+    return cast(Figure, ax.figure)
 
 
 def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
-    """Mean of a metric against mean seconds, a point a setting. The front is drawn, its settings are numbered, the best first,
-    and named below.
+    """Plot the mean of a metric against mean seconds, one point per setting, with the Pareto front.
 
-    best: from :func:`workbench.sweep.table.best_settings`. A setting of which a cell is not done is a grey cross.
+    The settings on the front are numbered, the best first, and named below. A setting with a cell that is not done is a grey
+    cross.
+
+    Parameters
+    ----------
+    best : pandas.DataFrame
+        From :func:`~workbench.sweep.table.best_settings`.
+    metric : str
+        The metric they are ranked by.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
     """
     measured, front = best[best["count"] > 0], pareto_front(best, metric)[::-1]
-    names = setting_names(front)[:MAX_NAMED]
+    names = setting_names(front)[:MAX_FRONT_NAMES]
     columns = 2 if max(map(len, names), default=0) <= 50 else 1
     fig, ax = plt.subplots(figsize=(10, 4.2 + 0.2 * -(-len(names) // columns)), layout="constrained")
     whole = measured["count"] == measured["cells"]
@@ -109,15 +155,17 @@ def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
     ax.plot(seconds, means, "o-", color=SCENE_COLOURS[5], markersize=7, drawstyle="steps-pre", label="front: none is better")
     near, below = 0.03 * np.ptp(measured["seconds"].to_numpy(dtype=float)), False
     for number, (x, y) in enumerate(zip(seconds[: len(names)], means, strict=False), start=1):
-        below = number > 1 and seconds[number - 2] - x < near and not below  # numbers of close points stand apart
-        place = {"xytext": (5, -13) if below else (-4, 5), "ha": "left" if below else "right"}
-        ax.annotate(str(number), (x, y), textcoords="offset points", fontsize=10, weight="bold", **place)
+        below = number > 1 and seconds[number - 2] - x < near and not below  # close numbers are kept apart
+        offset, side = ((5, -13), "left") if below else ((-4, 5), "right")
+        ax.annotate(str(number), (x, y), offset, textcoords="offset points", fontsize=10, weight="bold", ha=side)
     ax.set(title=f"{metric} against seconds", xlabel="seconds of all stages", ylabel=f"mean {metric}")
     ax.margins(x=0.06, y=0.2)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=9)
-    lines = [plt.Line2D([], [], linestyle="", label=f"{number}  {name}") for number, name in enumerate(names, start=1)]
-    title = f"On the front ({_told(best)})" + (f", the best {len(names)} of {len(front)}" if len(names) < len(front) else "")
+    lines = [Line2D([], [], linestyle="", label=f"{number}  {name}") for number, name in enumerate(names, start=1)]
+    title = f"On the front ({_parameter_names(best)})" + (
+        f", the best {len(names)} of {len(front)}" if len(names) < len(front) else ""
+    )
     legend = fig.legend(
         handles=lines, loc="outside lower left", ncols=columns, fontsize=9, frameon=False, title=title, handlelength=0
     )
@@ -126,13 +174,27 @@ def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
 
 
 def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axes | None = None) -> Figure:
-    """The best settings, the first above: mean of a metric with its std and range over videos and seeds, and mean seconds.
+    """Plot the best settings, the best on top: mean, std and range of a metric over videos and seeds, and mean seconds.
 
-    best: from :func:`workbench.sweep.table.best_settings`. count: of settings shown.
+    Parameters
+    ----------
+    best : pandas.DataFrame
+        From :func:`~workbench.sweep.table.best_settings`.
+    metric : str
+        The metric they are ranked by.
+    count : int
+        Number of settings shown at most.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
     """
     shown = best[best["count"] > 0][:count]
     ax = new_axes(ax, (10, 1.3 + 0.36 * max(1, len(shown))))
-    _spread(ax, shown, [broken(name, 2 * LONG) for name in setting_names(shown)])
+    _spread(ax, shown, [broken(name, 2 * MAX_LINE_LETTERS) for name in setting_names(shown)])
     _, mean, low, high, std = _plain(shown)
     ax.set_xlim(_limits([*low, *high, *(mean - std), *(mean + std)]))
     for row, (seconds, done, cells) in enumerate(zip(shown["seconds"], shown["count"], shown["cells"], strict=True)):
@@ -142,30 +204,41 @@ def best_settings_plot(best: pd.DataFrame, metric: str, count: int = 12, ax: Axe
         )
     how = "mean, ± std, least to most" if (shown["count"] > 1).any() else "one cell each"
     ax.set_title(f"The best {len(shown)} of {len(best)} settings: {how}", fontsize=12)
-    ax.set(xlabel=metric, ylabel=_told(best))
+    ax.set(xlabel=metric, ylabel=_parameter_names(best))
     ax.grid(alpha=0.3)
-    return ax.figure
+    return cast(Figure, ax.figure)
 
 
-def broken(name: str, long: int = LONG) -> str:
-    """A long name in two lines, broken at a comma, else a slash, else between words; one of up to ``long`` letters as it
-    is.
+def broken(name: str, letters: int = MAX_LINE_LETTERS) -> str:
+    """Break a long name into two lines: at a comma, else at a slash, else between words.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    letters : int
+        Longest name that stays as it is, letters.
+
+    Returns
+    -------
+    str
+        The name, broken as near to its middle as possible; unchanged where it cannot be broken.
     """
-    for letters in (",", "/", "-_ "):
-        places = [at + 1 for at, letter in enumerate(name[:-1]) if letter in letters and at]
-        if len(name) > long and places:
+    for separators in (",", "/", "-_ "):
+        places = [at + 1 for at, letter in enumerate(name[:-1]) if letter in separators and at]
+        if len(name) > letters and places:
             at = min(places, key=lambda place: abs(place - len(name) / 2))
             return f"{name[:at]}\n{name[at:].lstrip()}"
     return name
 
 
-def _told(best: pd.DataFrame) -> str:
-    """Which parameters the names of settings are made of."""
+def _parameter_names(best: pd.DataFrame) -> str:
+    """The parameters in the names of settings."""
     return ", ".join(name.split(".")[1] for name in settings(best))
 
 
 def _numbers(ax: Axes, effect: pd.DataFrame) -> None:
-    """Values to scale from left to right."""
+    """Draw an effect with its values to scale, from left to right."""
     at, mean, low, high, std = _plain(effect)
     ax.vlines(at, low, high, **_WHISKER)
     for x, middle, spread in zip(at, mean, std, strict=True):
@@ -174,7 +247,7 @@ def _numbers(ax: Axes, effect: pd.DataFrame) -> None:
 
 
 def _spread(ax: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """A row each, the first above."""
+    """Draw mean, std and range, one row each, the first on top."""
     _, mean, low, high, std = _plain(rows)
     places = np.arange(len(rows))
     ax.hlines(places, low, high, **_WHISKER)
@@ -201,20 +274,31 @@ def _is_numeric(effect: pd.DataFrame) -> bool:
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
     """Limits of an axis with room at both ends, also where all values are the same."""
-    known = [float(value) for value in values if not pd.isna(value)] or [0.0, 1.0]
-    low, high = min(known), max(known)
+    present = [float(value) for value in values if not pd.isna(value)] or [0.0, 1.0]
+    low, high = min(present), max(present)
     room = 0.06 * (high - low) or 0.05
     return low - room, high + room
 
 
-DEFAULT_COLOUR = "#e9e2cc"
-
-
 def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], title: str = "One parameter at a time") -> Figure:
-    """A row of panels a parameter, a panel for each group of figures and one for the seconds, against the parameter's values.
+    """Plot figures and seconds against the values of each parameter, one row of panels per parameter.
 
-    found: of :func:`workbench.sweep.one_at_a_time.effects`. groups: its columns, those of one scale together. Values stand
-    at even distances; the default is shaded. The panels of a column have one scale, so that parameters can be compared.
+    The values of a parameter are evenly spaced, and the default is shaded. The panels of a column share their scale, so that
+    parameters can be compared.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        From :func:`~workbench.sweep.effects.effects`.
+    groups : sequence of sequences of str
+        Figures of it, one group per panel; the figures of a group share a scale.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
     """
     columns, names = [*map(list, groups), ["seconds"]], list(dict.fromkeys(found["parameter"]))
     size = (3.1 * len(columns) + 0.4, 1.5 * len(names) + 1.1)
@@ -238,8 +322,8 @@ def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], tit
         if len(figures) > 1:
             ax.legend(fontsize=7, loc="best", frameon=True, framealpha=0.8)
     for ax, figures in zip(axes[0, :-1], columns[:-1], strict=True):
-        low, high = found[figures].min(axis=None), found[figures].max(axis=None)
-        if high <= 1:  # shares: a hair below 1 is not to look like a fall
+        low, high = cast(float, found[figures].min(axis=None)), cast(float, found[figures].max(axis=None))
+        if high <= 1:  # shares: a value slightly below 1 must not look like a drop
             ax.set_ylim(min(low, 0.9) - 0.02, 1.02)
     axes[0, -1].set_ylim(bottom=0)
     fig.suptitle(f"{title} (the default is shaded)", fontsize=11)

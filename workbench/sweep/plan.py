@@ -1,4 +1,4 @@
-"""Sweep files: which videos are to be reconstructed with which parameters. A cell is one video with one set of parameters.
+"""Sweep files: which videos are reconstructed with which parameters. A cell is one video with one set of parameters.
 
     question: Which radius finds the scenes?
     videos: [../data/sample.mp4]          # relative to the file
@@ -7,46 +7,58 @@
     parameters:
       grid: {cluster.eps: [0.02, 0.03], order.method: [path, greedy]}   # all combinations
 
-In place of ``grid`` there may be ``list`` (a dictionary a set) or ``sample`` (``count``, ``seed`` and ``from``, which maps a
-name to ``[low, high]`` or to values to choose from).
+In place of ``grid`` there may be ``list`` (one dictionary per set of parameters) or ``sample`` (``count``, ``seed`` and
+``from``, which maps a name to ``[low, high]`` or to values to choose from).
 """
 
 import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
-from workbench.models.backbones import folder_digest
+from workbench.models.registry import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
-from workbench.storage.digest import code_digest, file_sha256
+from workbench.storage.folder import code_digest, file_sha256
 from workbench.video.decode import decode
 
-KEYS = ("question", "videos", "runner", "fixed", "parameters")
-RUNNERS = ("notebooks", "stages")
-FORMS = ("grid", "list", "sample")
-MANY = 1000  # cells; more have to be asked for
-LARGEST, DEEPEST = 2**20, 10  # of a sweep file: bytes, and levels of lists and dictionaries
+KEYS = ("question", "videos", "runner", "fixed", "parameters")  # of a sweep file
+RUNNERS = ("notebooks", "stages")  # the first is the default
+FORMS = ("grid", "list", "sample")  # of the parameters
+MAX_UNCONFIRMED_CELLS = 1000  # a sweep of more cells has to be confirmed
+MAX_FILE_BYTES = 2**20  # of a sweep file
+MAX_NESTING = 10  # levels of lists and dictionaries in a sweep file
 
 
 @dataclass(frozen=True)
 class Cell:
     """One reconstruction of a sweep.
 
-    name: digest of all that decides its result, the workbench's own code too; the same cell has the same name in every sweep.
-    video: as the sweep file has
-    it. source: the video's path. parameters: those that differ between cells, dotted, in the order of the file. given: these
-    and the fixed ones.
+    Attributes
+    ----------
+    name : str
+        Digest of everything that decides its result, the code of the workbench included; an equal cell has the same name in
+        every sweep.
+    video : str
+        The video as the sweep file names it.
+    source : Path
+        Absolute path of the video.
+    parameters : dict of str to object
+        The parameters that differ between cells, by dotted name, in the order of the file.
+    given : dict of str to object
+        These and the fixed ones.
+    runner : str
+        One of :data:`RUNNERS`.
     """
 
     name: str
@@ -59,8 +71,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep file. varied: dotted names of the parameters that differ between cells. cells: in the order of the file, videos
-    outermost.
+    """The content of a sweep file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    question : str
+        What the sweep should answer.
+    varied : tuple of str
+        Dotted names of the parameters that differ between cells.
+    cells : list of Cell
+        The cells in the order of the file, all of the first video first.
     """
 
     path: Path
@@ -70,11 +92,28 @@ class Sweep:
 
 
 def read_sweep(path: str | Path, many: bool = False) -> Sweep:
-    """Read and check a sweep file, its videos and their truths; nothing is computed.
+    """Read a sweep file and check it, its videos and their truths; nothing is computed.
 
-    many: whether more than :data:`MANY` cells are wanted. Raises :class:`~workbench.errors.UsageError` for a file that cannot
-    be read or has something in it that is not known, or for too many cells, :class:`~workbench.errors.ParameterError` for a
-    parameter that is not known or out of range, and what the video or its truth is refused with.
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    many : bool
+        Whether more than 1,000 cells are allowed.
+
+    Returns
+    -------
+    Sweep
+        The cells to run.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, has an unknown key or a value of the wrong kind, or has too many cells.
+    ParameterError
+        If a parameter is unknown or out of range.
+    VideoError, TruthError
+        If a video or its truth cannot be read.
     """
     path = Path(path)
     content = _content(path)
@@ -85,7 +124,7 @@ def read_sweep(path: str | Path, many: bool = False) -> Sweep:
     form, wanted = _form(path, content["parameters"])
     fixed = full_names(_dictionary(path, "fixed", content.get("fixed", {})))
     size = len(videos) * _size(path, form, wanted)
-    if size > MANY and not many:
+    if size > MAX_UNCONFIRMED_CELLS and not many:
         raise UsageError(f"{path} has {size:,} cells: pass --yes to run them all, or give fewer values")
     sets = [full_names(values) for values in _SETS[form](wanted)]
     varied = tuple(dict.fromkeys(name for values in sets for name in values))
@@ -96,15 +135,16 @@ def read_sweep(path: str | Path, many: bool = False) -> Sweep:
     sets = [{name: values.get(name, rest[name]) for name in varied} for values in sets]
     for values in sets:
         _check(path, fixed | values)
-    cells, weights, code = {}, functools.cache(folder_digest), _code(runner)
+    cells: dict[str, Cell] = {}
+    weights, code = functools.cache(folder_digest), _code(runner)
     for video in videos:
         source, digests = _source(path, video)
         for values in sets:
             given = fixed | values
             cell = Cell(_name([*digests, runner, code], given, weights), video, source, values, given, runner)
-            if cell.name in cells and form != "sample":  # which may draw the same again
-                told = ", ".join(f"{name} {value}" for name, value in values.items())
-                raise UsageError(f"{path}: {video} with {told} is there twice: give every video and every set of values once")
+            if cell.name in cells and form != "sample":  # a sample may draw the same set again
+                shown = ", ".join(f"{name} {value}" for name, value in values.items())
+                raise UsageError(f"{path}: {video} with {shown} is there twice: give every video and every set of values once")
             cells.setdefault(cell.name, cell)
     return Sweep(path, str(content.get("question", "")), varied, list(cells.values()))
 
@@ -112,16 +152,16 @@ def read_sweep(path: str | Path, many: bool = False) -> Sweep:
 def _content(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is no file: give the path of a sweep file")
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path} has more than {LARGEST >> 20} MiB: give the path of a sweep file")
+            raise UsageError(f"{path} is not a file: give the path of a sweep file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"{path} has more than {MAX_FILE_BYTES >> 20} MiB: give the path of a sweep file")
         text = path.read_text(encoding="utf-8")
         _plain(path, text)
         content = yaml.safe_load(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the path of a sweep file") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that there is not
-        raise UsageError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it there") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or an impossible date
+        raise UsageError(f"{path} is not valid YAML ({' '.join(str(error).split())}): correct it there") from error
     content = _dictionary(path, "a sweep file", content)
     unknown = [str(key) for key in content if key not in KEYS]
     if unknown:
@@ -133,16 +173,16 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _plain(path: Path, text: str) -> None:
-    """Refuse what would stand for more values than there is memory, or take longer to read than anybody waits."""
+    """Refuse references and deep nesting, which could expand to more values than there is memory or time for."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
-            raise UsageError(f"{path} has references (*NAME) or lists in lists in lists: write plain values")
+        if isinstance(event, yaml.AliasEvent) or depth > MAX_NESTING:
+            raise UsageError(f"{path} has references (*NAME) or lists nested too deeply: write plain values")
 
 
 def _form(path: Path, parameters: Any) -> tuple[str, Any]:
-    """grid, list or sample, and what it holds, checked as far as its shape goes."""
+    """The form of the parameters (grid, list or sample) and its content, of which the structure is checked."""
     found = list(_dictionary(path, "parameters", parameters))
     if len(found) != 1 or found[0] not in FORMS:
         raise UsageError(f"{path}: parameters is {', '.join(map(str, found)) or 'empty'}: give one of {', '.join(FORMS)}")
@@ -158,18 +198,18 @@ def _form(path: Path, parameters: Any) -> tuple[str, Any]:
                 raise UsageError(f"{path}: {name} is {choices[name]!r}: give a whole number of at least {least}")
         choices = _dictionary(path, "from", choices["from"])
     if not choices:
-        raise UsageError(f"{path}: {form} names no parameter: give a list of values for each that is to vary")
+        raise UsageError(f"{path}: {form} names no parameter: give a list of values for each parameter to vary")
     for name, values in choices.items():
         _list(path, str(name), values, object)
     for name, values in full_names(choices).items():
         if form == "sample" and _is_range(type(defaults()[name]), values):
-            for end in values:  # from an end that is out of range, infinity say, nothing can be drawn
+            for end in values:  # an end out of range, such as infinity, cannot be drawn from
                 _check(path, {name: end})
     return form, wanted
 
 
 def _size(path: Path, form: str, wanted: Any) -> int:
-    """How many sets of parameters there are, without making them."""
+    """The number of sets of parameters, counted without making them."""
     if form == "grid":
         return int(np.prod([len(values) for values in wanted.values()], dtype=object))
     return wanted["count"] if form == "sample" else len(wanted)
@@ -187,7 +227,7 @@ def _sample(wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _draw(rng: np.random.Generator, kind: type, values: list[Any]) -> Any:
-    """Two numbers are the ends of a range: whole numbers are drawn with both ends, others evenly, with six digits."""
+    """Draw a value; two numbers are the ends of a range, both included for whole numbers, six digits for others."""
     if not _is_range(kind, values):
         return values[int(rng.integers(len(values)))]
     return int(rng.integers(min(values), max(values) + 1)) if kind is int else float(f"{rng.uniform(*values):.6g}")
@@ -197,7 +237,7 @@ def _is_range(kind: type, values: list[Any]) -> bool:
     return len(values) == 2 and kind in (int, float) and all(type(value) in (int, kind) for value in values)
 
 
-_SETS = {"grid": _grid, "list": iter, "sample": _sample}
+_SETS: dict[str, Callable[[Any], Iterator[dict[str, Any]]]] = {"grid": _grid, "list": iter, "sample": _sample}
 
 
 def _check(path: Path, given: dict[str, Any]) -> None:
@@ -208,11 +248,11 @@ def _check(path: Path, given: dict[str, Any]) -> None:
 
 
 def _source(path: Path, video: str) -> tuple[Path, list[str]]:
-    """The video, and the digests of it and of its truth; both can be read."""
+    """The path of a video, and the digests of it and of its truth, after both were found readable."""
     source = path.parent / video
     if not source.is_file():
         raise UsageError(f"{path}: the video {video} is not there ({source.resolve()}): paths are relative to the sweep file")
-    with closing(decode(source)) as frames:
+    with closing(cast(Generator[Any], decode(source))) as frames:
         next(frames)
     truth = find_truth(source)
     if truth:
@@ -221,25 +261,27 @@ def _source(path: Path, video: str) -> tuple[Path, list[str]]:
 
 
 def _code(runner: str) -> list[str]:
-    """Digests of what computes a cell: the package, and the notebooks where they are used."""
+    """Digests of the code that computes a cell: the package, and the notebooks where they are used."""
     return [code_digest(), *(file_sha256(file) for file in (notebook_files() if runner == "notebooks" else ()))]
 
 
 def _name(described: list[Any], given: dict[str, Any], weights: Callable[[str], str]) -> str:
+    """The name of a cell: a digest of what is described, of all its parameters and of the weights they need."""
     chosen = {stage: parameters.as_dict() for stage, parameters in stage_parameters(given).items()}
     models = chosen["embed"]["backbone"], chosen["match"]["model"], chosen["features"]["superpoint_model"]
-    digests = [weights(model) for model in models]  # retrained weights are others, whatever the name
+    digests = [weights(model) for model in models]  # retrained weights differ even under the same name
     return hashlib.sha256(json.dumps([*described, chosen, digests], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _dictionary(path: Path, name: str, value: Any) -> dict[Any, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise UsageError(f"{path}: {name} has to be names with values, as `name: value`: see sweeps/README.md")
+        raise UsageError(f"{path}: {name} must be names with values, as `name: value`: see sweeps/README.md")
     return value
 
 
 def _list(path: Path, name: str, value: Any, kind: type) -> list[Any]:
     if not isinstance(value, list) or not value or not all(isinstance(item, kind) for item in value):
-        what = {str: "paths", dict: "dictionaries"}.get(kind, "values")
-        raise UsageError(f"{path}: {name} has to be a list of {what}, as [...], with one at least: see sweeps/README.md")
+        items: dict[type, str] = {str: "paths", dict: "dictionaries"}
+        what = items.get(kind, "values")
+        raise UsageError(f"{path}: {name} must be a list of {what}, as [...], with at least one: see sweeps/README.md")
     return value

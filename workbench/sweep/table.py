@@ -1,22 +1,26 @@
-"""What the table of a sweep says: which settings are best, what every parameter does, and how to repeat one of them.
+"""Reading the table of a sweep: which settings are best, and which cell to repeat.
 
-Tables in, tables out; :mod:`workbench.sweep.figures` draws them. A cell is a row: one video with one set of parameters.
+Tables in, tables out; :mod:`workbench.sweep.effects` measures the parameters and :mod:`workbench.sweep.figures` draws.
+A row is a cell of the sweep: one video with one set of parameters. A setting is one set of parameters, over all videos and
+seeds.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
-from workbench.run.stages import ONLY_WITH, defaults
+from workbench.run.stages import defaults
 
-DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"  # what became of a cell
-NAME = "sweep"  # of the table in a sweep's folder, before .parquet and .csv
-TEXT = ("video", "status", "error", "run", "notebooks")  # columns every table has
-DIGITS = 4  # after the point, to which metrics are compared: what differs less ties
-SPREAD = ["mean", "std", "min", "max", "count"]
-# Metrics by which settings are compared, and whether more is better.
+DONE, FAILED, NO_WEIGHTS = "done", "failed", "weights not available"  # status of a cell
+TABLE_NAME = "sweep"  # name of the table in the folder of a sweep, without .parquet or .csv
+TEXT_COLUMNS = ("video", "status", "error", "run", "notebooks")  # columns of text that every table has
+COMPARED_DECIMALS = 4  # metrics are compared rounded to so many decimals; equal ones tie
+SPREAD: list[Callable[..., Any] | str | np.ufunc] = ["mean", "std", "min", "max", "count"]
+# Metrics by which settings are compared, and whether a larger value is better.
 QUALITY = {
     "adjacent": True,
     "tau": True,
@@ -28,7 +32,7 @@ QUALITY = {
     "coverage": True,
     "clustered_outlier_f1": True,
     "clustered_scene_f1": True,
-    "least_confidence": True,  # from here on without a truth
+    "least_confidence": True,  # this and all below need no truth
     "weak_links": False,
     "alignment_error_px": False,
     "registered_share": True,
@@ -38,42 +42,54 @@ QUALITY = {
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """The table of a sweep: from its folder, or from a file, ``.parquet`` or ``.csv``. All three give the same table.
+    """Read the table of a sweep; its folder, its ``.parquet`` and its ``.csv`` give the same table.
 
-    Columns are those of :func:`workbench.sweep.cells.write_table`, of pandas' nullable types (string, Int64, Float64,
-    boolean); what a cell does not have is ``<NA>``, but an error that there was not is "". Raises
-    :class:`~workbench.errors.UsageError` when the path leads to no table, or to one of something else.
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the sweep, or the file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`workbench.sweep.cells.write_table`, in pandas' nullable types (string, Int64, Float64, boolean).
+        A value that a cell does not have is ``<NA>``; ``error`` is empty where there was none.
+
+    Raises
+    ------
+    UsageError
+        If there is no table at ``path``, or it is not the table of a sweep.
     """
     path = Path(path)
     if path.is_dir():
-        found = [path / f"{NAME}{kind}" for kind in (".parquet", ".csv") if (path / f"{NAME}{kind}").is_file()]
+        found = [path / f"{TABLE_NAME}{kind}" for kind in (".parquet", ".csv") if (path / f"{TABLE_NAME}{kind}").is_file()]
         if not found:
-            raise UsageError(f"{path} holds no sweep.csv: end the sweep first with `workbench sweep FILE --out {path}`")
+            raise UsageError(f"{path} holds no sweep.csv: finish the sweep first with `workbench sweep FILE --out {path}`")
         path = found[0]
     if path.suffix not in (".parquet", ".csv"):
-        raise UsageError(f"{path} is no table: give the folder of a sweep, or its sweep.csv or sweep.parquet")
+        raise UsageError(f"{path} is not a table: give the folder of a sweep, or its sweep.csv or sweep.parquet")
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except FileNotFoundError as error:
-        raise UsageError(f"{path} is not there: run `workbench sweep FILE`, which says where its table is") from error
+        raise UsageError(f"{path} is not there: run `workbench sweep FILE`, which prints where its table is") from error
     except (OSError, ValueError) as error:  # pandas' and pyarrow's errors are ValueErrors
         reason = " ".join(str(error).split())
-        raise UsageError(f"{path} cannot be read ({reason}): run `workbench sweep` again, which writes it anew") from error
-    missing = [name for name in (*TEXT, "seconds") if name not in table]
-    unknown = [name for name in table if "." in name and name not in defaults()]
+        raise UsageError(f"{path} cannot be read ({reason}): run `workbench sweep` again, which writes it again") from error
+    missing = [name for name in (*TEXT_COLUMNS, "seconds") if name not in table]
+    unknown = [name for name in _columns(table) if "." in name and name not in defaults()]
     if missing or unknown:
         reason = f"lacks {', '.join(missing)}" if missing else f"has unknown parameters {', '.join(unknown)}"
-        raise UsageError(f"{path} is no table of a sweep ({reason}): give the sweep.csv of one")
+        raise UsageError(f"{path} is not the table of a sweep ({reason}): give the sweep.csv of one")
     return pd.DataFrame({name: _typed(table[name]) for name in table})
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    words = dict.fromkeys(TEXT, "string") | {name: "string" for name, value in defaults().items() if type(value) is str}
-    return pd.read_csv(path, dtype=words, dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""])
+    texts = dict.fromkeys(TEXT_COLUMNS, "string") | {name: "string" for name, value in defaults().items() if type(value) is str}
+    return pd.read_csv(path, dtype=texts, dtype_backend="numpy_nullable", keep_default_na=False, na_values=[""])
 
 
 def _typed(column: pd.Series) -> pd.Series:
-    """The column with the type it was written with, which .csv does not keep where it is empty."""
+    """The column with the type it was written with, which a .csv does not keep for an empty column."""
     if column.name == "error":
         return column.astype("string").fillna("")
     if pd.api.types.is_string_dtype(column.dtype) or column.isna().all():
@@ -82,142 +98,219 @@ def _typed(column: pd.Series) -> pd.Series:
     return column
 
 
-def without_unused(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with ``<NA>`` for parameters that had no part in a cell, as eps where HDBSCAN found the scenes.
-
-    So its figures tell of eps by the cells of DBSCAN alone, and cells that differ in nothing else are of one setting.
-    """
-    table = table.copy()
-    for name, (chooser, choices) in ONLY_WITH.items():
-        if name in table:
-            chosen = table.get(chooser, pd.Series(defaults()[chooser], index=table.index))
-            table[name] = table[name].where(chosen.isin(choices))
-    return table
-
-
 def varied(table: pd.DataFrame) -> list[str]:
-    """Dotted names of the parameters that have more than one value in the table, in its order."""
-    return [name for name in table if "." in name and table[name].nunique() > 1]
+    """List the parameters that have more than one value in a table.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`read_table`.
+
+    Returns
+    -------
+    list of str
+        Dotted names, in the order of the columns.
+    """
+    return [name for name in _columns(table) if "." in name and table[name].nunique() > 1]
 
 
 def not_done(table: pd.DataFrame) -> pd.DataFrame:
-    """The cells that came to no result: cell (its video and its values of the varied parameters), status, error."""
+    """List the cells without a result.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`read_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: cell, its video and its values of the varied parameters; status; error.
+    """
     short = table[table["status"] != DONE]
     names = [f"{video}: {name}" for video, name in zip(short["video"], setting_names(short[varied(table)]), strict=True)]
     return pd.DataFrame({"cell": names, "status": short["status"].tolist(), "error": short["error"].tolist()})
 
 
 def metrics(table: pd.DataFrame) -> list[str]:
-    """The metrics of :data:`QUALITY` that at least one cell has."""
+    """List the metrics of :data:`QUALITY` that at least one cell has.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`read_table`.
+
+    Returns
+    -------
+    list of str
+        Names, in the order of :data:`QUALITY`.
+    """
     return [name for name in QUALITY if name in table and table[name].notna().any()]
 
 
-def main_effect(table: pd.DataFrame, parameter: str, metric: str) -> pd.DataFrame:
-    """What a parameter does to a metric: mean, std, min, max and count over all cells that are done, by its value.
+def done_cells(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Select the cells that are done and have a metric.
 
-    Over all values of the other parameters, all videos and all seeds; so it is that parameter's alone only where the same of
-    these stand behind every value, see :func:`is_crossed`. Index: the values, sorted. std is ``<NA>`` of one cell.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`read_table`.
+    metric : str
+        One of :func:`metrics`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Their rows.
+
+    Raises
+    ------
+    UsageError
+        If no cell has the metric.
     """
-    return _done(table, metric).groupby(parameter)[metric].agg(SPREAD)
-
-
-def is_crossed(table: pd.DataFrame) -> bool:
-    """Whether every combination of the varied parameters and the videos is in the table (a grid), done or not."""
-    names = ["video", *varied(table)]
-    return len(table[names].drop_duplicates()) == table[names].nunique().prod()
-
-
-def axes(table: pd.DataFrame, rows: str = "", columns: str = "") -> tuple[str, str]:
-    """The two parameters of a heat map: those that are named, or the first that vary; the video where there is only one.
-
-    Raises :class:`~workbench.errors.UsageError` for a name that is none of these or is given twice, or when nothing varies.
-    """
-    known = [*varied(table), "video"]
-    for name in filter(None, (rows, columns)):
-        if name not in known:
-            raise UsageError(f"{name} does not vary in this table: choose one of {', '.join(known)}")
-    if len(known) == 1:
-        raise UsageError("no parameter varies in this table: compare settings with a sweep of two values at least")
-    rows = rows or next(name for name in known if name != columns)
-    columns = columns or next(name for name in known if name != rows)
-    if rows == columns:
-        raise UsageError(f"{rows} is given twice: choose another of {', '.join(known)}")
-    return rows, columns
-
-
-def pivot(table: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataFrame:
-    """Mean of a metric over the cells that are done, for two parameters: one down, one across; both sorted.
-
-    A value of which no cell is done keeps its row or column, and a pair without one is ``<NA>``.
-    """
-    values = [table[name].dropna().drop_duplicates().sort_values() for name in (rows, columns)]
-    means = _done(table, metric).pivot_table(metric, rows, columns, "mean")
-    return means.reindex(index=pd.Index(values[0], name=rows), columns=pd.Index(values[1], name=columns))
+    if metric not in metrics(table):
+        choices = ", ".join(metrics(table)) or "none, no cell was done"
+        raise UsageError(f"{metric} is not a metric of this table: choose one of those it has ({choices})")
+    return table[(table["status"] == DONE) & table[metric].notna()]
 
 
 def best_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Every setting with its spread over videos and seeds, the best first; of equal ones the fastest.
+    """Rank the settings of a sweep by a metric; of settings that tie, the fastest comes first.
 
-    A setting is a set of values of the varied parameters without the seeds (``seed`` and what ends in ``_seed``). Columns:
-    these parameters; mean, std, min, max and count of the metric over the cells that are done; cells, how many there are;
-    seconds, their mean. A setting with a cell that has no result comes after all that have all.
+    A setting is a set of values of the varied parameters without the seeds (``seed``, and names that end in ``_seed``).
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`read_table`.
+    metric : str
+        One of :func:`metrics`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per setting, the best first; settings with a cell without a result come last. Columns: the parameters; mean,
+        std, min, max and count of the metric over the cells that are done; cells, their number in all; seconds, mean per cell.
+
+    Raises
+    ------
+    UsageError
+        If the table does not have the metric.
     """
-    _done(table, metric)
+    done_cells(table, metric)
     table = table.assign(**{metric: table[metric].where(table["status"] == DONE)})
     names = [name for name in varied(table) if not name.endswith((".seed", "_seed"))]
     groups = table.groupby(names or (lambda _: 0), sort=False, dropna=False)
     found = groups[metric].agg(SPREAD).assign(cells=groups.size())
     found["seconds"] = table["seconds"].where(table[metric].notna()).groupby(groups.ngroup()).mean().to_numpy()
     found = (found.reset_index() if names else found).assign(
-        _short=found["count"].to_numpy() < found["cells"].to_numpy(), _rank=found["mean"].to_numpy().round(DIGITS)
+        _short=found["count"].to_numpy() < found["cells"].to_numpy(), _rank=found["mean"].to_numpy().round(COMPARED_DECIMALS)
     )
     order = found.sort_values(["_short", "_rank", "seconds"], ascending=[True, not QUALITY[metric], True])
     return order.drop(columns=["_short", "_rank"]).reset_index(drop=True)
 
 
 def settings(best: pd.DataFrame) -> list[str]:
-    """The names of parameters that tell apart the rows of :func:`best_settings`."""
-    return [name for name in best if "." in name]
+    """List the parameters that distinguish settings.
+
+    Parameters
+    ----------
+    best : pandas.DataFrame
+        From :func:`best_settings`.
+
+    Returns
+    -------
+    list of str
+        Dotted names, in the order of the columns.
+    """
+    return [name for name in _columns(best) if "." in name]
 
 
 def setting_names(best: pd.DataFrame) -> list[str]:
-    """A short text for every row of :func:`best_settings` from its parameters: ``superglue, path, alpha 0.3``."""
+    """Name every setting in a few words, such as ``superglue, path, alpha 0.3``.
+
+    Parameters
+    ----------
+    best : pandas.DataFrame
+        From :func:`best_settings`.
+
+    Returns
+    -------
+    list of str
+        One name per row; parameters that do not affect a setting are left out.
+    """
     names = [name.split(".")[1] for name in settings(best)]
     rows = best[settings(best)].to_numpy(dtype=object)
-    used = ([_told(name, value) for name, value in zip(names, row, strict=True) if not pd.isna(value)] for row in rows)
-    return [", ".join(words) or "the only one" for words in used]
+    used = (
+        [_parameter_text(name, value) for name, value in zip(names, row, strict=True) if not pd.isna(value)] for row in rows
+    )
+    return [", ".join(texts) or "the only one" for texts in used]
 
 
-def _told(name: str, value: object) -> str:
-    """Words speak for themselves; a number needs its name."""
+def _parameter_text(name: str, value: object) -> str:
+    """A parameter in words: a text stands alone, a number needs the name of the parameter."""
     if isinstance(value, str):
         return value
     return ("" if value else "no ") + name if isinstance(value, bool | np.bool_) else f"{name} {value_name(value)}"
 
 
 def value_name(value: object) -> str:
-    """A value as people write it: 0.3 and not 0.30000000000000004."""
+    """Format a value as people write it: 0.3 and not 0.30000000000000004.
+
+    Parameters
+    ----------
+    value : object
+        A parameter's value.
+
+    Returns
+    -------
+    str
+        A float with at most six significant digits; anything else as ``str`` gives it.
+    """
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def pareto_front(best: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Those rows of :func:`best_settings` than which none is both as fast and better, or faster and as good; fastest first.
+    """Select the Pareto front of quality and time: no other setting is better and as fast, or faster and as good.
 
-    Only settings of which every cell is done.
+    Parameters
+    ----------
+    best : pandas.DataFrame
+        From :func:`best_settings`.
+    metric : str
+        The metric they are ranked by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Their rows, the fastest first; only settings of which every cell is done.
     """
     rest = best[best["count"] == best["cells"]].sort_values("seconds", kind="stable")
-    worth = rest["mean"].round(DIGITS) * (1 if QUALITY[metric] else -1)
+    worth = rest["mean"].round(COMPARED_DECIMALS) * (1 if QUALITY[metric] else -1)
     return rest[worth > worth.cummax().shift(fill_value=-np.inf)]
 
 
 def verdict(best: pd.DataFrame, metric: str) -> str:
-    """One sentence: which setting is best, or how many tie, and which of them is the fastest."""
+    """Name the best setting in one sentence, or how many tie and the fastest of them.
+
+    Parameters
+    ----------
+    best : pandas.DataFrame
+        From :func:`best_settings`.
+    metric : str
+        The metric they are ranked by.
+
+    Returns
+    -------
+    str
+        The sentence, with the value of the metric and the mean seconds of the setting.
+    """
     first = best.iloc[0]
     whole = best[best["count"] == best["cells"]]
     if whole.empty:
         return f"No setting has a result in all its cells; the best of the others is {setting_names(best)[0]}."
     name, value = setting_names(best)[0], f"{metric} {first['mean']:.3f}"
-    ties = int((whole["mean"].round(DIGITS) == round(first["mean"], DIGITS)).sum())
+    ties = int((whole["mean"].round(COMPARED_DECIMALS) == round(first["mean"], COMPARED_DECIMALS)).sum())
     if ties == 1:
         return f"The best of {len(best)} settings is {name}: {value}, {first['seconds']:.1f} s."
     who = f"All {ties}" if ties == len(best) else f"{ties} of {len(best)}"
@@ -225,7 +318,20 @@ def verdict(best: pd.DataFrame, metric: str) -> str:
 
 
 def best_cell(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series:
-    """The first cell of the best setting that is done: of the first of its videos, with the first of its seeds."""
+    """Find a cell of the best setting.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`read_table`.
+    best : pandas.DataFrame
+        From :func:`best_settings`.
+
+    Returns
+    -------
+    pandas.Series
+        The first of its cells that is done: the first video with the first seed.
+    """
     cells = table[table["status"] == DONE]
     for name in settings(best):
         value = best[name][0]
@@ -233,9 +339,5 @@ def best_cell(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series:
     return cells.iloc[0]
 
 
-def _done(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The cells that have the metric. Raises :class:`~workbench.errors.UsageError` when there is none."""
-    if metric not in metrics(table):
-        known = ", ".join(metrics(table)) or "none, no cell was done"
-        raise UsageError(f"{metric} is no metric of this table: choose one of those it has ({known})")
-    return table[(table["status"] == DONE) & table[metric].notna()]
+def _columns(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table.columns]

@@ -2,19 +2,34 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-def ahead(items: Generator[Any, None, None], count: int = 4) -> Iterator[Any]:
-    """``items``, produced by a thread up to ``count`` ahead; an error in the thread is raised here."""
+def ahead(items: Generator[T, None, None], count: int = 4) -> Generator[T, None, None]:
+    """Produce items in a background thread; an error in the thread is raised here.
+
+    Parameters
+    ----------
+    items : generator
+        What produces the items; it is closed at the end, also when the caller stops early.
+    count : int, default 4
+        How many items, at least 1, the thread may be ahead.
+
+    Yields
+    ------
+    object
+        The items, in their order.
+    """
     done = object()
     stop = threading.Event()
     room = threading.Semaphore(count)
-    box: queue.Queue = queue.Queue()
+    box: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue()
 
-    def work() -> None:
+    def _work() -> None:
         try:
             with closing(items):
                 for item in items:
@@ -26,7 +41,7 @@ def ahead(items: Generator[Any, None, None], count: int = 4) -> Iterator[Any]:
         except BaseException as error:
             box.put((done, error))
 
-    thread = threading.Thread(target=work, name="decode", daemon=True)
+    thread = threading.Thread(target=_work, name="decode", daemon=True)
     thread.start()
     try:
         while True:

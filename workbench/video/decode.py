@@ -15,35 +15,37 @@ import numpy as np
 from av.stream import Disposition
 
 from workbench.errors import VideoError
+from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
-from workbench.video.info import TableBuilder, VideoInfo, varies
+from workbench.video.info import TableBuilder, VideoInfo, orientation, varies
 
-# Sign pattern (a, b, c, d) of a display matrix to (degrees undone, filters that undo it). Two quarter turns rather than
-# hflip,vflip: vflip hands out frames stored bottom-up, which few encoders expect.
-_ORIENTATIONS = {
-    (0, 1, -1, 0): (90, "transpose=clock"),
-    (-1, 0, 0, -1): (180, "transpose=clock,transpose=clock"),
-    (0, -1, 1, 0): (270, "transpose=cclock"),
-    (-1, 0, 0, 1): (0, "hflip"),
-    (1, 0, 0, -1): (180, "hflip,transpose=clock,transpose=clock"),
-    (0, 1, 1, 0): (90, "transpose=cclock_flip"),
-    (0, -1, -1, 0): (270, "transpose=clock_flip"),
-}
-
-# What FFmpeg may take a file for. It also "demuxes" text, drawn as pictures, and lists that point to other files or to the
-# network; none of them is looked into.
+# The formats FFmpeg may recognise a file as. It also "demuxes" text, drawn as pictures, and playlists that point to other files
+# or to the network: these are refused.
 _FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,gxf,rm,dv,wtv,gif,apng,"
-    "mjpeg,yuv4mpegpipe,vc1,h261,h263,dirac,cavsvideo,aac,mp3,flac,wav"  # sound: to say that there are no pictures
+    "mjpeg,yuv4mpegpipe,vc1,h261,h263,dirac,cavsvideo,aac,mp3,flac,wav"  # sound: for the error that there are no pictures
 )
-# Pixels of a frame: more than 8K has. A decoder holds some twenty frames, and a file can claim any size.
-MOST_PIXELS = 8192 * 4352
-_LIMITS = {"max_pixels": str(MOST_PIXELS)}
-_STREAMS = 64  # limits are set for so many streams of a file; the video is among them
+_LIMITS = {"max_pixels": str(FRAME_PIXELS)}
 
 
 def local_file(path: str | Path) -> Path:
-    """``path`` if it is an existing, non-empty regular file. Raises :class:`VideoError` otherwise."""
+    """Check that a path leads to a file on this machine.
+
+    Parameters
+    ----------
+    path : str or Path
+        The path, as a person gave it.
+
+    Returns
+    -------
+    Path
+        The path of an existing, non-empty regular file.
+
+    Raises
+    ------
+    VideoError
+        When it is anything else: a network address, a folder, a pipe, an empty file, or nothing.
+    """
     if "://" in str(path):
         raise VideoError(f"{path} is a network address: download the video and give the path of the file")
     path = Path(path)
@@ -65,21 +67,47 @@ def local_file(path: str | Path) -> Path:
 def _opened(path: str) -> av.container.InputContainer:
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
     try:
-        return av.open(path, options=options, stream_options=[_LIMITS] * _STREAMS, metadata_errors="replace")
+        return av.open(path, options=options, stream_options=[_LIMITS] * LIMITED_STREAMS, metadata_errors="replace")
     except av.FFmpegError:
         raise
-    except ValueError:  # the streams of some formats, as MPEG, are only found by decoding: no limits can be set before
+    except ValueError:  # some formats, such as MPEG, find their streams only by decoding: no limits can be set before
         return av.open(path, options=options, metadata_errors="replace")
 
 
 class Decoder:
     """A video file opened for decoding. Use it as a context manager.
 
-    Frames come upright and all in the size and pixel format of the first one. FFmpeg's frame threads stay off on
-    purpose: with them an error met while the decoder is drained hides the frames behind it. Instead, :func:`decode`
-    decodes in the background, beside the caller's own work.
+    Frames come upright and all in the size and pixel format of the first one.
 
-    Raises :class:`VideoError` when the path is not a local video file that can be read.
+    Parameters
+    ----------
+    path : str or Path
+        A video file on this machine.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    container, stream : PyAV objects
+        The open file and its video stream.
+    table : TableBuilder
+        The rows of the frames that :func:`decode` has yielded.
+    damaged_packets : int
+        Packets so far that gave an error instead of a frame.
+    corrupt_frames : int
+        Frames so far that were decoded with errors in the picture.
+    resized_frames : int
+        Frames so far of another size or pixel format than the first, converted to it.
+
+    Raises
+    ------
+    VideoError
+        When the path is not a local video file that can be read.
+
+    Notes
+    -----
+    FFmpeg's frame threads stay off on purpose: with them, an error met while the decoder is drained hides the frames behind
+    it. Instead, :func:`decode` decodes in the background, beside the caller's own work.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -117,6 +145,7 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
+        """Close the file."""
         self.container.close()
 
     def _video_stream(self) -> av.VideoStream:
@@ -127,27 +156,41 @@ class Decoder:
         if streams[0].codec_context is None:
             raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
-        if width * height > MOST_PIXELS:
-            raise VideoError(f"{self.path} has frames of {width} x {height} px, or says so: scale it down to 8K first")
+        if width * height > FRAME_PIXELS:
+            raise VideoError(f"{self.path} declares frames of {width} x {height} px: scale it down to 8K first")
         return streams[0]
 
     @property
     def frame_rate(self) -> Fraction:
-        """Average frames a second; 25 when the file has no idea."""
+        """Average frame rate.
+
+        Returns
+        -------
+        Fraction
+            Frames per second; 25 when the file does not state any.
+        """
         return Fraction(self.stream.average_rate or self.stream.guessed_rate or 25)
 
     @property
     def aspect(self) -> Fraction:
-        """Sample aspect ratio of the upright frames, 1 when unknown; right once a frame was decoded."""
+        """Sample aspect ratio of the upright frames.
+
+        Returns
+        -------
+        Fraction
+            Width over height of a pixel, 1 when unknown; right once a frame was decoded.
+        """
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
         return 1 / aspect if self._orientation[0] % 180 else aspect
 
-    def seek(self, pts: int) -> None:
-        """Go on decoding from the key frame at or before ``pts`` (stream time base). Raises ``av.FFmpegError``."""
-        self.container.seek(pts, stream=self.stream)
-
     def frames(self) -> Generator[av.VideoFrame, None, None]:
-        """Upright frames from the current place in the file to its end."""
+        """Decode the file.
+
+        Yields
+        ------
+        av.VideoFrame
+            Upright frames, from the first to the last, in presentation order.
+        """
         for frame in self._decoded():
             if frame.is_corrupt:
                 self.corrupt_frames += 1
@@ -163,7 +206,7 @@ class Decoder:
             yield from frames
 
     def _packets(self) -> Iterator[av.Packet]:
-        """Packets, then the empty one that drains the decoder. Goes on behind a read error, unless it only repeats."""
+        """Packets, then the empty one that drains the decoder. Goes on after a read error, unless it only repeats."""
         fresh = True
         while True:
             try:
@@ -183,7 +226,7 @@ class Decoder:
     def _conformed(self, frame: av.VideoFrame) -> av.VideoFrame:
         if self._first is None:
             self._first = (frame.width, frame.height, frame.format.name)
-            self._orientation = _orientation(frame)
+            self._orientation = orientation(frame)
             self._colors = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
         if (frame.width, frame.height, frame.format.name) != self._first:
             self.resized_frames += 1
@@ -215,7 +258,18 @@ class Decoder:
         return nodes[-1].pull()
 
     def info(self) -> VideoInfo:
-        """What is known now; complete when every frame was decoded. Raises :class:`VideoError` if none was."""
+        """Collect what is known about the video; complete when every frame was decoded.
+
+        Returns
+        -------
+        VideoInfo
+            What the file states, and what was found while decoding.
+
+        Raises
+        ------
+        VideoError
+            When no frame was decoded.
+        """
         table = self.table.table()
         if self._first is None or not len(table):
             raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
@@ -242,22 +296,29 @@ class Decoder:
         return self.container.duration / av.time_base if alone else 0.0
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[int, str]:
-    """Degrees and filters that stand ``frame`` upright; (0, "") without a display matrix or with a skewed one."""
-    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
-    if data is None:
-        return 0, ""
-    matrix = np.frombuffer(bytes(data), np.int32)
-    largest = np.abs(matrix[[0, 1, 3, 4]]).max()
-    signs = tuple(int(value) for value in np.rint(matrix[[0, 1, 3, 4]] / max(1, largest)))
-    return _ORIENTATIONS.get(signs, (0, ""))
+def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], None, None]:
+    """Decode every frame of a video that can be decoded, exactly once.
 
+    Parameters
+    ----------
+    path : str, Path or Decoder
+        A video file; the table and counts of an open :class:`Decoder` are filled on the way.
 
-def decode(path: str | Path | Decoder) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Every decodable frame of a video as (0-based index, upright frame), in presentation order, exactly once.
+    Yields
+    ------
+    index : int
+        0-based position, in presentation order.
+    frame : av.VideoFrame
+        The frame, upright.
 
-    Given an open :class:`Decoder` instead of a path, its ``table`` and counts are filled on the way. Decoding runs in a
-    background thread, a few frames ahead. Raises :class:`VideoError` for bad input and when there is no frame at all.
+    Raises
+    ------
+    VideoError
+        When the file is no video that can be read, or has no frame at all.
+
+    Notes
+    -----
+    Decoding runs in a background thread, a few frames ahead.
     """
     if not isinstance(path, Decoder):
         with Decoder(path) as decoder:

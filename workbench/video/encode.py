@@ -29,7 +29,32 @@ _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
 class Writer:
-    """One output file: encodes frames one after the other, and puts the file in place only when all is well."""
+    """One video file to write, used as a context manager; it is put in place only when all is well.
+
+    Parameters
+    ----------
+    out : str or Path
+        The file to write.
+    codec : {"h264", "lossless"}
+        H.264, or FFV1 in ``.mkv``.
+    crf : int
+        Quality of H.264, 0 (best) to 51.
+    frame_rate : Fraction or float
+        Frames per second, above 0 and up to 1000.
+
+    Attributes
+    ----------
+    count : int
+        How many frames were written so far.
+
+    Raises
+    ------
+    VideoError
+        When no such file can be written, or the frame rate is out of range.
+    """
+
+    container: OutputContainer  # set when the file is opened
+    stream: av.VideoStream  # set with the first frame
 
     def __init__(self, out: str | Path, codec: str, crf: int, frame_rate: Fraction | float) -> None:
         self.out = writable(out, codec)
@@ -40,7 +65,6 @@ class Writer:
         self.partial = self.out.with_name(f".{self.out.stem}.partial{self.out.suffix}")
         self.count = 0
         self.aspect = Fraction(1)
-        self.container = self.stream = None
 
     def __enter__(self) -> "Writer":
         try:
@@ -68,8 +92,18 @@ class Writer:
             raise not_written(self.out, error) from error
 
     def write(self, frame: av.VideoFrame, colors: tuple[int, int, int, int], aspect: Fraction = Fraction(1)) -> None:
-        """Encode a frame that :func:`prepared` made; ``colors`` are its tags, ``aspect`` the sample aspect ratio."""
-        if self.stream is None:
+        """Encode one frame.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            The frame, as :func:`prepared` made it.
+        colors : (int, int, int, int)
+            Its colour tags, from :func:`prepared` as well.
+        aspect : Fraction, default 1
+            Sample aspect ratio; that of the first frame holds for all.
+        """
+        if not self.count:
             self._start(frame, colors, aspect)
         frame.pts, frame.time_base = self.count, 1 / self.rate
         frame.pict_type = PictureType.NONE  # else the encoder repeats the key frames of the source
@@ -88,13 +122,42 @@ class Writer:
 
 
 def open_output(path: Path) -> OutputContainer:
-    """A video file to write, of the kind that its suffix names; players can begin before they have all of it."""
+    """Open a video file for writing, of the kind that its suffix names; players can begin before they have all of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``.
+
+    Returns
+    -------
+    OutputContainer
+        The open file.
+    """
     suffix = path.suffix.lower()
     return av.open(str(path), "w", format=_MUXERS[suffix], options={} if suffix == ".mkv" else {"movflags": "+faststart"})
 
 
 def writable(out: str | Path, codec: str) -> Path:
-    """``out`` as a path, if a video of this codec can be written there. Raises :class:`VideoError` otherwise."""
+    """Check that a video can be written to a path.
+
+    Parameters
+    ----------
+    out : str or Path
+        The file to write.
+    codec : {"h264", "lossless"}
+        How it is to be encoded; any other text is refused.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    VideoError
+        When the codec is not known, the suffix does not fit it, or the folder is missing or not writable.
+    """
     out = Path(out)
     if codec not in _SUFFIXES:
         raise VideoError(f"codec {codec!r} is not known: use {' or '.join(_SUFFIXES)}")
@@ -110,11 +173,23 @@ def writable(out: str | Path, codec: str) -> Path:
 
 
 def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int, int, int, int]]:
-    """``frame`` as ``codec`` takes it, and the colour tags (range, space, primaries, transfer) that then hold.
+    """Convert a frame to what an encoder takes.
 
-    h264: 8-bit yuv420p, odd sides padded by one repeated column or row at the right or bottom; YUV keeps its range and
-    matrix, RGB gets the matrix usual for its height (BT.709 from 720 px, else BT.601). lossless: unchanged, or another
-    format that holds the same bits.
+    Parameters
+    ----------
+    frame : av.VideoFrame
+        The frame, of any pixel format.
+    codec : {"h264", "lossless"}
+        ``h264``: 8-bit yuv420p, odd sides padded by one repeated column or row at the right or bottom; YUV keeps its range
+        and matrix, RGB gets the matrix usual for its height (BT.709 from 720 px, else BT.601). ``lossless``: unchanged, or
+        another format that holds the same bits.
+
+    Returns
+    -------
+    frame : av.VideoFrame
+        The frame to encode.
+    colors : (int, int, int, int)
+        The colour tags that then hold: range, space, primaries, transfer; FFmpeg's numbers.
     """
     source = frame.format.name
     tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
@@ -154,10 +229,26 @@ def _even(frame: av.VideoFrame) -> av.VideoFrame:
 def write_frames(
     frames: Iterable[np.ndarray], out: str | Path, frame_rate: Fraction | float = 25, codec: str = "h264", crf: int = 18
 ) -> None:
-    """Write RGB arrays, each (H, W, 3) uint8 and all of one size, as a video; codecs as in :func:`write_video`.
+    """Write arrays as a video.
 
-    Matrix and tags are BT.709 from 720 px height on, else BT.601, limited range, so that readers get the colours back.
-    ``lossless`` keeps RGB as it is. Raises :class:`VideoError` for no frames, wrong arrays, or a bad ``out``.
+    Parameters
+    ----------
+    frames : iterable of (H, W, 3) uint8 arrays
+        RGB, all of one size.
+    out : str or Path
+        The file to write.
+    frame_rate : Fraction or float, default 25
+        Frames per second, above 0 and up to 1000.
+    codec : {"h264", "lossless"}
+        As in :func:`~workbench.video.reorder.write_parts`. For H.264, matrix and tags are BT.709 from 720 px height on, else
+        BT.601, limited range, so that readers get the colours back; ``lossless`` keeps RGB as it is.
+    crf : int, default 18
+        Quality of H.264, 0 (best) to 51.
+
+    Raises
+    ------
+    VideoError
+        For no frames, wrong arrays, or a file that cannot be written.
     """
     shape: tuple[int, ...] | None = None
     with Writer(out, codec, crf, frame_rate) as writer:
@@ -176,12 +267,27 @@ def write_frames(
 
 
 def not_written(out: Path, error: Exception) -> VideoError:
-    """The error for a video that FFmpeg or the disk refused."""
+    """Make the error for a video that FFmpeg or the disk refused.
+
+    Parameters
+    ----------
+    out : Path
+        The file that was to be written.
+    error : Exception
+        What FFmpeg or the disk reported.
+
+    Returns
+    -------
+    VideoError
+        To be raised.
+    """
     reason = getattr(error, "strerror", None) or str(error)
     return VideoError(f"{out} cannot be written ({reason}): check the folder, its permissions and the disk space")
 
 
-_TRACKS, _CLUSTER = b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75"
+_TRACKS, _CLUSTER = b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75"  # names of Matroska's elements
+_HEADER_BYTES = 2**16  # the description of the tracks is looked for in so many bytes
+_SIZE_END = 2**16  # px: width and height must be less, to fit two bytes
 # CRC, ..., Video(size, PixelWidth..., DisplayUnit = unknown, colour), MaxBlockAdditionID, Void of 11 bytes, ...
 _LAYOUT = re.compile(
     rb"\xbf\x84.{4}(?P<before>.*)\xe0[\x80-\xf0](?P<video>\xb0[\x81\x82].*)\x54\xb2\x81\x04"
@@ -191,20 +297,36 @@ _LAYOUT = re.compile(
 
 
 def set_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
-    """Note in the header of the ``.mkv`` at ``path`` that pixels of its ``width`` x ``height`` frames have ``aspect``.
+    """Write the sample aspect ratio into the header of a finished ``.mkv``.
 
-    The aspect is stored as a display size in whole px, as FFmpeg does. Where the header is not laid out as expected
-    the file stays as it is, with a ``UserWarning``: the pictures are right, some players show them with square pixels.
+    Parameters
+    ----------
+    path : Path
+        The file; it is changed in place.
+    width, height : int
+        Size of its frames, px.
+    aspect : Fraction
+        Width over height of a pixel.
+
+    Warns
+    -----
+    UserWarning
+        When the header is not laid out as expected. The file then stays as it is: the pictures are right, some players show
+        them with square pixels.
+
+    Notes
+    -----
+    The aspect is stored as a display size in whole px, as FFmpeg does.
     """
     with path.open("r+b") as file:
-        head = file.read(2**16)
+        head = file.read(_HEADER_BYTES)
         start = head.rfind(_TRACKS, 0, head.find(_CLUSTER))
         digits = 9 - head[start + 4].bit_length()  # of the size that follows the name
         body = start + 4 + digits
         size = int.from_bytes(head[start + 4 : body], "big") & ((1 << 7 * digits) - 1)
         found = _LAYOUT.fullmatch(head[body : body + size]) if start >= 0 else None
         wide = round(width * aspect)
-        if found is None or not 0 < wide < 2**16 or height >= 2**16:
+        if found is None or not 0 < wide < _SIZE_END or height >= _SIZE_END:
             warnings.warn(f"{path}: the pixel aspect {aspect} is not in the header; set it in the player", stacklevel=2)
             return
         display = b"\x54\xb0\x82" + wide.to_bytes(2, "big") + b"\x54\xba\x82" + height.to_bytes(2, "big")

@@ -11,33 +11,85 @@ import numpy as np
 # Stands for "this frame has no time stamp" in FrameTable.pts, as in FFmpeg.
 NO_PTS = -(2**63)
 
+# Sign pattern (a, b, c, d) of a display matrix to (degrees undone, filters that undo it). Two quarter turns rather than
+# hflip,vflip: vflip hands out frames stored bottom-up, which few encoders expect.
+_ORIENTATIONS: dict[tuple[int, ...], tuple[int, str]] = {
+    (0, 1, -1, 0): (90, "transpose=clock"),
+    (-1, 0, 0, -1): (180, "transpose=clock,transpose=clock"),
+    (0, -1, 1, 0): (270, "transpose=cclock"),
+    (-1, 0, 0, 1): (0, "hflip"),
+    (1, 0, 0, -1): (180, "hflip,transpose=clock,transpose=clock"),
+    (0, 1, 1, 0): (90, "transpose=cclock_flip"),
+    (0, -1, -1, 0): (270, "transpose=clock_flip"),
+}
+
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known about a video after all of it was decoded. Colour codes are FFmpeg's numbers (2 or 0: unknown)."""
+    """What is known about a video after all of it was decoded.
 
-    width: int  # px, upright
-    height: int  # px, upright
-    frame_rate: Fraction  # average, frames a second
-    aspect: Fraction  # sample aspect ratio after rotation, 1 when unknown
-    rotation: int  # degrees clockwise that were applied to stand the frames upright: 0, 90, 180, 270
+    Attributes
+    ----------
+    width, height : int
+        Size of the upright frames, px.
+    frame_rate : Fraction
+        Average, frames per second.
+    aspect : Fraction
+        Sample aspect ratio after rotation, 1 when unknown.
+    rotation : int
+        Degrees clockwise by which the frames were turned to stand upright: 0, 90, 180 or 270.
+    pixel_format : str
+        FFmpeg's name, such as ``yuv420p``.
+    color_range, color_space, color_primaries, color_trc : int
+        FFmpeg's numbers; 2 (0 for the range) means unknown.
+    codec : str
+        FFmpeg's name, such as ``h264``.
+    declared_frames : int
+        How many frames the file states; 0 when it states none.
+    declared_seconds : float
+        Which length the file states, s; 0 when it states none.
+    frames : int
+        How many frames were decoded.
+    seconds : float
+        From the first decoded frame to the end of the last one, s.
+    damaged_packets : int
+        Packets that gave an error instead of a frame.
+    corrupt_frames : int
+        Frames that were decoded with errors in the picture.
+    resized_frames : int
+        Frames of another size or pixel format than the first, converted to it.
+    variable_frame_rate : bool
+        Whether steps between frames differ.
+    """
+
+    width: int
+    height: int
+    frame_rate: Fraction
+    aspect: Fraction
+    rotation: int
     pixel_format: str
     color_range: int
     color_space: int
     color_primaries: int
     color_trc: int
     codec: str
-    declared_frames: int  # what the file says, 0 = it does not say
-    declared_seconds: float  # what the file says, 0 = it does not say
-    frames: int  # decoded
-    seconds: float  # from the first decoded frame to the end of the last one
-    damaged_packets: int  # packets that gave an error instead of a frame
-    corrupt_frames: int  # frames that were decoded, with errors in the picture
-    resized_frames: int  # frames of another size or pixel format than the first, converted to it
+    declared_frames: int
+    declared_seconds: float
+    frames: int
+    seconds: float
+    damaged_packets: int
+    corrupt_frames: int
+    resized_frames: int
     variable_frame_rate: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields as JSON can hold them; fractions as ``"25/1"``."""
+        """Convert the fields to what JSON can hold.
+
+        Returns
+        -------
+        dict of str to object
+            All fields by name; fractions as ``"25/1"``.
+        """
         values = asdict(self)
         for name, value in values.items():
             if isinstance(value, Fraction):
@@ -46,7 +98,13 @@ class VideoInfo:
 
     @property
     def warnings(self) -> list[str]:
-        """Plain sentences on what a person should know before trusting the result; empty for a sound file."""
+        """What a person should know before trusting the result.
+
+        Returns
+        -------
+        list of str
+            Plain sentences; empty for a sound file.
+        """
         found = []
         if self.frames < self.declared_frames:
             found.append(
@@ -71,55 +129,117 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class FrameTable:
-    """One row a decoded frame, in decode (presentation) order; N rows."""
+    """One row per decoded frame, in presentation order; N rows.
 
-    pts: np.ndarray  # (N,) int64, in the stream's time base; NO_PTS where the file has none
-    time_s: np.ndarray  # (N,) float64, seconds
-    key: np.ndarray  # (N,) bool
-    check: np.ndarray | None = None  # (N,) uint32 fingerprints, for FrameReader to prove that it found the right frame
+    Attributes
+    ----------
+    pts : (N,) int64 array
+        Time stamps in the stream's time base; :data:`NO_PTS` where the file has none.
+    time_s : (N,) float64 array
+        Times, s.
+    key : (N,) bool array
+        Whether the frame is a key frame.
+    check : (N,) uint32 array
+        Checksums of the pictures, by which a frame can be recognised.
+    """
+
+    pts: np.ndarray
+    time_s: np.ndarray
+    key: np.ndarray
+    check: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pts)
 
 
 class TableBuilder:
-    """Collects the rows of a :class:`FrameTable` while frames are decoded."""
+    """Collect the rows of a :class:`FrameTable` while frames are decoded."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, float, bool, int]] = []
 
     def add(self, frame: av.VideoFrame, rate: Fraction) -> None:
-        """One more frame. A frame without a time stamp gets the time its number and ``rate`` imply."""
-        pts = stamp(frame)
-        known = pts != NO_PTS and frame.time_base
-        time_s = float(pts * frame.time_base) if known else float(len(self._rows) / rate)
-        self._rows.append((pts, time_s, frame.key_frame, fingerprint(frame)))
+        """Add the row of one more frame.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            The frame.
+        rate : Fraction
+            Frames per second: a frame without a time stamp gets the time that its number implies.
+        """
+        pts = _stamp(frame)
+        stamped = pts != NO_PTS and frame.time_base
+        time_s = float(pts * frame.time_base) if stamped else float(len(self._rows) / rate)
+        self._rows.append((pts, time_s, frame.key_frame, _checksum(frame)))
 
     def table(self) -> FrameTable:
+        """Make the table of the frames that were added so far.
+
+        Returns
+        -------
+        FrameTable
+            A row per frame, in the order in which they were added.
+        """
         pts, time_s, key, check = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
         return FrameTable(
             np.array(pts, np.int64), np.array(time_s, np.float64), np.array(key, bool), np.array(check, np.uint32)
         )
 
 
-def stamp(frame: av.VideoFrame) -> int:
+def _stamp(frame: av.VideoFrame) -> int:
     """Time stamp of a frame; the decoding time where the presentation time is missing (AVI), else ``NO_PTS``."""
     if frame.pts is not None:
         return frame.pts
     return NO_PTS if frame.dts is None else frame.dts
 
 
-def fingerprint(frame: av.VideoFrame) -> int:
+def _checksum(frame: av.VideoFrame) -> int:
     """Checksum of every fourth row of the first plane: cheap, and different for frames that look different."""
     plane = frame.planes[0]
     used = min(abs(plane.line_size), plane.width * frame.format.padded_bits_per_pixel // 8)
     if len(frame.planes) > 1:
         used = min(used, plane.width * ((frame.format.components[0].bits + 7) // 8))
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[::4, : max(1, used)]
-    return zlib.crc32(np.ascontiguousarray(rows))
+    return zlib.crc32(np.ascontiguousarray(rows).data)
 
 
 def varies(time_s: np.ndarray) -> bool:
-    """True when steps between frames differ by more than rounding to a millisecond can explain."""
+    """Check whether the frame rate varies.
+
+    Parameters
+    ----------
+    time_s : (N,) float array
+        Times of the frames, s.
+
+    Returns
+    -------
+    bool
+        Whether steps between frames differ by more than rounding to a millisecond can explain.
+    """
     steps = np.diff(time_s)
     return bool(len(steps) > 1 and np.abs(steps - np.median(steps)).max() > 0.0025 + 0.1 * abs(np.median(steps)))
+
+
+def orientation(frame: av.VideoFrame) -> tuple[int, str]:
+    """Find out how a frame is turned to stand upright.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+        A decoded frame, with the display matrix of its file or without.
+
+    Returns
+    -------
+    degrees : int
+        Clockwise: 0, 90, 180 or 270.
+    filters : str
+        FFmpeg's filters that turn it, separated by commas; empty without a display matrix, or with a skewed one.
+    """
+    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
+    if data is None:
+        return 0, ""
+    matrix = np.frombuffer(bytes(data), np.int32)
+    largest = np.abs(matrix[[0, 1, 3, 4]]).max()
+    signs = tuple(int(value) for value in np.rint(matrix[[0, 1, 3, 4]] / max(1, largest)))
+    return _ORIENTATIONS.get(signs, (0, ""))

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from workbench.errors import VideoError
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
-from workbench.video.spill import FrameSpill
+from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
 Change = Callable[[int, np.ndarray], np.ndarray]
 
@@ -27,12 +27,31 @@ def write_video(
     crf: int = 18,
     frame_rate: Fraction | float | None = None,
     progress: bool = True,
-    cache_bytes: int = 512 * 2**20,
+    cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
 ) -> Path:
-    """Write the frames of ``source`` at ``positions`` (0-based, any order) to ``out``, and return its path.
+    """Write frames of a video to a file, in a new order.
 
-    As :func:`write_parts`, with one file.
+    Parameters
+    ----------
+    source : str or Path
+        The video that the frames are taken from.
+    positions : sequence of int
+        0-based positions of the frames, in the order to write; a frame may be there more than once.
+    out : str or Path
+        The file to write.
+    codec, crf, frame_rate, progress, cache_bytes, change
+        As for :func:`write_parts`.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    VideoError
+        As :func:`write_parts` does.
     """
     return write_parts(source, [positions], [out], codec, crf, frame_rate, progress, cache_bytes, change)[0]
 
@@ -45,38 +64,64 @@ def write_parts(
     crf: int = 18,
     frame_rate: Fraction | float | None = None,
     progress: bool = True,
-    cache_bytes: int = 512 * 2**20,
+    cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
 ) -> list[Path]:
-    """Write the frames of ``source`` at the positions (0-based, any order) of every part to its file; returns the paths.
+    """Write frames of a video to several files, each in a new order. Frames are upright, and there is no sound.
 
-    ``codec="h264"``: H.264, yuv420p, 8 bit, quality ``crf`` (0 best to 51), plays in browsers; an odd width or height
-    is padded by one repeated column or row. ``codec="lossless"``: FFV1 in ``.mkv``, every bit of the source frames.
-    Frames are upright; average frame rate (or ``frame_rate``), sample aspect ratio and colour tags are those of the
-    source. No sound.
+    Parameters
+    ----------
+    source : str or Path
+        The video that the frames are taken from.
+    parts : sequence of sequences of int
+        For every file, the 0-based positions of its frames, in the order to write.
+    outs : sequence of str or Path
+        The files to write, one per part; each appears when it is whole.
+    codec : {"h264", "lossless"}
+        ``h264``: H.264, yuv420p, 8 bit, plays in browsers; an odd width or height is padded by one repeated column or row.
+        ``lossless``: FFV1 in ``.mkv``, every bit of the source frames.
+    crf : int, default 18
+        Quality of H.264, 0 (best) to 51.
+    frame_rate : Fraction or float, optional
+        Frames per second, up to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are those
+        of the source.
+    progress : bool, default True
+        Whether to draw a progress bar.
+    cache_bytes : int, default 512 MiB
+        Frames that must wait for their turn take about so much memory at most; the rest waits in a temporary file beside the
+        first of ``outs``.
+    change : callable, optional
+        ``change(position, frame)`` returns the picture to write for a frame, both (H, W, 3) uint8 RGB and of one size. Matrix
+        and tags are then those of :func:`~workbench.video.encode.write_frames`.
 
-    ``change(position, frame)``, when given, makes what is written of a frame, both (H, W, 3) uint8 RGB and of one size; matrix
-    and tags are then those of :func:`workbench.video.encode.write_frames`.
+    Returns
+    -------
+    list of Path
+        The files that were written.
 
-    The source is decoded once, in order, whatever the number of parts. Frames that must wait for their turn take at most about
-    ``cache_bytes`` of memory, the rest waits in a temporary file beside the first of ``outs``. A file appears when it is whole.
+    Raises
+    ------
+    VideoError
+        For a bad source, no positions, a position that is not in the video, or a file that cannot be written.
 
-    Raises :class:`VideoError` for a bad source, no positions, a position that is not in the video, or a bad file to write.
+    Notes
+    -----
+    The source is decoded once, in order, whatever the number of parts.
     """
     parts = [[int(position) for position in positions] for positions in parts]
-    outs = [writable(out, codec) for out in outs]
-    for positions, out in zip(parts, outs, strict=True):
+    files = [writable(out, codec) for out in outs]
+    for positions, out in zip(parts, files, strict=True):
         if not positions:
             raise VideoError(f"no frames to write to {out}: give at least one position")
         if min(positions) < 0:
             raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
     wanted = [position for positions in parts for position in positions]
-    with Decoder(source) as decoder, FrameSpill(outs[0].parent, cache_bytes) as spill:
+    with Decoder(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
         bar = tqdm(total=len(wanted), desc="write", unit="frame", disable=not progress)
         with closing(decode(decoder)) as frames, bar:
             ordered = _in_order(frames, wanted, spill, codec, change)
-            for positions, out in zip(parts, outs, strict=True):
+            for positions, out in zip(parts, files, strict=True):
                 with Writer(out, codec, crf, rate) as writer:
                     for frame, colors in islice(ordered, len(positions)):
                         writer.write(frame, colors, decoder.aspect)
@@ -86,7 +131,7 @@ def write_parts(
                             f"position {positions[writer.count]} is not in {source}, which has "
                             f"{len(decoder.table.table())} frames: give positions of this video"
                         )
-    return outs
+    return files
 
 
 def _in_order(
@@ -112,9 +157,24 @@ def _in_order(
 
 
 def join_videos(files: Sequence[Path], out: Path) -> Path:
-    """Put videos of :func:`write_parts`, of one call, one behind the other into ``out``: the same pictures, not encoded again.
+    """Join videos one behind the other: the same pictures, not encoded again.
 
-    Raises :class:`VideoError` when a file cannot be read or ``out`` cannot be written.
+    Parameters
+    ----------
+    files : sequence of Path
+        Videos that one call of :func:`write_parts` wrote.
+    out : Path
+        The file to write; it appears when it is whole.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    VideoError
+        When a file cannot be read, or ``out`` cannot be written.
     """
     partial = out.with_name(f".{out.stem}.partial{out.suffix}")
     try:

@@ -1,4 +1,4 @@
-"""Keep frames that must wait for their turn without holding a long clip in memory."""
+"""Keep frames that must wait for their turn, without holding a long clip in memory."""
 
 import os
 import tempfile
@@ -13,22 +13,38 @@ from workbench.errors import VideoError
 FFV1_OPTIONS = {"level": "3", "g": "1"}
 
 
-class FrameSpill:
-    """Keeps decoded frames until they are asked for: in memory up to ``limit_bytes``, beyond that in a temporary file.
+SPILL_MEMORY_BYTES = 512 * 2**20  # how much memory waiting frames may take
 
-    The file holds one packet a frame (Huffyuv or FFV1: lossless, every frame on its own). It lies in ``folder``, has no name
-    there where the system allows that, and is gone after :meth:`close`. All frames must share size and pixel format, and the
-    format must be one FFV1 takes. Used as a context manager.
+
+class FrameSpill:
+    """Frames that are kept until they are asked for: in memory, and beyond a limit in a temporary file.
+
+    All frames must share size and pixel format, and the format must be one FFV1 takes. Used as a context manager.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the temporary file lies; it has no name there where the system allows that.
+    limit_bytes : int, default 512 MiB
+        How much memory frames may take.
+
+    Attributes
+    ----------
+    memory_bytes : int
+        How much memory the frames take now.
+
+    Notes
+    -----
+    The file holds one packet per frame (Huffyuv or FFV1: lossless, every frame on its own), and is gone after :meth:`close`.
     """
 
-    def __init__(self, folder: str | Path, limit_bytes: int = 512 * 2**20) -> None:
+    def __init__(self, folder: str | Path, limit_bytes: int = SPILL_MEMORY_BYTES) -> None:
         self.folder = Path(folder)
         self.limit_bytes = limit_bytes
         self.memory_bytes = 0
         self._frames: dict[int, tuple[av.VideoFrame, int]] = {}
-        self._packets: dict[int, tuple[int, int]] = {}  # index: (offset, size) in the file
-        self._file = None
-        self._encoder = self._decoder = None
+        self._packets: dict[int, tuple[_PacketFile, int, int]] = {}  # index: (file, offset, size)
+        self._file: _PacketFile | None = None
 
     def __enter__(self) -> "FrameSpill":
         return self
@@ -50,44 +66,80 @@ class FrameSpill:
 
     @property
     def spilled(self) -> int:
-        """How many frames are in the file now."""
+        """How many frames are in the file.
+
+        Returns
+        -------
+        int
+            Number of frames that are there now.
+        """
         return len(self._packets)
 
     def put(self, index: int, frame: av.VideoFrame) -> None:
-        """Keep ``frame`` under ``index``. It must not be changed afterwards."""
+        """Keep a frame.
+
+        Parameters
+        ----------
+        index : int
+            The number under which it is asked for.
+        frame : av.VideoFrame
+            The frame; it must not be changed afterwards.
+        """
         size = sum(plane.buffer_size for plane in frame.planes)
         if self.memory_bytes + size <= self.limit_bytes:
             self._frames[index] = (frame, size)
             self.memory_bytes += size
         else:
-            self._spill(index, frame)
+            self._file = self._file or _PacketFile(self.folder, frame)
+            self._packets[index] = (self._file, *self._file.append(frame))
 
     def get(self, index: int, keep: bool = False) -> av.VideoFrame:
-        """The frame under ``index``; forgotten unless ``keep``. Its bits are those that were put."""
+        """Return a frame.
+
+        Parameters
+        ----------
+        index : int
+            The number under which it was put.
+        keep : bool, default False
+            Whether it will be asked for again; otherwise it is forgotten.
+
+        Returns
+        -------
+        av.VideoFrame
+            The frame; its bits are those that were put.
+
+        Raises
+        ------
+        VideoError
+            When the temporary file was damaged.
+        """
         if index in self._frames:
             frame, size = self._frames[index]
             if not keep:
                 del self._frames[index]
                 self.memory_bytes -= size
             return frame
-        offset, size = self._packets[index] if keep else self._packets.pop(index)
-        self._file.seek(offset)
-        frames = self._decoder.decode(av.Packet(self._file.read(size)))
-        if len(frames) != 1:
-            raise VideoError(f"the temporary file in {self.folder} was damaged: check the disk, then run again")
-        return frames[0]
+        file, offset, size = self._packets[index] if keep else self._packets.pop(index)
+        return file.read(offset, size)
 
-    def _spill(self, index: int, frame: av.VideoFrame) -> None:
-        if self._file is None:
-            # What H.264 takes goes through Huffyuv: a quarter of FFV1's time for twice its room. It does not take every format,
-            # and loses bits of some odd sizes.
-            plain = frame.format.name == "yuv420p" and frame.width % 2 == frame.height % 2 == 0
-            self._encoder = _encoder("ffvhuff" if plain else "ffv1", frame)
-            self._file = tempfile.TemporaryFile(dir=self.folder, prefix=".frames-")  # noqa: SIM115 (closed in close)
-            self._decoder = av.CodecContext.create(self._encoder.name, "r")
-            self._decoder.width, self._decoder.height = frame.width, frame.height
-            self._decoder.pix_fmt = frame.format.name
-            self._decoder.extradata = self._encoder.extradata
+
+class _PacketFile:
+    """A temporary file of encoded frames, all like the one it is made for, with its encoder and decoder."""
+
+    def __init__(self, folder: Path, frame: av.VideoFrame) -> None:
+        # What H.264 takes goes through Huffyuv: a quarter of FFV1's time for twice its room. It does not take every format,
+        # and loses bits of some odd sizes.
+        plain = frame.format.name == "yuv420p" and frame.width % 2 == frame.height % 2 == 0
+        self._folder = folder
+        self._encoder = _encoder("ffvhuff" if plain else "ffv1", frame)
+        self._file = tempfile.TemporaryFile(dir=folder, prefix=".frames-")  # noqa: SIM115 (closed in close)
+        self._decoder = av.CodecContext.create(self._encoder.name, "r")
+        self._decoder.width, self._decoder.height = frame.width, frame.height
+        self._decoder.pix_fmt = frame.format.name
+        self._decoder.extradata = self._encoder.extradata
+
+    def append(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Write a frame at the end; returns offset and size of its packet, bytes."""
         frame.pts = None
         packets = self._encoder.encode(frame)
         data = b"".join(bytes(packet) for packet in packets)
@@ -95,7 +147,19 @@ class FrameSpill:
             raise VideoError(f"{self._encoder.name} gave {len(packets)} packets for one frame: this FFmpeg cannot be used")
         offset = self._file.seek(0, os.SEEK_END)
         self._file.write(data)
-        self._packets[index] = (offset, len(data))
+        return offset, len(data)
+
+    def read(self, offset: int, size: int) -> av.VideoFrame:
+        """The frame of a packet."""
+        self._file.seek(offset)
+        frames = self._decoder.decode(av.Packet(self._file.read(size)))
+        if len(frames) != 1:
+            raise VideoError(f"the temporary file in {self._folder} was damaged: check the disk, then run again")
+        return frames[0]
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
 
 
 def _encoder(codec: str, frame: av.VideoFrame) -> av.CodecContext:

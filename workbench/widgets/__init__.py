@@ -1,10 +1,10 @@
-"""Controls for the ``explore`` cells of notebooks: ipywidgets, and plotly where one clicks, hovers or draws a lasso.
+"""Interactive controls for the ``explore`` cells of the notebooks: ipywidgets, and plotly figures to click, hover or lasso.
 
-A notebook draws the static figures of :mod:`workbench.viz` first and adds controls only when :func:`is_interactive` says so.
-Frames are browsed by :mod:`workbench.widgets.frames`, pairs chosen by :mod:`workbench.widgets.matrix`, the map read by
-:mod:`workbench.widgets.map`, scenes tuned by :mod:`workbench.widgets.scenes`, matches inspected by
-:mod:`workbench.widgets.matches`, an order changed by :mod:`workbench.widgets.order` and sweeps read by
-:mod:`workbench.widgets.sweep`; all can be reached here.
+A notebook first draws the static figures of :mod:`workbench.viz` and adds controls only where :func:`is_interactive` allows it.
+:mod:`~workbench.widgets.frames` browses frames, :mod:`~workbench.widgets.matrix` picks pairs from a matrix,
+:mod:`~workbench.widgets.map` explores the UMAP, :mod:`~workbench.widgets.scenes` tunes the clustering,
+:mod:`~workbench.widgets.matches` inspects matches, :mod:`~workbench.widgets.order` edits the order, and
+:mod:`~workbench.widgets.sweep` reads the table of a sweep. Their entry points are all importable from this package.
 """
 
 from workbench.widgets.frames import frame_browser, is_interactive

@@ -1,9 +1,10 @@
-"""The match inspector of notebook 04: any two frames of a run, matched by two matchers with settings of the moment."""
+"""The match inspector of notebook 04: any two frames of a run, matched by two matchers with the settings of its sliders."""
 
 import html
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -21,15 +22,19 @@ from workbench.viz.pictures import scene_name
 from workbench.widgets.frames import jpeg
 from workbench.widgets.matrix import clickable_matrix, mark_pair
 
-# The settings that make a difference, by what finds the keypoints and by what matches them.
-KEYPOINT_SETTINGS = {"sift": ("max_keypoints", "contrast_threshold"), "sift-opencv": ("max_keypoints",), "superpoint": ()}
-MATCHER_SETTINGS = {
+# Parameters that affect the result, by keypoint detector and by matcher.
+KEYPOINT_SETTINGS: dict[str, tuple[str, ...]] = {
+    "sift": ("max_keypoints", "contrast_threshold"),
+    "sift-opencv": ("max_keypoints",),
+    "superpoint": (),
+}
+MATCHER_SETTINGS: dict[str, tuple[str, ...]] = {
     "superglue": ("match_threshold", "sinkhorn_iterations"),
     "lightglue": ("match_threshold",),
     "sift-flann": ("ratio",),
     "sift-exact": ("ratio",),
 }
-BLINK = 500  # ms a picture
+BLINK_MS = 500  # how long each picture of a blinking pair is shown, ms
 LEGEND = (
     "<span style='font-size:90%'>confidence 0 <span style='display:inline-block;width:90px;height:10px;background:"
     "linear-gradient(to right,#440154,#3b528b,#21918c,#5ec962,#fde725)'></span> 1: agree with the registration; "
@@ -42,13 +47,30 @@ Keep = Callable[[Run, FeatureParameters, MatchParameters], None]
 def match_inspector(
     run: Run, features: FeatureParameters, matching: MatchParameters, keep: Keep = kept.keep
 ) -> ipywidgets.Widget:
-    """Choose two frames and settings; see the matches of two matchers, their counts, and the one frame laid on the other.
+    """Choose two frames and settings; see the matches of two matchers, their counts, and one frame warped onto the other.
 
-    A pair is chosen by its place in the ranking by inliers, as worst, median or best, by a click on the matrix of the pairs
-    that were compared, or by the numbers of any two frames. Shown are the matcher of the run, and SIFT with FLANN beside it
-    (SuperGlue, in a run by FLANN). features, matching: what the run was made with, where the sliders start. keep: called by
-    the Keep button with the settings chosen. What the workbench cannot do is said in one line. Raises
-    :class:`~workbench.errors.MissingStageError` when the run is not registered.
+    A pair is chosen by its place in the ranking by inliers, as the worst, median or best one, by a click on the matrix of the
+    pairs that were compared, or by the numbers of any two frames. The matcher of the run is shown beside SIFT with FLANN
+    (beside SuperGlue in a run that used FLANN). An error of the workbench is shown in one line.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    features, matching : FeatureParameters, MatchParameters
+        The parameters that the run was made with; the sliders start at their values.
+    keep : callable
+        Called by the Keep button with the run and the chosen parameters.
+
+    Returns
+    -------
+    ipywidgets.Widget
+        The controls and pictures; a line of text when there are fewer than two frames.
+
+    Raises
+    ------
+    MissingStageError
+        If the run is not registered.
     """
     if len(run.images()) < 2:
         return ipywidgets.HTML("no two frames to match")
@@ -56,7 +78,7 @@ def match_inspector(
 
 
 class _Inspector:
-    """The controls, what they show, and the pair that is shown."""
+    """The controls, the pair of frames they show, and its matches."""
 
     def __init__(self, run: Run, features: FeatureParameters, matching: MatchParameters, keep: Keep) -> None:
         self.run, self.own_features, self.own_matching, self.keep = run, features, matching, keep
@@ -67,11 +89,12 @@ class _Inspector:
         self.compared = set(zip(table["a"].tolist(), table["b"].tolist(), strict=True))
         self.frames = np.argsort(np.where(self.scenes < 0, self.scenes.max() + 1, self.scenes), kind="stable")
         counts = pair_matrix(self.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), np.nan)
-        self.pair = tuple(self.pairs[len(self.pairs) // 2].tolist()) if len(self.pairs) else (0, 1)
+        a, b = self.pairs[len(self.pairs) // 2].tolist() if len(self.pairs) else (0, 1)
+        self.pair: tuple[int, int] = (a, b)
         title = "Matches of all pairs that were compared: click one"
         self.matrix = clickable_matrix(counts, self.choose, title, self.frames, 350, self.pair)
 
-        self.setting = False  # true while controls are set by the program, not by hand
+        self.setting = False  # whether the program, not a person, is changing controls
         self._make_controls()
         self.shown: list[MatchedPair | None] = []
         self.choose(*self.pair)
@@ -131,16 +154,16 @@ class _Inspector:
             action()
 
     def choose(self, a: int, b: int) -> None:
-        """Show this pair, and set every control that names it."""
+        """Show a pair of frames and set every control to it."""
         a, b = min(a, b), max(a, b)
         if a == b:
-            self.status.value = f"frame {a} twice: choose two different frames"
+            self.status.value = f"frame {a} is given twice: choose two different frames"
             return
         if (a, b) != self.pair:
             mark_pair(self.matrix, self.frames, (a, b))
         self.pair = a, b
         self.setting = True
-        if {number.value for number in self.numbers} != {a, b}:  # what was typed stays, either way round
+        if {number.value for number in self.numbers} != {a, b}:  # numbers typed in the other order stay as they are
             self.numbers[0].value, self.numbers[1].value = a, b
         self.place.value = self.places.get((a, b), self.place.value)
         self.setting = False
@@ -156,21 +179,21 @@ class _Inspector:
         self.show()
 
     def settings(self, matcher: str) -> tuple[FeatureParameters, MatchParameters]:
-        """The parameters by the sliders for one matcher; a setting that makes no difference for it stays the run's."""
+        """The parameters of one matcher by the sliders; settings that do not affect it stay those of the run."""
 
-        def chosen(names: tuple[str, ...]) -> dict[str, float]:
+        def chosen(names: tuple[str, ...]) -> dict[str, Any]:
             return {name: self.sliders[name].value for name in names}
 
         features = replace(self.own_features, **chosen(KEYPOINT_SETTINGS[self.own_features.keypoints]))
         return features, replace(self.own_matching, matcher=matcher, **chosen(MATCHER_SETTINGS[matcher]))
 
     def keep_settings(self) -> None:
-        """Hand the settings on, and say what to do next."""
+        """Keep the settings and show what to do next."""
         features, matching = self.settings(self.own_matching.matcher)
         try:
             self.keep(self.run, features, matching)
             command = papermill_command(self.run, features, matching)
-        except (WorkbenchError, OSError) as error:  # a full disk, too
+        except (WorkbenchError, OSError) as error:  # OSError: the disk may be full
             self.status.value = html.escape(str(error))
             return
         names = KEYPOINT_SETTINGS[features.keypoints] + MATCHER_SETTINGS[matching.matcher]
@@ -182,7 +205,7 @@ class _Inspector:
         )
 
     def show(self) -> None:
-        """Match the pair with the settings of the moment and show what comes out."""
+        """Match the pair with the settings of the sliders and show the result."""
         a, b = self.pair
         errors, self.shown = [], []
         for name, title, picture in zip(self.matchers, self.titles, self.pictures, strict=True):
@@ -202,12 +225,13 @@ class _Inspector:
         self._show_overlay()
 
     def _picture(self, found: MatchedPair | None) -> np.ndarray:
-        images = [self.matching.images[frame] for frame in self.pair]
+        first, second = (self.matching.images[frame] for frame in self.pair)
         if found is None:
             none = np.zeros((0, 2))
-            return match_picture(*images, none, none, np.zeros(0, int), np.zeros(0))
-        points, scale = (found.first.keypoints, found.second.keypoints), images[0].shape[1] / self.matching.size[0]
-        return match_picture(*images, *points, found.matches, found.scores, found.aligned.inliers, scale=scale)
+            return match_picture(first, second, none, none, np.zeros(0, int), np.zeros(0))
+        scale, inliers = first.shape[1] / self.matching.size[0], found.aligned.inliers
+        points_a, points_b = found.first.keypoints, found.second.keypoints
+        return match_picture(first, second, points_a, points_b, found.matches, found.scores, inliers, scale=scale)
 
     def _caption(self) -> str:
         a, b = self.pair
@@ -224,18 +248,18 @@ class _Inspector:
         return f"<b>frame {a} and frame {b}</b> of the input ({where}): {place}"
 
     def _show_overlay(self) -> None:
-        """Frame a laid on frame b, by the first matcher."""
+        """Show frame a warped onto frame b, by the first matcher."""
         (a, b), found = self.pair, self.shown[0]
-        images = [self.matching.images[frame] for frame in self.pair]
-        _, before = overlay_pictures(*images, np.eye(2, 3), self.kind.value)
+        first, second = self.matching.images[a], self.matching.images[b]
+        _, before = overlay_pictures(first, second, np.eye(2, 3), self.kind.value)
         if found is None or found.aligned.model == "none":
-            transform, how = np.eye(2, 3), "the pair does not register, both frames lie as they are"
+            transform, how = np.eye(2, 3), "the pair does not register, so neither frame is warped"
         else:
             transform, how = self.matching.transform(found.aligned), f"registered by {self.matchers[0]}"
-        pictures, after = overlay_pictures(*images, transform, self.kind.value)
+        pictures, after = overlay_pictures(first, second, transform, self.kind.value)
         self.overlay.value = _webp(pictures)
         left = "no overlap" if after is None else f"mean difference {after:.1f} grey levels, unregistered {before:.1f}"
-        self.overlay_caption.value = f"frame {a} laid on frame {b}: {how}; {left}"
+        self.overlay_caption.value = f"frame {a} warped onto frame {b}: {how}; {left}"
 
 
 def _wide() -> dict[str, dict[str, str]]:
@@ -243,13 +267,13 @@ def _wide() -> dict[str, dict[str, str]]:
 
 
 def _sliders(features: FeatureParameters, matching: MatchParameters) -> dict[str, ipywidgets.Widget]:
-    """One for every setting, by the name of its parameter, at its value; it reaches this value whatever it is."""
+    """One slider for every setting, by the name of its parameter; its range always includes the value it starts at."""
     whole, real = ipywidgets.IntSlider, ipywidgets.FloatSlider
     contrast, most = features.contrast_threshold, features.max_keypoints
     return {
         "contrast_threshold": real(contrast, min=0, max=max(0.1, contrast), step=0.001, readout_format=".3f",
                                    description="keypoint threshold", **_wide()),
-        "max_keypoints": whole(most, 16, max(1024, most), description="keypoints a frame", **_wide()),
+        "max_keypoints": whole(most, 16, max(1024, most), description="keypoints per frame", **_wide()),
         "match_threshold": real(matching.match_threshold, min=0, max=1, step=0.01, description="match threshold", **_wide()),
         "sinkhorn_iterations": whole(matching.sinkhorn_iterations, 1, max(100, matching.sinkhorn_iterations),
                                      description="Sinkhorn iterations", **_wide()),
@@ -258,10 +282,10 @@ def _sliders(features: FeatureParameters, matching: MatchParameters) -> dict[str
 
 
 def _counts(names: tuple[str, ...], found: list[MatchedPair | None]) -> str:
-    """A table of what each matcher found, as HTML."""
+    """An HTML table of what each matcher found."""
     rows = []
     for name, pair in zip(names, found, strict=True):
-        cells = ["", "", "", "failed"]
+        cells: list[Any] = ["", "", "", "failed"]
         if pair is not None:
             keypoints = f"{len(pair.first)}, {len(pair.second)}"
             cells = [keypoints, len(pair.aligned.inliers), pair.aligned.inliers.sum(), _registers(pair.aligned)]
@@ -279,9 +303,9 @@ def _registers(aligned: Registration) -> str:
 
 
 def _webp(pictures: list[np.ndarray]) -> bytes:
-    """One picture, or several shown in turn, (h, w, 3) uint8 each, as WebP."""
+    """One picture, or several that are shown in turn, (h, w, 3) uint8 each, as a WebP file."""
     first, *rest = map(Image.fromarray, pictures)
     with io.BytesIO() as file:
-        # Method 0 is the fastest one.
-        first.save(file, "webp", save_all=bool(rest), append_images=rest, duration=BLINK, loop=0, quality=85, method=0)
+        # Method 0 is the fastest of WebP's methods.
+        first.save(file, "webp", save_all=bool(rest), append_images=rest, duration=BLINK_MS, loop=0, quality=85, method=0)
         return file.getvalue()

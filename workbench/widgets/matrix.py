@@ -1,6 +1,7 @@
-"""A matrix of frames by frames that one can click: the two frames of the cell are shown, or handed on."""
+"""A clickable matrix of frames by frames: a click on a cell picks the pair of its two frames."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -11,7 +12,7 @@ from workbench.matching.pairs import places_of
 from workbench.viz.matrices import MAX_MATRIX
 from workbench.widgets.frames import jpeg
 
-Picked = Callable[[int, int], None]  # positions of the two frames, row and column
+Picked = Callable[[int, int], None]  # takes the input positions of two frames, row first
 
 
 def clickable_matrix(
@@ -22,19 +23,35 @@ def clickable_matrix(
     side: int = 480,
     pair: tuple[int, int] | None = None,
 ) -> go.FigureWidget:
-    """A picture of a matrix; a click on a cell calls ``on_pick`` with the positions of its two frames.
+    """Draw a matrix that calls ``on_pick`` when a cell is clicked.
 
-    values: (N, N) float; NaN is left blank, and can be clicked all the same. frames: (N,) int, the position of the frame of
-    every row and column, default 0 to N - 1. side: px. pair: positions that are marked to begin with. Of a matrix with more
-    than 600 rows every cell shown stands for a block of frames: it has the largest value of the block, and picks the pair with
-    that value.
+    Parameters
+    ----------
+    values : (N, N) float array
+        The matrix; NaN is left blank, and can be clicked all the same.
+    on_pick : callable
+        Called with the input positions of the two frames of the cell, int, row first.
+    title : str
+        Title above the matrix.
+    frames : (N,) int array, optional
+        Input position of the frame of every row and column, 0 to N - 1 by default.
+    side : int
+        Height of the figure, px.
+    pair : tuple of two int, optional
+        Input positions of the pair that is marked at first.
+
+    Returns
+    -------
+    plotly.graph_objects.FigureWidget
+        The matrix. With more than 600 rows, every cell stands for a block of frames: it shows the largest value of the block
+        and picks the pair with that value.
     """
     frames = np.arange(len(values)) if frames is None else np.asarray(frames, dtype=int)
     shown, rows, columns = largest_of_blocks(np.asarray(values, dtype=np.float32), MAX_MATRIX)
     figure = go.Figure(
         [
             go.Heatmap(
-                z=np.where(np.isnan(shown), None, shown),  # JSON knows no NaN
+                z=np.where(np.isnan(shown), np.array(None), shown),  # JSON has no NaN
                 colorscale="Viridis", customdata=np.stack([frames[rows], frames[columns]], axis=-1),
                 hovertemplate="frame %{customdata[0]} and frame %{customdata[1]}: %{z:.3g}<extra></extra>",
                 colorbar={"thickness": 12},
@@ -43,32 +60,42 @@ def clickable_matrix(
                        marker={"symbol": "square-open", "size": 14, "color": "#d62728", "line": {"width": 3}}),
         ]
     )  # fmt: skip
-    axis = {"constrain": "domain", "showticklabels": False, "ticks": ""}  # fixed ranges: a mark must not move the cells
+    axis = {"constrain": "domain", "showticklabels": False, "ticks": ""}  # the ranges are fixed: a mark must not move the cells
     figure.update_layout(
         title={"text": title, "font": {"size": 14}}, width=side + 60, height=side, margin={"l": 40, "r": 10, "t": 40, "b": 30},
         xaxis=axis | {"range": [-0.5, len(shown) - 0.5]}, showlegend=False, plot_bgcolor="white",
         yaxis=axis | {"range": [len(shown) - 0.5, -0.5], "scaleanchor": "x"},
     )  # fmt: skip
-    # All is set before the figure becomes a widget: a page that is still loading plotly misses what is changed meanwhile.
+    # Everything is set before the figure becomes a widget: a page that is still loading plotly misses later changes.
     figure = go.FigureWidget(figure)
     figure.add_class("wb-matrix")
 
-    def clicked(_trace: object, points: object, _state: object) -> None:
+    def _clicked(_trace: object, points: Any, _state: object) -> None:
         row, column = points.point_inds[0]
         figure.data[1].update(x=[column], y=[row])
         on_pick(int(frames[rows[row, column]]), int(frames[columns[row, column]]))
 
-    figure.data[0].on_click(clicked)
+    figure.data[0].on_click(_clicked)
     return figure
 
 
 def mark_pair(figure: go.FigureWidget, frames: np.ndarray, pair: tuple[int, int]) -> None:
-    """Mark the two cells of a pair in a figure of :func:`clickable_matrix`, with ``frames`` as it was given there."""
+    """Mark the two cells of a pair in a clickable matrix.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.FigureWidget
+        From :func:`clickable_matrix`; changed in place.
+    frames : (N,) int array
+        As it was passed to :func:`clickable_matrix`.
+    pair : tuple of two int
+        Input positions of the two frames.
+    """
     figure.data[1].update(_mark(frames, len(figure.data[0].z), pair))
 
 
 def _mark(frames: np.ndarray, shown: int, pair: tuple[int, int] | None) -> dict[str, list[int]]:
-    """The two cells of a pair, of ``shown`` cells a side; none without a pair."""
+    """Coordinates of the two cells of a pair in a matrix of ``shown`` cells per side; empty without a pair."""
     if pair is None:
         return {"x": [], "y": []}
     step = -(-len(frames) // shown)
@@ -77,8 +104,21 @@ def _mark(frames: np.ndarray, shown: int, pair: tuple[int, int] | None) -> dict[
 
 
 def largest_of_blocks(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, N) float in square blocks so large that at most ``most`` a side are left, (n, n) each: the largest value of a block,
-    its row and its column. NaN counts as less than any number; a block of nothing else stays NaN.
+    """Reduce a matrix to the largest value of every square block.
+
+    Parameters
+    ----------
+    values : (N, N) float array
+        The matrix. NaN counts as less than any number.
+    most : int
+        Number of blocks per side at most; it decides the size of the blocks.
+
+    Returns
+    -------
+    largest : (n, n) float array
+        Largest value of every block, NaN where a block has nothing else.
+    rows, columns : (n, n) int array
+        Row and column of that value in ``values``.
     """
     count = len(values)
     step = max(1, -(-count // most))
@@ -96,10 +136,22 @@ def largest_of_blocks(values: np.ndarray, most: int) -> tuple[np.ndarray, np.nda
 def similarity_browser(
     images: Sequence[np.ndarray], similarity: np.ndarray, frames: np.ndarray | None = None
 ) -> ipywidgets.Widget:
-    """The similarity matrix, and beside it the two frames of the cell that was clicked last.
+    """Show the similarity matrix and, beside it, the two frames of the cell that was clicked last.
 
-    images: (N, h, w, 3) uint8. similarity: (N, N) float, cosine. frames: (N,) int, the order of rows and columns, default that
-    of the input. At first the two different frames that are most alike are shown.
+    Parameters
+    ----------
+    images : sequence of N (h, w, 3) uint8 arrays
+        All frames, RGB, in input order.
+    similarity : (N, N) float array
+        Cosine similarity, -1 to 1.
+    frames : (N,) int array, optional
+        Input positions in the order of the rows and columns, by default the input order.
+
+    Returns
+    -------
+    ipywidgets.Widget
+        The matrix and the two frames; at first the most similar pair of different frames. A line of text when there are fewer
+        than two frames.
     """
     if len(images) < 2:
         return ipywidgets.HTML("no two frames to compare")
@@ -108,7 +160,7 @@ def similarity_browser(
     caption.add_class("wb-pair")
     pictures = [ipywidgets.Image(format="jpeg", layout={"align_self": "flex-start"}) for _ in range(2)]
 
-    def show(a: int, b: int) -> None:
+    def _show(a: int, b: int) -> None:
         caption.value = f"frame {a} and frame {b}: cosine similarity {similarity[a, b]:.3f}"
         for picture, frame in zip(pictures, (a, b), strict=True):
             picture.value = jpeg(thumbnail(images[frame], 360, 360))
@@ -116,6 +168,6 @@ def similarity_browser(
     values = similarity[np.ix_(frames, frames)]
     apart = np.where(np.eye(len(images), dtype=bool), -np.inf, similarity)
     a, b = map(int, np.unravel_index(apart.argmax(), apart.shape))
-    matrix = clickable_matrix(values, show, "Cosine similarity: click a cell", frames, pair=(a, b))
-    show(a, b)
+    matrix = clickable_matrix(values, _show, "Cosine similarity: click a cell", frames, pair=(a, b))
+    _show(a, b)
     return ipywidgets.HBox([matrix, ipywidgets.VBox([caption, *pictures])])

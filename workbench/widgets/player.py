@@ -1,4 +1,4 @@
-"""A scene of a run as it is in its files: the video plays in the notebook, and its distances before and after ordering."""
+"""A scene of a run from its files: its video, playing in the notebook, and its distance matrix before and after ordering."""
 
 import html
 from collections.abc import Sequence
@@ -11,12 +11,23 @@ from workbench.errors import MissingStageError, StaleStageError
 from workbench.run import Run
 from workbench.storage.arrays import read_arrays
 
-LARGEST = 64 * 2**20  # bytes of a video that is put into the notebook
-MATRIX = 400  # px, side of the picture of a distance matrix
+MAX_VIDEO_BYTES = 64 * 2**20  # larger videos are not embedded in the notebook
+MATRIX_SIDE_PX = 400  # side of the picture of a distance matrix, px
 
 
 class ScenePlayer:
-    """The video of a scene and its matrix of distances, in input order and in restored order; ``widget`` shows them."""
+    """The video of a scene and its distance matrix, in input order and in restored order.
+
+    Parameters
+    ----------
+    run : Run
+        An ordered run.
+
+    Attributes
+    ----------
+    widget : ipywidgets.Widget
+        What a notebook displays.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -29,7 +40,13 @@ class ScenePlayer:
         self.widget = ipywidgets.HBox([ipywidgets.VBox([self.words, self.video]), *pictures])
 
     def is_stale(self) -> bool:
-        """Whether there are videos, and they are of an order before."""
+        """Check whether the videos show an earlier order.
+
+        Returns
+        -------
+        bool
+            True when videos were written and are out of date; False when there are none.
+        """
         try:
             self.run.require("write")
         except MissingStageError:
@@ -39,36 +56,57 @@ class ScenePlayer:
         return False
 
     def show(self, scene: int, ordered: Sequence[int]) -> None:
-        """Show a scene. ordered: the positions of its frames in their order."""
-        said, content = self._video(scene)
+        """Show a scene.
+
+        Parameters
+        ----------
+        scene : int
+            Number of the scene.
+        ordered : sequence of int
+            Input positions of its frames, in their order.
+        """
+        caption, content = self._video(scene)
         self.video.value, self.video.layout.display = content, None if content else "none"
-        self.words.value = html.escape(said) + (" <b>(of the order before)</b>" if self.is_stale() else "")
+        self.words.value = html.escape(caption) + (" <b>(of an earlier order)</b>" if self.is_stale() else "")
         file = self.run.scene_matrices_path(scene)
         frames, shown, distances = read_arrays(file, self.run.info("video")["frames"], "frames", "shown", "fused")
         index = {frame: number for number, frame in enumerate(frames[shown].tolist())}
-        kept = [index[frame] for frame in ordered if frame in index]  # of frames that came by hand no distance is known
+        kept = [index[frame] for frame in ordered if frame in index]  # frames moved here by hand have no distances
         for picture, order in zip(self.matrices, (range(len(distances)), kept), strict=True):
             picture.value = matrix_png(distances[np.ix_(order, order)], distances.max()) if len(order) else b""
 
     def _video(self, scene: int) -> tuple[str, bytes]:
-        """What is said of the video of a scene, and the video where it can be played here."""
-        written = self.run.recorded_outputs("write")[:-1]  # the last one has all scenes
+        """A caption for the video of a scene, and its bytes, empty where it cannot be played here."""
+        written = self.run.recorded_outputs("write")[:-1]  # the last one shows all scenes
         if scene >= len(written) or not (self.run.path / written[scene]).is_file():
             return f"scene {scene}: no video is written yet", b""
         file = self.run.path / written[scene]
         if file.suffix != ".mp4":
             return f"scene {scene}: browsers do not play lossless video, open {file} in a player", b""
         size = file.stat().st_size
-        if size > LARGEST:
+        if size > MAX_VIDEO_BYTES:
             return f"scene {scene}: {size / 2**20:.0f} MB are too much for a notebook, open {file} in a player", b""
         return f"scene {scene}: {file.name}", file.read_bytes()
 
 
 def matrix_png(distances: np.ndarray, most: float) -> bytes:
-    """(n, n) distances as PNG in viridis, dark where frames are near; beyond 400 a side they are averaged. most: brightest."""
-    shown = distances.astype(np.float32)
-    if len(shown) > MATRIX:
-        shown = cv2.resize(shown, (MATRIX, MATRIX), interpolation=cv2.INTER_AREA)
-    grey = (255 * np.clip(shown / max(most, 1e-9), 0, 1)).astype(np.uint8)
-    grey = cv2.resize(grey, (MATRIX, MATRIX), interpolation=cv2.INTER_NEAREST)
+    """Draw a distance matrix as PNG, in viridis: dark where frames are near.
+
+    Parameters
+    ----------
+    distances : (n, n) float array
+        Distances, 0 and more; with more than 400 rows they are averaged down to 400.
+    most : float
+        The distance with the brightest colour.
+
+    Returns
+    -------
+    bytes
+        The content of a PNG file, 400 x 400 px.
+    """
+    shown: np.ndarray = distances.astype(np.float32)
+    if len(shown) > MATRIX_SIDE_PX:
+        shown = cv2.resize(shown, (MATRIX_SIDE_PX, MATRIX_SIDE_PX), interpolation=cv2.INTER_AREA)
+    grey: np.ndarray = (255 * np.clip(shown / max(most, 1e-9), 0, 1)).astype(np.uint8)
+    grey = cv2.resize(grey, (MATRIX_SIDE_PX, MATRIX_SIDE_PX), interpolation=cv2.INTER_NEAREST)
     return cv2.imencode(".png", cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))[1].tobytes()

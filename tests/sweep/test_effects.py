@@ -1,4 +1,4 @@
-"""What one parameter at a time does, read off tables that are written by hand."""
+"""The effect of one parameter at a time, on tables written by hand."""
 
 import pandas as pd
 import pytest
@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 
 from workbench.errors import UsageError
 from workbench.sweep import figures
-from workbench.sweep.one_at_a_time import effects, preferred
+from workbench.sweep.effects import effects, preferred
 from workbench.sweep.table import read_table
 
 COLUMNS = (
@@ -18,7 +18,7 @@ CELLS = [
     "a.mp4,512,0.25,done,,20,0.905,1,11,r,",
     "a.mp4,256,0.8,done,,9,0.5,1,5,r,",
     "a.mp4,256,0.1,done,,9,0.895,1,4,r,",
-    "a.mp4,64,0.8,done,,1,0.0,1,1,r,",  # two at a time
+    "a.mp4,64,0.8,done,,1,0.0,1,1,r,",  # two parameters differ
     "b.mp4,256,0.25,done,,29,0.5,3,15,r,",
     "b.mp4,64,0.25,failed,no scene,5,,1,,r,",
     "b.mp4,512,0.25,done,,90,0.505,3,33,r,",
@@ -29,7 +29,7 @@ CELLS = [
 
 @pytest.fixture
 def table(tmp_path) -> pd.DataFrame:
-    """Two videos; the defaults are 256 and 0.25. Cells with 64 keypoints failed on one, and one cell is off both defaults."""
+    """Two videos; the defaults are 256 and 0.25. 64 keypoints failed on one video, and one cell differs from both defaults."""
     return written(tmp_path, CELLS)
 
 
@@ -39,7 +39,7 @@ def written(folder, cells: list[str]) -> pd.DataFrame:
 
 
 def test_effects(table):
-    """Rows, means and changes as reckoned by hand; what failed on one video is held against the defaults on the other only."""
+    """Rows, means and changes computed by hand; a value that failed on one video is compared with the defaults on the other."""
     found = effects(table, ["tau"])
     assert found[["parameter", "value", "default", "videos"]].to_numpy().tolist() == [
         ["features.max_keypoints", 64.0, False, 1],
@@ -70,7 +70,7 @@ def test_preferred(table):
     }
 
 
-@pytest.mark.parametrize(("seconds", "value"), [(15.0, 256), (2.0, 512)], ids=["dear", "cheap"])
+@pytest.mark.parametrize(("seconds", "value"), [(15.0, 256), (2.0, 512)], ids=["expensive", "cheap"])
 def test_better_values_are_preferred(tmp_path, seconds, value):
     """A better value is preferred whatever it costs; one as good only when it saves a tenth."""
     cells = ["a,256,0.25,done,,9,0.9,1,5,r,", f"a,512,0.25,done,,9,0.9,1,{seconds},r,"]
@@ -83,9 +83,9 @@ def test_better_values_are_preferred(tmp_path, seconds, value):
     ("cells", "figures", "words"),
     [
         (CELLS, ["tau", "beauty"], "the table has no beauty"),
-        (CELLS[1:3], ["tau"], "no cell that is done has the defaults, beside others"),
-        (CELLS[:1], ["tau"], "no cell that is done has the defaults, beside others"),
-        ([CELLS[7], CELLS[1]], ["tau"], "no cell that is done has the defaults, beside others"),
+        (CELLS[1:3], ["tau"], "no cell that is done has the defaults, beside other cells"),
+        (CELLS[:1], ["tau"], "no cell that is done has the defaults, beside other cells"),
+        ([CELLS[7], CELLS[1]], ["tau"], "no cell that is done has the defaults, beside other cells"),
     ],
 )
 def test_tables_of_something_else(tmp_path, cells, figures, words):
@@ -94,7 +94,7 @@ def test_tables_of_something_else(tmp_path, cells, figures, words):
 
 
 def test_figure(table):
-    """A row of panels a parameter, a column for the figures and one for seconds; every value has its tick, one is shaded."""
+    """One row of panels per parameter, a column for the figures and one for seconds; every value has a tick, one is shaded."""
     fig = figures.one_at_a_time_plot(effects(table, ["tau"]), [["tau"]])
     panels = [ax for ax in fig.axes if ax.lines]
     assert len(panels) == 4
