@@ -42,7 +42,7 @@ def features_h5(views, tmp_path_factory):
 
 @pytest.fixture(params=[nearest_module.SiftFlann, nearest_module.SiftExact])
 def matcher(request):
-    return request.param(0.8)
+    return request.param(MatchParameters(ratio=0.8))
 
 
 def empty():

@@ -110,7 +110,7 @@ def flip(run_path: Path, scene: int | None) -> None:  # numpydoc ignore=PR01
     run = Run.open(run_path)
     with run.held():
         flipped = flip_scenes(run, scene, progress=is_watched())
-    click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.path / 'order.csv'}; the videos are written again")
+    click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.order_path}; the videos are written again")
     if run.report_path.exists():
         click.echo(f"note: report.html still shows the order before; `workbench run VIDEO --out {run.path}` draws it again")
 
