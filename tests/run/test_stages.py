@@ -47,7 +47,7 @@ def spelled_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def record_reads(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and text of every ``X._record``, and of every ``X.record`` that is not called: ``Entry.record()`` is another thing."""
+    """Line and text of every ``X._record``, and of every ``X.record`` that is not called, as ``Entry.record()`` is."""
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and (node.attr == "_record" or (node.attr == "record" and id(node) not in called)):

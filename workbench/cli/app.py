@@ -35,8 +35,8 @@ def cli(context: click.Context) -> None:  # numpydoc ignore=PR01
 @click.option("--foreign-share", default=0.1, show_default=True, help="Foreign frames, share of all, 0 to 0.9.")
 @click.option("--size", type=int, help="Long side, px; default that of the first clip.")
 @click.option("--max-frames", type=int, help="Frames taken of each clip at most.")
-@click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn anew per frame, 0 to 1.")
-@click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn anew per frame, 0 to 1.")
+@click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn for every frame, 0 to 1.")
+@click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn for every frame, 0 to 1.")
 @click.option("--overwrite", is_flag=True, help="Replace a video that is there.")
 def corrupt(  # numpydoc ignore=PR01
     clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite: bool, **options: Any
@@ -102,7 +102,7 @@ def compare(runs: tuple[Path, ...], page: Path | None) -> None:  # numpydoc igno
 def flip(run_path: Path, scene: int | None) -> None:  # numpydoc ignore=PR01
     """Reverse a scene of RUN, and write the videos again.
 
-    Time has no arrow in a distance: which end of a scene comes first is for a person to say.
+    Distances do not show the direction of time: which end of a scene comes first is for you to decide.
     """
     from workbench.pipeline.editing import flip_scenes
     from workbench.run import Run
@@ -165,8 +165,8 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted; the same command goes on from here", 130)
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "workbench"
+        of_command = getattr(error, "ctx", None)
+        command = of_command.command_path if of_command else "workbench"
         _fail(f"{error.format_message().rstrip('.')}: see `{command} --help`", error.exit_code)
     except OSError as error:
         if error.errno not in DISK_ERRNOS:

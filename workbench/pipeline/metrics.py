@@ -49,7 +49,7 @@ def greedy_baseline(run: Run) -> list[OrderRow]:
 
 
 def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
-    """Write ``metrics.json`` anew: what the run found and, with a truth, how right it is.
+    """Write ``metrics.json``, always again: what the run found and, with a truth, how right it is.
 
     Parameters
     ----------
