@@ -139,9 +139,9 @@ def test_parameters_are_those_of_the_stages(committed):
     expected = ALONE.get(path.stem) or COMMON | EXTRA.get(path.stem, {})
     comments = {}
     for stage, name in NOTEBOOKS.items():
-        if name == path.stem and stage in STAGES:
-            expected |= {item.name: item.default for item in fields(STAGES[stage])}
-            comments |= {item.name: item.metadata["about"] for item in fields(STAGES[stage])}
+        if name == path.stem:
+            expected |= {item.name: item.default for item in fields(STAGES[stage].parameters)}
+            comments |= {item.name: item.metadata["about"] for item in fields(STAGES[stage].parameters)}
     assert parameters(notebook) == expected
     assert {name: type(value) for name, value in parameters(notebook).items()} == {k: type(v) for k, v in expected.items()}
     lines = {line.split(" = ")[0]: line.split("  # ")[1] for line in tagged(notebook, "parameters")[0].source.splitlines()}

@@ -451,13 +451,6 @@ def test_links_without_confidence():
     assert words(viz.link_confidence_plot(table).axes[0]) == ["scene 0", "this kind of order has no confidence"]
 
 
-def test_stage_seconds_bar():
-    ax = viz.stage_seconds_bar({"video": 1.0, "match": 4.25}).axes[0]
-    assert [bar.get_width() for bar in ax.patches] == [1.0, 4.25] and words(ax) == ["1.0 s", "4.2 s"]
-    assert ax.get_title().endswith("(5.2 s in all)") and ax.yaxis_inverted()
-    assert viz.stage_seconds_bar({}).axes[0].get_title().endswith("(0.0 s in all)")
-
-
 def test_shrinking_averages_blocks_and_keeps_holes():
     matrix = np.arange(36, dtype=float).reshape(6, 6)
     matrix[:2, :2] = np.nan

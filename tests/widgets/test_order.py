@@ -277,7 +277,7 @@ def test_videos_that_cannot_be_played_here(run, monkeypatch):
         return player.words.value
 
     assert said() == "scene 0: scene00.mp4" and player.video.value
-    monkeypatch.setattr("workbench.widgets.player.MAX_VIDEO_BYTES", 1000)
+    monkeypatch.setattr("workbench.widgets.player.NOTEBOOK_VIDEO_BYTES", 1000)
     assert "are too much for a notebook, open" in said() and str(run.path / "scene00.mp4") in said()
     assert not player.video.value
     outputs = run.record["stages"]["write"]["outputs"]

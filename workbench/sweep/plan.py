@@ -26,6 +26,7 @@ import yaml
 
 from workbench.errors import ParameterError, UsageError
 from workbench.evaluation.files import find_truth, read_truth
+from workbench.limits import SWEEP_FILE_BYTES, SWEEP_FILE_DEPTH
 from workbench.models.registry import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
@@ -36,8 +37,6 @@ KEYS = ("question", "videos", "runner", "fixed", "parameters")  # of a sweep fil
 RUNNERS = ("notebooks", "stages")  # the first is the default
 FORMS = ("grid", "list", "sample")  # of the parameters
 MAX_UNCONFIRMED_CELLS = 1000  # a sweep of more cells has to be confirmed
-MAX_FILE_BYTES = 2**20  # of a sweep file
-MAX_NESTING = 10  # levels of lists and dictionaries in a sweep file
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,8 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is not a file: give the path of a sweep file")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"{path} has more than {MAX_FILE_BYTES >> 20} MiB: give the path of a sweep file")
+        if path.stat().st_size > SWEEP_FILE_BYTES:
+            raise UsageError(f"{path} has more than {SWEEP_FILE_BYTES >> 20} MiB: give the path of a sweep file")
         text = path.read_text(encoding="utf-8")
         _plain(path, text)
         content = yaml.safe_load(text)
@@ -177,7 +176,7 @@ def _plain(path: Path, text: str) -> None:
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent) or depth > MAX_NESTING:
+        if isinstance(event, yaml.AliasEvent) or depth > SWEEP_FILE_DEPTH:
             raise UsageError(f"{path} has references (*NAME) or lists nested too deeply: write plain values")
 
 

@@ -11,7 +11,6 @@ from workbench.viz.charts import (
     frame_change_plot,
     frame_changes,
     k_distance_curve,
-    stage_seconds_bar,
     umap_scatter,
 )
 from workbench.viz.matrices import match_counts_matrix, similarity_before_after, similarity_matrix
@@ -55,7 +54,6 @@ __all__ = [
     "scene_overlay_before_after",
     "similarity_before_after",
     "similarity_matrix",
-    "stage_seconds_bar",
     "strips_before_after",
     "umap_scatter",
 ]

@@ -1,6 +1,6 @@
 """Charts: the map of the embeddings, k-distances, eps, changes between frames, seconds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -218,30 +218,4 @@ def frame_change_plot(
     ax.grid(alpha=0.3)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, frameon=False, borderaxespad=0)
-    return figure_of(ax)
-
-
-def stage_seconds_bar(seconds: Mapping[str, float], title: str = "Time of every stage", ax: Axes | None = None) -> Figure:
-    """Draw the seconds that every stage took as horizontal bars in the given order; the total is in the title.
-
-    Parameters
-    ----------
-    seconds : mapping of str to float
-        Seconds by stage.
-    title : str
-        Title of the axes.
-    ax : Axes, optional
-        Where to draw. Default: a new figure.
-
-    Returns
-    -------
-    Figure
-        The figure that was drawn into.
-    """
-    ax = new_axes(ax, (10, 0.8 + 0.35 * max(len(seconds), 1)))
-    bars = ax.barh(list(seconds), list(seconds.values()), color=SCENE_COLOURS[0])
-    ax.bar_label(bars, [f"{value:.1f} s" for value in seconds.values()], padding=4, fontsize=9)
-    ax.invert_yaxis()
-    ax.margins(x=0.12)
-    ax.set(title=f"{title} ({sum(seconds.values()):.1f} s in all)", xlabel="seconds")
     return figure_of(ax)

@@ -8,10 +8,10 @@ import ipywidgets
 import numpy as np
 
 from workbench.errors import MissingStageError, StaleStageError
+from workbench.limits import NOTEBOOK_VIDEO_BYTES
 from workbench.run import Run
 from workbench.storage.arrays import read_arrays
 
-MAX_VIDEO_BYTES = 64 * 2**20  # larger videos are not embedded in the notebook
 MATRIX_SIDE_PX = 400  # side of the picture of a distance matrix, px
 
 
@@ -84,7 +84,7 @@ class ScenePlayer:
         if file.suffix != ".mp4":
             return f"scene {scene}: browsers do not play lossless video, open {file} in a player", b""
         size = file.stat().st_size
-        if size > MAX_VIDEO_BYTES:
+        if size > NOTEBOOK_VIDEO_BYTES:
             return f"scene {scene}: {size / 2**20:.0f} MB are too much for a notebook, open {file} in a player", b""
         return f"scene {scene}: {file.name}", file.read_bytes()
 
