@@ -1,4 +1,5 @@
 # make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab on the sample.
+# make lint: style, types, docstrings, imports, spelling. make docs: the documentation, into build/docs; warnings are errors.
 # make browser-test: the notebooks in JupyterLab in a real browser; installs Debian's chromium when there is none.
 # make scaling: time and memory of clips of 500 to 10,000 frames, beside the baselines (an hour or two).
 # make fuzz: 500 broken and hostile inputs. make kill-test: 50 runs killed at random moments. Both say how to repeat one.
@@ -9,21 +10,32 @@ READY := .venv/ready
 
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: demo test browser-test fuzz kill-test scaling lab notebooks clean
+.PHONY: demo test lint docs browser-test fuzz kill-test scaling lab notebooks clean
 
 demo: $(READY)
 	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
 
-test: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+test: lint docs
 	$(BIN)/python -m pytest tests
 	rm -rf build/nbval && mkdir -p build/nbval && cp -r notebooks data build/nbval/
 	WORKBENCH_HEADLESS=1 $(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -p no:cacheprovider \
 		--rootdir build/nbval build/nbval/notebooks
 
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/numpydoc lint $$(git ls-files 'workbench/*.py')
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+# The pages of the package are written anew, so that none of a module that is gone stays.
+docs: $(READY)
+	rm -rf docs/generated
+	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs build/docs
+
 browser-test: $(READY)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,browser]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs,browser]'
 	@command -v chromium >/dev/null || { $(APT) update -q && $(APT) install -q -y --no-install-recommends chromium; } || \
 		{ echo "the browser tests need chromium on PATH: install it (on Debian: apt-get install chromium)" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
@@ -48,7 +60,7 @@ notebooks: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs]'
 	touch $(READY)
 
 clean:

@@ -1,6 +1,7 @@
 """Remove from executed notebooks what changes from run to run without a meaning, so that running them again gives small diffs.
 
-    python tests/clean_notebooks.py notebooks/*.ipynb
+    python -m tests.clean_notebooks notebooks/*.ipynb
+    python -m tests.clean_notebooks --check notebooks/*.ipynb    # changes nothing, and fails where something would be removed
 
 Outputs stay; pictures are reduced to 256 colours, which more than halves their size and is hardly visible. Removed are times of
 execution, the metadata of papermill and of editors, the state of widgets, the version of the interpreter, memory addresses,
@@ -57,18 +58,26 @@ def fewer_colours(png: str) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def clean_file(path: Path) -> bool:
-    """Clean a notebook file; return whether it was changed."""
+def clean_file(path: Path, check: bool = False) -> bool:
+    """Clean a notebook file, or with ``check`` leave it as it is; return whether there was something to remove."""
     before = path.read_text(encoding="utf-8")
     after = nbformat.writes(clean(nbformat.reads(before, as_version=4))) + "\n"
-    if after != before:
+    if after != before and not check:
         path.write_text(after, encoding="utf-8")
     return after != before
 
 
+def main(arguments: list[str]) -> int:
+    """Clean or check the notebooks that are named; return the exit status."""
+    check = arguments[:1] == ["--check"]
+    names = arguments[check:]
+    if not names:
+        sys.exit("usage: python -m tests.clean_notebooks [--check] NOTEBOOK...")
+    changed = [name for name in names if clean_file(Path(name), check)]
+    for name in changed:
+        print(f"{name} is not clean: run `python -m tests.clean_notebooks {name}`" if check else f"cleaned {name}")
+    return int(check and bool(changed))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: python tests/clean_notebooks.py NOTEBOOK...")
-    for name in sys.argv[1:]:
-        if clean_file(Path(name)):
-            print(f"cleaned {name}")
+    sys.exit(main(sys.argv[1:]))

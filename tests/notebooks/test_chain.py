@@ -20,7 +20,7 @@ import pytest
 from nbformat import v4
 
 from tests import ROOT
-from tests.clean_notebooks import KERNEL, clean, clean_file
+from tests.clean_notebooks import KERNEL, clean, clean_file, main
 from tests.helpers.tiny import check_result, refused, workbench
 from tests.reports.test_report import Page
 from workbench.errors import NotebookError
@@ -275,7 +275,10 @@ def test_cleaning(tmp_path):
         book.metadata.language_info = {"name": "python", "version": f"3.{k}"}
         paths.append(tmp_path / f"{k}.ipynb")
         nbformat.write(book, paths[-1])
+    raw = paths[0].read_bytes()
+    assert main(["--check", *map(str, paths)]) == 1 and paths[0].read_bytes() == raw
     assert [clean_file(path) for path in paths] == [True, True]
+    assert main(["--check", *map(str, paths)]) == 0
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert [clean_file(path) for path in paths] == [False, False]
     (cell,) = nbformat.read(paths[0], as_version=4).cells

@@ -109,10 +109,10 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
         - ``clip``: its name; ``frames`` = n, its length; ``scene``: its main scene, -1 when all its frames were set aside
         - ``kept`` = k, its frames in the main scene; ``aside``: its frames set aside; ``elsewhere``: the rest
         - ``coverage`` = k / n
-        - ``tau`` = |K| * k / n with Kendall's K = (pairs in true order - pairs in reverse order) / (k (k - 1) / 2) over
+        - ``tau`` = abs(K) * k / n with Kendall's K = (pairs in true order - pairs in reverse order) / (k (k - 1) / 2) over
           the k frames in the order of the main scene; K = 1 for k = 1, tau = 0 for k = 0. Distances know no direction of
           time, hence the modulus.
-        - ``tau_loop``: the same with the largest |K| of all rotations of that order, for a clip that ends as it began: a
+        - ``tau_loop``: the same with the largest abs(K) of all rotations of that order, for a clip that ends as it began: a
           full orbit has no true start
         - ``adjacent`` = a / (n - 1), 0 for n = 1: a of the pairs that follow each other directly in the main scene, foreign
           frames and other clips' frames counted as they stand, are frames of this clip with true indices 1 apart
@@ -167,7 +167,8 @@ def kendall(sequence: Sequence[int]) -> float:
     Returns
     -------
     float
-        |Kendall's tau| of the sequence against its sorted order, 0 to 1; ties count as neither. 1 for fewer than two numbers.
+        Modulus of Kendall's tau of the sequence against its sorted order, 0 to 1; ties count as neither. 1 for fewer than two
+        numbers.
     """
     if len(sequence) < 2:
         return 1.0
@@ -185,7 +186,7 @@ def kendall_loop(sequence: Sequence[int]) -> float:
     Returns
     -------
     float
-        The largest |Kendall's tau| of all n rotations of the sequence, 0 to 1; 1 for fewer than two numbers.
+        The largest modulus of Kendall's tau of all n rotations of the sequence, 0 to 1; 1 for fewer than two numbers.
 
     Notes
     -----

@@ -1,5 +1,7 @@
 """Sweep files: which videos are reconstructed with which parameters. A cell is one video with one set of parameters.
 
+A sweep file is YAML::
+
     question: Which radius finds the scenes?
     videos: [../data/sample.mp4]          # relative to the file
     runner: notebooks                     # or stages: the fast path, without notebooks and the map
