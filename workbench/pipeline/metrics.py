@@ -1,4 +1,4 @@
-"""The order of the greedy baseline, for comparison: the same scenes and matches, a greedy chain over the blended similarity."""
+"""The figures of a run, ``metrics.json``, and the order of the greedy baseline, to compare the result with."""
 
 import json
 from contextlib import suppress
