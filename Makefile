@@ -16,7 +16,7 @@ demo: $(READY)
 	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
 
 test: lint docs
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n auto --dist loadfile
 	rm -rf build/nbval && mkdir -p build/nbval && cp -r notebooks data build/nbval/
 	WORKBENCH_HEADLESS=1 $(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -p no:cacheprovider \
 		--rootdir build/nbval build/nbval/notebooks

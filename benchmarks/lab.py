@@ -62,9 +62,8 @@ def matching_alone(run: Run, pairs: np.ndarray, features: FeatureParameters, mat
 
 def pair_times(run: Run, repeats: int) -> dict[str, float]:
     """The milliseconds of every change in the match inspector, by name; the first entry is matching alone."""
-    stages = run.record["stages"]
-    features = FeatureParameters(**stages["features"]["parameters"])
-    matching = MatchParameters(**stages["match"]["parameters"])
+    features = FeatureParameters(**run.parameters("features"))
+    matching = MatchParameters(**run.parameters("match"))
     inspector = widgets.match_inspector(run, features, matching)
     place, threshold, most = (control(inspector, name) for name in ("place", "match-threshold", "max-keypoints"))
     places = np.linspace(0, place.max, 2 * repeats + 2).astype(int).tolist()

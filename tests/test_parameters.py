@@ -48,10 +48,10 @@ def test_every_field_says_its_range(stage, item):
 def test_limits_are_allowed_and_nothing_beyond_them(stage, item):
     low, high = item.type(item.metadata["low"]), item.type(item.metadata["high"])
     for value in (low, high):
-        assert getattr(STAGES[stage](**{item.name: value}), item.name) == value
+        assert getattr(STAGES[stage].parameters(**{item.name: value}), item.name) == value
     for value in (low - 1, high + 1):
         with pytest.raises(ParameterError, match=f"{item.name}=.* is out of range: {re.escape(item.metadata['about'])}"):
-            STAGES[stage](**{item.name: value})
+            STAGES[stage].parameters(**{item.name: value})
 
 
 def test_choices_are_listed():
@@ -87,7 +87,7 @@ def test_whole_numbers_are_floats_too():
     assert made == ClusterParameters(eps=np.float64(1))
 
 
-def test_one_pair_a_frame_is_too_few():
+def test_one_pair_per_frame_is_too_few():
     """The range has a hole: 0 stands for all pairs, and inside a scene a frame has two neighbours."""
     assert MatchParameters(pairs_per_frame=0).pairs_per_frame == 0
     assert MatchParameters(pairs_per_frame=2).pairs_per_frame == 2
@@ -132,8 +132,8 @@ def test_unknown_keys_list_the_known_ones(key):
 
 @pytest.mark.parametrize("name", ONLY_WITH)
 def test_what_works_only_with_some_choices_of_another(name):
-    """Both are known; some of the other's choices, but not all, are named; and the comment says one of them, or what it is."""
-    told = {f"{stage}.{item.name}": item.metadata for stage, item in FIELDS}
+    """The other parameter exists; some of its choices, but not all, are named; and the comment names one of them."""
+    metadata = {f"{stage}.{item.name}": item.metadata for stage, item in FIELDS}
     chooser, choices = ONLY_WITH[name]
-    assert set(choices) < set(told[chooser]["choices"])
-    assert any(choice in told[name]["about"].lower() for choice in choices)
+    assert set(choices) < set(metadata[chooser]["choices"])
+    assert any(choice in metadata[name]["about"].lower() for choice in choices)

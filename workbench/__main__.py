@@ -1,6 +1,7 @@
-"""The command ``workbench``. Interrupted at any moment, it says one line and exits with 130.
+"""The command ``workbench``. Interrupted at any moment, it prints one line and exits with 130.
 
-Nothing is imported before the signal is taken care of: an interruption while modules are loaded is one like any other.
+Nothing heavy is imported before the handler of the signal is set, so that an interruption while modules are loaded is handled
+as any other.
 """
 
 import os
@@ -9,12 +10,12 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-WORDS = "workbench: interrupted; the same command goes on from here"
-AGAIN = 0.05  # seconds until an interruption that was lost is raised again
+INTERRUPTED = "workbench: interrupted; the same command goes on from here"
+RAISE_AGAIN_SECONDS = 0.05  # until an interruption that was lost is raised again
 
 
 class _Interruption:
-    """Takes SIGINT: raises KeyboardInterrupt, as Python does, and sees to it that it arrives."""
+    """Handles SIGINT: raises KeyboardInterrupt, as Python does, and again where Python loses it."""
 
     def __init__(self) -> None:
         self.came = False
@@ -26,17 +27,17 @@ class _Interruption:
         raise KeyboardInterrupt
 
     def lost(self, unraisable: "sys.UnraisableHookArgs") -> None:
-        """An error where none can be passed on, in a finaliser say. An interruption must not be lost there."""
+        """Take an error from where none can be raised, such as a finaliser. An interruption must not be lost there."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
             from threading import Timer
 
-            Timer(AGAIN, os.kill, (os.getpid(), signal.SIGINT)).start()
+            Timer(RAISE_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
         elif not self.came:
             sys.__unraisablehook__(unraisable)
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command: the entry point that ``pyproject.toml`` names."""
     interruption = _Interruption()
     try:
         from workbench.cli.app import main as run
@@ -48,10 +49,12 @@ def main() -> None:
         if not interruption.came:
             raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(WORDS, file=sys.stderr)  # libraries may make another error of it, while they are loaded
+        print(INTERRUPTED, file=sys.stderr)  # some libraries turn it into another error while they are loaded
         sys.exit(130)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done; while Python ends, it would be killed
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the work is done: an interruption while Python exits would only print a traceback
 
 
 if __name__ == "__main__":

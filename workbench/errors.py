@@ -1,12 +1,12 @@
-"""Errors a person can mend. Each message is one line that says what to do; the command line prints it without a traceback.
+"""Errors that a user can correct. A message is one line that says what to do; the command line prints it without a traceback.
 
 ``exit_status`` is what ``workbench`` exits with: 1 for data that cannot be processed, 2 for wrong usage.
 """
 
 import errno
 
-# What a disk refuses, whatever the program does right.
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
+# Codes of OSError for what a disk refuses although the program is right: it is full, read-only, or not allowed to be written.
+DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 
 
 class WorkbenchError(Exception):
@@ -40,7 +40,7 @@ class MissingStageError(RunError):
 
 
 class StaleStageError(RunError):
-    """A stage was finished with other parameters or inputs; it is only replaced when asked to."""
+    """A stage was finished with other parameters or inputs; it is only replaced with ``overwrite``."""
 
 
 class BusyError(RunError):

@@ -26,7 +26,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes
             found: Any = importlib.import_module(module_name)
             for part in name.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError):
+        except Exception:  # a module that cannot be imported is warned of elsewhere
             continue
         place = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
         entry = env.domains.python_domain.objects.get(place)

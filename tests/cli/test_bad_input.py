@@ -92,7 +92,7 @@ NO_VIDEOS = [
 @pytest.mark.parametrize("command", ["reconstruct", "run"])
 @pytest.mark.parametrize(("make", "words"), NO_VIDEOS, ids=[case[0].__name__ for case in NO_VIDEOS])
 def test_no_video(tmp_path, command: str, make: Make, words: str):
-    """The reason is given, and no run directory is left that would be in the way of the mended file."""
+    """The reason is given, and no run directory is left that would be in the way of the corrected file."""
     refused(workbench(command, make(tmp_path), "--out", tmp_path / "out" / "run"), 1, words)
     assert not (tmp_path / "out").exists()
 
@@ -171,7 +171,7 @@ ODD_VIDEOS = [
     ("make", "codec", "count", "scenes", "note"), ODD_VIDEOS, ids=[case[0].__name__ for case in ODD_VIDEOS]
 )
 def test_odd_video(tmp_path, make: Make, codec: str, count: int | None, scenes: list[int] | None, note: str):
-    """Every frame is accounted for, written frames are the kept ones, and stderr has what must be known and nothing else."""
+    """Every frame is accounted for, written frames are the kept ones, and stderr has the warnings and nothing else."""
     video, run_path = make(tmp_path), tmp_path / "run"
     answer = workbench("reconstruct", video, "--out", run_path, "--write.codec", codec)
     assert answer.status == 0, answer.err

@@ -73,7 +73,7 @@ def test_options_of_reconstruct_are_the_parameters():
     assert list(options) == [f"--{name}" for name in defaults() if not name.startswith("umap.")]
     for name, option in options.items():
         stage, field = name.removeprefix("--").split(".")
-        item = STAGES[stage].__dataclass_fields__[field]
+        item = STAGES[stage].parameters.__dataclass_fields__[field]
         assert (option.default, option.help) == (item.default, item.metadata["about"])
 
 
@@ -125,7 +125,7 @@ def test_interrupted_run_goes_on(clip, tmp_path, monkeypatch):
 
 
 def test_full_disk_is_one_line_and_a_fault_is_not_hidden(clip, tmp_path, monkeypatch):
-    """What the system says of the disk is for the user; any other OSError is a fault of the program and keeps its traceback."""
+    """An error of the disk is reported to the user; any other OSError is a fault of the program and keeps its traceback."""
 
     def fail(code: int) -> None:
         def raises(*_: object) -> None:
@@ -195,7 +195,7 @@ def test_flip(clip, tmp_path):
 
 
 def test_models_lists_all_with_their_licence():
-    """A line a model between a heading and the defaults, none wider than a terminal."""
+    """One line per model between a heading and the defaults, none wider than a terminal."""
     heading, *lines, last = workbench("models").out.splitlines()
     assert heading.split() == ["name", "kind", "source", "licence", "MB", "SHA-256", "state"]
     for line, model in zip(lines, REGISTRY, strict=True):
@@ -213,7 +213,7 @@ def test_models_shows_one():
 
 
 def test_outside_a_clone(clip, tmp_path, monkeypatch):
-    """The notebooks come with the repository: without them, the way that needs none is named."""
+    """The notebooks come with the repository: without them, the message names the command that needs none."""
     monkeypatch.setattr(
         "workbench.notebooks.chain.__file__", str(tmp_path / "site-packages" / "workbench" / "notebooks" / "chain.py")
     )
@@ -228,7 +228,7 @@ def test_short_help_option_everywhere():
 
 
 def test_an_interruption_when_all_is_done():
-    """Python is leaving: the command has said what it had to say, and its exit status stays."""
+    """Python is exiting: the command has written its result, and its exit status stays."""
     code = """
 import os, sys
 class Last:

@@ -1,6 +1,6 @@
 """LightGlue on cached features against transformers' public ``forward``, with tiny seeded models saved by the tests."""
 
-# ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
+# ruff: noqa: E402 (torchvision must be prepared before transformers is imported)
 import numpy as np
 import pytest
 import torch

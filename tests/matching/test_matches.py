@@ -42,7 +42,7 @@ def features_h5(views, tmp_path_factory):
 
 @pytest.fixture(params=[nearest_module.SiftFlann, nearest_module.SiftExact])
 def matcher(request):
-    return request.param(0.8)
+    return request.param(MatchParameters(ratio=0.8))
 
 
 def empty():
@@ -165,18 +165,18 @@ def test_killed_and_continued_matching_ends_with_the_same_bytes(features_h5, tmp
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_known_pairs_are_not_matched_again(features_h5, tmp_path, monkeypatch):
+def test_pairs_of_other_files_are_not_matched_again(features_h5, tmp_path, monkeypatch):
     """Of ten pairs five are in one file and three, one of them again, in another: three are matched, the bytes are the same."""
     chosen = MatchParameters(matcher="sift-flann")
     pairs = np.array([[a, b] for a in range(5) for b in range(a + 1, 5)])
     whole = matches_module.match_pairs(features_h5, pairs, chosen, tmp_path / "whole.h5", BlockJob("key", progress=False))
-    known = [tmp_path / "one.h5", tmp_path / "other.h5"]
-    for path, some in zip(known, (pairs[:5], pairs[4:7]), strict=True):
+    finished = [tmp_path / "one.h5", tmp_path / "other.h5"]
+    for path, some in zip(finished, (pairs[:5], pairs[4:7]), strict=True):
         matches_module.match_pairs(features_h5, some, chosen, path, BlockJob("key", progress=False))
     matched, true = [], nearest_module.SiftFlann._match
     monkeypatch.setattr(nearest_module.SiftFlann, "_match", lambda self, a, b: matched.append((a, b)) or true(self, a, b))
     out = matches_module.match_pairs(
-        features_h5, pairs, chosen, tmp_path / "matches.h5", BlockJob("key", progress=False, reuse=known)
+        features_h5, pairs, chosen, tmp_path / "matches.h5", BlockJob("key", progress=False, reuse=finished)
     )
     assert len(matched) == 3 and out.read_bytes() == whole.read_bytes()
 

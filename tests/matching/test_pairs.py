@@ -1,4 +1,4 @@
-"""Candidate pairs, on frames that lie on a line: which pairs are near is known without looking."""
+"""Candidate pairs, on frames that lie on a line: which pairs are near is clear from the numbers."""
 
 import numpy as np
 import pytest
@@ -30,8 +30,8 @@ def partners(pairs, count):
 
 @pytest.mark.parametrize("budget", [2, 3, 6, 10])
 def test_pairs_on_a_line_are_the_nearest(budget):
-    """Of 80 frames on a line: every true neighbour is a pair, and no pair is further apart than the nearest of a frame
-    at the end of the line have to be."""
+    """Of 80 frames on a line: every true neighbour is a pair, and no pair is further apart than the nearest frames of
+    one at the end of the line."""
     places, distances = line(80)
     pairs = nearest_pairs(np.zeros(80, int), [matrix_view(distances)], budget)
     well_formed(pairs, np.zeros(80, int))
@@ -82,7 +82,7 @@ def test_identical_frames():
 
 
 def test_budgets_too_small_for_all_views_still_give_two_neighbours():
-    """Four unrelated views want up to eight pairs a frame; with a budget of 2 each frame still has its nearest in each."""
+    """Four unrelated views choose up to eight pairs per frame; with a budget of 2 each frame still has its nearest in each."""
     views = [line(40, seed)[1] for seed in range(4)]
     pairs = nearest_pairs(np.zeros(40, int), [matrix_view(view) for view in views], 2)
     assert partners(pairs, 40).min() >= 2
@@ -106,7 +106,7 @@ def test_two_frames_are_a_pair():
 # --- pairs that an order asks for -----------------------------------------------------------------------------------------
 
 
-def nothing_known(count):
+def nothing_compared(count):
     """A frame and itself count as compared."""
     return np.eye(count, dtype=bool)
 
@@ -120,28 +120,28 @@ def test_pairs_along_are_those_up_to_three_places_apart(count):
     """Of an order that says nothing about the numbers of its frames; those compared before are left out."""
     order = np.random.default_rng(0).permutation(count)
     place = np.argsort(order)
-    known = nothing_known(count)
-    pairs = pairs_along(order, known)
+    compared = nothing_compared(count)
+    pairs = pairs_along(order, compared)
     assert len(set(unordered(pairs))) == len(pairs) == 3 * count - 6
     assert set(np.abs(place[pairs[:, 0]] - place[pairs[:, 1]])) == {1, 2, 3}
-    known[pairs[::2, 0], pairs[::2, 1]] = known[pairs[::2, 1], pairs[::2, 0]] = True
-    assert pairs_along(order, known).tolist() == pairs[1::2].tolist()
+    compared[pairs[::2, 0], pairs[::2, 1]] = compared[pairs[::2, 1], pairs[::2, 0]] = True
+    assert pairs_along(order, compared).tolist() == pairs[1::2].tolist()
 
 
 @pytest.mark.parametrize(("count", "pairs"), [(0, 0), (1, 0), (2, 1), (3, 3)])
 def test_pairs_along_few_frames(count, pairs):
-    found = pairs_along(np.arange(count), nothing_known(count))
+    found = pairs_along(np.arange(count), nothing_compared(count))
     assert found.shape == (pairs, 2) and found.dtype.kind == "i"
     assert len(pairs_along(np.arange(count), np.ones((count, count), dtype=bool))) == 0
 
 
-def test_the_ends_of_wrongly_joined_pieces_are_held_against_each_other():
-    """Thirty frames of a line, in an order of three pieces: the second and third exchanged, the last one turned round.
-    Frame 9 belongs to 10, and 19 to 20: they are ends of pieces, and all fifteen pairs of the six ends are asked for."""
+def test_the_ends_of_wrongly_joined_pieces_are_compared():
+    """Thirty frames of a line, in an order of three pieces: the second and third exchanged, the last one reversed.
+    Frame 9 belongs to 10, and 19 to 20: they are ends of pieces, and all fifteen pairs of the six ends are requested."""
     places = np.arange(30)
     order = np.r_[0:10, 29:19:-1, 10:20]
     distances = np.abs(places[:, None] - places[None]).astype(float)
-    pairs = pairs_of_ends(order, distances, nothing_known(30), 15)
+    pairs = pairs_of_ends(order, distances, nothing_compared(30), 15)
     assert len(pairs) == 15
     assert {(9, 10), (19, 20)} <= set(unordered(pairs))
     assert unordered(pairs[:1]) == [(0, 19)]  # the two ends of the whole order come first
@@ -149,22 +149,22 @@ def test_the_ends_of_wrongly_joined_pieces_are_held_against_each_other():
     assert set(pairs.ravel().tolist()) <= ends
 
 
-def test_pairs_of_ends_leave_out_what_is_known_and_keep_to_their_number():
+def test_pairs_of_ends_leave_out_compared_pairs_and_keep_to_their_number():
     distances = line(20)[1]
     order = np.random.default_rng(3).permutation(20)
-    known = np.random.default_rng(4).random((20, 20)) < 0.5
-    known |= known.T | nothing_known(20)
+    compared = np.random.default_rng(4).random((20, 20)) < 0.5
+    compared |= compared.T | nothing_compared(20)
     for most in (0, 1, 7, 1000):
-        pairs = pairs_of_ends(order, distances, known, most)
-        assert len(pairs) <= most and not known[pairs[:, 0], pairs[:, 1]].any()
+        pairs = pairs_of_ends(order, distances, compared, most)
+        assert len(pairs) <= most and not compared[pairs[:, 0], pairs[:, 1]].any()
         assert len(set(unordered(pairs))) == len(pairs)
-    assert len(pairs) == np.count_nonzero(~known) // 2  # with room enough, every pair that is left
-    assert pairs_of_ends(order, distances, known, -3).shape == (0, 2)
+    assert len(pairs) == np.count_nonzero(~compared) // 2  # with room enough, every pair that is left
+    assert pairs_of_ends(order, distances, compared, -3).shape == (0, 2)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_pairs_of_ends_of_few_frames(count):
-    pairs = pairs_of_ends(np.arange(count), np.zeros((count, count)), nothing_known(count), 10)
+    pairs = pairs_of_ends(np.arange(count), np.zeros((count, count)), nothing_compared(count), 10)
     assert len(pairs) == count * (count - 1) // 2
 
 
@@ -173,8 +173,8 @@ def test_a_neighbour_of_a_neighbour_comes_first():
     apart, the only ones with a short way through a third, and nothing that was compared."""
     places, distances = line(40)
     rank = np.argsort(np.argsort(places))
-    known = np.abs(np.subtract.outer(rank, rank)) <= 1
-    pairs = two_hop_pairs(distances, known, 38)
+    compared = np.abs(np.subtract.outer(rank, rank)) <= 1
+    pairs = two_hop_pairs(distances, compared, 38)
     assert len(set(unordered(pairs))) == len(pairs) == 38
     assert (np.abs(rank[pairs[:, 0]] - rank[pairs[:, 1]]) == 2).all()
 
@@ -183,32 +183,32 @@ def test_nothing_far_is_proposed_however_much_room_there_is():
     """Two groups of ten frames each, compared inside and by one pair 30 steps long across: frames of both are never near."""
     places = np.r_[np.arange(10.0), 40 + np.arange(10.0)]
     distances = np.abs(places[:, None] - places[None])
-    known = (distances < 3) | (distances > 1000)
-    known[9, 10] = known[10, 9] = True
-    pairs = two_hop_pairs(distances, known, 1000)
+    compared = (distances < 3) | (distances > 1000)
+    compared[9, 10] = compared[10, 9] = True
+    pairs = two_hop_pairs(distances, compared, 1000)
     assert len(pairs) and ((pairs < 10).sum(axis=1) != 1).all()
-    assert not known[pairs[:, 0], pairs[:, 1]].any()
+    assert not compared[pairs[:, 0], pairs[:, 1]].any()
 
 
-def test_what_stands_at_unknown_pairs_does_not_matter():
+def test_values_of_pairs_not_compared_do_not_matter():
     places, distances = line(40)
     rank = np.argsort(np.argsort(places))
-    known = np.abs(np.subtract.outer(rank, rank)) <= 2
-    wanted = two_hop_pairs(distances, known, 20)
+    compared = np.abs(np.subtract.outer(rank, rank)) <= 2
+    wanted = two_hop_pairs(distances, compared, 20)
     for fill in (0.0, 99.0):
-        assert np.array_equal(two_hop_pairs(np.where(known, distances, fill), known, 20), wanted)
+        assert np.array_equal(two_hop_pairs(np.where(compared, distances, fill), compared, 20), wanted)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5])
-def test_by_way_of_another_with_few_frames_or_all_known(count):
+def test_two_hop_pairs_of_few_frames_or_with_all_compared(count):
     distances = line(count)[1] if count else np.zeros((0, 0))
     assert two_hop_pairs(distances, np.ones((count, count), dtype=bool), 10).shape == (0, 2)
     assert two_hop_pairs(distances, np.eye(count, dtype=bool), 10).shape == (0, 2)  # no way leads anywhere
     assert two_hop_pairs(distances, np.eye(count, dtype=bool), -1).shape == (0, 2)
 
 
-def test_by_way_of_another_among_identical_frames():
+def test_two_hop_pairs_among_identical_frames():
     """All distances zero: whatever is proposed is a pair that was not compared."""
-    known = np.abs(np.subtract.outer(np.arange(8), np.arange(8))) <= 1
-    pairs = two_hop_pairs(np.zeros((8, 8)), known, 5)
-    assert pairs.shape[1] == 2 and not known[pairs[:, 0], pairs[:, 1]].any()
+    compared = np.abs(np.subtract.outer(np.arange(8), np.arange(8))) <= 1
+    pairs = two_hop_pairs(np.zeros((8, 8)), compared, 5)
+    assert pairs.shape[1] == 2 and not compared[pairs[:, 0], pairs[:, 1]].any()

@@ -1,6 +1,6 @@
 """Sinkhorn's iterations by products against transformers' own in logarithms, in float32 and float64."""
 
-# ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
+# ruff: noqa: E402 (torchvision must be prepared before transformers is imported)
 import pytest
 import torch
 

@@ -1,6 +1,6 @@
 """SuperGlue on cached features against transformers' public ``forward``, with tiny seeded models saved by the tests."""
 
-# ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
+# ruff: noqa: E402 (torchvision must be prepared before transformers is imported)
 import json
 import logging
 import shutil
@@ -55,7 +55,7 @@ def liven(detector):
 
 
 def save_tiny(folder, width):
-    """A SuperGlue of ``width`` numbers a descriptor, two layers, seeded; sharpened so that it does find matches."""
+    """A SuperGlue for descriptors of ``width`` numbers, two layers, seeded; sharpened so that it does find matches."""
     torch.manual_seed(0)
     model = SuperGlueForKeypointMatching(
         SuperGlueConfig(

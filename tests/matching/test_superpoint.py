@@ -1,6 +1,6 @@
 """Keypoints of a SuperPoint: transformers' own, with the fraction of the pixel, at seeded random weights."""
 
-# ruff: noqa: E402 (torchvision has to be mended before transformers is imported)
+# ruff: noqa: E402 (torchvision must be prepared before transformers is imported)
 from functools import partial
 
 import cv2

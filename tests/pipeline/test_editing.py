@@ -1,5 +1,5 @@
-"""Changing an order by hand: edits are recorded in the run, survive what is computed anew, and can be taken back; reversing a
-scene changes the file, the videos and the record of the run together, or nothing.
+"""Changing an order by hand: edits are recorded in the run, are kept when stages are computed again, and can be taken back;
+reversing a scene changes the file, the videos and the record of the run together, or nothing.
 """
 
 import shutil
@@ -157,7 +157,7 @@ def test_every_kind_of_edit_is_in_the_videos(run):
 
 
 def test_the_next_run_writes_what_was_edited(run):
-    """Nothing need be overwritten by name: alignment and videos are made again, the order is not, and the metrics tell."""
+    """Without ``overwrite``: alignment and videos are made again, the order is not, and the metrics count the edits."""
     edits = [flip(run, 1), {"drop": int(run.scene_order(0)[0])}]
     edit_order(run, *edits)
     changed, computed_at = (run.path / "order.csv").read_bytes(), run.record["stages"]["order"]["finished"]
@@ -240,7 +240,7 @@ def test_edits_survive_another_order(run, other: OrderParameters):
     assert run.order().equals(computed(run))
 
 
-def test_edits_that_no_longer_fit_are_kept_and_said(run):
+def test_edits_that_no_longer_fit_are_kept_and_reported(run):
     """With a very small eps every frame is set aside: a scene cannot be reversed, a frame that was to be set aside is. Back at
     the first eps all fit again."""
     edits = [flip(run, 0), {"drop": int(run.scene_order(1)[0])}]
@@ -248,9 +248,9 @@ def test_edits_that_no_longer_fit_are_kept_and_said(run):
     with pytest.raises(ClusterError):
         reconstruct(run, stage_parameters(LOSSLESS) | {"cluster": ClusterParameters(eps=1e-9)}, overwrite=True, progress=False)
     assert run.edits("order") == edits
-    (said,) = run.info("order")["edits_left_out"]
+    (message,) = run.info("order")["edits_left_out"]
     first, last = edits[0]["flip"]
-    assert said.startswith(f"flip the scene so that frame {first} comes before frame {last}: left out, frames {first} and")
+    assert message.startswith(f"flip the scene so that frame {first} comes before frame {last}: left out, frames {first} and")
     reconstruct(run, stage_parameters(LOSSLESS), overwrite=True, progress=False)
     assert run.info("order")["edits_left_out"] == []
     check_result(run.path, run.source)

@@ -27,7 +27,7 @@ def table() -> pd.DataFrame:
 
 
 def random_edits(rng: np.random.Generator, frames: int, count: int) -> list[dict]:
-    """Edits that name any frames, so that some of them cannot be made."""
+    """Edits that name any frames, so that some of them cannot be applied."""
     edits = []
     for kind, (a, b) in zip(rng.integers(0, 4, count), rng.integers(0, frames, (count, 2)).tolist(), strict=True):
         edits.append([{"flip": [a, b]}, {"move": a, "after": b}, {"move": a, "before": b}, {"drop": a}][kind])
@@ -51,14 +51,14 @@ def random_edits(rng: np.random.Generator, frames: int, count: int) -> list[dict
     ids=lambda value: describe(value) if isinstance(value, dict) else "",
 )
 def test_one_edit(table, edit, expected):
-    """The frames stand as told; a link that was there keeps its confidence, another one has none."""
+    """The frames are in the order given; a link that was there keeps its confidence, another one has none."""
     before = table.copy()
     edited = apply_edit(table, edit)
     pd.testing.assert_frame_equal(table, before)
     assert frame_lists(edited) == expected
-    known = link_confidences(table)
+    confidences = link_confidences(table)
     for link, confidence in link_confidences(edited).items():
-        assert confidence == known[link] if link in known else math.isnan(confidence)
+        assert confidence == confidences[link] if link in confidences else math.isnan(confidence)
     ends = edited.set_index("position").loc[[frames[-1] for frames in expected], "confidence"]
     assert ends.isna().all()
 
@@ -95,7 +95,7 @@ def test_a_scene_keeps_its_last_frame(edit):
         apply_edit(table_of([0, 1], [2], frames=3), edit)
 
 
-def test_what_no_longer_fits_is_left_out_and_said(table):
+def test_what_no_longer_fits_is_left_out_and_reported(table):
     edits = [{"flip": [1, 8]}, {"drop": 5}, {"move": 0, "after": 5}, {"move": 0, "after": 8}]
     edited, left_out = apply_edits(table, edits)
     assert frame_lists(edited) == [[4, 2, 6, 1], [3, 8, 0]]
@@ -113,7 +113,7 @@ def test_any_edits_keep_every_frame_once(seed):
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(40).tolist()
     table = table_of(shuffled[:20], shuffled[20:29], shuffled[29:30], frames=40)
-    known = link_confidences(table)
+    confidences = link_confidences(table)
     edits = random_edits(rng, 40, 60)
     edited, left_out = apply_edits(table, edits)
     assert 0 < len(left_out) < 60
@@ -125,7 +125,7 @@ def test_any_edits_keep_every_frame_once(seed):
         rows = edited.set_index("position").loc[frames]
         assert rows["order"].tolist() == list(range(len(frames))) and set(rows["scene"]) == {number}
     for link, confidence in link_confidences(edited).items():
-        assert confidence == known[link] if link in known else math.isnan(confidence)
+        assert confidence == confidences[link] if link in confidences else math.isnan(confidence)
     one_by_one = table
     for edit in edits:
         try:
@@ -136,7 +136,7 @@ def test_any_edits_keep_every_frame_once(seed):
 
 
 def test_computed_order_reads_what_stands_beside_the_matrices(tmp_path):
-    """A file a scene, 101 scenes: scene 100 comes after scene 99, not after scene 10. Frames are counted backwards."""
+    """One file per scene, 101 scenes: scene 100 comes after scene 99, not after scene 10. Frames are counted backwards."""
     three = {"frames": np.array([1, 3, 4]), "shown": np.arange(3)}
     np.savez(tmp_path / "scene00.npz", **three, order=np.array([2, 0, 1]), confidence=np.array([0.12345, 1]))
     for number in range(1, 101):

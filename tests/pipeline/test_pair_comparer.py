@@ -32,7 +32,7 @@ def features_h5(images, tmp_path_factory):
 
 @pytest.fixture
 def matched(monkeypatch):
-    """How many pairs every call of the matcher had."""
+    """The number of pairs of every call of the matcher."""
     counts, match = [], SiftFlann.match
 
     def noted(self, features_a, features_b):
@@ -54,7 +54,7 @@ def make(features_h5, images, tmp_path):
     return made
 
 
-def test_rounds_say_what_matching_at_once_says(make, features_h5, images, tmp_path):
+def test_rounds_give_what_matching_at_once_gives(make, features_h5, images, tmp_path):
     """Rows and matches of six pairs in two rounds are those of one call."""
     rounds = make()
     table = compare_new(rounds.compare(FIRST), SECOND, rounds.compare)
@@ -104,7 +104,7 @@ def test_a_round_of_other_pairs_and_a_damaged_one_are_made_again(make, tmp_path,
     assert make().compare(SECOND).equals(expected) and sum(matched) == 9
 
 
-def test_only_what_is_not_known_is_compared(make, matched):
+def test_only_new_pairs_are_compared(make, matched):
     """Of four pairs one was compared before; when all were, there is no round."""
     rounds = make()
     table = compare_new(rounds.compare(FIRST), np.r_[SECOND, FIRST[:1]], rounds.compare)

@@ -108,7 +108,7 @@ def test_order_csv(sample_run, sample_truth):
 
 def test_links_and_their_confidence(sample_run, sample_truth):
     """Every frame but the last of a scene has the confidence of its link to the next one, 0 to 1; outliers have none. The links
-    that are called sure are right."""
+    with a high confidence are right."""
     run, _ = sample_run
     table, truth = run.order(), {row.position: row for row in sample_truth}
     sure = []
@@ -124,7 +124,7 @@ def test_links_and_their_confidence(sample_run, sample_truth):
     assert len(sure) > 90 and np.mean(sure) > 0.97
 
 
-def test_what_the_match_and_order_stages_say_of_themselves(sample_run):
+def test_what_the_match_and_order_stages_record(sample_run):
     """Whether a scene closes, and what its distances weigh: shares that sum to one. Right scenes were left as they were."""
     run, _ = sample_run
     info = run.info("order")
@@ -372,7 +372,7 @@ def test_rounds_of_another_matcher_are_not_taken(flann_run, short, tmp_path, mon
 
 
 def test_all_pairs(flann_run, tmp_path, monkeypatch):
-    """pairs_per_frame 0: every pair inside the scenes, and those that held them against each other."""
+    """pairs_per_frame 0: every pair inside the scenes, and those that compared the scenes with each other."""
     run = copy_of(flann_run[0], tmp_path / "run")
     monkeypatch.setattr(stages, "STAGES", WITHOUT_VIDEOS)
     quiet(run, overwrite=True, matcher="sift-flann", pairs_per_frame=0)
@@ -403,7 +403,7 @@ def mixed(sample_clips, tmp_path_factory):
 def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     """So far from the eps that is suggested, DBSCAN breaks scenes and throws frames out, or throws scenes and foreign frames
     together. Held against the matches (sift-flann), every frame is where it belongs, but for a foreign picture with hardly a
-    keypoint (14), of which DBSCAN's word stands."""
+    keypoint (14), for which DBSCAN's label stands."""
     run = copy_of(mixed, tmp_path / "run")
     chosen = stage_parameters({"eps": factor * run.info("cluster")["suggested_eps"], "matcher": "sift-flann"})
     stages.run_stage(run, chosen["cluster"], overwrite=True)

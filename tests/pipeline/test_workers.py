@@ -68,18 +68,22 @@ def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, i
         done.append(count)
         victim.kill()
 
-    with block_workers(address) as each:
+    with block_workers(address) as map_blocks:
         file = keypoints.extract(
-            images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", BlockJob("key", progress=kill, map_blocks=each)
+            images[0],
+            SIZE,
+            FeatureParameters(),
+            tmp_path / "features.h5",
+            BlockJob("key", progress=kill, map_blocks=map_blocks),
         )
     assert len(done) == 7 and done[-1] == 27 and survivor.poll() is None
     assert file.read_bytes() == images[1].read_bytes()
 
 
 def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, capsys):
-    """When all are gone it is said, once; when one comes, the work goes on."""
+    """When all workers are gone, it is reported once; when one comes, the work goes on."""
     address, processes = scheduler
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    monkeypatch.setattr(workers, "NO_NEWS_SECONDS", 0.2)
     nthreads, looked = cells.Client.nthreads, []
 
     def look(client: object) -> dict:
@@ -93,14 +97,18 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
             for process in processes[1:]:
                 process.kill()
 
-    with block_workers(address) as each:
+    with block_workers(address) as map_blocks:
         monkeypatch.setattr(cells.Client, "nthreads", look)
         file = keypoints.extract(
-            images[0], SIZE, FeatureParameters(), tmp_path / "features.h5", BlockJob("key", progress=kill, map_blocks=each)
+            images[0],
+            SIZE,
+            FeatureParameters(),
+            tmp_path / "features.h5",
+            BlockJob("key", progress=kill, map_blocks=map_blocks),
         )
     assert file.read_bytes() == images[1].read_bytes()
-    said = capsys.readouterr().err
-    assert said.count(f"no workers at {address}: waiting; start some with `dask worker {address} --nthreads 1`") == 1
+    written = capsys.readouterr().err
+    assert written.count(f"no workers at {address}: waiting; start some with `dask worker {address} --nthreads 1`") == 1
 
 
 def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
@@ -108,11 +116,11 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
     address, (master, *_) = scheduler
     out, again = tmp_path / "features.h5", []
     with (
-        block_workers(address) as each,
+        block_workers(address) as map_blocks,
         pytest.raises(RunError, match=f"the scheduler {address} was lost: what is finished is kept"),
     ):
         keypoints.extract(
-            images[0], SIZE, FeatureParameters(), out, BlockJob("key", progress=lambda *_: master.kill(), map_blocks=each)
+            images[0], SIZE, FeatureParameters(), out, BlockJob("key", progress=lambda *_: master.kill(), map_blocks=map_blocks)
         )
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features.h5.parts").glob("*.h5")}
     assert kept and not out.exists()
@@ -125,7 +133,7 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "TIMEOUT", 1)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     clip = encode(tmp_path / "clip.mp4", mixture())
     answer = workbench("reconstruct", clip, "--out", tmp_path / "out", *FAST, "--scheduler", "tcp://127.0.0.1:9")
     refused(answer, 2, "the scheduler tcp://127.0.0.1:9 does not answer", "dask scheduler")
@@ -146,7 +154,7 @@ def test_a_worker_that_does_not_see_the_files(tmp_path):
 
 
 def test_a_process_loads_once():
-    """What is loaded goes to another process as the way to load it; other weights, by their key, are loaded anew."""
+    """What is loaded is pickled as the way to load it; other weights, with another key, are loaded separately."""
     first, second, other = (Loaded(make_matcher, MatchParameters(matcher="sift-flann"), key) for key in ("a", "a", "b"))
     received = [pickle.loads(pickle.dumps(matcher)) for matcher in (first, second, other)]
     assert received[0].value is received[1].value is not received[2].value

@@ -1,4 +1,4 @@
-"""Run directories as a stranger may have made them: nothing in them is followed, run or believed before it is checked."""
+"""Run directories as a stranger may have made them: nothing in them is followed, executed or trusted before it is checked."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from workbench.storage.blocks import BlockJob
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    """Two finished stages; beside the run lies ``mine.txt``, which is none of its business."""
+    """Two finished stages; beside the run lies ``mine.txt``, which must not change."""
     (tmp_path / "mine.txt").write_text("mine")
     source = tmp_path / "video.mp4"
     source.write_bytes(b"not looked into")
@@ -40,7 +40,7 @@ class Executed:
 @pytest.mark.parametrize("name", ["a.txt", ".run.json.partial", ".embed.partial", "proxies", "features.h5.parts", ".work.lock"])
 @pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
 def test_links_and_pipes_are_refused(run, tmp_path, name: str, kind: str):
-    """In place of what is there, and of what will be: what they lead to stays as it is, and nobody waits at the pipe."""
+    """In place of what is there, and of what will be: what they lead to stays as it is, and nothing waits for the pipe."""
     (run.path / name).unlink(missing_ok=True)
     if kind == "pipe":
         os.mkfifo(run.path / name)
@@ -104,7 +104,7 @@ def test_a_record_without_end(run):
         Run.open(run.path)
 
 
-def test_info_that_lacks_what_is_taken_from_it(run):
+def test_info_that_lacks_a_required_figure(run):
     run.stage("cluster", ClusterParameters(), ("embed",), ("b.txt",), lambda folder: (folder / "b.txt").touch() or {"eps": "x"})
     with pytest.raises(RunError, match=r"damaged .stage cluster has no eps"):
         run.info("cluster")
@@ -121,7 +121,7 @@ def test_info_that_lacks_what_is_taken_from_it(run):
         (np.array([Executed()]), "object"),
     ],
 )
-def test_arrays_that_are_not_what_they_should_be(tmp_path, monkeypatch, values: np.ndarray, reason: str):
+def test_arrays_of_another_type_or_shape(tmp_path, monkeypatch, values: np.ndarray, reason: str):
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", values, allow_pickle=True)
     with pytest.raises(RunError, match=rf"a\.npy is damaged \(.*{reason}"):
@@ -140,7 +140,7 @@ def test_files_that_are_no_arrays(tmp_path, data: bytes):
             read(tmp_path / name)
 
 
-def test_an_array_that_says_it_is_huge_takes_no_memory(tmp_path):
+def test_an_array_that_claims_to_be_huge_takes_no_memory(tmp_path):
     with (tmp_path / "a.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (2**40, 2)})
     with pytest.raises(RunError, match="is damaged"):

@@ -1,7 +1,7 @@
-"""A process killed at every step of the way in which finished files take the place of the old ones: the next one that opens the
-run finds the old result or the new one, whole, and its record.
+"""A process is killed at every step in which new files take the place of old ones: the next one that opens the run finds the
+old result or the new one, whole, and its record.
 
-A kill is acted by an exception that is raised at the n-th change of the file system, after which nothing more is done.
+A kill is simulated by an exception at the n-th change of the file system; what is left then is copied.
 """
 
 import json
@@ -132,7 +132,7 @@ def test_an_edit_killed_at_any_step_is_made_or_not(run, tmp_path):
     assert found == {"old", "new"}
 
 
-def test_who_has_the_run_open_finishes_what_a_killed_process_decided(run, tmp_path):
+def test_a_process_that_has_the_run_open_finishes_what_a_killed_one_decided(run, tmp_path):
     """A notebook opened the run before: its next change finds the other's result, and loses nothing of it."""
     put(run, OLD, 0.1)
     lefts = steps(run, tmp_path, lambda opened: put(opened, NEW, 0.2))
@@ -149,7 +149,7 @@ def test_who_has_the_run_open_finishes_what_a_killed_process_decided(run, tmp_pa
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"stage": "x", "made": {}, "gone": [], "edits": null}'])
-def test_a_damaged_list_of_changes_is_told(run, text):
+def test_a_damaged_list_of_changes_is_reported(run, text):
     put(run, OLD, 0.1)
     (run.path / ".cluster.done").mkdir()
     (run.path / ".cluster.done" / journal.CHANGES).write_text(text)
@@ -158,7 +158,7 @@ def test_a_damaged_list_of_changes_is_told(run, text):
     assert content(run).items() >= OLD.items()
 
 
-def test_a_list_of_changes_leads_nowhere_out(run, tmp_path):
+def test_a_list_of_changes_does_not_lead_out_of_the_run(run, tmp_path):
     """A folder as a killed process leaves it, made by a stranger: nothing outside the run is deleted."""
     put(run, OLD, 0.1)
     (tmp_path / "victim.txt").write_text("mine")

@@ -1,4 +1,4 @@
-"""Parameters kept by hand: written, taken by notebooks and commands, forgotten. The run is that of the short video."""
+"""Parameters kept by hand: written, taken by notebooks and commands, and no longer kept. The run is that of the short video."""
 
 import shlex
 import shutil
@@ -14,7 +14,7 @@ from workbench.pipeline.stages import run_stage
 from workbench.run import Run, kept
 from workbench.run.stages import stage_parameters
 
-NARROW = ClusterParameters(eps=0.004)  # hardly a frame is so near to two others
+NARROW = ClusterParameters(eps=0.004)  # hardly any frame is so near to two others
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_kept_values_stand_in_for_defaults_alone(run, capsys):
 
 
 def test_what_builds_on_a_kept_stage_may_be_replaced(run):
-    """Without overwrite; but not what it is built from, and nothing once it is made."""
+    """Without overwrite; but not what it is built from, and no stage that was replaced since."""
     with pytest.raises(StaleStageError):
         run_stage(run, NARROW)
     kept.keep(run, NARROW)
@@ -59,27 +59,27 @@ def test_what_builds_on_a_kept_stage_may_be_replaced(run):
         run_stage(run, ClusterParameters())
 
 
-def test_forget(run):
+def test_forget_stages(run):
     kept.keep(run, NARROW, MatchParameters(ratio=0.7))
     run_stage(run, NARROW)
-    kept.forget(run, "cluster")
+    kept.forget_stages(run, "cluster")
     assert {key.split(".")[0] for key in kept.read_kept(run)} == {"match"}
     assert kept.with_kept(run, ClusterParameters()) == ClusterParameters()
-    run_stage(run, ClusterParameters())  # unasked
+    run_stage(run, ClusterParameters())  # without overwrite
 
 
-def test_keep_made(run):
-    """What was made otherwise than by default is kept; what is kept already stays; a run of defaults keeps nothing."""
-    assert kept.keep_made(run) == {} and not (run.kept_path).exists()
+def test_keep_recorded(run):
+    """Parameters of finished stages are kept where they are not the default; what is kept already stays."""
+    assert kept.keep_recorded(run) == {} and not (run.kept_path).exists()
     run_stage(run, ClusterParameters(eps=0.06, min_samples=4), overwrite=True)
     kept.keep(run, ClusterParameters(eps=0.05))
     (run.kept_path).write_text("cluster.eps: 0.05\n")
-    assert kept.keep_made(run) == {"cluster.min_samples": 4}
+    assert kept.keep_recorded(run) == {"cluster.min_samples": 4}
     assert kept.read_kept(run) == {"cluster.eps": 0.05, "cluster.min_samples": 4}
 
 
 def test_a_name_may_go_without_its_stage(run):
-    """As a person may write it, and as the command line takes it."""
+    """As a person may write it, and as the command line accepts it."""
     (run.kept_path).write_text("eps: 0.05\n")
     assert kept.read_kept(run) == {"cluster.eps": 0.05}
     assert kept.with_kept(run, ClusterParameters()) == ClusterParameters(eps=0.05)
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_refused(run, text):
 
 
 def test_the_command_line_takes_what_is_kept(run, short):
-    """And says so. What is given wins; without the file the defaults hold again."""
+    """And reports it. A value that is given wins; without the file the defaults hold again."""
     kept.keep(run, ClusterParameters(min_samples=4))
     answer = workbench("reconstruct", short, "--out", run.path)
     assert answer.status == 0, answer.err
@@ -105,14 +105,14 @@ def test_the_command_line_takes_what_is_kept(run, short):
 
 
 def test_what_is_given_with_overwrite_is_kept_no_longer(run, short):
-    """Else the next notebook would refuse the stage that was just replaced on purpose."""
+    """Otherwise the next notebook would refuse the stage that was just replaced on purpose."""
     kept.keep(run, ClusterParameters(min_samples=4), MatchParameters(ratio=0.7))
     run_stage(run, ClusterParameters(min_samples=4))
     answer = workbench("reconstruct", short, "--out", run.path, "--overwrite", "--cluster.min_samples", 5)
     assert answer.status == 0, answer.err
     again = Run.open(run.path)
     assert "cluster.min_samples" not in kept.read_kept(again) and kept.read_kept(again)["match.ratio"] == 0.7
-    assert kept.keep_made(again) == {"cluster.min_samples": 5}
+    assert kept.keep_recorded(again) == {"cluster.min_samples": 5}
 
 
 def test_papermill_command_names_every_parameter_and_runs(run):

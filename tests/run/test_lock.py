@@ -1,5 +1,5 @@
-"""Two processes on one run directory: the second is refused in one line, a lock of a dead process is none, and a run that is
-merely open is in nobody's way. The "video" is a few bytes, as in test_run."""
+"""Two processes on one run directory: the second is refused in one line, the lock of a dead process does not count, and a
+run that is merely open blocks nobody. The "video" is a few bytes, as in test_run."""
 
 import json
 import os
@@ -52,8 +52,8 @@ def compute(run: Run) -> None:
     run.stage("embed", Parameters(), (), ("a.txt",), write)
 
 
-def test_the_second_process_is_refused_and_told_who_holds_the_run(run, holder):
-    """By name: process, host, time. Opening, looking and small changes are in nobody's way."""
+def test_a_second_process_is_refused_with_the_name_of_the_first(run, holder):
+    """The message names process, host and time. Opening, looking and small changes are not blocked."""
     with pytest.raises(BusyError, match=rf"is in use by process {holder.pid} on \S+ since 20\S+ \S+: wait until that is done"):
         compute(run)
     assert Run.open(run.path).record["stages"] == {}
@@ -65,8 +65,8 @@ def test_the_second_process_is_refused_and_told_who_holds_the_run(run, holder):
     assert (run.path / "a.txt").read_text() == "a"
 
 
-def test_the_lock_of_a_killed_process_is_none(run, holder):
-    """The file that says who holds the run is left behind, and does not count."""
+def test_the_lock_of_a_killed_process_is_gone(run, holder):
+    """The file that names the holder is left behind, and does not count."""
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert json.loads((run.path / ".holder.json").read_text())["process"] == holder.pid
@@ -92,7 +92,7 @@ def test_a_second_thread_is_refused_and_the_same_one_is_not(run):
     assert seen and (run.path / "a.txt").exists()
 
 
-def test_what_was_finished_meanwhile_is_taken(run):
+def test_what_was_finished_meanwhile_is_reused(run):
     """Another process finishes the same stage between the look at the record and the lock: it is not computed again."""
     second, calls = Run.open(run.path), []
     held = second.held
@@ -106,7 +106,7 @@ def test_what_was_finished_meanwhile_is_taken(run):
     assert calls == []
 
 
-def test_a_holder_that_cannot_be_read_is_told_without_its_name(run, holder):
+def test_a_holder_that_cannot_be_read_is_reported_without_its_name(run, holder):
     for text in ("", "{", "[]", '{"process": "x"}'):
         (run.path / ".holder.json").write_text(text)
         with pytest.raises(BusyError, match="is in use by another process: wait"):

@@ -231,8 +231,8 @@ def test_a_stage_is_computed_once(run):
     assert list(run.seconds()) == ["embed"] and names(run) == ["folder", "run.json", "x.txt"]
 
 
-def test_scenes_are_those_held_against_the_matches(run):
-    """DBSCAN's labels stay what they were beside them."""
+def test_scenes_are_those_verified_by_the_matches(run):
+    """DBSCAN's labels are still there beside them."""
     rows = "position,scene,clustered,verdict\n0,0,0,\n1,-1,0,expelled\n2,0,-1,rescued\n"
     run.stage("cluster", Parameters(), (), ("clusters.csv",), Writer("position,scene\n0,0\n1,0\n2,-1\n", "clusters.csv"))
     with pytest.raises(MissingStageError, match="stage match"):
@@ -353,7 +353,7 @@ def test_fingerprints_cover_parameters_inputs_and_video(tmp_path, source, run):
     assert runs[1].fingerprint("embed") == run.fingerprint("embed") != runs[2].fingerprint("embed")
 
 
-def test_released_stages_are_replaced_unasked(run):
+def test_released_stages_are_replaced_without_overwrite(run):
     """Cluster is released, and with it order, which builds on it; embed is not. Replacing one ends its release."""
     chain(run)
     run.release("cluster")
@@ -368,7 +368,7 @@ def test_released_stages_are_replaced_unasked(run):
         run.stage("cluster", ClusterParameters(eps=0.3), ("embed",), ("b.txt",), Writer("0.3", "b.txt"))
 
 
-def test_a_released_stage_that_is_up_to_date_is_taken_and_held_again(run):
+def test_a_released_stage_that_is_up_to_date_is_reused_and_no_longer_released(run):
     chain(run)
     run.release("cluster")
     again = Writer("again", "b.txt")

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from workbench.errors import DISK, MissingStageError, RunError
+from workbench.errors import DISK_ERRNOS, MissingStageError, RunError
 from workbench.storage import blocks, hloc
 from workbench.storage.blocks import BlockJob
 
@@ -103,7 +103,7 @@ def test_full_disk_keeps_finished_blocks(tmp_path):
             blocks.write_in_blocks(tmp_path / "out.h5", range(3), 1, growing, {}, BlockJob("key", progress=False))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.errno in DISK and caught.value.filename.endswith("000002.h5")
+    assert caught.value.errno in DISK_ERRNOS and caught.value.filename.endswith("000002.h5")
     assert sorted(path.name for path in (tmp_path / "out.h5.parts").iterdir()) == ["000000.h5", "000001.h5"]
 
 

@@ -641,7 +641,7 @@ def test_cells_that_no_worker_survives(whole, tmp_path, caplog):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"])
 def test_a_scheduler_that_does_not_answer(whole, tmp_path, monkeypatch, address):
-    monkeypatch.setattr(workers, "TIMEOUT", 1)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     answer = workbench("sweep", whole[0], "--out", tmp_path / "out", "--scheduler", address)
     refused(answer, 2, f"the scheduler {address} does not answer", "dask scheduler")
 

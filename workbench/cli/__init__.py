@@ -1,1 +1,1 @@
-"""The command ``workbench``: what is typed, and what is said in answer."""
+"""The command line ``workbench``: its commands, and what they write to the terminal."""

@@ -1,4 +1,7 @@
-"""The command ``workbench``. Nothing heavy is imported before a command runs, so that ``--help`` answers at once."""
+"""The command ``workbench``. Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+
+The docstring of a command is its help text; its parameters are described by its options.
+"""
 
 import sys
 from pathlib import Path
@@ -10,7 +13,7 @@ from workbench import __version__
 from workbench.cli.reconstruct import reconstruct, run_command
 from workbench.cli.sweep import sweep
 from workbench.cli.terminal import is_watched, note, summary, write_table
-from workbench.errors import DISK, TruthError, UsageError, WorkbenchError
+from workbench.errors import DISK_ERRNOS, TruthError, UsageError, WorkbenchError
 
 RUN = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 
@@ -18,7 +21,7 @@ RUN = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True)
 @click.version_option(__version__)
 @click.pass_context
-def cli(context: click.Context) -> None:
+def cli(context: click.Context) -> None:  # numpydoc ignore=PR01
     """Give a shuffled video back: scenes, foreign frames set aside, order, and the video written again."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -32,10 +35,12 @@ def cli(context: click.Context) -> None:
 @click.option("--foreign-share", default=0.1, show_default=True, help="Foreign frames, share of all, 0 to 0.9.")
 @click.option("--size", type=int, help="Long side, px; default that of the first clip.")
 @click.option("--max-frames", type=int, help="Frames taken of each clip at most.")
-@click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn anew per frame, 0 to 1.")
-@click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn anew per frame, 0 to 1.")
+@click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn for every frame, 0 to 1.")
+@click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn for every frame, 0 to 1.")
 @click.option("--overwrite", is_flag=True, help="Replace a video that is there.")
-def corrupt(clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite: bool, **options: Any) -> None:
+def corrupt(  # numpydoc ignore=PR01
+    clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite: bool, **options: Any
+) -> None:
     """Make a case: CLIPS shuffled, foreign pictures mixed in.
 
     The truth goes beside the video, as NAME.truth.csv.
@@ -53,7 +58,7 @@ def corrupt(clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite:
 @cli.command()
 @RUN
 @click.option("--truth", required=True, type=click.Path(path_type=Path), help="The truth.csv of the video.")
-def evaluate(run_path: Path, truth: Path) -> None:
+def evaluate(run_path: Path, truth: Path) -> None:  # numpydoc ignore=PR01
     """Measure RUN against a truth, as a whole and clip by clip."""
     from workbench.evaluation.files import read_order, read_truth
     from workbench.evaluation.metrics import evaluate_clips
@@ -75,7 +80,7 @@ def evaluate(run_path: Path, truth: Path) -> None:
 @cli.command()
 @click.argument("runs", metavar="RUN RUN...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--html", "page", metavar="FILE", type=click.Path(path_type=Path), help="Write a page too, with film strips.")
-def compare(runs: tuple[Path, ...], page: Path | None) -> None:
+def compare(runs: tuple[Path, ...], page: Path | None) -> None:  # numpydoc ignore=PR01
     """Set two or more finished runs side by side.
 
     Parameters that differ, metrics, and for runs of the same video how far their orders agree.
@@ -94,10 +99,10 @@ def compare(runs: tuple[Path, ...], page: Path | None) -> None:
 @cli.command()
 @RUN
 @click.option("--scene", type=int, help="The scene; default all.")
-def flip(run_path: Path, scene: int | None) -> None:
+def flip(run_path: Path, scene: int | None) -> None:  # numpydoc ignore=PR01
     """Reverse a scene of RUN, and write the videos again.
 
-    Time has no arrow in a distance: which end of a scene comes first is for a person to say.
+    Distances do not show the direction of time: which end of a scene comes first is for you to decide.
     """
     from workbench.pipeline.editing import flip_scenes
     from workbench.run import Run
@@ -105,14 +110,14 @@ def flip(run_path: Path, scene: int | None) -> None:
     run = Run.open(run_path)
     with run.held():
         flipped = flip_scenes(run, scene, progress=is_watched())
-    click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.path / 'order.csv'}; the videos are written again")
+    click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.order_path}; the videos are written again")
     if run.report_path.exists():
         click.echo(f"note: report.html still shows the order before; `workbench run VIDEO --out {run.path}` draws it again")
 
 
 @cli.command()
 @click.argument("name", required=False)
-def models(name: str | None) -> None:
+def models(name: str | None) -> None:  # numpydoc ignore=PR01
     """List the models, or show the one called NAME.
 
     Size, digest and licence of all; the card of one, or where its file comes from.
@@ -124,7 +129,7 @@ def models(name: str | None) -> None:
 
 @cli.command()
 @click.argument("words", metavar="[RUN] [-- OPTIONS]", nargs=-1, type=click.UNPROCESSED)
-def lab(words: tuple[str, ...]) -> None:
+def lab(words: tuple[str, ...]) -> None:  # numpydoc ignore=PR01
     """Open the notebooks in JupyterLab, on the sample or on RUN.
 
     Without RUN, the sample is reconstructed first, if it is not yet. With RUN, the notebooks are copied into its folder lab/
@@ -143,9 +148,14 @@ for command in (reconstruct, run_command, sweep):
 
 
 def main() -> None:
-    """Entry point: errors a person can mend are one line; 2 for wrong usage, 1 for data, 130 when interrupted."""
+    """Run the command line and exit: 0, 1 for data that cannot be processed, 2 for wrong usage, 130 when interrupted.
+
+    Errors that a user can correct are printed as one line.
+    """
     try:
-        with cli.make_context("workbench", sys.argv[1:]) as context:  # click's own main takes an EOFError for an interruption
+        with cli.make_context(
+            "workbench", sys.argv[1:]
+        ) as context:  # click's own main would take an EOFError for an interruption
             cli.invoke(context)
         sys.exit(0)
     except click.exceptions.Exit as stop:  # --help and --version
@@ -155,11 +165,11 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted; the same command goes on from here", 130)
     except click.ClickException as error:
-        asked = getattr(error, "ctx", None)
-        command = asked.command_path if asked else "workbench"
+        of_command = getattr(error, "ctx", None)
+        command = of_command.command_path if of_command else "workbench"
         _fail(f"{error.format_message().rstrip('.')}: see `{command} --help`", error.exit_code)
     except OSError as error:
-        if error.errno not in DISK:
+        if error.errno not in DISK_ERRNOS:
             raise
         _fail(f"{error.filename or 'a file'} cannot be written ({error.strerror}): make room, or choose another --out", 1)
 

@@ -1,4 +1,7 @@
-"""``workbench reconstruct`` and ``workbench run``: the job itself, without notebooks or through them."""
+"""``workbench reconstruct`` and ``workbench run``: the same stages, without notebooks or through them.
+
+The docstring of a command is its help text; its parameters are described by its options.
+"""
 
 import time
 from collections.abc import Callable
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _local(_context: click.Context, _parameter: click.Parameter, text: str) -> Path:
-    if "://" in text:  # a Path would lose one of the slashes, and with it the reason
+    if "://" in text:  # a Path would lose one of the slashes, and the message would not say what is wrong
         raise UsageError(f"{text} is a network address: download the video and give the path of the file")
     return Path(text)
 
@@ -81,7 +84,7 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Dask scheduler whose workers find keypoints and matches, block by block, as tcp://127.0.0.1:8786; default none.",
 )
 @stage_options
-def reconstruct(
+def reconstruct(  # numpydoc ignore=PR01
     video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, scheduler: str, **options: Any
 ) -> None:
     """Restore VIDEO: the fast path, without notebooks."""
@@ -103,7 +106,9 @@ def reconstruct(
 @TRUTH
 @OVERWRITE
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", help="A stage parameter, as cluster.eps=0.3; repeatable.")
-def run_command(video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]) -> None:
+def run_command(  # numpydoc ignore=PR01
+    video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]
+) -> None:
     """Restore VIDEO through the notebooks, and write report.html."""
     from workbench.notebooks.chain import CHAIN, run_notebooks
     from workbench.pipeline.metrics import write_metrics
@@ -142,19 +147,19 @@ def default_run(video: Path) -> Path:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    """``KEY=VALUE`` with the value as the parameter's type reads it."""
+    """Read ``KEY=VALUE``; the value gets the type of the parameter."""
     key, equals, value = text.partition("=")
     if not equals:
         raise ParameterError(f"-p {text}: write KEY=VALUE, as in -p cluster.eps=0.3")
-    by_name = {name: value for full, value in defaults().items() for name in (full, full.split(".", 1)[1])}
-    if key not in by_name:
-        return key, value  # stage_parameters says what is by_name
+    default = {name: value for full, value in defaults().items() for name in (full, full.split(".", 1)[1])}
+    if key not in default:
+        return key, value  # stage_parameters refuses it, and lists the known names
     try:
-        if isinstance(by_name[key], bool):  # bool("False") is True
+        if isinstance(default[key], bool):  # bool("False") is True
             return key, {"true": True, "false": False}.get(value.lower(), value)
-        return key, type(by_name[key])(value)
+        return key, type(default[key])(value)
     except ValueError as error:
-        raise ParameterError(f"-p {text}: {value!r} is not of type {type(by_name[key]).__name__}") from error
+        raise ParameterError(f"-p {text}: {value!r} is not of type {type(default[key]).__name__}") from error
 
 
 def _begin(
@@ -162,7 +167,7 @@ def _begin(
 ) -> tuple["Run", Path | None, dict[str, Parameters]]:
     """Make or open the run, find the truth and choose the parameters.
 
-    Parameters are those that are given, then those kept in the run, then the defaults. What cannot work is refused before
+    A parameter has the value that is given, else the one kept in the run, else its default. What cannot work is refused before
     anything costly is done.
     """
     given = full_names(given)
@@ -182,17 +187,17 @@ def _begin(
 
 
 def _chosen(run: "Run", truth_path: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
-    """The parameters for a run that nobody else works in; its video is read with them."""
+    """Choose the parameters for a run that is held. With a truth, the video is decoded, to check that both belong together."""
     from workbench.evaluation.files import read_truth
     from workbench.pipeline.stages import run_stage
-    from workbench.run.kept import let_go, read_kept
+    from workbench.run.kept import forget_parameters, read_kept
 
-    if overwrite:  # what is replaced by something else on purpose is not what is kept
-        let_go(run, given)
+    if overwrite:  # a kept value must not win later over the one that is given on purpose now
+        forget_parameters(run, given)
     kept = {name: value for name, value in read_kept(run).items() if name not in given and value != defaults()[name]}
     if kept:
-        told = ", ".join(f"{name}={value}" for name, value in kept.items())
-        click.echo(f"note: kept in this run: {told} (delete {run.kept_path} to go without)", err=True)
+        values = ", ".join(f"{name}={value}" for name, value in kept.items())
+        click.echo(f"note: kept in this run: {values} (delete {run.kept_path} to go without)", err=True)
     chosen = stage_parameters(kept | given)
     if truth_path:
         read_truth(truth_path, run_stage(run, chosen["video"], overwrite, progress=is_watched())["info"]["frames"])
@@ -200,7 +205,7 @@ def _chosen(run: "Run", truth_path: Path | None, given: dict[str, Any], overwrit
 
 
 def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":
-    """What goes through blocks of work: ``map``, or the workers of a scheduler."""
+    """Give what goes through blocks of work: ``map``, or the workers of a scheduler."""
     if not scheduler:
         return nullcontext(map)
     from workbench.pipeline.workers import block_workers
@@ -209,6 +214,7 @@ def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":
 
 
 def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
+    """Write warnings to stderr, and the figures, the models and the main files to stdout."""
     for warning in [*run.info("video")["warnings"], *run.info("order").get("edits_left_out", [])]:
         click.echo(f"note: {warning}", err=True)
     write_table(summary(metrics))

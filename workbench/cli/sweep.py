@@ -1,14 +1,21 @@
-"""``workbench sweep``. Nothing heavy is imported before it runs."""
+"""``workbench sweep``. Nothing heavy is imported before it runs.
+
+The docstring of the command is its help text; its parameters are described by its options.
+"""
 
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.terminal import is_watched, note
 
-ERRORS_SHOWN = 5  # different errors that are written out; all are in the table
+if TYPE_CHECKING:
+    from workbench.sweep.plan import Cell
+
+ERRORS_SHOWN = 5  # number of different errors that are printed; all of them are in the table
 
 
 @click.command()
@@ -16,11 +23,11 @@ ERRORS_SHOWN = 5  # different errors that are written out; all are in the table
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler, as tcp://127.0.0.1:8786; default none.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for runs and table; default runs/sweeps/NAME of the file.")
 @click.option("--yes", is_flag=True, help="Run more than 1,000 cells.")
-def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
+def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # numpydoc ignore=PR01
     """Reconstruct videos with many sets of parameters.
 
-    FILE says which; the cells run side by side on Dask. The result is a table, a row a video and set of parameters. Interrupted
-    or killed, the same command goes on; what failed is tried again. See sweeps/README.md.
+    FILE says which; the cells run side by side on Dask. The result is a table, one row per video and set of parameters.
+    Interrupted or killed, the same command goes on; what failed is tried again. See sweeps/README.md.
     """
     from filelock import FileLock, Timeout
 
@@ -58,8 +65,8 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:
         click.echo(folder / name)
 
 
-def _run(to_do: list, total: int, folder: Path, scheduler: str) -> None:
-    """Run cells; on a terminal a bar says how long it will take, in a log every cell has a line."""
+def _run(to_do: "list[Cell]", total: int, folder: Path, scheduler: str) -> None:
+    """Run cells; a terminal shows a progress bar, a log gets one line per cell."""
     if not to_do:
         return
     from tqdm import tqdm

@@ -1,4 +1,4 @@
-"""What the commands write to the terminal: lines, tables, and whether somebody is looking."""
+"""What the commands write to the terminal: lines and tables, and whether somebody watches."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 
 def is_watched() -> bool:
-    """Tell whether progress bars have a person to look at them; in a log they are noise.
+    """Tell whether somebody watches the progress; in a log, progress bars are noise.
 
     Returns
     -------

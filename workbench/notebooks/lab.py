@@ -15,7 +15,7 @@ from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.notebooks.chain import CHAIN, SWEEP_NOTEBOOKS, notebooks_folder
 from workbench.parameters import UmapParameters
 from workbench.run import Run
-from workbench.run.kept import keep_made, read_kept
+from workbench.run.kept import keep_recorded, read_kept
 from workbench.run.stages import STAGES, stage_parameters
 from workbench.storage.folder import write_whole
 
@@ -71,7 +71,7 @@ def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> 
         say(f"copied to {run.path / COPIES_FOLDER}: {', '.join(copied)}")
     if there:
         say(f"left as they were in {run.path / COPIES_FOLDER}: {', '.join(there)} (delete one to have it copied again)")
-    _keep_made(run, say)
+    _keep_recorded(run, say)
     _make_map(run, say)
     start(run.path.resolve(), COPIES_FOLDER, options, say)
 
@@ -104,7 +104,7 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
     except RunError as error:
         reason = str(error).rpartition(": ")[0]
         raise RunError(f"{reason}: move it away, the run of {video} belongs there") from error
-    _keep_made(run, say)
+    _keep_recorded(run, say)
     if not _is_unfinished(run):
         return run
     say(f"reconstructing the sample in {path}: this takes about a minute, and is done once")
@@ -129,9 +129,9 @@ def _is_unfinished(run: Run) -> bool:
     return found == {MissingStageError}
 
 
-def _keep_made(run: Run, say: Callable[[str], None]) -> None:
+def _keep_recorded(run: Run, say: Callable[[str], None]) -> None:
     """Keep the parameters that stages were made with, where they are not the defaults; notebooks would refuse those stages."""
-    made = keep_made(run)
+    made = keep_recorded(run)
     if made:
         values = ", ".join(f"{name}={value}" for name, value in made.items())
         say(f"kept in {run.kept_path}, since stages were made with it: {values}")

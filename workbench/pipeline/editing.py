@@ -1,4 +1,4 @@
-"""Changes to the order by hand, kept in the run: whoever computes the order again, with other parameters too, keeps them.
+"""Changes to the order by hand, recorded in the run. They stay when the order is computed again, also with other parameters.
 
 The edits of :mod:`workbench.pipeline.edits` are recorded in ``run.json``; ``order.csv`` is the computed order after all of
 them.
@@ -16,34 +16,69 @@ from workbench.video.decode import Decoder
 
 
 def edit_order(run: Run, *edits: Edit) -> None:
-    """Change ``order.csv`` by ``edits``, one after the other, and record them; all of them or none.
+    """Apply edits to ``order.csv``, one after the other, and record them; all of them or none.
 
-    The videos are of the order before until :func:`write_again`. Raises :class:`~workbench.errors.UsageError` for an edit that
-    cannot be made, and :class:`~workbench.errors.RunError` when ``order.csv`` was damaged or changed by something else.
+    The videos show the order before them until :func:`write_again`.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    *edits : dict
+        The edits, as in :mod:`workbench.pipeline.edits`.
+
+    Raises
+    ------
+    UsageError
+        For an edit that cannot be applied.
+    RunError
+        When ``order.csv`` was damaged or changed by something else than edits.
     """
     first, table = _checked(run)
     for edit in edits:
         table = apply_edit(table, edit)
-    _keep(run, first, [*run.edits("order"), *edits])
+    _record(run, first, [*run.edits("order"), *edits])
 
 
 def undo(run: Run) -> Edit:
-    """Take the last edit back and return it: ``order.csv`` is the computed order after the edits before it.
+    """Take the last edit back: ``order.csv`` is then the computed order after the edits before it.
 
-    Raises :class:`~workbench.errors.UsageError` when there is none, and what :func:`edit_order` does.
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    dict
+        The edit that was taken back.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    RunError
+        When ``order.csv`` was damaged or changed by something else than edits.
     """
     first, _ = _checked(run)
     edits = run.edits("order")
     if not edits:
         raise UsageError("there is no edit to take back: the order is as it was computed")
-    _keep(run, first, edits[:-1])
+    _record(run, first, edits[:-1])
     return edits[-1]
 
 
 def write_again(run: Run, progress: bool = True) -> None:
-    """Write the videos with the parameters they were written with, and before that the alignment if there is one.
+    """Write the videos again with the parameters they were written with, after the alignment if there is one.
 
-    Interrupted, it leaves the old videos as they were; call it again.
+    When it is interrupted, the old videos stay as they were; call it again.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    progress : bool
+        Whether progress bars are drawn.
     """
     if run.is_recorded("align"):  # a steady video is made from it
         run_stage(run, AlignParameters(), overwrite=True, progress=progress)
@@ -53,9 +88,31 @@ def write_again(run: Run, progress: bool = True) -> None:
 def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> list[int]:
     """Reverse the order of a scene, or of all scenes, in ``order.csv``, and write the videos again.
 
-    Time has no arrow in a distance: which end of a scene comes first is for a person to say. Returns the scenes that were
-    reversed. Raises :class:`~workbench.errors.UsageError` for a scene that is not there, and whatever would keep the videos
-    from being written before it changes anything.
+    Distances do not show the direction of time, so a person decides which end of a scene comes first. What would keep the
+    videos from being written is refused before anything is changed.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    scene : int, optional
+        Number of the scene, from 0; default all.
+    progress : bool
+        Whether progress bars are drawn.
+
+    Returns
+    -------
+    list of int
+        The scenes that were reversed.
+
+    Raises
+    ------
+    ClusterError
+        When the run has no scene.
+    UsageError
+        When there is no such scene.
+    RunError, VideoError
+        When the video is gone, or no video any more.
     """
     scenes = sorted(set(_checked(run)[1]["scene"]) - {-1})
     if not scenes:
@@ -70,19 +127,43 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
 
 
 def flip(run: Run, scene: int) -> Edit:
-    """The edit that reverses a scene as it is now."""
+    """Make the edit that reverses a scene as it is now.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    scene : int
+        Number of the scene, from 0.
+
+    Returns
+    -------
+    dict
+        The edit.
+    """
     frames = run.scene_order(scene)
     return {"flip": [int(frames[-1]), int(frames[0])]}
 
 
 def computed(run: Run) -> pd.DataFrame:
-    """The order of a run before any edit, rows as in ``order.csv``."""
+    """Give the order of a run before any edit.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    DataFrame
+        Rows as in ``order.csv``.
+    """
     run.require("order")
     return computed_order(run.matrices_path, run.info("video")["frames"])
 
 
 def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The computed order, and that after all edits. It is ``order.csv``, or something would be lost when that is made anew."""
+    """The order before and after all edits; refused unless ``order.csv`` is the latter, or writing it would lose something."""
     first, file = computed(run), run.order_path
     read_order(file)  # raises when it was damaged by hand
     table, _ = apply_edits(first, run.edits("order"))
@@ -91,7 +172,8 @@ def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     return first, table
 
 
-def _keep(run: Run, first: pd.DataFrame, edits: list[Edit]) -> None:
+def _record(run: Run, first: pd.DataFrame, edits: list[Edit]) -> None:
+    """Write ``order.csv`` and the edits in one step."""
     table, left_out = apply_edits(first, edits)
     text = table.to_csv(index=False, lineterminator="\n")
     run.set_edits("order", edits, {"edits_left_out": left_out}, run.order_path.name, text)

@@ -1,11 +1,12 @@
-"""Edits: changes by hand to an order. They tell frames by their position in the input, so that they can be made again to an
-order that was computed anew.
+"""Edits: changes by hand to an order.
+
+They name frames by their position in the input, so that they can be applied again to an order that was computed anew.
 
 An edit is one of
 
 - ``{"flip": [a, b]}``: frame a comes before frame b; their scene is reversed where it has them the other way round;
-- ``{"move": p, "after": q}`` or ``{"move": p, "before": q}``: frame p stands right beside frame q, in q's scene, wherever it
-  was, also among the outliers;
+- ``{"move": p, "after": q}`` or ``{"move": p, "before": q}``: frame p goes right beside frame q, into q's scene, from wherever
+  it was, also from among the outliers;
 - ``{"drop": p}``: frame p is set aside, as an outlier.
 
 Scenes keep their numbers, whatever size edits give them, and at least one frame each.
@@ -26,11 +27,23 @@ Edit = dict[str, Any]
 
 
 def computed_order(distances: Path, frames: int) -> pd.DataFrame:
-    """The order as it was computed, before any edit: rows as in ``order.csv``.
+    """Give the order as it was computed, before any edit.
 
-    distances: the folder with ``scene00.npz`` and so on. frames: how many the video has.
+    Parameters
+    ----------
+    distances : Path
+        The folder with ``scene00.npz`` and so on.
+    frames : int
+        Number of frames of the video.
+
+    Returns
+    -------
+    DataFrame
+        Rows as in ``order.csv``: position, scene, order (<NA> for outliers) and confidence, 0 to 1, of the link to the next
+        frame.
     """
-    scenes, links = [], {}
+    scenes: list[list[int]] = []
+    links: dict[tuple[int, int], float] = {}
     for file in sorted(distances.glob("scene[0-9]*.npz"), key=lambda path: (len(path.name), path.name)):
         numbers, order, confidence = read_arrays(file, frames, "frames", "order", "confidence")
         ordered = numbers[order].tolist()
@@ -40,10 +53,22 @@ def computed_order(distances: Path, frames: int) -> pd.DataFrame:
 
 
 def apply_edits(computed: pd.DataFrame, edits: Sequence[Edit]) -> tuple[pd.DataFrame, list[str]]:
-    """The order after all ``edits``, one after the other, and what is to be said of those that could not be made.
+    """Apply edits to an order, one after the other.
 
-    computed: rows as in ``order.csv``. A link, two frames in a row, has the confidence it has there, whichever of them comes
-    first now; one that is not there has none.
+    Parameters
+    ----------
+    computed : DataFrame
+        Rows as in ``order.csv``.
+    edits : sequence of dict
+        The edits.
+
+    Returns
+    -------
+    table : DataFrame
+        The order after them. A link, two neighbouring frames, keeps its confidence, whichever of them comes first now; a new
+        link has none.
+    left_out : list of str
+        One message for every edit that could not be applied.
     """
     scenes, left_out = frame_lists(computed), []
     for edit in edits:
@@ -55,13 +80,42 @@ def apply_edits(computed: pd.DataFrame, edits: Sequence[Edit]) -> tuple[pd.DataF
 
 
 def apply_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
-    """The order after one edit. table: rows as in ``order.csv``. Raises :class:`UsageError` for one that cannot be made."""
+    """Apply one edit to an order.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows as in ``order.csv``.
+    edit : dict
+        The edit.
+
+    Returns
+    -------
+    DataFrame
+        The order after it.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be applied.
+    """
     scenes = _changed(frame_lists(table), edit, len(table))
     return _table(scenes, link_confidences(table), len(table))
 
 
 def frame_lists(table: pd.DataFrame) -> list[list[int]]:
-    """Positions of the frames of scene 0, 1, ... in their order. table: rows as in ``order.csv``."""
+    """List the frames of every scene in their order.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows as in ``order.csv``.
+
+    Returns
+    -------
+    list of list of int
+        Positions of the frames of scene 0, 1, ...
+    """
     scene, order = table["scene"].to_numpy(), table["order"].to_numpy(dtype=float, na_value=-1)
     kept = np.flatnonzero(scene >= 0)
     kept = kept[np.lexsort((order[kept], scene[kept]))]
@@ -70,13 +124,40 @@ def frame_lists(table: pd.DataFrame) -> list[list[int]]:
 
 
 def link_confidences(table: pd.DataFrame) -> dict[tuple[int, int], float]:
-    """Confidence of every link, NaN where it has none, by its two positions, the lower one first."""
+    """Give the confidence of every link.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows as in ``order.csv``.
+
+    Returns
+    -------
+    dict of (int, int) to float
+        Confidence, 0 to 1, NaN where there is none, by the positions of the two frames, the lower one first.
+    """
     confidence = dict(zip(table["position"].tolist(), table["confidence"].tolist(), strict=True))
     return {_pair(link): confidence[link[0]] for frames in frame_lists(table) for link in pairwise(frames)}
 
 
 def describe(edit: Edit) -> str:
-    """An edit in words."""
+    """Describe an edit in words.
+
+    Parameters
+    ----------
+    edit : dict
+        The edit.
+
+    Returns
+    -------
+    str
+        What it does.
+
+    Raises
+    ------
+    UsageError
+        When it is neither a flip, nor a move, nor a drop.
+    """
     match edit:
         case {"flip": [first, last]}:
             return f"flip the scene so that frame {first} comes before frame {last}"
@@ -90,7 +171,7 @@ def describe(edit: Edit) -> str:
 
 
 def _changed(scenes: list[list[int]], edit: Edit, frames: int) -> list[list[int]]:
-    """The scenes after an edit; those that were given stay as they are."""
+    """The scenes after an edit, as new lists."""
     describe(edit)  # raises for what is no edit
     named = [*edit["flip"]] if "flip" in edit else list(edit.values())
     unknown = [frame for frame in named if frame not in range(frames)]
@@ -106,13 +187,14 @@ def _changed(scenes: list[list[int]], edit: Edit, frames: int) -> list[list[int]
         if scene.index(first) > scene.index(last):
             scene.reverse()
         return scenes
-    frame, beside = named[0], edit.get("after", edit.get("before"))
+    frame: int = named[0]
+    beside: int | None = edit.get("after", edit.get("before"))
     if beside == frame:
         raise UsageError(f"frame {frame} cannot stand beside itself: name another frame")
     if beside is not None and beside not in home:
         raise UsageError(f"frame {beside} is set aside: name a frame of a scene")
     if frame in home:
-        if len(scenes[home[frame]]) == 1 and home.get(beside) != home[frame]:
+        if len(scenes[home[frame]]) == 1 and (beside is None or home[beside] != home[frame]):
             raise UsageError(f"frame {frame} is the last one of scene {home[frame]}: move another frame there first")
         scenes[home[frame]].remove(frame)
     if beside is not None:

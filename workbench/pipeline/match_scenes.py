@@ -39,12 +39,12 @@ class MatchedScenes:
     rough_order: pd.Series
 
     @property
-    def pairs(self) -> np.ndarray:
+    def pairs(self) -> np.ndarray:  # numpydoc ignore=RT01
         """(P, 2) int array: the pairs that were compared, a < b, sorted."""
         return self.table[["a", "b"]].to_numpy()
 
     @property
-    def pairs_per_frame(self) -> float:
+    def pairs_per_frame(self) -> float:  # numpydoc ignore=RT01
         """Pairs compared, over the frames that are in scenes."""
         return len(self.table) / max(1, int((self.verified.labels >= 0).sum()))
 

@@ -1,4 +1,4 @@
-"""The order of the greedy baseline, for comparison: the same scenes and matches, a greedy chain over the blended similarity."""
+"""The figures of a run, ``metrics.json``, and the order of the greedy baseline, to compare the result with."""
 
 import json
 from contextlib import suppress
@@ -18,9 +18,22 @@ from workbench.storage.arrays import read_arrays
 
 
 def greedy_baseline(run: Run) -> list[OrderRow]:
-    """A result like ``order.csv``'s, one row a frame, from the blend matrices that the order stage left.
+    """Order the same scenes from the same matches by a greedy chain over the blended similarity.
 
-    Raises :class:`~workbench.errors.RunError` when a scene is so long that there are none of all its frames.
+    Parameters
+    ----------
+    run : Run
+        A run whose order stage is finished; the blend matrices are those that it left.
+
+    Returns
+    -------
+    list of OrderRow
+        Rows as in ``order.csv``, one per frame.
+
+    Raises
+    ------
+    RunError
+        When a scene is so long that there is no matrix over all of its frames.
     """
     labels = run.scenes()
     places = np.full(len(labels), -1)
@@ -36,11 +49,25 @@ def greedy_baseline(run: Run) -> list[OrderRow]:
 
 
 def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
-    """What the run found and, with a truth, how right it is: ``metrics.json``, flat; always written anew.
+    """Write ``metrics.json``, always again: what the run found and, with a truth, how right it is.
 
-    ``clustered_...``: how right the scenes and outliers of the clusterer were, before they were held against the matches.
+    Parameters
+    ----------
+    run : Run
+        A run whose stages up to the order are finished.
+    truth : Path, optional
+        The truth of the video.
 
-    Raises :class:`~workbench.errors.TruthError` when the truth does not belong to the video.
+    Returns
+    -------
+    dict
+        The content of ``metrics.json``, figures by name. ``clustered_...`` says how right the scenes and outliers of the
+        clusterer were, before the matches verified them.
+
+    Raises
+    ------
+    TruthError
+        When the truth does not belong to the video.
     """
     table, matched = run.order(), run.info("match")
     metrics: dict[str, Any] = {
@@ -59,7 +86,7 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}
         metrics["weak_link_places"] = [f"{scene}:{place}" for scene, place in zip(weak["scene"], weak["place"], strict=True)]
     metrics |= {name: count for name, count in matched.items() if name.endswith(("_frames", "_scenes"))}
-    with suppress(RunError):  # none, or of an order that was replaced since
+    with suppress(RunError):  # there is no alignment, or it is that of an order that was replaced since
         metrics |= run.info("align")
     if truth is not None:
         true = read_truth(truth, len(table))

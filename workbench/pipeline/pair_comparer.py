@@ -81,7 +81,7 @@ class PairComparer:
         return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)
 
     @property
-    def seconds_per_pair(self) -> float | None:
+    def seconds_per_pair(self) -> float | None:  # numpydoc ignore=RT01
         """What a pair took to match, s; None when some were reused, or matched before a kill, and it cannot be known."""
         return self._seconds / self._matched if self._matched and not self.reused and not self._continued else None
 

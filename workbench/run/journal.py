@@ -1,8 +1,17 @@
-"""Put a stage's new files in the place of the old ones so that it can be finished whenever the process is killed.
+"""The crash protocol of a run: whenever the process is killed, a stage's old result stands, or its new one, whole.
 
-New files are written into a folder of their own, ``.STAGE.partial``. It is renamed to ``.STAGE.done`` when all of them are
-there, and with them a list of what is to change: that decides. Before, nothing was changed, and the folder is waste; after,
-every step can be done again by whoever comes next. Steps that were done are not undone by doing the rest.
+A result is several files and an entry of ``run.json``, which no file system changes in one step. Therefore:
+
+1. *Write.* New files are written into a folder of their own, ``.STAGE.partial`` (:func:`scratch`). A process that is killed
+   now has changed nothing; the folder is waste, and deleted before it is used again.
+2. *Decide.* A list of all changes, ``.changes.json``, is added: the stage's new record and the old files that go. Then the
+   folder is renamed to ``.STAGE.done`` (:func:`decide`). The rename is one step, and from here on the new result counts.
+3. *Finish.* The stage is taken out of ``run.json``, old files are deleted, new ones are moved to their places, the new record
+   is written to ``run.json``, and the folder is deleted (:func:`finish`). Each of these can be done again without harm. So
+   after a kill, whoever opens the run next reads the list and does all of it.
+
+An edit by hand changes one file of a finished stage and is decided in the same way. The stage is not taken out of ``run.json``
+meanwhile: its new record is written first.
 """
 
 import json
@@ -11,23 +20,58 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
-from workbench.run.record import check_stage, release
+from workbench.run.record import check_stage
 from workbench.run.stages import STAGES
 from workbench.storage.folder import is_inside, read_json, remove
 
-CHANGES = ".changes.json"
+CHANGES = ".changes.json"  # name of the list of changes, in the folder of a stage
 
 
 def scratch(run: Path, name: str) -> Path:
-    """The folder for new files of a stage, or of what is named after one."""
-    return run / f".{name}.partial"
+    """Make an empty folder for new files.
+
+    Parameters
+    ----------
+    run : Path
+        The run directory.
+    name : str
+        Name of the stage, or one that begins with it.
+
+    Returns
+    -------
+    Path
+        ``.NAME.partial`` in the run directory.
+
+    Raises
+    ------
+    RunError
+        When the run directory is not writable.
+    """
+    folder = run / f".{name}.partial"
+    try:
+        remove(folder)
+        folder.mkdir()
+    except OSError as error:
+        raise RunError(f"{run} cannot be written ({error.strerror}): choose another folder with --out") from error
+    return folder
 
 
 def decide(folder: Path, record: dict[str, Any], stage: str, made: dict[str, Any], edits: list[Any] | None = None) -> None:
-    """From here on the files in ``folder`` (from :func:`scratch`) are the stage's, and ``made`` is its record.
+    """Decide that the new files replace the old ones; :func:`finish` does it then.
 
-    record: of the run, as it is. edits: those made by hand to the stage's result, all of them, after which what builds on it is
-    released; None leaves them as they are.
+    Parameters
+    ----------
+    folder : Path
+        The new files, from :func:`scratch`.
+    record : dict
+        The record of the run as it is.
+    stage : str
+        Name of the stage.
+    made : dict
+        The new record of the stage.
+    edits : list, optional
+        All edits by hand to the stage's result. What builds on it is released then. None for a stage that was computed, whose
+        edits stay as they are.
     """
     new = {item.name for item in folder.iterdir()}
     old = record["stages"].get(stage, {"outputs": []})["outputs"]
@@ -40,14 +84,37 @@ def decide(folder: Path, record: dict[str, Any], stage: str, made: dict[str, Any
 
 
 def unfinished(run: Path) -> list[Path]:
-    """Folders of stages of which not all is in place."""
+    """List what was decided and is not finished.
+
+    Parameters
+    ----------
+    run : Path
+        The run directory.
+
+    Returns
+    -------
+    list of Path
+        Folders of the stages of which not all is in place.
+    """
     return sorted(run.glob(".*.done"))
 
 
 def finish(run: Path, record: dict[str, Any], save: Callable[[], None]) -> None:
-    """Do what was decided and is not done yet. record: of the run, changed in place; save: writes it.
+    """Do what was decided and is not finished. Only for who holds the record lock.
 
-    Only for who holds the record lock. Raises :class:`~workbench.errors.RunError` when the list of changes is damaged.
+    Parameters
+    ----------
+    run : Path
+        The run directory.
+    record : dict
+        The record of the run, changed in place.
+    save : callable
+        Writes the record to ``run.json``.
+
+    Raises
+    ------
+    RunError
+        When a list of changes is damaged, or leads out of the run.
     """
     for folder in unfinished(run):
         if (folder / CHANGES).exists():  # else all of it is done, but for the folder
@@ -56,6 +123,7 @@ def finish(run: Path, record: dict[str, Any], save: Callable[[], None]) -> None:
 
 
 def _finish(run: Path, folder: Path, record: dict[str, Any], save: Callable[[], None]) -> None:
+    """Do the changes of one folder; those that were done before a kill are done again, or find nothing to do."""
     stage, made, gone, edits = _read(folder / CHANGES)
     items = sorted(item for item in folder.iterdir() if item.name != CHANGES)
     try:
@@ -65,7 +133,7 @@ def _finish(run: Path, folder: Path, record: dict[str, Any], save: Callable[[], 
             release(record, tuple(name for name, found in record["stages"].items() if stage in found["inputs"]))
             save()
         elif items and record["stages"].pop(stage, None):
-            save()  # while files are moved, nobody vouches for them
+            save()  # while files are moved, the stage counts as not finished
     except OSError:  # a full disk, say: nothing was changed yet, so what was decided is taken back
         remove(folder)
         raise
@@ -81,6 +149,7 @@ def _finish(run: Path, folder: Path, record: dict[str, Any], save: Callable[[], 
 
 
 def _read(file: Path) -> tuple[str, dict[str, Any], list[str], list[Any] | None]:
+    """Read a list of changes: the stage, its new record, old files to delete, and all edits or None."""
     try:
         found = read_json(file)
         stage, made, gone, edits = (found[name] for name in ("stage", "made", "gone", "edits"))
@@ -90,3 +159,24 @@ def _read(file: Path) -> tuple[str, dict[str, Any], list[str], list[Any] | None]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file} is damaged: delete the folder it is in, and run `workbench reconstruct VIDEO` again") from error
     return stage, made, gone, edits
+
+
+def release(record: dict[str, Any], stages: tuple[str, ...]) -> None:
+    """Mark stages, and those that build on them, as ones that may be replaced without ``overwrite``.
+
+    Parameters
+    ----------
+    record : dict
+        The record of the run, changed in place.
+    stages : tuple of str
+        Names of the stages.
+    """
+    for name, found in record["stages"].items():
+        if _builds_on(record["stages"], name, stages):
+            found["released"] = True
+
+
+def _builds_on(stages: dict[str, Any], stage: str, others: tuple[str, ...]) -> bool:
+    """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
+    made_from = stages[stage]["inputs"] if stage in stages else {}
+    return stage in others or any(_builds_on(stages, name, others) for name in made_from)

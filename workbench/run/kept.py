@@ -1,7 +1,7 @@
-"""Parameters kept by hand: chosen while looking, written to ``kept.yaml`` of the run, taken by whatever runs it next.
+"""Parameters kept by hand: chosen while looking, written to ``kept.yaml`` of the run, taken by whatever computes it next.
 
-The file maps dotted names to values (``cluster.eps: 0.05``). A kept value stands in for a default: a parameter that is given
-any other value, in a notebook's parameters cell or on the command line, has that one.
+The file maps dotted names to values (``cluster.eps: 0.05``). A kept value takes the place of a default: a parameter that is
+given any other value, in a notebook's parameters cell or on the command line, has that one.
 """
 
 from collections.abc import Iterable
@@ -18,9 +18,22 @@ from workbench.run.stages import defaults, full_names, stage_of, stage_parameter
 
 
 def read_kept(run: Run) -> dict[str, Any]:
-    """What is kept in a run: dotted names to values; empty when nothing is.
+    """Read what is kept in a run.
 
-    Raises :class:`~workbench.errors.ParameterError` when the file is damaged, or names a parameter or value that is not known.
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    dict
+        Values by dotted name; empty when nothing is kept.
+
+    Raises
+    ------
+    ParameterError
+        When the file is damaged, or names an unknown parameter or a value out of range.
     """
     file = run.kept_path
     if not file.is_file():
@@ -40,8 +53,17 @@ def read_kept(run: Run) -> dict[str, Any]:
 
 
 def keep(run: Run, *chosen: Parameters) -> None:
-    """Keep all parameters of one or more stages. The stages, and what was built on them, may be replaced from now on: the next
-    notebook or command that runs them does it unasked.
+    """Keep all parameters of one or more stages.
+
+    The stages and what was built on them are released: the next notebook or command that runs them replaces them without
+    ``overwrite``.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    *chosen : Parameters
+        The parameters, one object per stage.
     """
     kept = read_kept(run)
     for parameters in chosen:
@@ -51,38 +73,77 @@ def keep(run: Run, *chosen: Parameters) -> None:
     run.release(*(stage_of(parameters).name for parameters in chosen))
 
 
-def forget(run: Run, *stages: str) -> None:
-    """Keep nothing for these stages any more; they go back to their defaults, unasked, when they run next."""
+def forget_stages(run: Run, *stages: str) -> None:
+    """Keep nothing for these stages any more; when they run next, they go back to their defaults without ``overwrite``.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    *stages : str
+        Names of the stages.
+    """
     _write(run, {key: value for key, value in read_kept(run).items() if key.split(".")[0] not in stages})
     run.release(*stages)
 
 
-def let_go(run: Run, names: Iterable[str]) -> None:
-    """Keep these parameters, by their dotted names, no longer; the stages stay as they are."""
+def forget_parameters(run: Run, names: Iterable[str]) -> None:
+    """Keep single parameters no longer; the stages stay as they are, and are not released.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    names : iterable of str
+        Dotted names of the parameters.
+    """
     kept, names = read_kept(run), set(names)
     if names & kept.keys():
         _write(run, {key: value for key, value in kept.items() if key not in names})
 
 
-def keep_made(run: Run) -> dict[str, Any]:
-    """Keep what finished stages were made with, where it is not the default and nothing is kept yet; returns what is new.
+def keep_recorded(run: Run) -> dict[str, Any]:
+    """Keep what finished stages were made with, where it is not the default and nothing is kept yet.
 
-    So notebooks, whose parameters cells hold the defaults, find the stages of a run that was made otherwise as they are.
+    So notebooks, whose parameters cells hold the defaults, find the stages of a run that was made with other parameters as they
+    are.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    dict
+        What is kept in addition: values by dotted name.
     """
-    kept, known = read_kept(run), defaults()
-    made = {
-        f"{stage}.{name}": value
-        for stage, found in run.record["stages"].items()
-        for name, value in found["parameters"].items()
-        if f"{stage}.{name}" in known and value != known[f"{stage}.{name}"] and f"{stage}.{name}" not in kept
+    kept, default = read_kept(run), defaults()
+    new = {
+        name: value
+        for name, value in run.all_parameters.items()
+        if name in default and value != default[name] and name not in kept
     }
-    if made:
-        _write(run, kept | made)
-    return made
+    if new:
+        _write(run, kept | new)
+    return new
 
 
 def with_kept(run: Run, parameters: Parameters) -> Parameters:
-    """``parameters`` with the kept values of their stage in place of defaults; a line is printed for what was taken."""
+    """Put kept values in the place of defaults; one line is printed that names them.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    parameters : Parameters
+        Those of one stage.
+
+    Returns
+    -------
+    parameters : Parameters
+        The same, with every default replaced for which another value is kept.
+    """
     stage, kept = stage_of(parameters).name, read_kept(run)
     values = {item.name: kept.get(f"{stage}.{item.name}", item.default) for item in fields(parameters)}
     taken = {

@@ -1,10 +1,10 @@
-"""Who works in a run directory, so that a second process says so at once instead of computing the same in its way.
+"""The locks of a run directory, so that two processes neither compute the same stage nor mix their changes.
 
-Two locks, both of the system (``flock``): they go with their process, however it ends, and stale ones do not exist.
+Both are locks of the operating system (``flock``). They end with their process, however it ends, so none is ever left behind.
 
-- The work lock is held while a stage is computed, and by ``workbench reconstruct`` and ``workbench flip`` from start to end;
-  whoever comes second is refused. A run that is merely open, in a notebook say, holds nothing: two people may look at it.
-- The record lock is held for the instant in which ``run.json`` and finished files change; whoever comes second waits.
+- The work lock is held while a stage is computed, and by ``workbench reconstruct`` and ``workbench flip`` from start to end. A
+  second process is refused. A run that is merely open, in a notebook say, holds no lock: two people may look at it.
+- The record lock is held for the instant in which ``run.json`` and finished files change. A second process waits.
 """
 
 import json
@@ -19,11 +19,18 @@ from filelock import FileLock, Timeout
 
 from workbench.errors import BusyError, RunError
 
-RECORD_SECONDS = 60  # far longer than files take to be moved; only a process that was stopped (Ctrl-Z) holds the lock so long
+# Seconds to wait for the record lock: far longer than files take to be moved. Only a stopped process (Ctrl-Z) holds it so long.
+RECORD_WAIT_SECONDS = 60
 
 
 class RunLock:
-    """The locks of the run directory ``path``. Each may be taken again by the thread that holds it."""
+    """The locks of a run directory. The thread that holds one may take it again.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self._holder = path, path / ".holder.json"
@@ -31,7 +38,20 @@ class RunLock:
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Hold the work lock. Raises :class:`~workbench.errors.BusyError`, which names who holds it, when another does."""
+        """Hold the work lock.
+
+        Yields
+        ------
+        None
+            While the lock is held.
+
+        Raises
+        ------
+        BusyError
+            When another process or thread holds it; the message says which.
+        RunError
+            When the run directory is not writable.
+        """
         with self._taken(self._work, 0):
             if self._work.lock_counter == 1:
                 self._sign()
@@ -43,8 +63,21 @@ class RunLock:
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Hold the record lock; waits for it."""
-        with self._taken(self._record, RECORD_SECONDS):
+        """Hold the record lock, waiting for it.
+
+        Yields
+        ------
+        None
+            While the lock is held.
+
+        Raises
+        ------
+        BusyError
+            When it is not free within a minute.
+        RunError
+            When the run directory is not writable.
+        """
+        with self._taken(self._record, RECORD_WAIT_SECONDS):
             yield
 
     @contextmanager
@@ -64,7 +97,7 @@ class RunLock:
             lock.release()
 
     def _sign(self) -> None:
-        """Say who holds the work lock; what a process that was killed has said is written over."""
+        """Write down who holds the work lock, over what a killed process has left."""
         since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         new = self._holder.with_name(".holder.json.partial")
         new.unlink(missing_ok=True)
@@ -72,9 +105,15 @@ class RunLock:
         new.replace(self._holder)
 
     def holder(self) -> str:
-        """Who holds the work lock, in words."""
+        """Tell who holds the work lock.
+
+        Returns
+        -------
+        str
+            Process, machine and time, in words.
+        """
         try:
             found = json.loads(self._holder.read_text(encoding="utf-8"))
             return f"process {int(found['process'])} on {found['host']} since {found['since']}"
-        except (OSError, ValueError, KeyError, TypeError):  # it is about to sign, or has just ended
+        except (OSError, ValueError, KeyError, TypeError):  # it has not written its name yet, or has just ended
             return "another process"

@@ -1,22 +1,30 @@
-"""``run.json``, the record of a run: read, and checked before anything in it is believed.
+"""``run.json``, the record of a run: read, checked before anything in it is believed, and asked what is up to date.
 
-It says which files to delete when a stage is replaced, and where results are shared: a record that comes from a stranger must
-not name anything outside the run.
+The record names the files to delete when a stage is replaced, and the folder through which results are shared. A run may come
+from a stranger, so a record must not name anything outside its run.
 """
 
+import hashlib
+import json
 import math
+import os
+import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import RunError
+from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.limits import EXACT_INTEGER
-from workbench.run.stages import STAGES
-from workbench.storage.folder import is_inside, read_json
+from workbench.parameters import Parameters
+from workbench.run.stages import STAGES, RunPaths, chosen_models
+from workbench.storage.folder import digest, is_inside, read_json
 
-FORMAT = 1
-# What other stages and the metrics take from a stage's info, with the kind it must be of.
-TAKEN: dict[str, dict[str, type | tuple[type, ...]]] = {
+FORMAT = 1  # of run.json; a record of another format is refused
+# Libraries whose versions are recorded.
+PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
+# What other stages and the metrics take from a stage's info, with the type it must have.
+REQUIRED_INFO: dict[str, dict[str, type | tuple[type, ...]]] = {
     "video": {"width": int, "height": int, "frames": int, "warnings": list},
     "cluster": {"eps": (int, float)},
     "match": {"pairs": int, "pairs_per_frame": (int, float)},
@@ -24,8 +32,177 @@ TAKEN: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 
 
+class RecordedRun(RunPaths):
+    """A run directory as its record describes it. Nothing here changes it; :class:`~workbench.run.run.Run` does.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory.
+    record : dict
+        The content of its ``run.json``.
+
+    Notes
+    -----
+    Several processes may have one run open. The record is therefore read again whenever the file has changed.
+    """
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        super().__init__(path)
+        self._record, self._seen = record, written_at(self.record_path)
+
+    @property
+    def record(self) -> dict[str, Any]:  # numpydoc ignore=RT01
+        """The content of ``run.json``, with what others wrote since it was opened; for :mod:`workbench.run` alone."""
+        if written_at(self.record_path) != self._seen:
+            self._seen = written_at(self.record_path)
+            self._record = read_record(self.record_path)
+        return self._record
+
+    @property
+    def models(self) -> dict[str, str]:  # numpydoc ignore=RT01
+        """The models, or the code without weights, that did the work, by kind: embedding, keypoints, matcher."""
+        return chosen_models({name: stage["parameters"] for name, stage in self.record["stages"].items()})
+
+    @property
+    def source_digest(self) -> str:  # numpydoc ignore=RT01
+        """SHA-256 of the video, 64 hexadecimal digits."""
+        return str(self.record["source"]["sha256"])
+
+    @property
+    def source_path(self) -> Path:  # numpydoc ignore=RT01
+        """Where the video was when the run was made or last opened on it; it may be gone."""
+        return Path(self.record["source"]["path"])
+
+    @property
+    def source(self) -> Path:  # numpydoc ignore=RT01
+        """The video. Raises :class:`~workbench.errors.RunError` when it is no longer where it was."""
+        source = self.source_path
+        if not source.is_file():
+            raise RunError(f"the video of this run is gone ({source}): put it back, or start a new run with its new place")
+        return source
+
+    @property
+    def versions(self) -> dict[str, str]:  # numpydoc ignore=RT01
+        """Versions of the workbench and of the libraries that made the run, by name."""
+        return dict(self.record["versions"])
+
+    def require(self, *stages: str) -> None:
+        """Check that stages are finished and up to date.
+
+        Parameters
+        ----------
+        *stages : str
+            Their names.
+
+        Raises
+        ------
+        MissingStageError
+            When one is not finished or lost a file; the message names the notebook to run first.
+        StaleStageError
+            When one was made from a result that was replaced, edited or lost since.
+        """
+        for stage in stages:
+            found = self.record["stages"].get(stage)
+            if found is None or not all((self.path / name).exists() for name in found["outputs"]):
+                raise MissingStageError(
+                    f"stage {stage} of {self.path} is missing: run notebooks/{STAGES[stage].notebook}.ipynb first, "
+                    "or `workbench reconstruct VIDEO`"
+                )
+            if self._is_stale(stage):
+                notebook, flag = (" with overwrite = True", " --overwrite") if not found.get("released") else ("", "")
+                raise StaleStageError(
+                    f"stage {stage} of {self.path} was made from other inputs than there are now: run notebooks/"
+                    f"{STAGES[stage].notebook}.ipynb{notebook} first, or `workbench reconstruct VIDEO{flag}`"
+                )
+
+    def _is_stale(self, stage: str) -> bool:
+        """Whether a stage this one builds on, directly or not, was replaced, edited or lost since."""
+        stages = self.record["stages"]
+        made_from = {name: given for name, given in stages[stage]["inputs"].items() if name != "source"}
+        return any(
+            name not in stages or self._fingerprint(name) != given or self._is_stale(name) for name, given in made_from.items()
+        )
+
+    def fingerprint(self, stage: str) -> str:
+        """Give the fingerprint of a finished stage, which covers its edits. Raises as :meth:`require` does.
+
+        Parameters
+        ----------
+        stage : str
+            Its name.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        self.require(stage)
+        return self._fingerprint(stage)
+
+    def _fingerprint(self, stage: str) -> str:
+        """Edits by hand give a stage's result another fingerprint, and what builds on it is stale."""
+        key, edits = self.record["stages"][stage]["fingerprint"], self.edits(stage)
+        return hashlib.sha256(json.dumps([key, edits]).encode()).hexdigest() if edits else key
+
+    def key(self, stage: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> str:
+        """Compute the fingerprint that a stage would have.
+
+        Parameters
+        ----------
+        stage : str
+            Its name.
+        parameters : Parameters
+            Its parameters.
+        after : tuple of str
+            Names of the finished stages it is made from; none for the video.
+        weights : str
+            Digest of the weights, "" where the parameters tell which they are.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        return digest([stage, parameters.as_dict(), self._inputs(after), weights])
+
+    def _inputs(self, after: tuple[str, ...]) -> dict[str, str]:
+        return {name: self.fingerprint(name) for name in after} or {"source": self.record["source"]["sha256"]}
+
+    def edits(self, stage: str) -> list[Any]:
+        """List the changes made by hand to a stage's result. They outlive it: they are applied to a new result again.
+
+        Parameters
+        ----------
+        stage : str
+            Its name.
+
+        Returns
+        -------
+        list
+            The edits in the order in which they were made, as in :mod:`workbench.pipeline.edits`.
+        """
+        return list(self.record.get("edits", {}).get(stage, []))
+
+
 def read_record(file: Path) -> dict[str, Any]:
-    """The content of ``run.json``. Raises :class:`~workbench.errors.RunError` when it is damaged, or of another format."""
+    """Read ``run.json``.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+
+    Returns
+    -------
+    dict
+        Its content.
+
+    Raises
+    ------
+    RunError
+        When it is damaged, of another format, or leads out of the run.
+    """
     try:
         record = read_json(file)
         if record["format"] != FORMAT:
@@ -36,9 +213,48 @@ def read_record(file: Path) -> dict[str, Any]:
     return record
 
 
+def new_record(source: Path, sha256: str) -> dict[str, Any]:
+    """Make the record of a run that has no stages yet.
+
+    Parameters
+    ----------
+    source : Path
+        The video.
+    sha256 : str
+        Its SHA-256, 64 hexadecimal digits.
+
+    Returns
+    -------
+    dict
+        The content of its ``run.json``.
+    """
+    return {
+        "format": FORMAT,
+        "source": {"path": str(source.resolve()), "sha256": sha256, "bytes": source.stat().st_size},
+        "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in PACKAGES},
+        "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+        "stages": {},
+    }
+
+
 def check_info(file: Path, stage: str, info: dict[str, Any]) -> None:
-    """Raises :class:`~workbench.errors.RunError` when a stage's info lacks what is taken from it."""
-    for name, kind in TAKEN.get(stage, {}).items():
+    """Check that a stage's info has what other stages and the metrics take from it.
+
+    Parameters
+    ----------
+    file : Path
+        ``run.json``, for the message.
+    stage : str
+        Name of the stage.
+    info : dict
+        What it recorded about itself.
+
+    Raises
+    ------
+    RunError
+        When something is missing, of another type, or out of range.
+    """
+    for name, kind in REQUIRED_INFO.get(stage, {}).items():
         value = info.get(name)
         if (
             not isinstance(value, kind)
@@ -48,21 +264,8 @@ def check_info(file: Path, stage: str, info: dict[str, Any]) -> None:
             raise RunError(f"{file} is damaged (stage {stage} has no {name}): start a new run in another folder")
 
 
-def release(record: dict[str, Any], stages: tuple[str, ...]) -> None:
-    """Mark stages, and those that build on them, as ones that may be replaced unasked."""
-    for name, found in record["stages"].items():
-        if _builds_on(record["stages"], name, stages):
-            found["released"] = True
-
-
-def _builds_on(stages: dict[str, Any], stage: str, others: tuple[str, ...]) -> bool:
-    """Whether ``stage`` is one of ``others``, or was made from one of them, directly or not."""
-    made_from = stages[stage]["inputs"] if stage in stages else {}
-    return stage in others or any(_builds_on(stages, name, others) for name in made_from)
-
-
 def _check(record: dict[str, Any]) -> None:
-    """Raises ValueError, KeyError, TypeError or AttributeError unless everything in the record is of the kind it should be."""
+    """Raise ValueError, KeyError, TypeError or AttributeError unless everything in the record is as it should be."""
     source = record["source"]
     _demand(isinstance(source["path"], str) and "\0" not in source["path"])
     _demand(re.fullmatch("[0-9a-f]{64}", source["sha256"]))
@@ -80,15 +283,26 @@ def _check(record: dict[str, Any]) -> None:
 
 
 def check_stage(found: dict[str, Any]) -> None:
-    """The same for the record of one stage."""
+    """Check the record of one stage; what is missing or of another type raises KeyError, TypeError or AttributeError too.
+
+    Parameters
+    ----------
+    found : dict
+        The record.
+
+    Raises
+    ------
+    ValueError
+        When something in it is not as it should be.
+    """
     _demand(all(isinstance(value, str | int | float) for value in found["parameters"].values()))
     _demand(_are_all(str, [found["fingerprint"], found["finished"], *found["inputs"].values()]))
     _demand(isinstance(found["outputs"], list) and found["outputs"] and all(map(is_inside, found["outputs"])))
     _demand(re.fullmatch("[0-9a-f]{64}", found.get("shared", "0" * 64)))
     _demand(isinstance(found["seconds"], int | float) and math.isfinite(found["seconds"]))
     _demand(_are_all(str, found["info"].keys()))
-    told = [*found["info"].get("warnings", []), *found["info"].get("edits_left_out", [])]
-    _demand(all(isinstance(text, str) and "\n" not in text for text in told))
+    messages = [*found["info"].get("warnings", []), *found["info"].get("edits_left_out", [])]
+    _demand(all(isinstance(text, str) and "\n" not in text for text in messages))
 
 
 def _are_all(kind: type, values: Any) -> bool:
@@ -98,3 +312,23 @@ def _are_all(kind: type, values: Any) -> bool:
 def _demand(holds: Any) -> None:
     if not holds:
         raise ValueError("not what it should be")
+
+
+def written_at(file: Path) -> tuple[int, int] | None:
+    """Tell when a file was last written, so that a newer one is noticed.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+
+    Returns
+    -------
+    (int, int) or None
+        Inode and time of the last change, ns; None when the file is not there.
+    """
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns

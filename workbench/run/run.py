@@ -1,38 +1,43 @@
-"""The run directory: the only place that decides paths. Stages write whole results or none; finished stages are reused.
+"""The run directory: stages write whole results or none, and finished stages are reused.
 
 A stage's fingerprint covers its parameters and the fingerprints of the stages it builds on, down to the SHA-256 of the
-video. A stage that was finished with the same fingerprint is reused; with another one it is refused until ``overwrite``.
+video. A stage that was finished with the same fingerprint is reused; with another one it is refused unless ``overwrite``.
 
-A process may be killed at any moment. Until a new result is decided, the old one stands; from then on
-:mod:`~workbench.run.journal` says what is left to do, and whoever opens the run next does it.
+A process may be killed at any moment; :mod:`~workbench.run.journal` describes how results survive that.
 """
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import MissingStageError, RunError, StaleStageError
 from workbench.parameters import Parameters
 from workbench.run import journal
-from workbench.run.contents import Contents, written_at
+from workbench.run.contents import Contents
 from workbench.run.lock import RunLock
-from workbench.run.record import FORMAT, read_record, release
+from workbench.run.record import new_record, read_record, written_at
 from workbench.run.store import Pool, find_entry, find_pool, identity
-from workbench.storage.folder import check_folder, digest, file_sha256, remove, write_whole
+from workbench.storage.folder import check_folder, file_sha256, remove, write_whole
 
-BEGUN = {".record.lock", ".run.json.partial"}  # what a process leaves that was killed while it made a run
-_PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
+# What a process leaves in the folder when it is killed while it makes a run.
+LEFT_BY_A_KILL = {".record.lock", ".run.json.partial"}
 
 
 class Run(Contents):
-    """A run directory that exists. Make one with :meth:`create`, open one with :meth:`open`."""
+    """A run directory that exists. Make one with :meth:`create`, open one with :meth:`open`.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory.
+    record : dict
+        The content of its ``run.json``.
+    """
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         super().__init__(path, record)
@@ -40,10 +45,26 @@ class Run(Contents):
 
     @classmethod
     def create(cls, path: str | Path, source: str | Path, store: Path | None = None) -> "Run":
-        """The run of ``source`` at ``path``: made if it is not there, opened if it is the run of the same video.
+        """Make the run of a video, or open it if it is there.
 
-        store: an existing folder through which the new run shares results with others; see :mod:`workbench.run.store`.
-        Raises :class:`RunError` when ``path`` is the run of another video, something else, or not writable.
+        Parameters
+        ----------
+        path : str or Path
+            The run directory.
+        source : str or Path
+            The video.
+        store : Path, optional
+            An existing folder through which a new run shares results with others; see :mod:`workbench.run.store`.
+
+        Returns
+        -------
+        Run
+            The run.
+
+        Raises
+        ------
+        RunError
+            When ``path`` is the run of another video, is no run, or is not writable, and when the video cannot be read.
         """
         path, source = Path(path), Path(source)
         try:
@@ -59,15 +80,9 @@ class Run(Contents):
                 with run._changed() as record:
                     record["source"]["path"] = str(source.resolve())
             return run
-        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - BEGUN):
+        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - LEFT_BY_A_KILL):
             raise RunError(f"{path} is there already and is no run: choose another folder with --out")
-        record = {
-            "format": FORMAT,
-            "source": {"path": str(source.resolve()), "sha256": sha256, "bytes": source.stat().st_size},
-            "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in _PACKAGES},
-            "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
-            "stages": {},
-        }
+        record = new_record(source, sha256)
         if store:  # relative, so that both can be moved together
             record["store"] = os.path.relpath(store.resolve(), path.resolve())
         try:
@@ -84,9 +99,24 @@ class Run(Contents):
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """The run at ``path``; what a killed process left half moved is put in place first.
+        """Open a run; what a killed process decided and did not finish is finished first.
 
-        Raises :class:`RunError` when there is none, its ``run.json`` is damaged, or something in it leads out of it.
+        Parameters
+        ----------
+        path : str or Path
+            The run directory.
+
+        Returns
+        -------
+        Run
+            The run.
+
+        Raises
+        ------
+        MissingStageError
+            When there is no run.
+        RunError
+            When its ``run.json`` is damaged, or something in the folder leads out of it.
         """
         path = Path(path)
         if not (path / "run.json").is_file():
@@ -101,13 +131,6 @@ class Run(Contents):
                 pass
         return run
 
-    def key(self, stage: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> str:
-        """The fingerprint a stage would have: of its parameters, its weights, the video, and the stages it builds on."""
-        return digest([stage, parameters.as_dict(), self._inputs(after), weights])
-
-    def _inputs(self, after: tuple[str, ...]) -> dict[str, str]:
-        return {name: self.fingerprint(name) for name in after} or {"source": self.record["source"]["sha256"]}
-
     def stage(
         self,
         name: str,
@@ -118,13 +141,38 @@ class Run(Contents):
         overwrite: bool = False,
         weights: str = "",
     ) -> dict[str, Any]:
-        """Run a stage unless it is finished, and return its record (parameters, seconds, info, outputs).
+        """Run a stage unless it is finished.
 
-        compute: writes ``outputs`` into the folder it is given, and returns what is worth recording; the files are put in
-        place only when all are there, so a stage that fails leaves what was there before. ``shared_seconds`` in it, what
-        other runs spent on what was taken from them, counts among the stage's seconds. weights: digest of a model in a local
-        folder, which its name alone does not tell.
-        Raises :class:`StaleStageError` when the stage is finished with other parameters or inputs and not ``overwrite``.
+        Parameters
+        ----------
+        name : str
+            Its name.
+        parameters : Parameters
+            Its parameters.
+        after : tuple of str
+            Names of the finished stages it is made from; none for the video.
+        outputs : tuple of str
+            The files and folders that it leaves.
+        compute : callable
+            Writes ``outputs`` into the folder it is given, and returns what is worth recording. ``shared_seconds`` in that, the
+            time that other runs spent on what was taken from them, counts among the stage's seconds. The files are put in place
+            only when all are there, so a stage that fails leaves what was there before.
+        overwrite : bool
+            Whether a stage that was made with other parameters or inputs is replaced.
+        weights : str
+            Digest of the weights, "" where the parameters tell which they are.
+
+        Returns
+        -------
+        dict
+            The record of the stage: parameters, fingerprint, inputs, outputs, seconds, finished (time) and info.
+
+        Raises
+        ------
+        StaleStageError
+            When it is finished with other parameters or inputs and not ``overwrite``.
+        BusyError
+            When another process computes a stage of this run.
         """
         key, inputs = self.key(name, parameters, after, weights), self._inputs(after)
         finished = self._finished(name, key, parameters, overwrite)
@@ -135,19 +183,19 @@ class Run(Contents):
             finished = self._finished(name, key, parameters, overwrite)
             if finished:  # by another process, just before
                 return finished
-            known, start = None, time.perf_counter()
-            scratch = self._scratch(name)
+            fetched, start = None, time.perf_counter()
+            scratch = journal.scratch(self.path, name)
             try:
-                known = shared.fetch(scratch) if shared else None
-                info = (known["info"] if known else compute(scratch)) or {}
+                fetched = shared.fetch(scratch) if shared else None
+                info = (fetched["info"] if fetched else compute(scratch)) or {}
                 spent = info.get("shared_seconds", 0.0)
                 made = {
                     "parameters": parameters.as_dict(),
                     "fingerprint": key,
                     "inputs": inputs,
                     "outputs": list(outputs),
-                    "seconds": known["seconds"] if known else round(time.perf_counter() - start + spent, 3),
-                    "finished": known["finished"] if known else datetime.now(UTC).isoformat(timespec="seconds"),
+                    "seconds": fetched["seconds"] if fetched else round(time.perf_counter() - start + spent, 3),
+                    "finished": fetched["finished"] if fetched else datetime.now(UTC).isoformat(timespec="seconds"),
                     "info": info,
                 } | ({"shared": shared.key} if shared else {})
                 with self._changed() as record:
@@ -155,12 +203,12 @@ class Run(Contents):
                     journal.finish(self.path, record, self._save)
             finally:
                 remove(scratch)
-            if shared and not known:
+            if shared and not fetched:
                 shared.put(self.path, made)
         return self.record["stages"][name]
 
     def _finished(self, name: str, key: str, parameters: Parameters, overwrite: bool) -> dict[str, Any] | None:
-        """The record of a stage that is finished with this key, None when there is none; it is not released any more."""
+        """The record of a stage that is finished with this key, None when there is none. It is no longer released then."""
         found = self.record["stages"].get(name)
         if found is None:
             return None
@@ -176,71 +224,114 @@ class Run(Contents):
         return self.record["stages"][name]
 
     def pool(self, name: str, parameters: Parameters, after: tuple[str, ...], weights: str = "") -> Pool | None:
-        """Where the parts of results are shared that depend on these parameters, stages and weights alone; None without a
-        store.
+        """Find the pool through which runs share parts of results; see :class:`~workbench.run.store.Pool`.
+
+        Parameters
+        ----------
+        name : str
+            What the parts are, such as "pairs".
+        parameters, after, weights : Parameters, tuple of str, str
+            What they depend on, as for :meth:`stage`.
+
+        Returns
+        -------
+        Pool or None
+            None when the run shares nothing.
         """
         return find_pool(self.path, self.record, name, parameters.as_dict(), after, weights)
 
     def identity(self, stage: str) -> str:
-        """What a finished stage is, for the keys of results that sweeps share; see :func:`workbench.run.store.identity`."""
+        """Identify the result of a finished stage; see :func:`workbench.run.store.identity`.
+
+        Parameters
+        ----------
+        stage : str
+            Its name.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
         return identity(self.path, self.record["stages"], stage)
 
     def held(self) -> AbstractContextManager[None]:
-        """While this is held, other processes and threads that want to compute a stage of the run are refused.
+        """Hold the run: other processes and threads that want to compute a stage of it are refused meanwhile.
 
-        Raises :class:`~workbench.errors.BusyError`, which names who holds it, when another does.
+        Returns
+        -------
+        context manager
+            Entering it raises :class:`~workbench.errors.BusyError` when another process or thread holds the run.
         """
         return self._lock.work()
 
-    def _scratch(self, stage: str) -> Path:
-        """An empty folder for a stage to write into."""
-        scratch = journal.scratch(self.path, stage)
-        try:
-            remove(scratch)
-            scratch.mkdir()
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written ({error.strerror}): choose another folder with --out") from error
-        return scratch
-
     def set_edits(self, stage: str, edits: list[Any], info: dict[str, Any], name: str = "", text: str = "") -> None:
-        """Record the changes made by hand to a finished stage's result, all of them, and what the stage says of them: what
-        builds on it becomes stale, and is released; the stage itself not. name, text: its output after the changes, which takes
-        the place of the one before in the same step.
+        """Record the changes made by hand to a finished stage's result. What builds on it becomes stale and is released.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage.
+        edits : list
+            All edits, old and new.
+        info : dict
+            What is recorded of the stage in addition.
+        name, text : str
+            An output of the stage and its content after the edits, which replaces the old one in the same step; "" for none.
         """
         self.require(stage)
         with self._changed() as record:
             found = record["stages"][stage]
-            scratch = self._scratch(f"{stage}.edits")
+            scratch = journal.scratch(self.path, f"{stage}.edits")
             if name:
                 write_whole(scratch / name, text)
             journal.decide(scratch, record, stage, found | {"info": found["info"] | info}, edits)
             journal.finish(self.path, record, self._save)
 
     def release(self, *stages: str) -> None:
-        """Let finished stages, and what builds on them, be replaced the next time they run, as with ``overwrite``. Until then
-        they stay as they are, and one that turns out to be up to date is not released any more.
+        """Let finished stages, and what builds on them, be replaced the next time they run, as with ``overwrite``.
+
+        Until then they stay as they are. One that turns out to be up to date when it runs is no longer released.
+
+        Parameters
+        ----------
+        *stages : str
+            Names of the stages.
         """
         with self._changed() as record:
-            release(record, stages)
+            journal.release(record, stages)
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a file of the run directory in one step, so that it is there whole or as it was before; returns its path."""
+        """Write a file of the run directory in one step, so that it is there whole or as it was before.
+
+        Parameters
+        ----------
+        name : str
+            Its name in the run directory.
+        text : str
+            Its content.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
         return write_whole(self.path / name, text)
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, Any]]:
-        """``run.json`` as it is now, to be changed; it is written at the end. Nobody else changes it meanwhile."""
+        """Give ``run.json`` as it is now, to be changed, and write it at the end. Nobody else changes it meanwhile."""
         with self._lock.record():
             try:
                 journal.finish(self.path, self.record, self._save)
                 yield self.record
                 self._save()
             except BaseException:
-                self._seen = None  # what was not written does not count
+                self._seen = None  # the record in memory may differ from the file: read it again
                 raise
 
     def _save(self) -> None:
-        self._seen = None  # what could not be written does not count
+        self._seen = None  # until the file is written
         self.write_text(self.record_path.name, json.dumps(self._record, indent=1) + "\n")
         self._seen = written_at(self.record_path)
 

@@ -29,7 +29,7 @@ from workbench.parameters import (
 
 @dataclass(frozen=True)
 class Stage:
-    """What is declared of a stage.
+    """The declaration of a stage.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class RunPaths:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.proxies_path = path / "proxies/frames.npy"  # working copies of the frames, (N, h, w, 3) uint8 RGB
-        self.frames_path = path / "frames.csv"  # what is known of every decoded frame: position, pts, time_s, key, check
+        self.frames_path = path / "frames.csv"  # every decoded frame: position, pts, time_s, key, check
         self.embeddings_path = path / "embeddings.npy"  # one vector per frame, (N, D) float32
         self.map_path = path / "umap.npy"  # the vectors on a plane, (N, 2) float32, for looking only
         self.clusters_path = path / "clusters.csv"  # scenes and outliers by the clusterer
@@ -170,7 +170,7 @@ def stage_parameters(values: dict[str, Any]) -> dict[str, Parameters]:
     Raises
     ------
     ParameterError
-        For an unknown key, listing the known ones, and for a value out of range.
+        For an unknown key, listing all keys, and for a value out of range.
     """
     chosen: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
     for key, value in full_names(values).items():
@@ -195,7 +195,7 @@ def full_names(values: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        For an unknown key, listing the known ones, and for one that is given twice.
+        For an unknown key, listing all keys, and for one that is given twice.
     """
     short = {key.split(".", 1)[1]: key for key in defaults()}
     twice = sorted(key for key in values if key in short and short[key] in values)

@@ -2,8 +2,8 @@
 
 A result lies in ``STAGE-KEY/``: the stage's files, and ``record.json`` with its record. The key covers the parameters, the
 weights, the workbench's own code, and what the stage was made from, down to the SHA-256 of the video. Large files are hard
-links where the file system has them, so that a shared result takes its room once. Entries appear whole, by a rename; a reader
-needs no lock. What can be taken in parts, pair by pair, lies in ``NAME-KEY/`` as well; see :class:`Pool`.
+links where the file system has them, so that a shared result takes up disk space once. Entries appear whole, by a rename; a
+reader needs no lock. What can be taken in parts, pair by pair, lies in ``NAME-KEY/`` as well; see :class:`Pool`.
 """
 
 import json
@@ -19,39 +19,87 @@ from filelock import FileLock
 from workbench.errors import RunError
 from workbench.storage.folder import check_folder, code_digest, digest, file_sha256, read_json, remove, write_whole
 
-RECORD = "record.json"
-RATE = "seconds_each.json"
-# Stages of which the later ones, and the notebooks after, read the files and nothing else. Twenty values of eps often find the
-# same scenes: what is built on these is then the same too, and is made once.
-BY_FILES = ("cluster",)
-# Text and notebooks are copied: editors write into the file that is there, and with a link into that of all others.
-LINKED = (".npy", ".npz", ".h5", ".mp4", ".mkv")
+RECORD_FILE = "record.json"  # in an entry: the record of the stage
+SECONDS_FILE = "seconds_each.json"  # in a pool: seconds that a group took to compute
+# Stages of which later stages and notebooks read the files and nothing else. Twenty values of eps often find the same scenes:
+# what is built on these is then the same too, and is computed once.
+STAGES_IDENTIFIED_BY_FILES = ("cluster",)
+# Text and notebooks are copied instead: an editor writes into the existing file, and through a link into that of every run.
+LINKED_SUFFIXES = (".npy", ".npz", ".h5", ".mp4", ".mkv")
 
 
 class Entry:
-    """A place in a store, for one stage with one set of parameters and inputs; filled or not."""
+    """A place in a store, for one stage with one set of parameters and inputs; filled or not.
+
+    Parameters
+    ----------
+    store : Path
+        Folder of the store.
+    stage : str
+        Name of the stage.
+    key : str
+        What the result is made from, 64 hexadecimal digits.
+    """
 
     def __init__(self, store: Path, stage: str, key: str) -> None:
         self.key, self.folder = key, store / f"{stage}-{key}"
 
     def lock(self) -> FileLock:
-        """Held while the result is fetched or computed, so that a second run that wants it waits. It goes with its process."""
+        """Give the lock to hold while the result is fetched or computed, so that a second run that needs it waits.
+
+        Returns
+        -------
+        FileLock
+            A lock of the operating system, which ends with its process.
+        """
         return FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
 
     def fetch(self, out: Path) -> dict[str, Any] | None:
-        """Put the stage's files into the folder ``out`` and return its record; None when nobody has computed it yet."""
+        """Put the stage's files into a folder.
+
+        Parameters
+        ----------
+        out : Path
+            The folder.
+
+        Returns
+        -------
+        dict or None
+            The record of the stage; None, and no files, when nobody has computed it yet.
+
+        Raises
+        ------
+        RunError
+            When something in the entry is neither a file nor a folder.
+        """
         record = self.record()
         if record:
             check_folder(self.folder)
-            shutil.copytree(self.folder, out, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
+            shutil.copytree(
+                self.folder, out, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD_FILE)
+            )
         return record
 
     def record(self) -> dict[str, Any] | None:
-        """The record of what is there, None when nothing is yet."""
-        return json.loads((self.folder / RECORD).read_text(encoding="utf-8")) if self.folder.is_dir() else None
+        """Read the record of the stage.
+
+        Returns
+        -------
+        dict or None
+            The record; None when nobody has computed the stage yet.
+        """
+        return json.loads((self.folder / RECORD_FILE).read_text(encoding="utf-8")) if self.folder.is_dir() else None
 
     def put(self, run: Path, record: dict[str, Any]) -> None:
-        """Fill the entry with a finished stage of the run directory ``run``; one that is filled stays as it is."""
+        """Fill the entry with a finished stage of a run; one that is filled stays as it is.
+
+        Parameters
+        ----------
+        run : Path
+            The run directory.
+        record : dict
+            The record of the stage.
+        """
         partial = Path(tempfile.mkdtemp(prefix=".", suffix=".partial", dir=self.folder.parent))
         try:
             for name in record["outputs"]:
@@ -60,8 +108,8 @@ class Entry:
                     shutil.copytree(run / name, partial / name, copy_function=_link)
                 else:
                     _link(run / name, partial / name)
-            (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            partial.chmod(0o755)  # mkdtemp's are for their owner alone
+            (partial / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            partial.chmod(0o755)  # mkdtemp makes folders for their owner alone
             try:
                 partial.rename(self.folder)
             except OSError:
@@ -72,35 +120,75 @@ class Entry:
 
 
 class Pool:
-    """HDF5 files of a store whose groups do not depend on each other, as the matches of a pair do not on other pairs: who needs
-    some of the groups that are in one of them need not compute these again.
+    """HDF5 files of a store whose groups do not depend on each other, as the matches of a pair do not depend on other pairs.
+
+    A stage that needs some of the groups copies those that are in one of the files and computes the others.
+
+    Parameters
+    ----------
+    store : Path
+        Folder of the store.
+    name : str
+        What the groups are, such as "pairs".
+    key : str
+        What they are made from, 64 hexadecimal digits.
     """
 
     def __init__(self, store: Path, name: str, key: str) -> None:
         self.folder = store / f"{name}-{key}"
 
     def files(self) -> list[Path]:
-        """Paths of the files that are there now, absolute."""
+        """List the files of the pool.
+
+        Returns
+        -------
+        list of Path
+            Absolute paths, sorted.
+
+        Raises
+        ------
+        RunError
+            When there is a link in the pool.
+        """
         self._check()
         return sorted(self.folder.resolve().glob("*.h5"))
 
     def seconds_each(self) -> float:
-        """What a group took to compute, s, on the average of the first file; 0 when that is not known."""
+        """Give the mean time that a group of the first file took to compute.
+
+        Returns
+        -------
+        float
+            Seconds; 0 when that is not recorded.
+        """
         try:
-            found = read_json(self.folder / RATE)
+            found = read_json(self.folder / SECONDS_FILE)
         except (OSError, ValueError):  # none yet, or one that nobody can read
             return 0.0
         return found if isinstance(found, float) and 0 <= found < math.inf else 0.0
 
     def add(self, name: str, file: Path, seconds_each: float | None) -> None:
-        """Add a finished file, under a name that says what it was made from. seconds_each: for :meth:`seconds_each`, of a file
-        of which all was computed, and nothing taken from here.
+        """Add a finished file, unless one of its name is there.
+
+        Parameters
+        ----------
+        name : str
+            Says what the file was made from.
+        file : Path
+            The file.
+        seconds_each : float or None
+            Mean time that a group took to compute, s; None when it cannot be measured, as some were taken from the pool.
+
+        Raises
+        ------
+        RunError
+            When there is a link in the pool.
         """
         self.folder.mkdir(exist_ok=True)
         self._check()
         with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
-            if seconds_each is not None and not (self.folder / RATE).exists():
-                write_whole(self.folder / RATE, json.dumps(seconds_each))
+            if seconds_each is not None and not (self.folder / SECONDS_FILE).exists():
+                write_whole(self.folder / SECONDS_FILE, json.dumps(seconds_each))
             target, partial = self.folder / f"{name}.h5", self.folder / ".partial"
             if not target.exists():
                 try:
@@ -119,9 +207,27 @@ class Pool:
 def find_entry(
     run: Path, record: dict[str, Any], stage: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str
 ) -> Entry | None:
-    """The entry of a stage of the run directory ``run``, whose ``run.json`` holds ``record``; None when the run has no store.
+    """Find the place in the store for a stage of a run.
 
-    A run that was edited by hand shares nothing any more, and one that was moved away from its store neither.
+    Parameters
+    ----------
+    run : Path
+        The run directory.
+    record : dict
+        The content of its ``run.json``.
+    stage : str
+        Name of the stage.
+    parameters : dict
+        Values by name.
+    after : tuple of str
+        Names of the stages it is made from.
+    weights : str
+        Digest of the weights, "" where the parameters tell which they are.
+
+    Returns
+    -------
+    Entry or None
+        None when the run has no store, was moved away from it, or was edited by hand: then it shares nothing.
     """
     key = _key(run, record, stage, parameters, after, weights)
     return Entry(run / record["store"], stage, key) if key else None
@@ -130,7 +236,28 @@ def find_entry(
 def find_pool(
     run: Path, record: dict[str, Any], name: str, parameters: dict[str, Any], after: tuple[str, ...], weights: str
 ) -> Pool | None:
-    """The pool of what these parameters, stages and weights make; None as for :func:`find_entry`."""
+    """Find the pool in the store for results in parts of a run.
+
+    Parameters
+    ----------
+    run : Path
+        The run directory.
+    record : dict
+        The content of its ``run.json``.
+    name : str
+        What the parts are, such as "pairs".
+    parameters : dict
+        Values by name.
+    after : tuple of str
+        Names of the stages it is made from.
+    weights : str
+        Digest of the weights, "" where the parameters tell which they are.
+
+    Returns
+    -------
+    Pool or None
+        None as for :func:`find_entry`.
+    """
     key = _key(run, record, name, parameters, after, weights)
     return Pool(run / record["store"], name, key) if key else None
 
@@ -146,16 +273,32 @@ def _key(
 
 
 def identity(run: Path, stages: dict[str, Any], stage: str) -> str:
-    """What a finished stage is, for the keys of those that are built on it."""
+    """Identify the result of a finished stage, for the keys of the stages that are built on it.
+
+    Parameters
+    ----------
+    run : Path
+        The run directory.
+    stages : dict
+        Records by stage, from ``run.json``.
+    stage : str
+        Name of the stage.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. Runs with the same digits have the same result.
+    """
     found = stages[stage]
-    if stage not in BY_FILES:
+    if stage not in STAGES_IDENTIFIED_BY_FILES:
         return found.get("shared", found["fingerprint"])
     files = [file_sha256(run / name) for name in found["outputs"]]
     return digest([stage, files, [identity(run, stages, other) for other in found["inputs"]]])
 
 
 def _link(source: str | Path, target: str | Path) -> None:
-    if Path(source).suffix in LINKED:
+    """Copy a file, as a hard link where that is safe and the file system has them."""
+    if Path(source).suffix in LINKED_SUFFIXES:
         try:
             os.link(source, target)
             return

@@ -15,7 +15,7 @@ import pandas as pd
 from distributed import KilledWorker
 from filelock import FileLock
 
-from workbench.errors import DISK, ModelError, RunError
+from workbench.errors import DISK_ERRNOS, ModelError, RunError
 from workbench.evaluation.files import find_truth, read_truth
 from workbench.notebooks.chain import execute_shared, run_notebooks
 from workbench.parameters import VideoParameters
@@ -61,7 +61,7 @@ def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
         try:
             _reconstruct(cell, folder)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK:
+            if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
                 raise
             return write_result(cell, folder, *_describe_error(error))
         return write_result(cell, folder, DONE)

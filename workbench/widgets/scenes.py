@@ -14,7 +14,7 @@ from workbench.notebooks.commands import papermill_command
 from workbench.parameters import CLUSTERERS, ClusterParameters
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
-from workbench.run.kept import forget, keep
+from workbench.run.kept import forget_stages, keep
 from workbench.scenes.dbscan import Distances, find_labels
 from workbench.scenes.eps import EpsSweep, k_distances, knee, plateaus, sweep_eps
 from workbench.viz.pictures import SCENE_COLOURS
@@ -244,7 +244,7 @@ class SceneTuner:
         """Write or delete the kept parameters and compute the run's scenes with them; the status shows what to do next."""
         self.status.value = "finding the scenes ..."
         try:
-            keep(self._run, parameters) if keeping else forget(self._run, "cluster")
+            keep(self._run, parameters) if keeping else forget_stages(self._run, "cluster")
             found = run_stage(self._run, parameters)["info"]
         except (WorkbenchError, OSError) as error:  # OSError: the disk may be full
             self.status.value = f"<b>{html.escape(str(error))}</b>"
