@@ -19,7 +19,6 @@ from workbench.pipeline.workers import block_workers
 from workbench.storage import blocks as blocks_module
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, Loaded
-from workbench.sweep import cells
 
 FAST = ["--embed.backbone", "rank-vlad", "--match.matcher", "sift-flann", "--cluster.eps", "0.3"]
 RESULTS = ["features.h5", "matches.h5", "pairs.txt", "scenes.csv", "transforms.csv", "order.csv"]
@@ -84,7 +83,7 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
     """When all workers are gone, it is reported once; when one comes, the work goes on."""
     address, processes = scheduler
     monkeypatch.setattr(workers, "NO_NEWS_SECONDS", 0.2)
-    nthreads, looked = cells.Client.nthreads, []
+    nthreads, looked = workers.Client.nthreads, []
 
     def look(client: object) -> dict:
         looked.append(nthreads(client))
@@ -98,7 +97,7 @@ def test_no_worker_left(tmp_path, scheduler, small_blocks, images, monkeypatch, 
                 process.kill()
 
     with block_workers(address) as map_blocks:
-        monkeypatch.setattr(cells.Client, "nthreads", look)
+        monkeypatch.setattr(workers.Client, "nthreads", look)
         file = keypoints.extract(
             images[0],
             SIZE,
