@@ -92,7 +92,7 @@ def test_sample_is_started(clone, started, monkeypatch):
     shutil.rmtree(clone / "runs")
     called = []
     monkeypatch.setattr(stages, "reconstruct", lambda run, *given, progress: called.append((run.path, run.source, *given)))
-    monkeypatch.setattr(stages, "map_frames", lambda run, parameters: called.append((run.path, parameters)))
+    monkeypatch.setattr(stages, "run_stage", lambda run, parameters: called.append((run.path, parameters)))
     assert workbench("lab").status == 0
     path, data, defaults = clone / "runs" / "sample", clone / "data", stage_parameters({})
     reconstructed = (path, data / "sample.mp4", defaults, data / "sample.truth.csv")

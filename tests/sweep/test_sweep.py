@@ -33,7 +33,7 @@ from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.matching.nearest import SiftFlann
 from workbench.notebooks.chain import CHAIN
-from workbench.pipeline import stages, workers
+from workbench.pipeline import match_scenes, stages, workers
 from workbench.pipeline.editing import flip_scenes
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
@@ -238,18 +238,17 @@ def test_the_ready_sweeps_can_be_read():
 
 
 def count_calls(monkeypatch, *names: str) -> Counter:
-    """Count the calls of functions that ``workbench.pipeline.stages`` uses, by their own names."""
+    """Count the calls of functions that the computations of the stages use, by their names."""
     calls = Counter()
     for name in names:
-        module, _, function = name.rpartition(".")
-        target = getattr(stages, module) if module else stages
-        true = getattr(target, function)
+        target = match_scenes if name == "search" else stages
+        true = getattr(target, name)
 
-        def counted(*args, _true=true, _name=function, **kwargs):
+        def counted(*args, _true=true, _name=name, **kwargs):
             calls[_name] += 1
             return _true(*args, **kwargs)
 
-        monkeypatch.setattr(target, function, counted)
+        monkeypatch.setattr(target, name, counted)
     return calls
 
 
@@ -266,7 +265,7 @@ def test_shared_stages_are_computed_once(short, tmp_path, monkeypatch):
     stages.reconstruct(alone, stage_parameters(chosen.given), truth_path(short), progress=False)
     once = time.process_time() - start
 
-    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster.cluster", "extract", "search.search", "write_parts")
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster", "extract", "search", "write_parts")
     start = time.process_time()
     for cell in sweep.cells:
         assert run_cell(cell, tmp_path)["status"] == DONE
@@ -487,7 +486,7 @@ def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", "clusters.csv")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "find_scenes", full)
+        patch.setattr(stages, "cluster", full)
         with pytest.raises(OSError, match="No space left on device"):
             run_cell(cell, tmp_path)
     assert read_result(cell, tmp_path) is None
@@ -498,7 +497,7 @@ def test_full_disk_stops_and_loses_nothing(clip, tmp_path, monkeypatch):
             run_cell(cell, tmp_path)
     assert read_result(cell, tmp_path) is None
     assert not list((tmp_path / "store").glob(".*"))
-    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster.cluster", "extract")
+    calls = count_calls(monkeypatch, "read_proxies", "embed", "cluster", "extract")
     assert run_cell(cell, tmp_path)["status"] == DONE
     assert calls == {"extract": 1}
 
