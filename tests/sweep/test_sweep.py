@@ -453,10 +453,10 @@ def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
     sweep = read_sweep(sweep_file(clip, {"list": wanted}, fixed=FAST | {"seed": 1}))
     true = stages.write_parts
 
-    def fault(*args: object, crf: int, **more: object) -> object:
+    def fault(source: Path, orders: list, names: list, codec: str, crf: int, **more: object) -> object:
         if crf == 30:
             raise ValueError("first line\nsecond line")
-        return true(*args, crf=crf, **more)
+        return true(source, orders, names, codec, crf, **more)
 
     monkeypatch.setattr(stages, "write_parts", fault)
     for cell in sweep.cells:
@@ -563,7 +563,7 @@ def test_on_this_machine(whole, tmp_path):
     ]
     *lines, note = answer.err.splitlines()
     assert {line.split(" ", 1)[0] for line in lines} == {f"{k}/6" for k in range(1, 7)}
-    assert note.startswith("note: 1 x no scene was found") and "/cells/ID " in note
+    assert note.startswith("note: 1 x no scene was found") and "/cells/ID/order.csv sets them aside" in note
     check_table(tmp_path / "out", expected)
     with FileLock(tmp_path / "out" / ".lock"):
         refused(workbench("sweep", file, "--out", tmp_path / "out"), 2, "another sweep works in", "--out")
