@@ -3,19 +3,24 @@
     python -m tests.clean_notebooks notebooks/*.ipynb
     python -m tests.clean_notebooks --check notebooks/*.ipynb    # changes nothing, and fails where something would be removed
 
-Outputs stay; pictures are reduced to 256 colours, which more than halves their size and is hardly visible. Removed are times of
-execution, the metadata of papermill and of editors, the state of widgets, the version of the interpreter, memory addresses,
-and the random names that pandas gives to styled tables.
+Parameters cells are brought in line with the parameters of the stages: a new parameter gets its line, comments are those of
+the dataclasses. Outputs stay; pictures are reduced to 256 colours, which more than halves their size and is hardly visible.
+Removed are times of execution, the metadata of papermill and of editors, the state of widgets, the version of the
+interpreter, memory addresses, and the random names that pandas gives to styled tables.
 """
 
 import base64
 import io
+import json
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import nbformat
 from PIL import Image
+
+from workbench.run.stages import STAGES
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 STYLED_TABLE = re.compile(r"\bT_[0-9a-f]{5}")
@@ -45,6 +50,29 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def write_parameters(notebook: nbformat.NotebookNode, stem: str) -> nbformat.NotebookNode:
+    """Bring the parameters cell of a notebook in line with the stages that it computes, in place; return the notebook.
+
+    Comments become those of the dataclasses, and a parameter that is new gets a line, with its default, where it stands in its
+    dataclass. Values stay.
+    """
+    own = [item for stage in STAGES.values() if stage.notebook == stem for item in fields(stage.parameters)]
+    for cell in notebook.cells:
+        if not own or "parameters" not in cell.metadata.get("tags", []):
+            continue
+        lines = {line.partition(" = ")[0]: line for line in cell.source.splitlines()}
+        for place, item in enumerate(own):
+            value = lines[item.name].partition("  # ")[0] if item.name in lines else f"{item.name} = {json.dumps(item.default)}"
+            if item.name not in lines:
+                before = own[place - 1].name if place else next(iter(lines))
+                names = list(lines)
+                names.insert(names.index(before) + 1, item.name)
+                lines = {name: lines.get(name, "") for name in names}
+            lines[item.name] = f"{value}  # {item.metadata['about']}"
+        cell.source = "\n".join(lines.values())
+    return notebook
+
+
 def fewer_colours(png: str) -> str:
     """Reduce a base64 PNG to at most 256 colours and to the picture alone; a PNG with a palette is returned unchanged."""
     with Image.open(io.BytesIO(base64.b64decode(png))) as image:
@@ -61,7 +89,8 @@ def fewer_colours(png: str) -> str:
 def clean_file(path: Path, check: bool = False) -> bool:
     """Clean a notebook file, or with ``check`` leave it as it is; return whether there was something to remove."""
     before = path.read_text(encoding="utf-8")
-    after = nbformat.writes(clean(nbformat.reads(before, as_version=4))) + "\n"
+    notebook = write_parameters(nbformat.reads(before, as_version=4), path.stem)
+    after = nbformat.writes(clean(notebook)) + "\n"
     if after != before and not check:
         path.write_text(after, encoding="utf-8")
     return after != before

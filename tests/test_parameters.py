@@ -8,6 +8,7 @@ import pytest
 
 from workbench.errors import ParameterError
 from workbench.parameters import (
+    MATCHERS,
     ClusterParameters,
     EmbedParameters,
     FeatureParameters,
@@ -55,8 +56,8 @@ def test_limits_are_allowed_and_nothing_beyond_them(stage, item):
 
 
 def test_choices_are_listed():
-    with pytest.raises(ParameterError, match="matcher='orb' is not one of sift-flann, sift-exact, superglue, lightglue"):
-        MatchParameters(matcher="orb")
+    with pytest.raises(ParameterError, match=f"matcher='by hand' is not one of {', '.join(MATCHERS)}"):
+        MatchParameters(matcher="by hand")
     with pytest.raises(ParameterError, match="method='best' is not one of path, greedy"):
         OrderParameters(method="best")
 

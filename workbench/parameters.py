@@ -4,10 +4,10 @@ Notebook parameter cells, command-line options and sweep grids all come from the
 An unknown key or a value out of range is a :class:`~workbench.errors.ParameterError` that names what would be right.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 from workbench.errors import ParameterError
 
@@ -124,6 +124,22 @@ class Parameters:
                 raise ParameterError(f"{item.name}={value} is out of range: {item.metadata['about']}")
             object.__setattr__(self, item.name, value)
 
+    @classmethod
+    def from_names(cls, names: Mapping[str, Any]) -> Self:
+        """Take the parameters out of a namespace by their names.
+
+        Parameters
+        ----------
+        names : mapping
+            Values by name, others among them, such as ``globals()`` of a notebook.
+
+        Returns
+        -------
+        instance of this class
+            What ``names`` does not have keeps its default.
+        """
+        return cls(**{item.name: names[item.name] for item in fields(cls) if item.name in names})
+
     def as_dict(self) -> dict[str, Any]:
         """Give the parameters as a plain dictionary.
 
@@ -144,6 +160,27 @@ def _converted(name: str, value: Any, kind: type) -> Any:
     if kind is float and value != value:
         raise ParameterError(f"{name} is not a number")
     return value
+
+
+def effective(parameters: Parameters) -> list[str]:
+    """List the parameters of a stage that affect its result, as the others are chosen.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Parameters of one stage.
+
+    Returns
+    -------
+    list of str
+        Their names.
+    """
+    return [
+        item.name
+        for item in fields(parameters)
+        if not item.metadata["only_with"]
+        or getattr(parameters, item.metadata["only_with"][0]) in item.metadata["only_with"][1:]
+    ]
 
 
 @dataclass(frozen=True)
@@ -196,11 +233,7 @@ class ClusterParameters(Parameters):
 class FeatureParameters(Parameters):
     """Keypoints of every frame, found once."""
 
-    keypoints: str = parameter(
-        "sift",
-        "sift, sift-opencv (OpenCV's own contrast threshold, 0.04, as in the greedy baseline), or superpoint (needs weights)",
-        choices=KEYPOINTS,
-    )
+    keypoints: str = parameter("sift", f"one of {', '.join(KEYPOINTS)}", choices=KEYPOINTS)
     max_keypoints: int = parameter(256, "keypoints per frame, 16 to 8192", 16, 8192)
     contrast_threshold: float = parameter(
         0.01,

@@ -155,7 +155,7 @@ def test_kept_parameters_are_used(committed):
         assert "overwrite" not in "".join(cell.source for cell in code(committed[1]))
         return
     source = "\n".join(cell.source for cell in code(committed[1]))
-    made = re.findall(r"^(\w+) = \w+Parameters\(", source.partition("\nrun = Run.")[0], re.MULTILINE)
+    made = re.findall(r"^(\w+) = \w+Parameters\.from_names\(globals\(\)\)$", source.partition("\nrun = Run.")[0], re.MULTILINE)
     assert made
     for variable in made:
         assert f"kept.with_kept(run, {variable})" in source

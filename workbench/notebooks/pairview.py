@@ -85,6 +85,29 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     return fig
 
 
+def matchers_to_compare(features: FeatureParameters, matching: MatchParameters) -> list[MatchParameters]:
+    """Choose two matchers that can match the same keypoints.
+
+    Parameters
+    ----------
+    features : FeatureParameters
+        How the keypoints were found.
+    matching : MatchParameters
+        How they were matched.
+
+    Returns
+    -------
+    list of MatchParameters
+        The given matcher and nearest neighbours by FLANN. Where the given one compares nearest neighbours itself, the first is
+        SuperGlue for SIFT keypoints, and for others the comparison of all descriptors.
+    """
+    flann = replace(matching, matcher="sift-flann")
+    if matching.matcher not in ("sift-flann", "sift-exact"):
+        return [matching, flann]
+    fits_superglue = features.keypoints in ("sift", "sift-opencv")
+    return [MatchParameters(matcher="superglue") if fits_superglue else replace(matching, matcher="sift-exact"), flann]
+
+
 def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
     """Compare matchers on the same keypoints of the same pairs.
 

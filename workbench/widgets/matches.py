@@ -14,7 +14,7 @@ from workbench.errors import WorkbenchError
 from workbench.matching.pairs import pair_matrix
 from workbench.notebooks.commands import papermill_command
 from workbench.notebooks.pairview import MatchedPair, PairMatcher, ranked_pairs
-from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.parameters import METHODS, FeatureParameters, MatchParameters, effective
 from workbench.registration.pair import Registration
 from workbench.run import Run, kept
 from workbench.viz.pairs import DISAGREE_COLOUR, match_picture, overlay_pictures
@@ -22,18 +22,6 @@ from workbench.viz.pictures import scene_name
 from workbench.widgets.frames import jpeg
 from workbench.widgets.matrix import clickable_matrix, mark_pair
 
-# Parameters that affect the result, by keypoint detector and by matcher.
-KEYPOINT_SETTINGS: dict[str, tuple[str, ...]] = {
-    "sift": ("max_keypoints", "contrast_threshold"),
-    "sift-opencv": ("max_keypoints",),
-    "superpoint": (),
-}
-MATCHER_SETTINGS: dict[str, tuple[str, ...]] = {
-    "superglue": ("match_threshold", "sinkhorn_iterations"),
-    "lightglue": ("match_threshold",),
-    "sift-flann": ("ratio",),
-    "sift-exact": ("ratio",),
-}
 BLINK_MS = 500  # how long each picture of a blinking pair is shown, ms
 LEGEND = (
     "<span style='font-size:90%'>confidence 0 <span style='display:inline-block;width:90px;height:10px;background:"
@@ -114,8 +102,11 @@ class _Inspector:
         ]
         self.sliders = _sliders(self.own_features, self.own_matching)
         for name, slider in self.sliders.items():
-            used = KEYPOINT_SETTINGS[self.own_features.keypoints] + sum((MATCHER_SETTINGS[each] for each in self.matchers), ())
-            slider.disabled = name not in used
+            used = [
+                effective(self.own_features),
+                *(effective(replace(self.own_matching, matcher=each)) for each in self.matchers),
+            ]
+            slider.disabled = not any(name in names for names in used)
             slider.observe(lambda _: self._by_hand(self.show), "value")
             slider.add_class(f"wb-{name.replace('_', '-')}")
         for number in self.numbers:
@@ -181,11 +172,18 @@ class _Inspector:
     def settings(self, matcher: str) -> tuple[FeatureParameters, MatchParameters]:
         """The parameters of one matcher by the sliders; settings that do not affect it stay those of the run."""
 
-        def chosen(names: tuple[str, ...]) -> dict[str, Any]:
+        def chosen(names: list[str]) -> dict[str, Any]:
             return {name: self.sliders[name].value for name in names}
 
-        features = replace(self.own_features, **chosen(KEYPOINT_SETTINGS[self.own_features.keypoints]))
-        return features, replace(self.own_matching, matcher=matcher, **chosen(MATCHER_SETTINGS[matcher]))
+        features = replace(self.own_features, **chosen(self._adjustable(self.own_features)))
+        matching = replace(self.own_matching, matcher=matcher)
+        return features, replace(matching, **chosen(self._adjustable(matching)))
+
+    def _adjustable(self, parameters: FeatureParameters | MatchParameters) -> list[str]:
+        """The settings that sliders change: those that affect the result and have a slider."""
+        if isinstance(parameters, FeatureParameters) and METHODS[parameters.keypoints].weights:
+            return []  # a network takes too long to find keypoints anew whenever a slider moves
+        return [name for name in effective(parameters) if name in self.sliders]
 
     def keep_settings(self) -> None:
         """Keep the settings and show what to do next."""
@@ -196,7 +194,7 @@ class _Inspector:
         except (WorkbenchError, OSError) as error:  # OSError: the disk may be full
             self.status.value = html.escape(str(error))
             return
-        names = KEYPOINT_SETTINGS[features.keypoints] + MATCHER_SETTINGS[matching.matcher]
+        names = self._adjustable(features) + self._adjustable(matching)
         values = features.as_dict() | matching.as_dict()
         self.status.value = (
             f"Kept: {', '.join(f'{name} = {values[name]:g}' for name in names)}. Now run this notebook's Compute section "
