@@ -203,9 +203,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     methods: dict[str, tuple[float, Matcher]] = {
-        "SIFT 0.04 + FLANN 0.75": (0.04, SiftFlann(0.75)),
-        "SIFT 0.01 + FLANN 0.75": (0.01, SiftFlann(0.75)),
-        "SIFT 0.01 + mutual nearest": (0.01, SiftExact(1.0)),
+        "SIFT 0.04 + FLANN 0.75": (0.04, SiftFlann(MatchParameters(ratio=0.75))),
+        "SIFT 0.01 + FLANN 0.75": (0.01, SiftFlann(MatchParameters(ratio=0.75))),
+        "SIFT 0.01 + mutual nearest": (0.01, SiftExact(MatchParameters(ratio=1.0))),
     }
     for model in given.model:
         for threshold in given.threshold:

@@ -29,6 +29,7 @@ from training.warps import transformed
 from workbench.matching.nearest import SiftExact
 from workbench.matching.superpoint import CELL, superpoint_features
 from workbench.models.backbones import torchvision
+from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 DETECTOR_WEIGHT = 6.0  # the detector's gradient in the encoder is an order of magnitude below that of the descriptors
@@ -108,7 +109,7 @@ def validate(network: Any, pairs: list[Pair]) -> dict[str, float]:
     """Repeatability at 3 px and 1 px, and precision of mutual nearest neighbours at 3 px, on held-out pairs; 0 to 1."""
     network.eval()
     network.keypoint_decoder.max_keypoints = KEYPOINTS
-    matcher = SiftExact(1.0)
+    matcher = SiftExact(MatchParameters(ratio=1.0))
     shares, matches, right = [], 0, 0
     for pair in pairs:
         a, b = (superpoint_features(network, image, SIZE) for image in (pair.first, pair.second))

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from tests.helpers.tiny import pictures, workbench
-from workbench.cli.app import _pair
+from workbench.cli.reconstruct import _pair
 from workbench.errors import MissingStageError, ParameterError
 from workbench.evaluation.corrupt import shake_frame
 from workbench.matching.nearest import SiftExact

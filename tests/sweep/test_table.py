@@ -16,7 +16,7 @@ import pytest
 from papermill.cli import _resolve_type as papermill_value
 
 from tests.helpers.tiny import encode
-from workbench.cli import app
+from workbench.cli import reconstruct
 from workbench.errors import UsageError
 from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.notebooks.commands import papermill_commands, run_command, source
@@ -320,9 +320,9 @@ def test_run_command():
         "workbench run 'a b.mp4' --out runs/best -p 'embed.backbone=my net' -p match.ratio=1.0 -p order.method=greedy "
         "-p order.alpha=0.3 -p write.crf=20 -p write.stabilise=True"
     )
-    read = app.run_command.make_context("run", shlex.split(command)[2:]).params
+    read = reconstruct.run_command.make_context("run", shlex.split(command)[2:]).params
     assert (str(read["video"]), str(read["out"])) == ("a b.mp4", "runs/best")
-    values = dict(app._pair(value) for value in read["values"])
+    values = dict(reconstruct._pair(value) for value in read["values"])
     assert stage_parameters(values) == stage_parameters(CELL)
 
 

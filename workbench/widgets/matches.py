@@ -102,11 +102,9 @@ class _Inspector:
         ]
         self.sliders = _sliders(self.own_features, self.own_matching)
         for name, slider in self.sliders.items():
-            used = [
-                effective(self.own_features),
-                *(effective(replace(self.own_matching, matcher=each)) for each in self.matchers),
-            ]
-            slider.disabled = not any(name in names for names in used)
+            chosen: list[FeatureParameters | MatchParameters] = [self.own_features]
+            chosen += [replace(self.own_matching, matcher=each) for each in self.matchers]
+            slider.disabled = not any(name in self._adjustable(parameters) for parameters in chosen)
             slider.observe(lambda _: self._by_hand(self.show), "value")
             slider.add_class(f"wb-{name.replace('_', '-')}")
         for number in self.numbers:
