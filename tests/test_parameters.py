@@ -15,6 +15,7 @@ from workbench.parameters import (
     MatchParameters,
     OrderParameters,
     VideoParameters,
+    effective,
 )
 from workbench.run.stages import ONLY_WITH, STAGES, defaults, stage_parameters
 
@@ -138,3 +139,26 @@ def test_what_works_only_with_some_choices_of_another(name):
     chooser, choices = ONLY_WITH[name]
     assert set(choices) < set(metadata[chooser]["choices"])
     assert any(choice in metadata[name]["about"].lower() for choice in choices)
+
+
+def test_what_affects_a_result():
+    """A parameter that counts only with some values of another one is effective with these and with no other."""
+    for stage in STAGES.values():
+        for item in fields(stage.parameters):
+            selector, *values = item.metadata["only_with"] or ("",)
+            if not selector:
+                assert item.name in effective(stage.parameters())
+                continue
+            choices = stage.parameters.__dataclass_fields__[selector].metadata["choices"]
+            assert set(values) <= set(choices), item.name
+            for choice in choices:
+                more = {"model": "some/lightglue"} if choice == "lightglue" else {}
+                assert (item.name in effective(stage.parameters(**{selector: choice}, **more))) == (choice in values)
+
+
+def test_parameters_out_of_a_namespace():
+    """Own names are taken, others are left alone, what is missing has its default."""
+    made = MatchParameters.from_names({"ratio": 0.7, "matcher": "sift-flann", "eps": 0.1, "np": np})
+    assert made == MatchParameters(ratio=0.7, matcher="sift-flann")
+    with pytest.raises(ParameterError, match="ratio=7"):
+        MatchParameters.from_names({"ratio": 7.0})

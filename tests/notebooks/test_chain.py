@@ -20,7 +20,7 @@ import pytest
 from nbformat import v4
 
 from tests import ROOT
-from tests.clean_notebooks import KERNEL, clean, clean_file, main
+from tests.clean_notebooks import KERNEL, clean, clean_file, main, write_parameters, write_parameters
 from tests.helpers.tiny import check_result, refused, workbench
 from tests.reports.test_report import Page
 from workbench.errors import NotebookError
@@ -470,3 +470,18 @@ def test_second_run_computes_nothing(chain, second):
     assert out == chain[1].out.replace(str(chain[0]), str(path))
     assert (path / "run.json").read_bytes() == (chain[0] / "run.json").read_bytes()
     assert Page(path / "report.html").seen == Page(chain[0] / "report.html").seen
+
+
+def test_parameters_cells_are_written():
+    """A comment that is out of date is replaced, a parameter that is new comes after the one before it; values stay."""
+    path = ROOT / "notebooks" / "03_tune_eps.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    cell = tagged(notebook, "parameters")[0]
+    before = cell.source
+    lines = [line for line in before.splitlines() if not line.startswith("min_samples = ")]
+    cell.source = "\n".join("eps = 0.04  # an old comment" if line.startswith("eps = ") else line for line in lines)
+    write_parameters(notebook, path.stem)
+    assert cell.source == before.replace("eps = 0.0  #", "eps = 0.04  #")
+    assert write_parameters(
+        nbformat.read(ROOT / "notebooks" / "06_compare.ipynb", as_version=4), "06_compare"
+    ) == nbformat.read(ROOT / "notebooks" / "06_compare.ipynb", as_version=4)

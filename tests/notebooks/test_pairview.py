@@ -1,6 +1,7 @@
 """The figures and the table of notebook 04, on the run of the short sample: 26 frames, two scenes and 4 foreign frames."""
 
 import re
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,3 +99,13 @@ def test_settings_side_by_side(short_run, pairs):
     own = run.transforms().set_index(["a", "b"]).loc[pair]
     assert [int(found[1][2]), int(found[1][3])] == own[["matches", "inliers"]].tolist()
     assert all(ax.images[0].get_array().shape == fig.axes[0].images[0].get_array().shape for ax in fig.axes)
+
+
+def test_matchers_that_fit_the_keypoints():
+    """The run's matcher beside FLANN; a run of nearest neighbours is compared with SuperGlue for SIFT keypoints alone."""
+    own = MatchParameters(matcher="lightglue", model="some/lightglue", match_threshold=0.5)
+    assert pairview.matchers_to_compare(FeatureParameters("superpoint"), own) == [own, replace(own, matcher="sift-flann")]
+    nearest = MatchParameters(matcher="sift-flann", ratio=0.7)
+    for keypoints, other in (("sift", "superglue"), ("sift-opencv", "superglue"), ("superpoint", "sift-exact")):
+        first, second = pairview.matchers_to_compare(FeatureParameters(keypoints), nearest)
+        assert (first.matcher, second) == (other, nearest)
