@@ -62,7 +62,8 @@ def write_parameters(notebook: nbformat.NotebookNode, stem: str) -> nbformat.Not
             continue
         lines = {line.partition(" = ")[0]: line for line in cell.source.splitlines()}
         for place, item in enumerate(own):
-            value = lines[item.name].partition("  # ")[0] if item.name in lines else f"{item.name} = {json.dumps(item.default)}"
+            literal = json.dumps(item.default) if isinstance(item.default, str) else repr(item.default)
+            value = lines[item.name].partition("  # ")[0] if item.name in lines else f"{item.name} = {literal}"
             if item.name not in lines:
                 before = own[place - 1].name if place else next(iter(lines))
                 names = list(lines)

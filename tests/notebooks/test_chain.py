@@ -20,7 +20,7 @@ import pytest
 from nbformat import v4
 
 from tests import ROOT
-from tests.clean_notebooks import KERNEL, clean, clean_file, main, write_parameters, write_parameters
+from tests.clean_notebooks import KERNEL, clean, clean_file, main, write_parameters
 from tests.helpers.tiny import check_result, refused, workbench
 from tests.reports.test_report import Page
 from workbench.errors import NotebookError
