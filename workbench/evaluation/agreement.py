@@ -26,8 +26,8 @@ def order_agreement(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> dict[st
         - ``common_outliers``, ``outliers``: frames that both set aside, frames that either does
         - ``matched``, ``kept``: frames that lie in matched scenes, frames that neither sets aside
         - ``tau``: modulus of Kendall's tau of the two orders of the frames of a matched scene, 0 to 1; mean over the matched
-          scenes with two such frames or more, weighted by their number; None where there is none. Time has no arrow, hence
-          the modulus.
+          scenes with two such frames or more, weighted by their number; None where there is none. The modulus, because a
+          distance between frames does not tell which comes first.
         - ``links``: share of links in common, 0 to 1: 2 C / (A + B) with A and B pairs of frames that follow each other
           directly, whichever comes first, and C of them in both; None where neither order has one. For a loop that begins
           elsewhere this is the figure to read.

@@ -1,7 +1,7 @@
 """From distances between the frames of a scene to their order.
 
-Time has no arrow in a distance: an order and its reverse are the same answer, and the one that starts with the earlier frame
-of the input is returned.
+A distance between frames does not tell which comes first: an order and its reverse are the same answer, and the one that starts
+with the earlier frame of the input is returned.
 """
 
 from collections.abc import Iterator
