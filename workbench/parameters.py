@@ -1,7 +1,8 @@
-"""The parameters of every stage: one frozen dataclass a stage, each field with its unit, range and default.
+"""The parameters of every stage: one frozen dataclass per stage, each field with its unit, range and default.
 
-Notebook parameter cells, command-line options and sweep grids all come from these classes, so that all of them have the same names, defaults and limits.
-An unknown key or a value out of range is a :class:`~workbench.errors.ParameterError` that names what would be right.
+Notebook parameter cells, command-line options and sweep grids all come from these classes, and have the same names, defaults
+and limits. An unknown key or a value out of range is a :class:`~workbench.errors.ParameterError` that names what
+would be right.
 """
 
 from collections.abc import Callable, Mapping
