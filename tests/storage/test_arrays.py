@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -81,3 +82,11 @@ def test_memory_does_not_grow_with_the_frames_that_were_read(tmp_path):
     total, grown = (int(word) for word in out.stdout.split())
     assert total == frames.sum(dtype=np.int64)
     assert grown < 10 * 1024, "KiB"
+
+
+def test_many_threads_read_at_once(saved):
+    """Eight threads, 2,000 frames: every one is the right one, whatever the others read at the moment."""
+    frames, copies = saved
+    with ThreadPoolExecutor(8) as pool:
+        for number, found in enumerate(pool.map(copies.__getitem__, [k % 7 for k in range(2000)])):
+            np.testing.assert_array_equal(found, frames[number % 7])

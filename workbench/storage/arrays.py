@@ -8,6 +8,7 @@ ever loaded.
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import h5py
@@ -22,6 +23,9 @@ from workbench.storage.blocks import H5_ERRORS
 # What NumPy, pandas and zipfile raise for files that are not what their names say.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, MemoryError, NotImplementedError, zipfile.BadZipFile)
 READ_AGAIN = (
+# NumPy reads a header with Python's own parser, which in Python 3.11 may fail when several threads are in it
+# (python/cpython issue 106905).
+_HEADER_LOCK = Lock()
     "the video was read again meanwhile; in a notebook, run all cells again"  # why working copies changed, and the remedy
 )
 Shape = tuple[int | None, ...]  # None: any length
@@ -340,7 +344,8 @@ class WorkingCopies(Sequence[np.ndarray]):
     # Unlike in Sequence, a slice gives one array, not a sequence of arrays.
     def __getitem__(self, key: Any) -> np.ndarray:  # type: ignore[override]
         try:
-            found = np.lib.format.open_memmap(self.file, mode="r")  # loads no pickles, and checks the shape against the size
+            with _HEADER_LOCK:
+                found = np.lib.format.open_memmap(self.file, mode="r")  # no pickles; checks the shape against the size
         except (OSError, ValueError) as error:
             raise RunError(f"{self.file} cannot be read any more: {READ_AGAIN}") from error
         if found.shape != self.shape:
