@@ -23,11 +23,11 @@ from workbench.storage.blocks import H5_ERRORS
 # What NumPy, pandas and zipfile raise for files that are not what their names say.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, MemoryError, NotImplementedError, zipfile.BadZipFile)
 READ_AGAIN = (
+    "the video was read again meanwhile; in a notebook, run all cells again"  # why working copies changed, and the remedy
+)
 # NumPy reads a header with Python's own parser, which in Python 3.11 may fail when several threads are in it
 # (python/cpython issue 106905).
 _HEADER_LOCK = Lock()
-    "the video was read again meanwhile; in a notebook, run all cells again"  # why working copies changed, and the remedy
-)
 Shape = tuple[int | None, ...]  # None: any length
 Limits = dict[str, tuple[float, float]]  # least and greatest value of a column
 
