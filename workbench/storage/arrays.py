@@ -5,10 +5,10 @@ A file may have been damaged, or come from a stranger. Whatever is wrong with it
 ever loaded.
 """
 
+import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import h5py
@@ -27,7 +27,7 @@ READ_AGAIN = (
 )
 # NumPy reads a header with Python's own parser, which in Python 3.11 may fail when several threads are in it
 # (python/cpython issue 106905).
-_HEADER_LOCK = Lock()
+_HEADER_LOCK = threading.Lock()
 Shape = tuple[int | None, ...]  # None: any length
 Limits = dict[str, tuple[float, float]]  # least and greatest value of a column
 
