@@ -7,7 +7,6 @@ them.
 import pandas as pd
 
 from workbench.errors import ClusterError, RunError, UsageError
-from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, WriteParameters
 from workbench.pipeline.edits import Edit, apply_edit, apply_edits, computed_order
 from workbench.pipeline.stages import run_stage
@@ -165,9 +164,8 @@ def computed(run: Run) -> pd.DataFrame:
 def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The order before and after all edits; refused unless ``order.csv`` is the latter, or writing it would lose something."""
     first, file = computed(run), run.order_path
-    read_order(file)  # raises when it was damaged by hand
     table, _ = apply_edits(first, run.edits("order"))
-    if not table.equals(run.order()):
+    if not table.equals(run.order()):  # which raises when the file was damaged by hand
         raise RunError(f"{file} was changed by something else than edits: delete it and reconstruct again")
     return first, table
 
