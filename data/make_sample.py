@@ -14,7 +14,8 @@ import numpy as np
 from foreign_pictures import HEIGHT, WIDTH, foreign_pictures, smooth_noise
 from sklearn.datasets import load_sample_image
 
-from workbench.evaluation.corrupt import flicker_frame, shuffled_rows, write_case
+from workbench.evaluation.corrupt import shuffled_rows, write_case
+from workbench.evaluation.effects import flicker_frame
 from workbench.evaluation.files import OUTLIER
 
 SEED = 2024

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from tests.helpers.tiny import mixture
 from workbench.embedding.descriptors import rank_grey_thumbnails, rank_vlad, thumbnails, unit_length
 from workbench.embedding.distances import cosine_distances
-from workbench.evaluation.corrupt import flicker_frame
+from workbench.evaluation.effects import flicker_frame
 from workbench.evaluation.files import OUTLIER, OrderRow
 from workbench.evaluation.metrics import evaluate
 from workbench.scenes.dbscan import dbscan

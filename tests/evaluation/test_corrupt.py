@@ -15,7 +15,8 @@ import pytest
 
 from tests.helpers import tiny
 from workbench.errors import ParameterError, UsageError, VideoError
-from workbench.evaluation.corrupt import corrupt, cover, flicker_frame, shake_frame, shuffled_rows
+from workbench.evaluation.corrupt import corrupt, shuffled_rows
+from workbench.evaluation.effects import cover, flicker_frame, shake_frame
 from workbench.evaluation.files import OUTLIER, read_truth, truth_path
 from workbench.video.decode import Decoder
 from workbench.video.encode import write_frames

@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_images
 from tests.helpers.tiny import pictures, workbench
 from workbench.cli.reconstruct import _pair
 from workbench.errors import MissingStageError, ParameterError
-from workbench.evaluation.corrupt import shake_frame
+from workbench.evaluation.effects import shake_frame
 from workbench.matching.nearest import SiftExact
 from workbench.matching.sift import sift_features
 from workbench.parameters import MatchParameters

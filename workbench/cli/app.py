@@ -37,6 +37,23 @@ def cli(context: click.Context) -> None:  # numpydoc ignore=PR01
 @click.option("--max-frames", type=int, help="Frames taken of each clip at most.")
 @click.option("--flicker", default=0.0, show_default=True, help="Exposure, gamma, colour drawn for every frame, 0 to 1.")
 @click.option("--shake", default=0.0, show_default=True, help="Rotation, zoom, shift drawn for every frame, 0 to 1.")
+@click.option(
+    "--overlay",
+    "overlays",
+    multiple=True,
+    metavar="KIND",
+    help="Drawn over every frame: logo, caption, ticker, timestamp, letterbox or watermark; repeatable.",
+)
+@click.option("--dissolve", type=int, help="Frames of the cross-fade from each clip into the next, 2 or more; default none.")
+@click.option("--fade", type=int, help="Frames in which every clip fades from and to black; default none.")
+@click.option(
+    "--takes",
+    multiple=True,
+    metavar="CLIP",
+    type=click.Path(path_type=Path),
+    help="Another take of a place, one frame of it mixed in as a foreign one; repeatable.",
+)
+@click.option("--burst", default=1, show_default=True, help="Near-identical foreign frames of one picture in a burst, 1 to 5.")
 @click.option("--overwrite", is_flag=True, help="Replace a video that is there.")
 def corrupt(  # numpydoc ignore=PR01
     clips: tuple[Path, ...], foreign: Path | None, out: Path, overwrite: bool, **options: Any

@@ -1,7 +1,7 @@
-"""Make corrupted videos with known truth: clips shuffled together, foreign pictures mixed in, light and camera shaken.
+"""Make corrupted videos with known truth: clips, edited as films are, shuffled together, with foreign pictures mixed in.
 
-:func:`corrupt` does it from video files. The parts are here too: :func:`flicker_frame` and :func:`shake_frame` disturb
-one frame, :func:`shuffled_rows` draws the shuffle, :func:`write_case` writes the video and its truth.
+:func:`corrupt` does it from video files. Of its parts, :func:`shuffled_rows` draws the shuffle, :func:`write_case` writes the
+video and its truth, and :mod:`workbench.evaluation.effects` changes one frame.
 """
 
 import contextlib
@@ -11,11 +11,22 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from workbench.errors import ParameterError, UsageError, VideoError
+from workbench.evaluation.effects import (
+    DRIFT_STEPS,
+    OVERLAYS,
+    blend_frames,
+    cover,
+    drift_frame,
+    flicker_frame,
+    overlay_frame,
+    shake_frame,
+)
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import write_frames
@@ -23,66 +34,37 @@ from workbench.video.proxies import rgb
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
+# What numbers may be, by the name of the parameter of `corrupt`.
+LIMITS = {
+    "seed": (0, 2**32),
+    "foreign_share": (0, 0.9),
+    "size": (16, 4096),
+    "max_frames": (1, 10**9),
+    "flicker": (0, 1),
+    "shake": (0, 1),
+    "dissolve": (2, 10**6),
+    "fade": (1, 10**6),
+    "burst": (1, DRIFT_STEPS + 1),
+}
 
-def flicker_frame(frame: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Show a frame under another light: exposure, gamma, white balance and sensor noise are drawn at random.
-
-    Parameters
-    ----------
-    frame : (H, W, 3) uint8 array
-        RGB.
-    rng : numpy Generator
-        The source of the random numbers.
-    strength : float
-        0 (unchanged) to 1. At 1, exposure and gamma are between 0.6 and 1.65, the gain of each channel between 0.88 and 1.13,
-        and the standard deviation of the noise is at most 6 grey levels.
-
-    Returns
-    -------
-    (H, W, 3) uint8 array
-        RGB; the content of the picture stays where it is.
-    """
-    if strength == 0:
-        return frame
-    gain, gamma = np.exp(strength * rng.uniform(-0.5, 0.5, 2))
-    balance = np.exp(strength * rng.uniform(-0.12, 0.12, 3))
-    sigma = strength * rng.uniform(0, 6)
-    light = 255 * gain * balance * (frame.astype(np.float32) / 255) ** gamma
-    return np.clip(np.round(light + rng.normal(0, sigma, frame.shape)), 0, 255).astype(np.uint8)
+# What a stream of random numbers is for; see _stream.
+TAKES, PLACES, BURSTS = 1, 2, 3
 
 
-def shake_frame(frame: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Show a frame as seen by a camera that was jolted: rotation, shift and zoom are drawn at random.
+class _FilmFrame(NamedTuple):
+    """A frame of the true film: a stored frame, and where that weighs less than 1, another one, or black, for the rest."""
 
-    Parameters
-    ----------
-    frame : (H, W, 3) uint8 array
-        RGB.
-    rng : numpy Generator
-        The source of the random numbers.
-    strength : float
-        0 (unchanged) to 1. At 1, the rotation is within 8 degrees and the shift within 5 % of width and height. The zoom is
-        as much as keeps the border of the frame out of the picture, and up to 15 % more, so nothing is invented at the edges.
+    stored: int
+    other: int | None
+    weight: float
 
-    Returns
-    -------
-    (H, W, 3) uint8 array
-        RGB.
-    """
-    if strength == 0:
-        return frame
-    height, width = frame.shape[:2]
-    degrees = strength * rng.uniform(-8, 8)
-    x, y = strength * rng.uniform(-0.05, 0.05, 2) * (width, height)
-    angle = np.deg2rad(abs(degrees))
-    right, bottom = width - 1, height - 1  # the last pixel centres
-    # The turned view's half extents must fit between the shifted centre and the border.
-    zoom_x = (right * np.cos(angle) + bottom * np.sin(angle)) / (right - 2 * abs(x))
-    zoom_y = (right * np.sin(angle) + bottom * np.cos(angle)) / (bottom - 2 * abs(y))
-    zoom = max(zoom_x, zoom_y) * (1 + strength * rng.uniform(0, 0.15))
-    matrix = cv2.getRotationMatrix2D((right / 2 + x, bottom / 2 + y), degrees, zoom)
-    matrix[:, 2] -= (x, y)
-    return cv2.warpAffine(frame, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+class _Foreign(NamedTuple):
+    """A foreign picture, and where it is one of a burst: which view of it, and with which random numbers."""
+
+    picture: Path | np.ndarray
+    step: int = 0
+    burst: int | None = None
 
 
 def shuffled_rows(counts: Mapping[str, int], seed: int) -> list[TruthRow]:
@@ -158,6 +140,11 @@ def corrupt(
     flicker: float = 0.0,
     shake: float = 0.0,
     crf: int = 18,
+    takes: Sequence[str | Path] = (),
+    overlays: Sequence[str] = (),
+    dissolve: int | None = None,
+    fade: int | None = None,
+    burst: int = 1,
 ) -> list[TruthRow]:
     """Shuffle the frames of clips together, mix foreign pictures in, write the video and its truth beside it.
 
@@ -182,9 +169,27 @@ def corrupt(
     max_frames : int, optional
         At most the first so many frames of each clip are used; without it all.
     flicker, shake : float, default 0
-        0 to 1, drawn anew for every frame, foreign ones included; see :func:`flicker_frame` and :func:`shake_frame`.
+        0 to 1, drawn anew for every frame, foreign ones included; see :func:`~workbench.evaluation.effects.flicker_frame` and
+        :func:`~workbench.evaluation.effects.shake_frame`.
     crf : int, default 18
         Quality of H.264, 0 (best) to 51.
+    takes : sequence of str or Path, default ()
+        Further takes of the same places, as video files. One frame of each, drawn by ``seed``, is mixed in as a foreign frame,
+        in addition to the pictures and numbered after them.
+    overlays : sequence of str, default ()
+        What is drawn over all frames, foreign ones included, after flicker and shake: kinds of
+        :func:`~workbench.evaluation.effects.overlay_frame`. Ticker and timestamp tell the place in the true film, in which the
+        clips follow each other as they are given; on a foreign frame they tell any place, drawn by ``seed``.
+    dissolve : int, optional
+        Every clip but the last dissolves into the next: its last so many frames, at least 2, are mixed with the first ones of
+        the next, and the film is as much shorter. A mixed frame belongs to the clip that weighs more, to the earlier one if
+        both weigh the same; the frames that belong to a clip are numbered from 0.
+    fade : int, optional
+        Every clip begins with a fade from black over so many frames, at least 1, and ends with one to black. No frame is
+        wholly black. Not together with ``dissolve``.
+    burst : int, default 1
+        From 2 to 5, about half of the foreign pictures' frames come in bursts of so many near-identical frames of one picture;
+        there are as many foreign frames as without. 1: no bursts.
 
     Returns
     -------
@@ -196,7 +201,8 @@ def corrupt(
     ParameterError
         For a value out of range.
     UsageError
-        For no clips, two clips of one name, no pictures or too few of them.
+        For no clips, two clips of one name, no pictures or too few of them, clips that are too short for their fades, or
+        options that contradict each other.
     VideoError
         When a clip or picture cannot be read, or ``out`` cannot be written.
 
@@ -205,8 +211,13 @@ def corrupt(
     Frames wait on disk beside ``out`` until their turn comes; a few are in memory at a time.
     """
     out = Path(out)
-    paths = [Path(clip) for clip in clips]
-    _check(paths, out, seed, foreign_share, size, max_frames, flicker, shake)
+    paths, take_paths = [Path(clip) for clip in clips], [Path(take) for take in takes]
+    _check_limits(
+        seed=seed, foreign_share=foreign_share, size=size, max_frames=max_frames, flicker=flicker, shake=shake,
+        dissolve=dissolve, fade=fade, burst=burst,
+    )  # fmt: skip
+    _check_files(paths, take_paths, out)
+    _check_edits(paths, overlays, dissolve, fade)
     pictures = [] if foreign is None else _pictures(foreign)
     try:
         scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.")
@@ -214,47 +225,38 @@ def corrupt(
         raise VideoError(f"{out.parent} cannot be written ({error.strerror}): choose another --out") from error
     with scratch:
         counts, stored, rate = _store(paths, Path(scratch.name) / "frames.rgb", size, max_frames)
-        chosen = _choose(pictures, foreign, len(stored), foreign_share, seed)
-        rows = shuffled_rows({**counts, OUTLIER: len(chosen)}, seed)
-        starts = dict(zip(counts, np.cumsum([0, *counts.values()]), strict=False))
+        film = _film(counts, dissolve, fade)
+        lengths = {clip: len(frames) for clip, frames in film.items()}
+        chosen = _choose(pictures, foreign, sum(lengths.values()), foreign_share, burst, seed)
+        chosen += [_Foreign(_one_frame(take, max_frames, _stream(seed, TAKES, k))) for k, take in enumerate(take_paths)]
+        rows = shuffled_rows({**lengths, OUTLIER: len(chosen)}, seed)
+        starts = dict(zip(film, np.cumsum([0, *lengths.values()]), strict=False))
+        anywhere = _stream(seed, PLACES).integers(sum(lengths.values()), size=len(chosen))
 
-        def _disturbed(stored: np.ndarray) -> Iterator[np.ndarray]:
+        def _edited(stored: np.ndarray) -> Iterator[np.ndarray]:
             height, width = stored.shape[1:3]
             for position, clip, index in rows:
                 if clip == OUTLIER:
-                    frame = cover(_load(chosen[index]), width, height)
+                    frame, place = _foreign_frame(chosen[index], width, height, seed), anywhere[index]
                 else:
-                    frame = np.array(stored[starts[clip] + index])
+                    frame, place = _film_frame(film[clip][index], stored), starts[clip] + index
                 rng = np.random.default_rng((seed, position))
-                yield flicker_frame(shake_frame(frame, rng, shake), rng, flicker)
+                frame = flicker_frame(shake_frame(frame, rng, shake), rng, flicker)
+                yield overlay_frame(frame, overlays, int(place), rate)
 
-        write_case(_disturbed(stored), rows, out, rate, crf)
+        write_case(_edited(stored), rows, out, rate, crf)
         del stored  # Windows removes no file that is still mapped
     return rows
 
 
-def _check(
-    clips: list[Path],
-    out: Path,
-    seed: int,
-    share: float,
-    size: int | None,
-    max_frames: int | None,
-    flicker: float,
-    shake: float,
-) -> None:
-    """Everything about a call of :func:`corrupt` that can be refused before any work."""
-    limits = {
-        "seed": (seed, 0, 2**32),
-        "foreign_share": (share, 0, 0.9),
-        "size": (16 if size is None else size, 16, 4096),
-        "max_frames": (1 if max_frames is None else max_frames, 1, 10**9),
-        "flicker": (flicker, 0, 1),
-        "shake": (shake, 0, 1),
-    }
-    for name, (value, low, high) in limits.items():
-        if not low <= value <= high:
+def _check_limits(**values: float | None) -> None:
+    for name, value in values.items():
+        low, high = LIMITS[name]
+        if value is not None and not low <= value <= high:
             raise ParameterError(f"{name}={value} is out of range: give {low} to {high}")
+
+
+def _check_files(clips: list[Path], takes: list[Path], out: Path) -> None:
     if not clips:
         raise UsageError("no clips: give at least one video file")
     names = [clip.stem for clip in clips]
@@ -262,12 +264,26 @@ def _check(
         if names.count(name) > 1 or name == OUTLIER:
             why = "stands for foreign frames in the truth" if name == OUTLIER else "is the name of more than one clip"
             raise UsageError(f"{name} {why}: rename the file, the truth names clips by their files")
+    resolved = {clip.resolve() for clip in clips}
+    for take in takes:
+        if take.resolve() in resolved:
+            raise UsageError(f"{take} is one of the clips, its frames are not foreign: give other videos as --takes")
     if out.suffix.lower() != ".mp4":
         raise UsageError(f"{out} is not an .mp4: give --out a name that ends in .mp4")
-    if out.resolve() in {clip.resolve() for clip in clips}:
+    if out.resolve() in resolved | {take.resolve() for take in takes}:
         raise UsageError(f"{out} is one of the clips and would be overwritten: choose another --out")
     if not out.parent.is_dir():
         raise VideoError(f"{out.parent} is not a folder: create it or choose another --out")
+
+
+def _check_edits(clips: list[Path], overlays: Sequence[str], dissolve: int | None, fade: int | None) -> None:
+    for kind in overlays:
+        if kind not in OVERLAYS:
+            raise UsageError(f"there is no overlay {kind}: choose from {', '.join(OVERLAYS)}")
+    if dissolve and fade:
+        raise UsageError("--dissolve and --fade contradict each other: give one of them")
+    if dissolve and len(clips) == 1:
+        raise UsageError(f"{clips[0]} has nothing to dissolve into: give two clips or more, or leave --dissolve out")
 
 
 def _store(
@@ -292,34 +308,45 @@ def _store(
     return counts, np.memmap(spill, np.uint8, "r").reshape(-1, height, width, 3), rate
 
 
+def _film(counts: dict[str, int], dissolve: int | None, fade: int | None) -> dict[str, list[_FilmFrame]]:
+    """The true film by clip: the frames that belong to each, with their cross-fades or fades."""
+    film: dict[str, list[_FilmFrame]] = {}
+    length, start = dissolve or fade or 0, 0
+    for number, (clip, count) in enumerate(counts.items()):
+        before, after = bool(fade) or number > 0, bool(fade) or number < len(counts) - 1
+        if length * (before + after) > count:
+            raise UsageError(
+                f"{clip} has {count} frames, its fades take {length * (before + after)}: give a longer clip, more --max-frames "
+                f"if that is set, or a smaller --{'dissolve' if dissolve else 'fade'}"
+            )
+        # Of a cross-fade's frames the earlier clip weighs more in the first half, and as much in the middle.
+        own = range((length + 1) // 2 if dissolve and before else 0, count - (length // 2 if dissolve and after else 0))
+        film[clip] = []
+        for index in own:
+            begun, left = (index + 1) / (length + 1) if before else 1, (count - index) / (length + 1) if after else 1
+            # The clips lie in the store one after the other: frames that are mixed are the length of the cross-fade apart.
+            other = start + index + (length if left < 1 else -length) if dissolve else None
+            film[clip].append(_FilmFrame(start + index, other, min(begun, left, 1)))
+        start += count
+    return film
+
+
+def _film_frame(shown: _FilmFrame, stored: np.ndarray) -> np.ndarray:
+    frame = np.array(stored[shown.stored])
+    if shown.weight == 1:
+        return frame
+    return blend_frames(frame, np.zeros_like(frame) if shown.other is None else stored[shown.other], shown.weight)
+
+
+def _stream(seed: int, *purpose: int) -> np.random.Generator:
+    """Random numbers that follow from no other draw: frames have the streams (seed, position)."""
+    return np.random.default_rng((seed, 0, *purpose))
+
+
 def _target(width: int, height: int, size: int | None) -> tuple[int, int]:
     """(width, height) of the result, even because H.264 halves the colour planes."""
     scale = min(1.0, size / max(width, height)) if size else 1.0
     return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
-
-
-def cover(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Scale a picture until it covers a size, then crop it about its centre to that size.
-
-    Parameters
-    ----------
-    picture : (H, W, 3) uint8 array
-        Any colours.
-    width, height : int
-        The size to cover, px.
-
-    Returns
-    -------
-    (height, width, 3) uint8 array
-        The picture at that size, contiguous in memory.
-    """
-    have_height, have_width = picture.shape[:2]
-    scale = max(width / have_width, height / have_height)
-    if scale != 1:
-        shape = (max(width, round(have_width * scale)), max(height, round(have_height * scale)))
-        picture = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
 
 
 def _pictures(foreign: str | Path | Sequence[np.ndarray]) -> list[Path | np.ndarray]:
@@ -340,10 +367,14 @@ def _pictures(foreign: str | Path | Sequence[np.ndarray]) -> list[Path | np.ndar
 
 
 def _choose(
-    pictures: list[Path | np.ndarray], foreign: object, frames: int, share: float, seed: int
-) -> list[Path | np.ndarray]:
-    """As many pictures as make ``share`` of the whole video, drawn without repetition."""
-    needed = round(frames * share / (1 - share))
+    pictures: list[Path | np.ndarray], foreign: object, frames: int, share: float, burst: int, seed: int
+) -> list[_Foreign]:
+    """As many foreign frames as make ``share`` of the whole video, of pictures drawn without repetition."""
+    count = round(frames * share / (1 - share))
+    if burst > 1 and count < burst:
+        raise UsageError(f"{count} foreign frames make no burst of {burst}: set a larger --foreign-share, or a smaller --burst")
+    bursts = max(1, round(count / 2 / burst)) if burst > 1 else 0
+    needed = count - bursts * (burst - 1)
     if needed and foreign is None:
         raise UsageError(f"{needed} foreign pictures are needed: give --foreign a folder of pictures, or --foreign-share 0")
     if needed > len(pictures):
@@ -354,7 +385,27 @@ def _choose(
             f"foreign_share to {np.floor(most * 1000) / 1000:g} or less"
         )
     # Another stream of the seed than the shuffle's, so that one does not follow from the other.
-    return [pictures[k] for k in np.random.default_rng((seed, 1)).permutation(len(pictures))[:needed]]
+    drawn = [pictures[k] for k in np.random.default_rng((seed, 1)).permutation(len(pictures))[:needed]]
+    in_bursts = [_Foreign(picture, step, k) for k, picture in enumerate(drawn[:bursts]) for step in range(burst)]
+    return in_bursts + [_Foreign(picture) for picture in drawn[bursts:]]
+
+
+def _one_frame(take: Path, max_frames: int | None, rng: np.random.Generator) -> np.ndarray:
+    """A frame of a video, drawn in one pass: the frame with the largest of random numbers."""
+    with Decoder(take) as decoder, contextlib.closing(decode(decoder)) as frames:
+        largest = -1.0
+        for _, frame in itertools.islice(frames, max_frames):
+            if (number := rng.random()) > largest:
+                largest, picture = number, rgb(frame)
+    return picture
+
+
+def _foreign_frame(shown: _Foreign, width: int, height: int, seed: int) -> np.ndarray:
+    frame = cover(_load(shown.picture), width, height)
+    if shown.burst is None:
+        return frame
+    angle = _stream(seed, BURSTS, shown.burst).uniform(0, 2 * np.pi)  # the same for all of a burst
+    return drift_frame(frame, _stream(seed, BURSTS, shown.burst, 1 + shown.step), angle, shown.step)
 
 
 def _load(picture: Path | np.ndarray) -> np.ndarray:
