@@ -16,7 +16,6 @@ import pytest
 from tests.helpers import tiny
 from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluation.corrupt import corrupt, shuffled_rows
-from workbench.evaluation.effects import cover, flicker_frame, shake_frame
 from workbench.evaluation.files import OUTLIER, read_truth, truth_path
 from workbench.video.decode import Decoder
 from workbench.video.encode import write_frames
@@ -110,56 +109,6 @@ def test_flicker_and_shake_reach_the_file(clips: list[Path], tmp_path: Path) -> 
         frames = decoded(tmp_path / f"{name}.mp4").astype(int)
         change = [np.abs(frames[row.position].mean((0, 1)) - colour_of(row.clip, row.frame)).max() for row in rows]
         assert (max(change) <= 6) if name == "shake" else (np.median(change) > 10)
-
-
-def test_cover_crops_about_the_centre_without_bars() -> None:
-    """A 90 x 30 picture, left third red, middle green, right blue: its 30 x 30 middle is green all over."""
-    picture = np.zeros((30, 90, 3), np.uint8)
-    for k in range(3):
-        picture[:, 30 * k : 30 * k + 30, k] = 200
-    assert np.array_equal(cover(picture, 30, 30), picture[:, 30:60])
-    large = cover(picture, 60, 60)
-    assert large.shape == (60, 60, 3) and (large[:, 5:-5, 1] > 190).all()
-
-
-def textured(seed: int = 0) -> np.ndarray:
-    """Blurred noise, 120 x 160, every grey level in use."""
-    noise = cv2.GaussianBlur(np.random.default_rng(seed).standard_normal((120, 160, 3)), (0, 0), 6)
-    return np.uint8(255 * (noise - noise.min()) / np.ptp(noise))
-
-
-def test_flicker_changes_light_but_not_content() -> None:
-    """Over 30 draws the mean grey level varies widely while the order of brightness inside the frame stays."""
-    frame, rng = textured(), np.random.default_rng(1)
-    draws = [flicker_frame(frame, rng, 1.0) for _ in range(30)]
-    assert all(draw.shape == frame.shape and draw.dtype == np.uint8 for draw in draws)
-    assert np.std([draw.mean() for draw in draws]) > 15
-    original = frame.mean(2)
-    for draw in draws:
-        grey = draw.mean(2)
-        inside = grey < 240  # what an exposure clips has lost its order
-        assert np.corrcoef(np.argsort(np.argsort(original[inside])), np.argsort(np.argsort(grey[inside])))[0, 1] > 0.9
-
-
-def test_shake_moves_content_and_invents_no_border() -> None:
-    """On a frame whose value is linear in x, a view from inside is linear too; a repeated or black border is not."""
-    height, width = 120, 160
-    frame = np.repeat(np.tile(np.float32(np.arange(width)), (height, 1))[..., None], 3, 2).astype(np.uint8)
-    y, x = np.mgrid[0:height, 0:width]
-    design = np.stack([x.ravel(), y.ravel(), np.ones(x.size)], 1)
-    rng, slopes = np.random.default_rng(2), []
-    for _ in range(40):
-        view = shake_frame(frame, rng, 1.0)
-        fit, *_ = np.linalg.lstsq(design, view[..., 0].ravel(), rcond=None)
-        assert np.abs(design @ fit - view[..., 0].ravel()).max() < 1.2
-        slopes.append(fit[:2])
-    assert np.ptp([slope[1] for slope in slopes]) > 0.1, "the rotation varies"
-    assert np.linalg.norm(slopes, axis=1).max() < 1, "the zoom only goes in"
-
-
-def test_strength_zero_changes_nothing() -> None:
-    frame, rng = textured(), np.random.default_rng(0)
-    assert np.array_equal(flicker_frame(frame, rng, 0), frame) and np.array_equal(shake_frame(frame, rng, 0), frame)
 
 
 def test_shuffle_is_a_permutation_that_mixes() -> None:

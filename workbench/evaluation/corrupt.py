@@ -1,7 +1,7 @@
 """Make corrupted videos with known truth: clips, edited as films are, shuffled together, with foreign pictures mixed in.
 
 :func:`corrupt` does it from video files. Of its parts, :func:`shuffled_rows` draws the shuffle, :func:`write_case` writes the
-video and its truth, and :mod:`workbench.evaluation.effects` changes one frame.
+video and its truth. :mod:`~workbench.evaluation.film` edits the clips, :mod:`~workbench.evaluation.effects` changes one frame.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluation.effects import (
     DRIFT_STEPS,
     OVERLAYS,
-    blend_frames,
     cover,
     drift_frame,
     flicker_frame,
@@ -28,6 +27,7 @@ from workbench.evaluation.effects import (
     shake_frame,
 )
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
+from workbench.evaluation.film import edit_film, film_frame
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import write_frames
 from workbench.video.proxies import rgb
@@ -49,14 +49,6 @@ LIMITS = {
 
 # What a stream of random numbers is for; see _stream.
 TAKES, PLACES, BURSTS = 1, 2, 3
-
-
-class _FilmFrame(NamedTuple):
-    """A frame of the true film: a stored frame, and where that weighs less than 1, another one, or black, for the rest."""
-
-    stored: int
-    other: int | None
-    weight: float
 
 
 class _Foreign(NamedTuple):
@@ -167,7 +159,7 @@ def corrupt(
         Long side of the result, 16 to 4096 px; without it that of the first clip. It never enlarges frames, and both sides
         become even.
     max_frames : int, optional
-        At most the first so many frames of each clip are used; without it all.
+        At most the first so many frames of each clip or take are used; without it all.
     flicker, shake : float, default 0
         0 to 1, drawn anew for every frame, foreign ones included; see :func:`~workbench.evaluation.effects.flicker_frame` and
         :func:`~workbench.evaluation.effects.shake_frame`.
@@ -225,7 +217,7 @@ def corrupt(
         raise VideoError(f"{out.parent} cannot be written ({error.strerror}): choose another --out") from error
     with scratch:
         counts, stored, rate = _store(paths, Path(scratch.name) / "frames.rgb", size, max_frames)
-        film = _film(counts, dissolve, fade)
+        film = edit_film(counts, dissolve or 0, fade or 0)
         lengths = {clip: len(frames) for clip, frames in film.items()}
         chosen = _choose(pictures, foreign, sum(lengths.values()), foreign_share, burst, seed)
         chosen += [_Foreign(_one_frame(take, max_frames, _stream(seed, TAKES, k))) for k, take in enumerate(take_paths)]
@@ -239,7 +231,7 @@ def corrupt(
                 if clip == OUTLIER:
                     frame, place = _foreign_frame(chosen[index], width, height, seed), anywhere[index]
                 else:
-                    frame, place = _film_frame(film[clip][index], stored), starts[clip] + index
+                    frame, place = film_frame(film[clip][index], stored), starts[clip] + index
                 rng = np.random.default_rng((seed, position))
                 frame = flicker_frame(shake_frame(frame, rng, shake), rng, flicker)
                 yield overlay_frame(frame, overlays, int(place), rate)
@@ -279,7 +271,7 @@ def _check_files(clips: list[Path], takes: list[Path], out: Path) -> None:
 def _check_edits(clips: list[Path], overlays: Sequence[str], dissolve: int | None, fade: int | None) -> None:
     for kind in overlays:
         if kind not in OVERLAYS:
-            raise UsageError(f"there is no overlay {kind}: choose from {', '.join(OVERLAYS)}")
+            raise ParameterError(f"overlay={kind!r} is not one of {', '.join(OVERLAYS)}")
     if dissolve and fade:
         raise UsageError("--dissolve and --fade contradict each other: give one of them")
     if dissolve and len(clips) == 1:
@@ -306,41 +298,6 @@ def _store(
                     file.write(cover(rgb(frame), width, height).data)
                     counts[path.stem] = index + 1
     return counts, np.memmap(spill, np.uint8, "r").reshape(-1, height, width, 3), rate
-
-
-def _film(counts: dict[str, int], dissolve: int | None, fade: int | None) -> dict[str, list[_FilmFrame]]:
-    """The true film by clip: the frames that belong to each, with their cross-fades or fades."""
-    film: dict[str, list[_FilmFrame]] = {}
-    length, start = dissolve or fade or 0, 0
-    for number, (clip, count) in enumerate(counts.items()):
-        before, after = bool(fade) or number > 0, bool(fade) or number < len(counts) - 1
-        if length * (before + after) > count:
-            raise UsageError(
-                f"{clip} has {count} frames, its fades take {length * (before + after)}: give a longer clip, more --max-frames "
-                f"if that is set, or a smaller --{'dissolve' if dissolve else 'fade'}"
-            )
-        # Of a cross-fade's frames the earlier clip weighs more in the first half, and as much in the middle.
-        own = range((length + 1) // 2 if dissolve and before else 0, count - (length // 2 if dissolve and after else 0))
-        film[clip] = []
-        for index in own:
-            begun, left = (index + 1) / (length + 1) if before else 1, (count - index) / (length + 1) if after else 1
-            # The clips lie in the store one after the other: frames that are mixed are the length of the cross-fade apart.
-            other = start + index + (length if left < 1 else -length) if dissolve else None
-            film[clip].append(_FilmFrame(start + index, other, min(begun, left, 1)))
-        start += count
-    return film
-
-
-def _film_frame(shown: _FilmFrame, stored: np.ndarray) -> np.ndarray:
-    frame = np.array(stored[shown.stored])
-    if shown.weight == 1:
-        return frame
-    return blend_frames(frame, np.zeros_like(frame) if shown.other is None else stored[shown.other], shown.weight)
-
-
-def _stream(seed: int, *purpose: int) -> np.random.Generator:
-    """Random numbers that follow from no other draw: frames have the streams (seed, position)."""
-    return np.random.default_rng((seed, 0, *purpose))
 
 
 def _target(width: int, height: int, size: int | None) -> tuple[int, int]:
@@ -392,8 +349,8 @@ def _choose(
 
 def _one_frame(take: Path, max_frames: int | None, rng: np.random.Generator) -> np.ndarray:
     """A frame of a video, drawn in one pass: the frame with the largest of random numbers."""
-    with Decoder(take) as decoder, contextlib.closing(decode(decoder)) as frames:
-        largest = -1.0
+    largest = -1.0
+    with contextlib.closing(decode(take)) as frames:
         for _, frame in itertools.islice(frames, max_frames):
             if (number := rng.random()) > largest:
                 largest, picture = number, rgb(frame)
@@ -406,6 +363,11 @@ def _foreign_frame(shown: _Foreign, width: int, height: int, seed: int) -> np.nd
         return frame
     angle = _stream(seed, BURSTS, shown.burst).uniform(0, 2 * np.pi)  # the same for all of a burst
     return drift_frame(frame, _stream(seed, BURSTS, shown.burst, 1 + shown.step), angle, shown.step)
+
+
+def _stream(seed: int, *purpose: int) -> np.random.Generator:
+    """Random numbers that follow from no other draw: frames have the streams (seed, position)."""
+    return np.random.default_rng((seed, 0, *purpose))
 
 
 def _load(picture: Path | np.ndarray) -> np.ndarray:
