@@ -287,6 +287,12 @@ WRONG_WORDS = [
     (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.avi"), "X.avi is not an .mp4"),
     (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.mp4"), "has no pictures"),
     (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.mp4", "--flicker", "2"), "flicker=2.0 is out of range"),
+    (("corrupt", "VIDEO", "--out", "X.mp4", "--overlay", "banner"), "overlay='banner' is not one of letterbox, watermark"),
+    (("corrupt", "VIDEO", "--out", "X.mp4", "--fade", "1000"), "and its fades take 2000: give a longer clip"),
+    (("corrupt", "VIDEO", "--out", "X.mp4", "--dissolve", "5"), "nothing to dissolve into: give two clips or more"),
+    (("corrupt", "VIDEO", "--out", "X.mp4", "--dissolve", "5", "--fade", "5"), "--dissolve and --fade contradict each other"),
+    (("corrupt", "VIDEO", "--foreign", "FOLDER", "--out", "X.mp4", "--burst", "6"), "burst=6 is out of range: give 1 to 5"),
+    (("corrupt", "VIDEO", "--out", "X.mp4", "--takes", "VIDEO"), "is one of the clips, its frames are not foreign"),
 ]
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tests.helpers.tiny import check_result, encode, mixture, pan, pictures, refused, workbench
 from workbench import __version__
 from workbench.cli.app import cli
+from workbench.evaluation.effects import OVERLAYS
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.models.registry import REGISTRY
 from workbench.pipeline import stages
@@ -175,6 +176,35 @@ def test_from_a_case_to_its_metrics(tmp_path):
     assert f"|Kendall tau| {metrics['tau']:.4f}" in [" ".join(line.split()) for line in table]
     assert left.startswith("clip left, frames 16, scene ")
     assert right.startswith("clip right, frames 16, scene ")
+
+
+def test_a_case_as_films_are_edited(tmp_path):
+    """Two clips of 12 frames with a cross-fade of 4 make 20 frames. A third of foreign ones comes to 10, two bursts of 3 among
+    them, and another take gives one more. The bars of a letterbox are on all.
+
+    With fades in place of the cross-fade, 24 frames and 12 foreign ones.
+    """
+    left, right, take = (encode(tmp_path / f"{name}.mp4", pan(seed, 12)) for seed, name in enumerate(("left", "right", "take")))
+    (tmp_path / "pictures").mkdir()
+    for k in range(12):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{k}.png"), pan(100 + k, 1)[0])
+    case = tmp_path / "case.mp4"
+    words = ["corrupt", left, right, "--foreign", tmp_path / "pictures", "--foreign-share", "0.3333", "--out", case]
+    edits = ["--dissolve", "4", "--overlay", "letterbox", "--overlay", "ticker", "--takes", take, "--burst", "3"]
+    answer = workbench(*words, *edits)
+    assert answer.out.splitlines() == [f"{case}: 31 frames, 11 of them foreign", str(tmp_path / "case.truth.csv")]
+    rows = read_truth(tmp_path / "case.truth.csv", 31)
+    assert sorted(row[1:] for row in rows) == [
+        (clip, k) for clip, count in (("left", 10), (OUTLIER, 11), ("right", 10)) for k in range(count)
+    ]
+    assert max(frame[:6].max() for frame in pictures(case)) < 30, "9 rows of every frame are a black bar"
+    faded = workbench(*words, "--fade", "4", "--overwrite")
+    assert faded.out.startswith(f"{case}: 36 frames, 12 of them foreign")
+
+
+def test_help_of_corrupt_names_all_overlays():
+    shown = workbench("corrupt", "--help").out
+    assert all(kind in shown for kind in OVERLAYS)
 
 
 def test_flip(clip, tmp_path):
