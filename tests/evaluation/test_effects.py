@@ -95,7 +95,7 @@ REGIONS = {
     "caption": [(0.72, 0.82, 0, 1)],
     "ticker": [(0.92, 1, 0, 1)],
     "logo": [(0.06, 0.18, 0.86, 0.96)],
-    "timestamp": [(0.03, 0.11, 0.02, 0.3)],
+    "timestamp": [(0.03, 0.11, 0.02, 0.35)],
 }
 
 
@@ -142,10 +142,10 @@ def test_only_ticker_and_timestamp_tell_the_place() -> None:
 
 
 def test_ticker_moves_to_the_left_at_one_speed() -> None:
-    """300 px high: 3 px per frame."""
+    """300 px high: 3 px per frame. Letters that are cut by an edge may be drawn a little differently there."""
     bands = [overlay_frame(np.zeros((300, 400, 3), np.uint8), ["ticker"], place, 25)[280:] for place in range(60)]
     for a, b in itertools.pairwise(bands):
-        assert np.array_equal(a[:, 8:], b[:, 5:-3])
+        assert np.array_equal(a[:, 8:-8], b[:, 5:-11])
 
 
 def test_timestamp_counts_the_time_of_the_film(monkeypatch: pytest.MonkeyPatch) -> None:
