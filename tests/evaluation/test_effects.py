@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.evaluation import effects
-from workbench.evaluation.effects import (
-    OVERLAYS,
-    blend_frames,
-    cover,
-    drift_frame,
-    flicker_frame,
-    overlay_frame,
-    shake_frame,
-)
+from workbench.evaluation.effects import OVERLAYS, blend_frames, cover, drift_frame, flicker_frame, overlay_frame, shake_frame
 
 
 def test_cover_crops_about_the_centre_without_bars() -> None:
@@ -77,6 +69,8 @@ def test_drift_gives_near_identical_views_from_inside() -> None:
     views = [drift_frame(textured(), rng, 0.7, step).astype(int) for step in range(5)]
     changes = [np.abs(a - b).mean() for a, b in itertools.pairwise(views)]
     assert min(changes) > 1 and max(changes) < 8 < np.abs(views[0] - textured(1)).mean() / 3
+    again = drift_frame(textured(), rng, 0.7, 4).astype(int)
+    assert 2.5 < np.std(again - views[4]) < 3, "noise of its own, of 2 grey levels"
     framed = np.pad(np.full((298, 398, 3), 128, np.uint8), ((1, 1), (1, 1), (0, 0)))
     for angle in np.arange(0, 2 * np.pi, np.pi / 8):
         assert drift_frame(framed, rng, angle, 4).min() > 128 - 8 * 2, "eight standard deviations of the noise"

@@ -17,15 +17,7 @@ import cv2
 import numpy as np
 
 from workbench.errors import ParameterError, UsageError, VideoError
-from workbench.evaluation.effects import (
-    DRIFT_STEPS,
-    OVERLAYS,
-    cover,
-    drift_frame,
-    flicker_frame,
-    overlay_frame,
-    shake_frame,
-)
+from workbench.evaluation.effects import DRIFT_STEPS, OVERLAYS, cover, drift_frame, flicker_frame, overlay_frame, shake_frame
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.evaluation.film import edit_film, film_frame
 from workbench.video.decode import Decoder, decode
