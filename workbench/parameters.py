@@ -189,6 +189,9 @@ class VideoParameters(Parameters):
     """Reading the video."""
 
     proxy_size: int = parameter(400, "long side of the working copies, px, 64 to 4096; never enlarged", 64, 4096)
+    overlay: str = parameter(
+        "ignore", "what is drawn over every frame (logos, captions, bars): ignore, or keep as picture", choices=("ignore", "keep")
+    )
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,12 @@ class ClusterParameters(Parameters):
     )
     xi: float = parameter(
         0.4, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999, only_with=("clusterer", "optics")
+    )
+    same_place: str = parameter(
+        "split", "takes of one place, when what is in front of the background differs: split or join", choices=("split", "join")
+    )
+    min_scene_frames: int = parameter(
+        6, "frames of a scene at least, 1 to 1000; fewer that look alike are foreign, if there is a larger scene", 1, 1000
     )
 
 

@@ -1,11 +1,12 @@
 """Which pairs of frames to match, which scenes the matches confirm, and roughly how long scenes run: arrays in, a result out.
 
-Scenes come from the clusterer. A first round of matches tells which of their frames show the same place; with it the scenes are
-verified. Then every verified scene is searched: pairs are compared where they tell most about its order, round after round.
-Scenes too long for matrices over all of their frames get a rough order on the way, by which they are ordered later.
+Scenes come from the clusterer, without the cross-fades of the film. A first round of matches tells which of their frames belong
+together; with it the scenes are verified. Then every verified scene is searched: pairs are compared where they tell most about
+its order, round after round. Along the order takes of one place come apart. Scenes too long for matrices over all of their
+frames get a rough order on the way, by which they are ordered later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,14 @@ import pandas as pd
 
 from workbench.matching.pairs import all_pairs, not_among
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, search_long
-from workbench.ordering.scene import FrameDistances, frames_of
+from workbench.ordering.scene import FrameDistances, frames_of, is_still, order_scene
 from workbench.ordering.search import first_pairs, search
-from workbench.scenes.verify import Verified, pieces_of, probing_pairs, scenes_table, verify
+from workbench.parameters import OrderParameters
+from workbench.scenes.blends import EditedFilm
+from workbench.scenes.dbscan import by_size
+from workbench.scenes.decisions import Decision, changed_counts, decisions_table
+from workbench.scenes.takes import find_takes
+from workbench.scenes.verify import pieces_of, probing_pairs, verify
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 
@@ -28,14 +34,20 @@ class MatchedScenes:
     ----------
     table : DataFrame
         Rows of :func:`~workbench.registration.tables.register_pairs` of all pairs compared, sorted by pair.
-    verified : Verified
-        The scenes and outliers after the matches.
+    labels : (N,) int array
+        Scene of every frame after the matches, by size, 0 = largest, -1 = outlier.
+    decisions : list of Decision
+        Why they differ from those of the clusterer.
+    doubts : list of str
+        What was left as it was although the matches say something else.
     rough_order : (N,) Int64 Series
         Place of every frame in the rough order of its scene, where the scene is a long one; NA elsewhere.
     """
 
     table: pd.DataFrame
-    verified: Verified
+    labels: np.ndarray
+    decisions: list[Decision]
+    doubts: list[str]
     rough_order: pd.Series
 
     @property
@@ -46,33 +58,58 @@ class MatchedScenes:
     @property
     def pairs_per_frame(self) -> float:  # numpydoc ignore=RT01
         """Pairs compared, over the frames that are in scenes."""
-        return len(self.table) / max(1, int((self.verified.labels >= 0).sum()))
+        return len(self.table) / max(1, int((self.labels >= 0).sum()))
 
-    def scenes_table(self, labels: np.ndarray) -> pd.DataFrame:
+    def scenes_table(self, clustered: np.ndarray) -> pd.DataFrame:
         """Write the scenes as a table with one row per frame.
 
         Parameters
         ----------
-        labels : (N,) int array
+        clustered : (N,) int array
             Scenes by the clusterer, -1 = outlier.
 
         Returns
         -------
         DataFrame
-            Columns position, scene, clustered, verdict (see :func:`~workbench.scenes.verify.scenes_table`) and rough.
+            The columns of :func:`~workbench.scenes.decisions.decisions_table`, and ``rough``.
         """
-        return scenes_table(labels, self.verified).assign(rough=self.rough_order)
+        return decisions_table(clustered, self.labels, self.decisions).assign(rough=self.rough_order)
+
+    def counts(self, clustered: np.ndarray) -> dict[str, int]:
+        """Count what was changed, for the record.
+
+        Parameters
+        ----------
+        clustered : (N,) int array
+            Scenes by the clusterer, -1 = outlier.
+
+        Returns
+        -------
+        dict of str to int
+            Those of :func:`~workbench.scenes.decisions.changed_counts`; ``blended_frames``, ``faded_frames``; ``takes``, which
+            were parted from another take.
+        """
+        kinds = [decision.verdict for decision in self.decisions]
+        named = {"blended_frames": "blend", "faded_frames": "fade", "takes": "take"}
+        return changed_counts(clustered, self.labels) | {name: kinds.count(verdict) for name, verdict in named.items()}
 
 
 def match_scenes(
-    labels: np.ndarray, distances: FrameDistances, keypoints: np.ndarray, compare: Compare, pairs_per_frame: int
+    film: EditedFilm,
+    distances: FrameDistances,
+    keypoints: np.ndarray,
+    compare: Compare,
+    pairs_per_frame: int,
+    images: Sequence[np.ndarray] = (),
+    same_place: str = "join",
+    min_scene_frames: int = 1,
 ) -> MatchedScenes:
     """Choose pairs, have them compared, verify the scenes, and search every scene for the pairs that tell its order.
 
     Parameters
     ----------
-    labels : (N,) int array
-        Scenes by the clusterer, -1 = outlier.
+    film : EditedFilm
+        Scenes by the clusterer, and what of them is mixed.
     distances : FrameDistances
         Distances between frames that need no matching.
     keypoints : (N,) int array
@@ -82,21 +119,30 @@ def match_scenes(
         :func:`~workbench.registration.tables.register_pairs`. Called once per round.
     pairs_per_frame : int
         The budget, at least 2; 0 compares all pairs inside scenes.
+    images : (N, h, w, 3) uint8 sequence
+        RGB frames, in which takes are told apart; needed for "split" alone.
+    same_place : {"split", "join"}
+        Whether takes of one place are scenes apart when what is in front differs.
+    min_scene_frames : int
+        Frames of a scene at least, where there is a larger one.
 
     Returns
     -------
     MatchedScenes
         All pairs compared, the verified scenes, and the rough order of long ones.
     """
+    labels = film.labels
     first = (
         first_pairs(labels, [distances.embedded, distances.thumbnails], pairs_per_frame)
         if pairs_per_frame
         else all_pairs(labels)
     )
     table = compare(first)
-    pieces = pieces_of(labels, table)
-    table = compare_new(table, probing_pairs(pieces, distances.embedded), compare)
-    verified = verify(labels, pieces, table, keypoints)
+    pieces = pieces_of(labels, table, film.mixed)
+    table = compare_new(table, probing_pairs(pieces, distances.embedded, distances.thumbnails), compare)
+    verified = verify(
+        labels, pieces, table, keypoints, distances.embedded, film.alike, film.mixed, film.apart, same_place, min_scene_frames
+    )
     scenes = frames_of(verified.labels)
     if pairs_per_frame:
         short = (distances.scene(frames) for frames in scenes if len(frames) <= LONG_SCENE_FRAMES)
@@ -108,7 +154,56 @@ def match_scenes(
         if len(frames) > LONG_SCENE_FRAMES:
             table, ordered = search_long(frames, distances, compare, pairs_per_frame or len(frames), table)
             rough_order[ordered] = np.arange(len(ordered))
-    return MatchedScenes(table, verified, rough_order)
+    labels, decisions = verified.labels, [*film.decisions, *verified.decisions]
+    if same_place == "split":
+        labels, parted = part_takes(labels, table, distances, images)
+        decisions += parted
+    return MatchedScenes(table, labels, decisions, verified.doubts, rough_order)
+
+
+def part_takes(
+    labels: np.ndarray, table: pd.DataFrame, distances: FrameDistances, images: Sequence[np.ndarray]
+) -> tuple[np.ndarray, list[Decision]]:
+    """Part the takes of scenes whose camera stands still, see :mod:`workbench.scenes.takes`.
+
+    Parameters
+    ----------
+    labels : (N,) int array
+        Scene of every frame, -1 = outlier.
+    table : DataFrame
+        Rows of all pairs compared.
+    distances : FrameDistances
+        Distances between frames that need no matching.
+    images : (N, h, w, 3) uint8 sequence
+        RGB frames.
+
+    Returns
+    -------
+    labels : (N,) int array
+        Scene of every frame; a take is a scene, and a frame that is none of it an outlier. Scenes of thousands of frames stay
+        whole.
+    decisions : list of Decision
+        What was changed.
+    """
+    parted, decisions = labels.copy(), []
+    for frames in frames_of(labels):
+        if len(frames) > LONG_SCENE_FRAMES or not is_still(frames, table):
+            continue
+        order = frames[order_scene(distances.scene(frames), table, OrderParameters()).order]
+        takes = find_takes(images, order)
+        for place, share in zip(takes.intruders, takes.differing, strict=True):
+            reason = f"{100 * share:.0f} % of the picture differ from the frames around it, which agree with each other"
+            decisions.append(Decision("expelled", order[[place]], reason))
+            parted[order[place]] = -1
+        for place, step, around in zip(takes.cuts, takes.steps, takes.around, strict=True):
+            reason = (
+                f"{100 * step:.1f} % of the picture change for good between frames {order[place]} and {order[place + 1]}, "
+                f"{100 * around:.1f} % at most between those around them"
+            )
+            later = order[place + 1 :][parted[order[place + 1 :]] >= 0]
+            decisions.append(Decision("take", np.sort(later), reason))
+            parted[later] = parted.max() + 1
+    return by_size(parted), decisions
 
 
 def compare_new(table: pd.DataFrame, pairs: np.ndarray, compare: Compare) -> pd.DataFrame:

@@ -5,7 +5,7 @@ reconstruct`` and sweeps all call :func:`run_stage`, so all give the same result
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.embed import embed
+from workbench.embedding.overlay import find_overlay, no_overlay, without_overlay
 from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
 from workbench.errors import ClusterError
 from workbench.matching.keypoints import extract
@@ -45,7 +46,10 @@ from workbench.registration.stabilise import moved, steady_transforms
 from workbench.registration.tables import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.run import Run
 from workbench.run.stages import STAGES, RunPaths, stage_of
+from workbench.scenes.blends import blend_thumbnails, undo_edit
 from workbench.scenes.cluster import cluster, umap_points
+from workbench.scenes.dbscan import DbscanTree, find_labels
+from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.video.proxies import read_proxies
@@ -155,13 +159,17 @@ def reconstruct(
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
     info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True)
+    images = WorkingCopies(out.proxies_path.resolve())
+    overlay = find_overlay(images) if parameters.overlay == "ignore" else no_overlay(images)
+    np.save(out.overlay_path, overlay.mask)
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
-    return info.as_dict() | {"warnings": info.warnings}
+    found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
+    return info.as_dict() | {"warnings": info.warnings} | found
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
-    vectors = embed(run.images(), parameters, job.progress is True)
+    vectors = embed(_pictures(run), parameters, job.progress is True)
     np.save(out.embeddings_path, vectors)
     return {"dimensions": vectors.shape[1], "device": "cpu" if is_built_in(parameters.backbone) else network_device()}
 
@@ -181,7 +189,8 @@ def _find_scenes(run: Run, parameters: ClusterParameters, out: RunPaths, _job: B
 
 def _extract_features(run: Run, parameters: FeatureParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     size = run.info("video")["width"], run.info("video")["height"]
-    extract(run.images(), size, parameters, out.features_path, replace(job, parts=run.features_parts_path.resolve()))
+    overlay, job = run.overlay(), replace(job, parts=run.features_parts_path.resolve())
+    extract(_pictures(run), size, parameters, out.features_path, job, overlay if overlay.any() else None)
     return {}
 
 
@@ -192,9 +201,19 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
         "pairs", replace(parameters, pairs_per_frame=0), ("features",), _method_weights(parameters.matcher, parameters)
     )
     job = replace(job, reuse=tuple(pool.files()) if pool else ())
-    comparer = PairComparer(features, run.images(), parameters, parts, job)
+    comparer = PairComparer(features, _pictures(run), parameters, parts, job)
     keypoints = keypoint_counts(features, len(labels))
-    matched = match_scenes(labels, _frame_distances(run), keypoints, comparer.compare, parameters.pairs_per_frame)
+    distances, images, scene_parameters = _frame_distances(run), _pictures(run), ClusterParameters(**run.parameters("cluster"))
+    matched = match_scenes(
+        undo_edit(blend_thumbnails(images), distances.embedded, run.info("cluster")["suggested_eps"], labels, _clusterer(run)),
+        distances,
+        keypoints,
+        comparer.compare,
+        parameters.pairs_per_frame,
+        images,
+        scene_parameters.same_place,
+        scene_parameters.min_scene_frames,
+    )
     matched.scenes_table(labels).to_csv(out.scenes_path, index=False)
     write_pairs(out.pairs_path, matched.pairs)
     comparer.join(out.matches_path, matched.pairs)
@@ -202,7 +221,8 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
         "pairs": len(matched.pairs),
         "pairs_per_frame": round(matched.pairs_per_frame, 3),
         "rounds": len(comparer.files),
-        **matched.verified.counts(),
+        **matched.counts(labels),
+        "doubts": matched.doubts,
         "device": network_device() if parameters.matcher == "superglue" else "cpu",
     }
     if pool:
@@ -212,16 +232,33 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
     return info
 
 
+def _clusterer(run: Run) -> Callable[[np.ndarray], np.ndarray]:
+    """What clusters some frames as the cluster stage clustered all of them."""
+    embeddings, parameters = run.embeddings(), ClusterParameters(**run.parameters("cluster"))
+    parameters = replace(parameters, eps=run.info("cluster")["eps"])
+
+    def labels_of(frames: np.ndarray) -> np.ndarray:
+        distances = frame_distances(embeddings[frames], parameters.min_samples)
+        return find_labels(distances, parameters, DbscanTree(distances, parameters.min_samples))
+
+    return labels_of
+
+
 def _frame_distances(run: Run) -> FrameDistances:
     """Distances of embeddings and of thumbnails, computed when they are asked for."""
-    images = run.images()
+    images = _pictures(run)
     return FrameDistances(embedded_view(run.embeddings()), thumbnail_view(images), fine_view(images))
+
+
+def _pictures(run: Run) -> Sequence[np.ndarray]:
+    """The working copies, without what is drawn over every frame."""
+    return without_overlay(run.images(), run.overlay())
 
 
 def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     pairs = read_pairs(run.pairs_path)
     progress = job.progress is True
-    table = register_pairs(run.features_path, run.matches_path, pairs, run.images(), parameters.threshold, progress)
+    table = register_pairs(run.features_path, run.matches_path, pairs, _pictures(run), parameters.threshold, progress)
     table.to_csv(out.transforms_path, index=False)
     return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
 

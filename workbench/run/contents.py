@@ -164,6 +164,17 @@ class Contents(RecordedRun):
         read_array(file, np.uint8, (self.frames, None, None, 3))  # raises for what is no such file
         return WorkingCopies(file.resolve())
 
+    def overlay(self) -> np.ndarray:
+        """Read what is drawn over every frame and does not count; see :mod:`workbench.embedding.overlay`.
+
+        Returns
+        -------
+        (h, w) bool array
+            True on the overlay, in px of the working copies.
+        """
+        self.require("video")
+        return np.array(read_array(self.overlay_path, np.bool_, self.images().shape[1:3]))
+
     def embeddings(self) -> np.ndarray:
         """Read the vectors of the frames.
 

@@ -70,6 +70,7 @@ class RunPaths:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.proxies_path = path / "proxies/frames.npy"  # working copies of the frames, (N, h, w, 3) uint8 RGB
+        self.overlay_path = path / "overlay.npy"  # what is drawn over every frame, (h, w) bool, px of the working copies
         self.frames_path = path / "frames.csv"  # every decoded frame: position, pts, time_s, key, check
         self.embeddings_path = path / "embeddings.npy"  # one vector per frame, (N, D) float32
         self.map_path = path / "umap.npy"  # the vectors on a plane, (N, 2) float32, for looking only
@@ -115,7 +116,7 @@ STAGES: dict[str, Stage] = {
             "decode every frame once",
             VideoParameters,
             (),
-            ("proxies/frames.npy", "frames.csv"),
+            ("proxies/frames.npy", "overlay.npy", "frames.csv"),
             "00_make_corrupted_clip",
         ),
         Stage("embed", "one vector per frame", EmbedParameters, ("video",), ("embeddings.npy",), "01_embed"),

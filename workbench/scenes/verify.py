@@ -1,15 +1,17 @@
 """Scenes and outliers checked against the matches: frames of one scene register to each other, directly or through a chain.
 
-Embeddings tell what looks alike; matches tell what shows the same place. On twelve real clips no two frames of different scenes
-registered, and hardly a frame registered to none of its own scene. So the matches correct DBSCAN: a foreign frame in a scene is
-expelled, a frame that was left out is taken back, a scene that fell to pieces is joined, and scenes that were thrown together
-are split.
+Embeddings tell what looks alike; matches tell what shows the same place. On real clips hardly a frame registers to none of its
+own scene. So the matches correct the clusterer: a foreign frame in a scene is expelled, a frame that was left out is taken
+back, a scene that fell to pieces is joined, and scenes that were thrown together are split. What is the same place need not be
+the same scene, though: where two people stand before one wall, the wall registers. So frames are joined only if what remains
+different after registration is no more than is usual inside the scenes (:mod:`workbench.scenes.evidence`).
 
-A *piece* is a set of frames of one DBSCAN scene that register to each other through a chain of pairs; a *single frame* is in
-no piece. :func:`pieces_of` finds the pieces, :func:`probing_pairs` names the pairs that are still to be matched, and
-:func:`verify` decides.
+A *piece* is a set of frames of one scene of the clusterer that register to each other through a chain of pairs; a *single
+frame* is in no piece. :func:`pieces_of` finds the pieces, :func:`probing_pairs` names the pairs that are still to be matched,
+and :func:`verify` decides.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,98 +21,69 @@ from scipy.sparse.csgraph import connected_components
 
 from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
+from workbench.scenes.decisions import Decision
+from workbench.scenes.evidence import MAX_ODDS, Evidence, foreign_odds, gather_evidence, together_odds
 
 MIN_PIECE_FRAMES = 3  # frames of a piece at least; fewer are single frames
-STRONG_INLIERS = 12  # inliers from which a pair counts as strong: a clear sign against DBSCAN's labels
 
 # Which pairs are probed.
 PROBES_PER_FRAME = 3  # frames of pieces that each single frame is compared with
 NEIGHBOUR_PIECES = 3  # nearest pieces that each piece is compared with
-BRIDGES = 8  # pairs by which two pieces are compared
+BRIDGES = 8, 4  # pairs by which two pieces are compared: nearest by the embeddings, and by the thumbnails
 MAX_BRIDGES_PER_FRAME = 2  # of the pairs between two pieces that one frame takes part in
 MAX_FACING_FRAMES = 1024  # frames of a piece among which these pairs are sought, the ones nearest to the other piece
 
 # How the matches decide.
 RESCUE_PAIRS = 2  # strong pairs with one scene that bring a single frame into it
-JOIN_PAIRS = 3  # strong pairs that join two pieces of different DBSCAN scenes
-MIN_SPLIT_FRAMES = 5  # frames that a piece needs to become a scene of its own when DBSCAN saw one scene
+JOIN_PAIRS = 3  # strong pairs that join two pieces of different scenes
+MIN_ODDS_RESCUE, MIN_ODDS_JOIN = 1.0, 2.0  # that they belong together; a whole scene is joined on firmer ground than one frame
+ALIKE_ODDS = 10.0  # that they belong together, for frames that look alike, before any match is seen
+MIN_SPLIT_FRAMES = 5  # frames that a piece needs to become a scene of its own when the clusterer saw one scene
 REGISTERING_SHARE = 0.8  # of a scene's frames in pieces; from this share on, a frame that registers to nothing is foreign
 SMALL_SCENE_SHARE = 0.1  # of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
 TEXTURED_KEYPOINTS = 50  # a frame with fewer keypoints may belong to its scene and still not register
+CHAIN_NEIGHBOURS = 3  # nearest frames of its scene that a frame without texture hangs together with
 
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """Scenes and outliers after the check, and what it changed.
+    """Scenes and outliers after the check, and why they differ.
 
     Attributes
     ----------
     labels : (N,) int array
         Scene of every frame, by size, 0 = largest, -1 = outlier.
-    rescued, expelled : (n,) int array
-        Positions of the frames that were taken into a scene and out of one.
-    joined : int
-        DBSCAN's scenes that became part of another one.
-    split : int
-        Scenes that were part of another one of DBSCAN's.
+    decisions : list of Decision
+        What was changed.
+    doubts : list of str
+        What was left as it was although the matches say something else, a sentence each.
     """
 
     labels: np.ndarray
-    rescued: np.ndarray
-    expelled: np.ndarray
-    joined: int
-    split: int
-
-    def counts(self) -> dict[str, int]:
-        """Count the frames and scenes that were changed, for the record.
-
-        Returns
-        -------
-        dict of str to int
-            ``rescued_frames``, ``expelled_frames``, ``joined_scenes``, ``split_scenes``.
-        """
-        moved = {"rescued_frames": len(self.rescued), "expelled_frames": len(self.expelled)}
-        return moved | {"joined_scenes": self.joined, "split_scenes": self.split}
+    decisions: list[Decision]
+    doubts: list[str]
 
 
-def scenes_table(labels: np.ndarray, verified: Verified) -> pd.DataFrame:
-    """Make the table of scenes before and after the check.
-
-    Parameters
-    ----------
-    labels : (N,) int array
-        DBSCAN's scene of every frame, -1 = outlier.
-    verified : Verified
-        From :func:`verify`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per frame: ``position``; ``scene``, -1 = outlier; ``clustered``, the scene by DBSCAN; ``verdict``, "rescued",
-        "expelled" or empty.
-    """
-    table = pd.DataFrame({"position": np.arange(len(labels)), "scene": verified.labels, "clustered": labels, "verdict": ""})
-    table.loc[verified.rescued, "verdict"] = "rescued"
-    table.loc[verified.expelled, "verdict"] = "expelled"
-    return table
-
-
-def pieces_of(labels: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+def pieces_of(labels: np.ndarray, table: pd.DataFrame, without: Sequence[int] | np.ndarray = ()) -> np.ndarray:
     """Find the pieces of scenes: frames of a scene that register to each other through a chain of pairs.
 
     Parameters
     ----------
     labels : (N,) int array
-        DBSCAN's scene of every frame, -1 = outlier.
+        Scene of every frame by the clusterer, -1 = outlier.
     table : pandas.DataFrame
         Rows of :func:`~workbench.registration.tables.register_pairs`.
+    without : (n,) int array, optional
+        Frames through which no chain leads: blends of two scenes, which register to both.
 
     Returns
     -------
     (N,) int array
-        Piece of every frame, by size, 0 = largest; -1 for outliers and for frames in chains of fewer than three.
+        Piece of every frame, by size, 0 = largest; -1 for outliers, for frames in chains of fewer than three and for those
+        ``without``.
     """
     pairs = table.loc[table["model"] != "none", ["a", "b"]].to_numpy()
+    pairs = pairs[~np.isin(pairs, without).any(axis=1)]
     inside = pairs[(labels[pairs[:, 0]] == labels[pairs[:, 1]]) & (labels[pairs[:, 0]] >= 0)]
     graph = coo_array((np.ones(len(inside)), (inside[:, 0], inside[:, 1])), shape=(len(labels), len(labels)))
     _, chain = connected_components(graph, directed=False)
@@ -118,31 +91,33 @@ def pieces_of(labels: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     return by_size(np.where((labels >= 0) & (sizes[chain] >= MIN_PIECE_FRAMES), chain, -1))
 
 
-def probing_pairs(pieces: np.ndarray, view: View) -> np.ndarray:
+def probing_pairs(pieces: np.ndarray, embedded: View, thumbnails: View) -> np.ndarray:
     """Choose the pairs whose matches tell what belongs together.
 
     Parameters
     ----------
     pieces : (N,) int array
         From :func:`pieces_of`.
-    view : View
-        Distances of the embeddings.
+    embedded, thumbnails : View
+        Distances of the embeddings, and of the thumbnails.
 
     Returns
     -------
     (P, 2) int array
         Pairs a < b, sorted: every single frame with the three nearest frames of pieces, and every piece with its three nearest
-        pieces by their eight nearest pairs, no frame in more than two of these eight.
+        pieces by their eight nearest pairs and the four nearest by the thumbnails, no frame in more than two of either. Which
+        is nearest is a question of the embeddings.
     """
     in_pieces, pairs = np.flatnonzero(pieces >= 0), []
     for frames in blocks(np.flatnonzero(pieces < 0)):
-        near = in_pieces[np.argsort(view(frames, in_pieces), axis=1, kind="stable")[:, :PROBES_PER_FRAME]]
+        near = in_pieces[np.argsort(embedded(frames, in_pieces), axis=1, kind="stable")[:, :PROBES_PER_FRAME]]
         pairs += [(int(frame), int(other)) for frame, row in zip(frames, near, strict=True) for other in row]
     groups = [np.flatnonzero(pieces == piece) for piece in range(pieces.max(initial=-1) + 1)]
-    gaps = _gaps(groups, view)
+    gaps = _gaps(groups, embedded)
     for one in range(len(groups)):
         for other in [near for near in np.argsort(gaps[one], kind="stable") if near != one][:NEIGHBOUR_PIECES]:
-            pairs += _bridges(groups[one], groups[other], view)
+            for view, count in zip((embedded, thumbnails), BRIDGES, strict=True):
+                pairs += _bridges(groups[one], groups[other], view, count)
     return np.unique(np.sort(np.array(pairs, dtype=int).reshape(-1, 2), axis=1), axis=0)
 
 
@@ -158,8 +133,8 @@ def _gaps(groups: list[np.ndarray], view: View) -> np.ndarray:
     return gaps
 
 
-def _bridges(one: np.ndarray, other: np.ndarray, view: View) -> list[tuple[int, int]]:
-    """The nearest pairs between two groups of frames."""
+def _bridges(one: np.ndarray, other: np.ndarray, view: View, count: int) -> list[tuple[int, int]]:
+    """The ``count`` nearest pairs between two groups of frames."""
     # All pairs of two long pieces would be too many to sort: the frames that face each other are enough.
     one, other = _nearest_to(one, other, view), _nearest_to(other, one, view)
     used: dict[int, int] = {}
@@ -169,7 +144,7 @@ def _bridges(one: np.ndarray, other: np.ndarray, view: View) -> list[tuple[int, 
         if used.get(a, 0) < MAX_BRIDGES_PER_FRAME and used.get(b, 0) < MAX_BRIDGES_PER_FRAME:
             used[a], used[b] = used.get(a, 0) + 1, used.get(b, 0) + 1
             chosen.append((a, b))
-        if len(chosen) == BRIDGES:
+        if len(chosen) == count:
             break
     return chosen
 
@@ -182,41 +157,42 @@ def _nearest_to(frames: np.ndarray, others: np.ndarray, view: View) -> np.ndarra
     return np.sort(frames[np.argsort(nearest, kind="stable")[:MAX_FACING_FRAMES]])
 
 
-@dataclass(frozen=True, eq=False)
-class _Evidence:
-    """The clustering of a clip and what its matches show.
-
-    labels, pieces, keypoints: (N,) int, as :func:`verify` is given them. compared: (N,) int, pairs that each frame was matched
-    in. a, b: (R,) int, frames of the pairs that register. strong: (R,) bool, which of these have enough inliers.
-    """
-
-    labels: np.ndarray
-    pieces: np.ndarray
-    keypoints: np.ndarray
-    compared: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-    strong: np.ndarray
-
-    def partners(self, frame: int, only_strong: bool) -> np.ndarray:
-        """Frames that a frame registers to, (n,) int; by strong pairs only, or by any pair."""
-        taken = self.strong | (not only_strong)
-        return np.concatenate([self.b[(self.a == frame) & taken], self.a[(self.b == frame) & taken]])
-
-
-def verify(labels: np.ndarray, pieces: np.ndarray, table: pd.DataFrame, keypoints: np.ndarray) -> Verified:
-    """Correct scenes and outliers by which frames register to which.
+def verify(
+    labels: np.ndarray,
+    pieces: np.ndarray,
+    table: pd.DataFrame,
+    keypoints: np.ndarray,
+    embedded: View,
+    alike: float,
+    blends: Sequence[int] | np.ndarray = (),
+    apart: Collection[tuple[int, int]] = (),
+    same_place: str = "split",
+    min_scene_frames: int = 1,
+) -> Verified:
+    """Correct scenes and outliers by which frames register to which, and how well.
 
     Parameters
     ----------
     labels : (N,) int array
-        DBSCAN's scene of every frame, -1 = outlier.
+        Scene of every frame by the clusterer, -1 = outlier.
     pieces : (N,) int array
         From :func:`pieces_of`.
     table : pandas.DataFrame
         Rows of :func:`~workbench.registration.tables.register_pairs`, those of :func:`probing_pairs` among them.
     keypoints : (N,) int array
         How many keypoints every frame has.
+    embedded : View
+        Distances of the embeddings.
+    alike : float
+        Distance of the embeddings up to which frames look alike.
+    blends : (n,) int array, optional
+        Frames that say nothing of what belongs together, and stay in their scene.
+    apart : collection of (int, int), optional
+        Scenes, the lower number first, that are never joined.
+    same_place : {"split", "join"}
+        Whether takes of one place are scenes apart when what is in front differs.
+    min_scene_frames : int
+        Frames of a scene at least, where there is a larger one.
 
     Returns
     -------
@@ -225,64 +201,131 @@ def verify(labels: np.ndarray, pieces: np.ndarray, table: pd.DataFrame, keypoint
 
     Notes
     -----
-    DBSCAN's labels stay where the matches show nothing clear. The rules:
+    The clusterer's labels stay where the matches show nothing clear. The rules:
 
-    - an outlier joins a scene if at least two of its pairs with it have twelve inliers;
+    - an outlier joins a scene if at least two of its pairs with it have twelve inliers, and it more likely belongs there than
+      that it is another take of the same place (:func:`~workbench.scenes.evidence.together_odds`, times ten if the embeddings
+      say that it looks like a frame of the scene);
     - a frame of a scene becomes an outlier if it registers to nothing although it was compared three times and has 50
       keypoints, in a scene of which four fifths register, or in a small one in which none does;
-    - two pieces of one scene stay together if a single pair of them registers, or if one has fewer than five frames;
-    - pieces of two scenes are joined if at least three pairs of them have twelve inliers.
+    - two pieces of one scene stay together if a single pair of them registers, if one has fewer than five frames, or if frames
+      with fewer than 50 keypoints, which may not register, lead from one to the other;
+    - pieces of two scenes are joined if at least three pairs of them have twelve inliers, and it is twice as likely, with the
+      same prior, that they belong together as that they do not;
+    - a scene of fewer than ``min_scene_frames`` frames, if another has as many, goes to the scene that it looks like, and is
+      set aside if no other frame looks like it.
     """
-    registered = table[table["model"] != "none"]
-    evidence = _Evidence(
-        labels=labels,
-        pieces=pieces,
-        keypoints=keypoints,
-        compared=np.bincount(table[["a", "b"]].to_numpy().ravel(), minlength=len(labels)),
-        a=registered["a"].to_numpy(),
-        b=registered["b"].to_numpy(),
-        strong=registered["inliers"].to_numpy() >= STRONG_INLIERS,
-    )
-    scene_of_piece = _join_pieces(evidence)
+    clear = ~np.isin(table[["a", "b"]].to_numpy(), blends).any(axis=1)
+    evidence = gather_evidence(labels, pieces, table[clear], keypoints)
+    decisions: list[Decision] = []
+    doubts: list[str] = []
+    looks = _Looks(embedded, alike)
+    scene_of_piece = _join_pieces(evidence, looks, apart, same_place, doubts)
     # Scene of every frame that is in a piece, -1 for single frames.
     piece_scenes = np.where(pieces >= 0, scene_of_piece[np.maximum(pieces, 0)], -1) if len(scene_of_piece) else pieces.copy()
     _return_small_pieces(labels, piece_scenes)
     scenes = piece_scenes.copy()
-    for frame in np.flatnonzero(pieces < 0).tolist():
-        scenes[frame] = _scene_of_single_frame(frame, piece_scenes, len(scene_of_piece), evidence)
-    return _compared_with(labels, by_size(scenes))
+    is_blend = np.isin(np.arange(len(labels)), blends)
+    left = np.flatnonzero((pieces < 0) & ~is_blend).tolist()
+    rescued = True
+    while rescued:  # a frame that was rescued may look like one that is left
+        votes = {frame: _vote(frame, piece_scenes, scenes, evidence, looks, same_place) for frame in left}
+        rescued = [frame for frame, vote in votes.items() if vote and vote.odds >= MIN_ODDS_RESCUE]
+        for frame in rescued:
+            scenes[frame] = votes[frame].scene
+            if labels[frame] < 0:
+                decisions.append(Decision("rescued", np.array([frame]), votes[frame].reason, votes[frame].odds))
+        left = [frame for frame in left if frame not in rescued]
+    for frame in [*left, *np.flatnonzero((pieces < 0) & is_blend).tolist()]:
+        scenes[frame] = _home(frame, piece_scenes, len(scene_of_piece), labels)
+        if not is_blend[frame] and votes[frame]:
+            doubts.append(f"frame {frame} was left: {votes[frame].reason}")
+        elif not is_blend[frame] and scenes[frame] >= 0 and (decision := _expel(frame, evidence)):
+            decisions.append(decision)
+            scenes[frame] = -1
+    decisions += _scene_decisions(labels, scenes, evidence)
+    decisions += _dissolve_small_scenes(scenes, min_scene_frames, looks)
+    return Verified(by_size(scenes), decisions, doubts)
 
 
-def _compared_with(before: np.ndarray, after: np.ndarray) -> Verified:
-    """The corrected labels (N,) with what differs from DBSCAN's, ``before`` (N,)."""
-    parts_before = [len(np.unique(after[(before == scene) & (after >= 0)])) for scene in range(before.max(initial=-1) + 1)]
-    parts_after = [len(np.unique(before[(after == scene) & (before >= 0)])) for scene in range(after.max(initial=-1) + 1)]
-    return Verified(
-        labels=after,
-        rescued=np.flatnonzero((before < 0) & (after >= 0)),
-        expelled=np.flatnonzero((before >= 0) & (after < 0)),
-        joined=sum(max(0, parts - 1) for parts in parts_after),
-        split=sum(max(0, parts - 1) for parts in parts_before),
-    )
+@dataclass(frozen=True, eq=False)
+class _Looks:
+    """What the embeddings say of frames, whatever eps the clusterer took."""
+
+    embedded: View
+    alike: float
+
+    def nearest(self, frames: np.ndarray, others: np.ndarray) -> tuple[float, int]:
+        """Least distance of any of ``frames`` to ``others``, and the frame of the latter that has it."""
+        found = []
+        for some in blocks(frames):
+            distances = self.embedded(some, others)
+            found.append((float(distances.min()), int(others[distances.min(axis=0).argmin()])))
+        return min(found)
+
+    def prior(self, frames: np.ndarray, others: np.ndarray) -> float:
+        """Odds that frames belong to others by their looks alone."""
+        return ALIKE_ODDS if self.nearest(frames, others)[0] <= self.alike else 1.0
 
 
-def _join_pieces(evidence: _Evidence) -> np.ndarray:
+def _join_pieces(
+    evidence: Evidence, looks: _Looks, apart: Collection[tuple[int, int]], same_place: str, doubts: list[str]
+) -> np.ndarray:
     """(pieces,) int: a number for each piece; pieces that belong to one scene have the same."""
     labels, pieces, a, b = evidence.labels, evidence.pieces, evidence.a, evidence.b
     count = pieces.max(initial=-1) + 1
+    if not count:
+        return np.zeros(0, int)
     across = (pieces[a] >= 0) & (pieces[b] >= 0) & (pieces[a] != pieces[b])
-    across_strong = across & evidence.strong
+    strong = across & evidence.strong
+    one, other = np.minimum(pieces[a], pieces[b]), np.maximum(pieces[a], pieces[b])
     links, strong_links = np.zeros((count, count), int), np.zeros((count, count), int)
-    np.add.at(links, (pieces[a[across]], pieces[b[across]]), 1)
-    np.add.at(strong_links, (pieces[a[across_strong]], pieces[b[across_strong]]), 1)
+    ratio = np.full((count, count), np.inf)
+    np.add.at(links, (one[across], other[across]), 1)
+    np.add.at(strong_links, (one[strong], other[strong]), 1)
+    np.minimum.at(ratio, (one[strong], other[strong]), evidence.ratio[strong])
     scene = np.array([labels[pieces == piece][0] for piece in range(count)], dtype=int)
     same_scene = scene[:, None] == scene[None]
-    together = (same_scene & (links + links.T >= 1)) | (strong_links + strong_links.T >= JOIN_PAIRS)
-    return connected_components(coo_array(together), directed=False)[1] if count else np.zeros(0, int)
+    together = same_scene & ((links >= 1) | _chained(evidence, looks.embedded))
+    for first, second in np.argwhere(~same_scene & (strong_links >= JOIN_PAIRS)).tolist():
+        if tuple(sorted((int(scene[first]), int(scene[second])))) in apart:
+            continue
+        frames = [np.flatnonzero(pieces == piece) for piece in (first, second)]
+        odds = together_odds(ratio[first, second]) * looks.prior(*frames)
+        together[first, second] = same_place == "join" or odds >= MIN_ODDS_JOIN
+        if not together[first, second]:
+            doubts.append(
+                f"{len(frames[0])} and {len(frames[1])} frames show the same place and stay apart: {strong_links[first, second]} of their pairs "
+                f"register, but what remains different is {ratio[first, second]:.1f} times what is usual"
+            )
+    return connected_components(coo_array(together), directed=False)[1]
+
+
+def _chained(evidence: Evidence, embedded: View) -> np.ndarray:
+    """(pieces, pieces) bool: pieces of one scene between which frames without texture lead.
+
+    Each of these hangs together with the frames of its scene that look most like it. That it does not register says nothing.
+    """
+    labels, pieces = evidence.labels, evidence.pieces
+    count = pieces.max() + 1
+    first, second = [np.zeros(0, int)], [np.zeros(0, int)]
+    for scene in range(labels.max() + 1):
+        members = np.flatnonzero(labels == scene)
+        bare = members[(pieces[members] < 0) & (evidence.keypoints[members] < TEXTURED_KEYPOINTS)]
+        for frames in blocks(bare):
+            near = np.argsort(embedded(frames, members), axis=1, kind="stable")[:, : CHAIN_NEIGHBOURS + 1]  # itself among them
+            first.append(np.repeat(frames, near.shape[1]))
+            second.append(members[near.ravel()])
+    # The frames of a piece are one node, and so is each frame outside.
+    node = np.where(pieces >= 0, pieces, count + np.arange(len(pieces)))
+    ends = node[np.concatenate(first)], node[np.concatenate(second)]
+    size = count + len(pieces)
+    chain = connected_components(coo_array((np.ones(len(ends[0])), ends), shape=(size, size)), directed=False)[1][:count]
+    return chain[:, None] == chain[None]
 
 
 def _return_small_pieces(labels: np.ndarray, piece_scenes: np.ndarray) -> None:
-    """Give frames of scenes that are too small to stand alone back to the largest part of their DBSCAN scene, in place."""
+    """Give frames of scenes that are too small to stand alone back to the largest part of their own scene, in place."""
     sizes = np.bincount(piece_scenes[piece_scenes >= 0])
     for scene in range(labels.max(initial=-1) + 1):
         inside = (labels == scene) & (piece_scenes >= 0)
@@ -292,35 +335,106 @@ def _return_small_pieces(labels: np.ndarray, piece_scenes: np.ndarray) -> None:
         piece_scenes[inside & (sizes[piece_scenes] < MIN_SPLIT_FRAMES)] = largest
 
 
-def _scene_of_single_frame(frame: int, piece_scenes: np.ndarray, scene_count: int, evidence: _Evidence) -> int:
-    """Scene of a frame that is in no piece, -1 = outlier.
+@dataclass(frozen=True)
+class _Vote:
+    """The scene that a single frame registers to by strong pairs, why, and the odds that it belongs there."""
 
-    piece_scenes: (N,) int, scene of the frames in pieces, numbers below ``scene_count``.
-    """
-    votes = piece_scenes[evidence.partners(frame, only_strong=True)]
-    votes = votes[votes >= 0]
-    if len(votes):
-        most_voted = int(np.bincount(votes).argmax())
-        if (votes == most_voted).sum() >= RESCUE_PAIRS:
-            return most_voted
-    scene = int(evidence.labels[frame])
-    if scene < 0 or _is_foreign(frame, evidence):
-        return -1
-    # The frame stays with its DBSCAN scene: with the largest part of it, or in a scene none of whose frames is in a piece.
-    parts = piece_scenes[(evidence.labels == scene) & (piece_scenes >= 0)]
-    return int(np.bincount(parts).argmax()) if len(parts) else scene_count + scene
+    scene: int
+    reason: str
+    odds: float
 
 
-def _is_foreign(frame: int, evidence: _Evidence) -> bool:
-    """Whether a single frame of a scene registers to nothing although it could, and so could its scene."""
+def _vote(
+    frame: int, piece_scenes: np.ndarray, scenes: np.ndarray, evidence: Evidence, looks: _Looks, same_place: str
+) -> _Vote | None:
+    """The vote of the strong pairs of a frame that is in no piece; None if fewer than two of them are with one scene."""
+    pairs = evidence.of_frame(frame)
+    pairs = pairs[evidence.strong[pairs]]
+    found = piece_scenes[evidence.partners(frame, pairs)]
+    if not (found >= 0).any():
+        return None
+    scene = int(np.bincount(found[found >= 0]).argmax())
+    pairs = pairs[found == scene]
+    if len(pairs) < RESCUE_PAIRS:
+        return None
+    ratio = float(evidence.ratio[pairs].min())
+    odds = together_odds(ratio) * looks.prior(np.array([frame]), np.flatnonzero(scenes == scene))
+    reason = (
+        f"{len(pairs)} pairs register with up to {int(evidence.inliers[pairs].max())} inliers, and what remains different is "
+        f"{ratio:.1f} times what is usual in the scene"
+    )
+    return _Vote(scene, reason, MAX_ODDS if same_place == "join" else min(odds, MAX_ODDS))
+
+
+def _home(frame: int, piece_scenes: np.ndarray, scene_count: int, labels: np.ndarray) -> int:
+    """Where a single frame stays: in the largest part of its scene, or in a scene none of whose frames is in a piece."""
+    scene = int(labels[frame])
+    parts = piece_scenes[(labels == scene) & (piece_scenes >= 0)]
+    return -1 if scene < 0 else int(np.bincount(parts).argmax()) if len(parts) else scene_count + scene
+
+
+def _expel(frame: int, evidence: Evidence) -> Decision | None:
+    """The decision that a single frame of a scene is foreign: it registers to nothing although it could, and so could the scene."""
     pieces = evidence.pieces
-    if (pieces[evidence.partners(frame, only_strong=False)] >= 0).any():
-        return False
-    if evidence.compared[frame] < PROBES_PER_FRAME or evidence.keypoints[frame] < TEXTURED_KEYPOINTS:
-        return False
-    scene_in_pieces = pieces[evidence.labels == evidence.labels[frame]] >= 0
-    if scene_in_pieces.mean() >= REGISTERING_SHARE:
-        return True
+    if (pieces[evidence.partners(frame, evidence.of_frame(frame))] >= 0).any():
+        return None
+    compared, keypoints = int((evidence.pairs == frame).sum()), int(evidence.keypoints[frame])
+    if compared < PROBES_PER_FRAME or keypoints < TEXTURED_KEYPOINTS:
+        return None
+    members = evidence.labels == evidence.labels[frame]
+    in_pieces = pieces[members] >= 0
+    reason = f"registers to none of {compared} frames, though it has {keypoints} keypoints"
+    if in_pieces.mean() >= REGISTERING_SHARE:
+        reason += f" and {100 * in_pieces.mean():.0f} % of its scene register"
+        return Decision("expelled", np.array([frame]), reason, foreign_odds(evidence, members, compared))
     # Frames of water or smoke register to nothing and still are a scene, unless it is a small one while other scenes register.
-    small = len(scene_in_pieces) <= SMALL_SCENE_SHARE * len(evidence.labels)
-    return bool(small and not scene_in_pieces.any() and (pieces >= 0).any())
+    if len(in_pieces) <= SMALL_SCENE_SHARE * len(pieces) and not in_pieces.any() and (pieces >= 0).any():
+        return Decision("expelled", np.array([frame]), f"{reason}, nor does any of the {len(in_pieces)} that look like it")
+    return None
+
+
+def _scene_decisions(labels: np.ndarray, scenes: np.ndarray, evidence: Evidence) -> list[Decision]:
+    """The decisions behind scenes that were joined or split: the frames that are not in the largest part."""
+    decisions = []
+    same = evidence.strong & (scenes[evidence.a] == scenes[evidence.b]) & (labels[evidence.a] != labels[evidence.b])
+    for scene in np.unique(scenes[scenes >= 0]).tolist():
+        members = (scenes == scene) & (labels >= 0)
+        for part in np.unique(labels[members])[1:].tolist() if members.any() else []:
+            frames = np.flatnonzero(members & (labels == part))
+            pairs = np.flatnonzero(same & (np.isin(evidence.a, frames) | np.isin(evidence.b, frames)))
+            ratio = float(evidence.ratio[pairs].min(initial=np.inf))
+            reason = f"{len(pairs)} pairs register strongly, and what remains different is {ratio:.1f} times what is usual"
+            decisions.append(Decision("joined", frames, reason, together_odds(ratio)))
+    for scene in range(labels.max(initial=-1) + 1):
+        members = (labels == scene) & (scenes >= 0)
+        parts = np.bincount(scenes[members], minlength=1)
+        for part in np.flatnonzero(parts).tolist():
+            if part == parts.argmax():
+                continue
+            frames = np.flatnonzero(members & (scenes == part))
+            rest = members & (scenes != part)
+            pairs = np.isin(evidence.pairs, frames).any(axis=1) & rest[evidence.pairs].any(axis=1)
+            odds = foreign_odds(evidence, labels == scene, int(pairs.sum()))
+            reason = f"none of {int(pairs.sum())} pairs with the other frames of their scene registers"
+            decisions.append(Decision("split", frames, reason, odds))
+    return decisions
+
+
+def _dissolve_small_scenes(scenes: np.ndarray, least: int, looks: _Looks) -> list[Decision]:
+    """Give scenes of fewer than ``least`` frames to the one that they look like, or set them aside, in place; the decisions."""
+    sizes = np.bincount(scenes[scenes >= 0], minlength=1)
+    small, decisions = np.flatnonzero((sizes > 0) & (sizes < least)).tolist(), []
+    while small and sizes.max() >= least:  # the nearest first: another small one may look like it
+        large = np.flatnonzero((scenes >= 0) & ~np.isin(scenes, small))
+        nearest = {scene: looks.nearest(np.flatnonzero(scenes == scene), large) for scene in small}
+        scene = min(small, key=lambda one: nearest[one])
+        frames, (distance, like) = np.flatnonzero(scenes == scene), nearest[scene]
+        few = f"only {len(frames)} frames, fewer than the {least} of a scene,"
+        if distance <= looks.alike:
+            decisions.append(Decision("joined", frames, f"{few} and frame {like} looks like them", ALIKE_ODDS))
+            scenes[frames] = scenes[like]
+        elif looks.nearest(frames, np.setdiff1d(np.arange(len(scenes)), frames))[0] > looks.alike:
+            decisions.append(Decision("expelled", frames, f"{few} look alike, and no other frame looks like them: a burst"))
+            scenes[frames] = -1
+        small.remove(scene)
+    return decisions

@@ -1,0 +1,279 @@
+"""Frames that are a blend of two scenes: the cross-fades between the shots of an edited film.
+
+A cross-fade leads from one shot to the next in steps no larger than those inside a shot, so a clusterer that follows chains
+joins the two. Its frames are mixtures of two frames that look unlike each other, and hardly any other frame is one. So they are
+found, the scenes are found without them, and each is given to the scene that weighs more in it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from workbench.embedding.views import View, blocks
+from workbench.scenes.dbscan import by_size
+from workbench.scenes.decisions import Decision
+from workbench.scenes.fades import find_fades
+
+THUMBNAIL_SIZE = (24, 16)  # px of the colour thumbnails that are mixed
+BLUR = 1.0  # px at twice that size, sigma of a blur: less movement between a blend and the frames it is made of
+REFERENCES = 96  # frames, as unlike each other as possible, of which mixtures are tried
+MIN_REFERENCES = 8  # of these, from every scene at least
+UNLIKE, FAR_APART = 1.0, 3.0  # times eps: how far a blend is from the frames it is made of, and these are from each other
+MIN_WEIGHT, MIN_SCENE_WEIGHT = 0.2, 0.15  # of the lighter frame, while scenes are not known and when they are
+MAX_UNEXPLAINED = 0.6  # what a mixture may leave of the difference to the nearest single frame
+MAX_UNEXPLAINED_PATTERN = 0.8  # the same where any brightness and contrast are allowed: flicker and fades are no mixtures
+MIN_SCENE_FRAMES = 5  # frames of a scene of which blends are sought
+MIN_BLENDS = 2  # of two scenes; a cross-fade has more than one frame
+MAX_ROUNDS = 4  # in which further blends are found between the scenes that the ones before part
+
+
+@dataclass(frozen=True, eq=False)
+class Blends:
+    """Frames that are mixtures of two others.
+
+    Attributes
+    ----------
+    frames : (n,) int array
+        Their positions.
+    heavier, lighter : (n,) int array
+        Positions of the frames that they are mixtures of.
+    weight : (n,) float array
+        Weight of the heavier frame, 0.5 to 0.85.
+    """
+
+    frames: np.ndarray
+    heavier: np.ndarray
+    lighter: np.ndarray
+    weight: np.ndarray
+
+
+def blend_thumbnails(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Make blurred 24 x 16 px colour thumbnails, in which a mixture of frames is a mixture of numbers.
+
+    Parameters
+    ----------
+    images : (N, h, w, 3) uint8 sequence
+        RGB frames.
+
+    Returns
+    -------
+    (N, 1152) float32 array
+        Levels, 0 to 1.
+    """
+    width, height = THUMBNAIL_SIZE
+    rows = []
+    for image in images:
+        small = cv2.resize(np.ascontiguousarray(image), (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
+        blurred = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), BLUR)
+        rows.append(cv2.resize(blurred, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA).ravel())
+    return np.stack(rows)
+
+
+def find_blends(
+    thumbnails: np.ndarray, view: View, eps: float, labels: np.ndarray, cluster_some: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, Blends]:
+    """Find the blends of two scenes, and the scenes without them.
+
+    Parameters
+    ----------
+    thumbnails : (N, D) float array
+        From :func:`blend_thumbnails`.
+    view : View
+        Cosine distances of the embeddings.
+    eps : float
+        Cosine distance up to which frames look alike.
+    labels : (N,) int array
+        Scene of every frame when all are clustered, -1 = outlier.
+    cluster_some : callable
+        Clusters some frames, (n,) int positions, and returns their labels, (n,) int.
+
+    Returns
+    -------
+    labels : (N,) int array
+        Scene of every frame, -1 = outlier; blends are in the scene that weighs more in them.
+    blends : Blends
+        The blends; without any, ``labels`` are as given.
+
+    Notes
+    -----
+    Candidates are the frames that a mixture of any two frames explains where no single frame does. Without them a scene that
+    was joined by a cross-fade falls apart. A candidate is a blend if frames of two scenes explain it. One that is none goes to
+    the scene of the frame most like it, and so does a frame that was in a scene and no longer is: no foreign frame is among
+    these.
+    """
+    everything = np.arange(len(labels))
+    references = unlike_frames(everything, view, REFERENCES)
+    usable = view(everything, references) > UNLIKE * eps
+    apart = view(references, references) > FAR_APART * eps
+    candidates = _mixtures(thumbnails, references, apart, usable, MIN_WEIGHT).frames
+    for _ in range(MAX_ROUNDS):
+        kept = np.setdiff1d(everything, candidates)
+        parts = cluster_some(kept) if len(candidates) else labels
+        large = np.flatnonzero(np.bincount(parts[parts >= 0], minlength=1) >= MIN_SCENE_FRAMES)
+        some = [unlike_frames(kept[parts == part], view, max(MIN_REFERENCES, REFERENCES // len(large))) for part in large]
+        scene, references = np.repeat(large, [len(frames) for frames in some]), np.concatenate([everything[:0], *some])
+        itself = everything[:, None] == references[None]
+        blends = _mixtures(thumbnails, references, scene[:, None] != scene[None], ~itself, MIN_SCENE_WEIGHT)
+        blends = _not_alone(blends, dict(zip(references.tolist(), scene.tolist(), strict=True)))
+        further = np.setdiff1d(blends.frames, candidates)
+        if not len(further):
+            break
+        candidates = np.union1d(candidates, further)
+    if not len(blends.frames):
+        return labels.copy(), blends
+    scenes = np.full(len(labels), -1)
+    scenes[kept] = parts
+    scenes[candidates] = -1  # those of the last round were still among the frames kept
+    lost = np.flatnonzero((scenes < 0) & ((labels >= 0) | np.isin(everything, candidates)))
+    inside = np.flatnonzero(scenes >= 0)
+    nearest = [view(some, inside).argmin(axis=1) for some in blocks(lost)]
+    scenes[lost] = scenes[inside[np.concatenate(nearest)]]
+    scenes[blends.frames] = scenes[blends.heavier]
+    return by_size(scenes), blends
+
+
+@dataclass(frozen=True, eq=False)
+class EditedFilm:
+    """A clip without the cross-fades and fades of its edit.
+
+    Attributes
+    ----------
+    labels : (N,) int array
+        Scene of every frame, -1 = outlier.
+    alike : float
+        Cosine distance of the embeddings up to which frames look alike.
+    mixed : (n,) int array
+        Positions of the frames that show two scenes at once: they prove nothing about what belongs together.
+    apart : set of (int, int)
+        Scenes, the lower number first, that a cross-fade joins: they are two, however well frames at its ends register.
+    decisions : list of Decision
+        What was changed, and why.
+    """
+
+    labels: np.ndarray
+    alike: float
+    mixed: np.ndarray
+    apart: set[tuple[int, int]]
+    decisions: list[Decision]
+
+
+def undo_edit(
+    thumbnails: np.ndarray, view: View, eps: float, labels: np.ndarray, cluster_some: Callable[[np.ndarray], np.ndarray]
+) -> EditedFilm:
+    """Find the cross-fades and the fades of a film, and the scenes without them.
+
+    Parameters
+    ----------
+    thumbnails, view, eps, labels, cluster_some
+        As for :func:`find_blends`.
+
+    Returns
+    -------
+    EditedFilm
+        The scenes, with the frames of cross-fades and fades in them.
+    """
+    scenes, blends = find_blends(thumbnails, view, eps, labels, cluster_some)
+    decisions = [
+        Decision("blend", np.array([frame]), f"{100 * weight:.0f} % of frame {heavier} and the rest of frame {lighter}")
+        for frame, heavier, lighter, weight in zip(blends.frames, blends.heavier, blends.lighter, blends.weight, strict=True)
+    ]
+    fades = find_fades(thumbnails, scenes)
+    scenes[fades.frames] = scenes[fades.sources]
+    decisions += [
+        Decision("fade", np.array([frame]), f"frame {source} with {100 * contrast:.0f} % of its contrast")
+        for frame, source, contrast in zip(fades.frames, fades.sources, fades.contrast, strict=True)
+    ]
+    faded = np.sort(scenes[np.stack([blends.heavier, blends.lighter], axis=1)], axis=1)
+    return EditedFilm(scenes, eps, blends.frames, {(one, other) for one, other in faded.tolist() if one != other}, decisions)
+
+
+def _not_alone(blends: Blends, scene_of: dict[int, int]) -> Blends:
+    """The blends of which there are others of the same two scenes; ``scene_of`` has the scene of every reference."""
+    ends = [tuple(sorted((scene_of[a], scene_of[b]))) for a, b in zip(blends.heavier.tolist(), blends.lighter.tolist(), strict=True)]
+    kept = np.array([ends.count(both) >= MIN_BLENDS for both in ends], dtype=bool)
+    return Blends(blends.frames[kept], blends.heavier[kept], blends.lighter[kept], blends.weight[kept])
+
+
+def unlike_frames(frames: np.ndarray, view: View, most: int) -> np.ndarray:
+    """Choose frames that are as unlike each other as possible, by farthest point sampling.
+
+    Parameters
+    ----------
+    frames : (n,) int array
+        Positions.
+    view : View
+        Distances between frames.
+    most : int
+        How many are chosen at most.
+
+    Returns
+    -------
+    (m,) int array
+        The chosen positions, sorted.
+    """
+    if len(frames) <= most:
+        return frames
+    chosen = [0]
+    nearest = view(frames[:1], frames)[0]
+    while len(chosen) < most:
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, view(frames[chosen[-1:]], frames)[0])
+    return np.sort(frames[np.unique(chosen)])
+
+
+def _mixtures(
+    thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, usable: np.ndarray, least: float
+) -> Blends:
+    """The frames that a mixture of two references explains, and of which two.
+
+    thumbnails: (N, D). references: (m,) positions. apart: (m, m) bool, which of them are mixed. usable: (N, m) bool, the
+    references that count for a frame. least: weight of the lighter one.
+
+    The weights, which sum to 1, are those of least squares. What is left is compared with the nearest reference: first as it
+    is, then with the mean of every thumbnail removed and any factor allowed, so that a change of light explains nothing.
+    """
+    rows = thumbnails[references].astype(np.float64)
+    levels, patterns = _Products(rows), _Products(rows - rows.mean(axis=1, keepdims=True))
+    first, second = np.nonzero(np.triu(apart, 1))
+    between = levels.squares[first] + levels.squares[second] - 2 * levels.products[first, second]
+    first, second, between = (values[between > 0] for values in (first, second, between))
+    found = []
+    for frame, row in enumerate(thumbnails.astype(np.float64)):
+        along, single = levels.along(row)
+        used = usable[frame, first] & usable[frame, second]
+        a, b, apart_by = first[used], second[used], between[used]
+        weight = (along[a] - along[b] - levels.products[a, b] + levels.squares[b]) / apart_by
+        # The squared distance to a point on the line through a and b, by Stewart's theorem.
+        left = weight * single[a] + (1 - weight) * single[b] - weight * (1 - weight) * apart_by
+        left = np.where((weight >= least) & (weight <= 1 - least), left, np.inf)
+        if left.min(initial=np.inf) >= MAX_UNEXPLAINED**2 * single[usable[frame]].min(initial=np.inf):
+            continue
+        pair = int(left.argmin())
+        if patterns.unexplained(row - row.mean(), a[pair], b[pair], usable[frame]) < MAX_UNEXPLAINED_PATTERN**2:
+            ends = (a[pair], b[pair]) if weight[pair] >= 0.5 else (b[pair], a[pair])
+            found.append((frame, *references[list(ends)], max(weight[pair], 1 - weight[pair])))
+    frames, heavier, lighter, weights = np.array(found).reshape(-1, 4).T
+    return Blends(frames.astype(int), heavier.astype(int), lighter.astype(int), weights)
+
+
+class _Products:
+    """The products of (m, D) thumbnails with each other."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows, self.products = rows, rows @ rows.T
+        self.squares = np.diag(self.products)
+
+    def along(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Products of (D,) one more with them, and its squared distances to them, (m,) each."""
+        along = self.rows @ row
+        return along, self.squares - 2 * along + row @ row
+
+    def unexplained(self, row: np.ndarray, a: int, b: int, usable: np.ndarray) -> float:
+        """What any positive mixture of a and b leaves of (D,) one more, over what a multiple of the best single one leaves."""
+        along, square = self.rows @ row, row @ row
+        single = square - (np.maximum(along, 0) ** 2 / np.maximum(self.squares, 1e-12))[usable].max()
+        products = self.products[np.ix_([a, b], [a, b])]
+        weights = np.linalg.lstsq(products, along[[a, b]], rcond=None)[0]
+        return float((square - weights @ along[[a, b]]) / max(single, 1e-12)) if (weights > 0).all() else np.inf
