@@ -190,7 +190,9 @@ class VideoParameters(Parameters):
 
     proxy_size: int = parameter(400, "long side of the working copies, px, 64 to 4096; never enlarged", 64, 4096)
     overlay: str = parameter(
-        "ignore", "what is drawn over every frame (logos, captions, bars): ignore, or keep as picture", choices=("ignore", "keep")
+        "ignore",
+        "what is drawn over every frame (logos, captions, bars): ignore, or keep as picture",
+        choices=("ignore", "keep"),
     )
 
 

@@ -7,7 +7,7 @@ counts neither in embeddings nor in thumbnails and residuals, and no keypoint li
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,8 +75,12 @@ def find_overlay(images: Sequence[np.ndarray]) -> Overlay:
     marked |= _groups_with(*_steady_edges(some), MIN_EDGE_AREA)
     if not marked.any():
         return Overlay(marked, frames)
-    closed = cv2.morphologyEx(np.pad(marked.astype(np.uint8), CLOSED_GAP), cv2.MORPH_CLOSE, np.ones((CLOSED_GAP, CLOSED_GAP), np.uint8))
-    grown = cv2.dilate(closed[CLOSED_GAP:-CLOSED_GAP, CLOSED_GAP:-CLOSED_GAP], np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8))
+    closed = cv2.morphologyEx(
+        np.pad(marked.astype(np.uint8), CLOSED_GAP), cv2.MORPH_CLOSE, np.ones((CLOSED_GAP, CLOSED_GAP), np.uint8)
+    )
+    grown = cv2.dilate(
+        closed[CLOSED_GAP:-CLOSED_GAP, CLOSED_GAP:-CLOSED_GAP], np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
+    )
     return Overlay(grown.astype(bool), frames)
 
 
@@ -117,14 +121,14 @@ def dissimilar_frames(images: Sequence[np.ndarray]) -> np.ndarray:
         return sampled
     ranks = thumbnails / thumbnails.std(axis=1, keepdims=True) * 12**-0.5  # the standard deviation of ranks from 0 to 1
 
-    def same_cells(frame: int) -> np.ndarray:
+    def _same_cells(frame: int) -> np.ndarray:
         return (np.abs(ranks - ranks[frame]) < SAME_RANK).mean(axis=1)
 
     chosen = [int(np.abs(ranks - np.median(ranks, axis=0)).mean(axis=1).argmax())]
-    most = same_cells(chosen[0])
+    most = _same_cells(chosen[0])
     while len(chosen) < MAX_DISSIMILAR and most.min() <= MAX_SAME_CELLS:
         chosen.append(int(most.argmin()))
-        most = np.maximum(most, same_cells(chosen[-1]))
+        most = np.maximum(most, _same_cells(chosen[-1]))
     return sampled[chosen]
 
 
@@ -171,12 +175,9 @@ class WithoutOverlay(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.images)
 
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice | Sequence[int]) -> np.ndarray: ...
-    def __getitem__(self, index: int | slice | Sequence[int]) -> np.ndarray:
-        images = np.asarray(self.images[index])  # type: ignore[index] # working copies take lists too
+    # As for working copies, a slice gives one array, not a sequence of arrays.
+    def __getitem__(self, index: Any) -> np.ndarray:  # type: ignore[override]
+        images = np.asarray(self.images[index])
         return fill(images, self.mask) if images.ndim == 3 else np.stack([fill(image, self.mask) for image in images])
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -221,12 +222,13 @@ def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     By the pull-push algorithm (Gortler et al., "The lumigraph", SIGGRAPH 1996): averages of the known pixels over ever larger
     cells, until every cell has some, and back.
     """
-    known = (~mask).astype(np.float32)
-    levels = [(image * known[..., None], known)]
-    while levels[-1][1].min() == 0:
-        colours, known = levels[-1]
+    known: np.ndarray = (~mask).astype(np.float32)
+    colours: np.ndarray = image * known[..., None]
+    levels = [(colours, known)]
+    while known.min() == 0:
         size = (known.shape[1] + 1) // 2, (known.shape[0] + 1) // 2
-        levels.append(tuple(cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (colours, known)))
+        colours, known = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (colours, known))
+        levels.append((colours, known))
     colours, known = levels.pop()
     filled = colours / known[..., None]
     for colours, known in reversed(levels):

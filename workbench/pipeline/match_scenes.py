@@ -14,7 +14,7 @@ import pandas as pd
 
 from workbench.matching.pairs import all_pairs, not_among
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, search_long
-from workbench.ordering.scene import FrameDistances, frames_of, is_still, order_scene
+from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.scenes.blends import EditedFilm
@@ -23,6 +23,7 @@ from workbench.scenes.decisions import Decision, changed_counts, decisions_table
 from workbench.scenes.takes import find_takes
 from workbench.scenes.verify import pieces_of, probing_pairs, verify
 
+MOVING_DISPLACEMENT = 0.01  # of the image diagonal, median of a scene's pairs: a camera that moves more shows no takes apart
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 
 
@@ -187,22 +188,22 @@ def part_takes(
     """
     parted, decisions = labels.copy(), []
     for frames in frames_of(labels):
-        if len(frames) > LONG_SCENE_FRAMES or not is_still(frames, table):
+        own = table[table["a"].isin(frames) & table["b"].isin(frames)]
+        if len(frames) > LONG_SCENE_FRAMES or not own["displacement"].median() < MOVING_DISPLACEMENT:
             continue
-        order = frames[order_scene(distances.scene(frames), table, OrderParameters()).order]
-        takes = find_takes(images, order)
-        for place, share in zip(takes.intruders, takes.differing, strict=True):
+        ordered = order_scene(distances.scene(frames), own, OrderParameters())
+        takes = find_takes(images, frames[ordered.order], ordered.closed)
+        for frame, share in zip(takes.intruders.tolist(), takes.differing, strict=True):
             reason = f"{100 * share:.0f} % of the picture differ from the frames around it, which agree with each other"
-            decisions.append(Decision("expelled", order[[place]], reason))
-            parted[order[place]] = -1
-        for place, step, around in zip(takes.cuts, takes.steps, takes.around, strict=True):
+            decisions.append(Decision("expelled", np.array([frame]), reason))
+            parted[frame] = -1
+        for take in takes.others:
             reason = (
-                f"{100 * step:.1f} % of the picture change for good between frames {order[place]} and {order[place + 1]}, "
-                f"{100 * around:.1f} % at most between those around them"
+                f"{100 * take.step:.1f} % of the picture change for good between frames {take.between[0]} and "
+                f"{take.between[1]}, {100 * take.around:.1f} % at most between those around them"
             )
-            later = order[place + 1 :][parted[order[place + 1 :]] >= 0]
-            decisions.append(Decision("take", np.sort(later), reason))
-            parted[later] = parted.max() + 1
+            decisions.append(Decision("take", np.sort(take.frames), reason))
+            parted[take.frames] = parted.max() + 1
     return by_size(parted), decisions
 
 

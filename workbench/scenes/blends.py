@@ -191,7 +191,9 @@ def undo_edit(
 
 def _not_alone(blends: Blends, scene_of: dict[int, int]) -> Blends:
     """The blends of which there are others of the same two scenes; ``scene_of`` has the scene of every reference."""
-    ends = [tuple(sorted((scene_of[a], scene_of[b]))) for a, b in zip(blends.heavier.tolist(), blends.lighter.tolist(), strict=True)]
+    ends = [
+        tuple(sorted((scene_of[a], scene_of[b]))) for a, b in zip(blends.heavier.tolist(), blends.lighter.tolist(), strict=True)
+    ]
     kept = np.array([ends.count(both) >= MIN_BLENDS for both in ends], dtype=bool)
     return Blends(blends.frames[kept], blends.heavier[kept], blends.lighter[kept], blends.weight[kept])
 
@@ -223,9 +225,7 @@ def unlike_frames(frames: np.ndarray, view: View, most: int) -> np.ndarray:
     return np.sort(frames[np.unique(chosen)])
 
 
-def _mixtures(
-    thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, usable: np.ndarray, least: float
-) -> Blends:
+def _mixtures(thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, usable: np.ndarray, least: float) -> Blends:
     """The frames that a mixture of two references explains, and of which two.
 
     thumbnails: (N, D). references: (m,) positions. apart: (m, m) bool, which of them are mixed. usable: (N, m) bool, the

@@ -1,8 +1,8 @@
 """What a clip's matches say: which frames were compared, which pairs register, and how much differs once they do.
 
 Counts of inliers alone are no evidence that two frames belong to one scene: a logo registers on every frame, and the wall of a
-room behind anyone who stands before it. What remains different after registration tells. It is measured against the clip itself:
-the *ratio* of a pair is its residual over that which all but the most unusual frames of the scene have to their nearest frame.
+room behind anyone who stands before it. What remains different after registration tells, measured against the clip itself: the
+*ratio* of a pair is its residual over that which all but the most unusual frames of the scene have to their nearest frame.
 """
 
 from dataclasses import dataclass

@@ -15,44 +15,67 @@ import numpy as np
 from workbench.embedding.images import thumbnail
 
 WINDOW = 5  # frames on either side of a link in which a pixel must not change
-LEVELS_SIZE, LEVELS_BLUR = 100, 1.5  # px: long side of the images that are compared; px of the working copy, sigma of a blur before
-CHANNEL_STD, MIN_CHANNEL_STD = 40, 4  # grey levels that the standard deviation of a channel is brought to, and that it has at least
+LEVELS_SIZE, LEVELS_BLUR = (
+    100,
+    1.5,
+)  # px: long side of the images that are compared; px of the working copy, sigma of a blur before
+CHANNEL_STD, MIN_CHANNEL_STD = (
+    40,
+    4,
+)  # grey levels that the standard deviation of a channel is brought to, and that it has at least
 STEADY = 10  # grey levels that a pixel may vary by, in every channel, and count as unchanged
 CHANGED = 15  # grey levels by which it differs after a step, in some channel
 
 MIN_STEP = 0.025  # share of the pixels that change for good at the end of a take; inside of takes at most 0.009 at such ratios
 MIN_STEP_RATIO = 7.0  # to the largest such share at the links around it
 LEAST_SHARE = 0.0035  # what these shares count as at least: a handful of pixels is no measure
+MAX_JOINT_STEP = 0.01  # share of the pixels that change between two parts of one take that an order has apart
 MIN_TAKE_FRAMES = 12  # frames of a take at least
-MIN_INTRUDER = 0.07  # share of the pixels in which one frame differs from those around it, which agree; inside of takes at most 0.047
+MIN_INTRUDER = (
+    0.07  # share of the pixels in which one frame differs from those around it, which agree; inside of takes at most 0.047
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A take that is not the first one of an order.
+
+    Attributes
+    ----------
+    frames : (n,) int array
+        Positions of its frames, in their order.
+    between : (int, int)
+        Positions of the two frames between which it begins.
+    step, around : float
+        Share of the picture that changes for good there, and at most at the links around, 0 to 1.
+    """
+
+    frames: np.ndarray
+    between: tuple[int, int]
+    step: float
+    around: float
 
 
 @dataclass(frozen=True, eq=False)
 class Takes:
-    """Where an order is made of several takes.
+    """What an order is made of.
 
     Attributes
     ----------
-    cuts : (c,) int array
-        Places in the order: a take ends there, and the next place belongs to another one.
-    steps : (c,) float array
-        Share of the picture that changes for good at each of them, 0 to 1.
-    around : (c,) float array
-        The largest such share at the links around each.
+    others : list of Take
+        The takes but for the first one.
     intruders : (i,) int array
-        Places of single frames from elsewhere.
+        Positions of single frames from elsewhere.
     differing : (i,) float array
         Share of the picture in which each of these differs from the frames around it, 0 to 1.
     """
 
-    cuts: np.ndarray
-    steps: np.ndarray
-    around: np.ndarray
+    others: list[Take]
     intruders: np.ndarray
     differing: np.ndarray
 
 
-def find_takes(images: Sequence[np.ndarray], order: np.ndarray) -> Takes:
+def find_takes(images: Sequence[np.ndarray], order: np.ndarray, closed: bool = False) -> Takes:
     """Find the takes that an order is made of, where the camera stands still.
 
     Parameters
@@ -61,37 +84,60 @@ def find_takes(images: Sequence[np.ndarray], order: np.ndarray) -> Takes:
         RGB frames.
     order : (n,) int array
         Positions of the frames of a scene in their restored order.
+    closed : bool
+        Whether the order is a loop that may begin anywhere.
 
     Returns
     -------
     Takes
-        Its cuts and intruders; none in an order of fewer than 24 frames. Where the camera moves no pixel stays unchanged, and
-        nothing is found.
+        The takes and the intruders; one take in an order of fewer than 24 frames. Where the camera moves no pixel stays
+        unchanged, and nothing is found. An order may leave a take and come back to it: what follows on without a step is one.
     """
-    nothing = Takes(*(np.zeros(0, dtype=kind) for kind in (int, float, float, int, float)))
     if len(order) < 2 * MIN_TAKE_FRAMES:
-        return nothing
+        return Takes([], order[:0], np.zeros(0))
     levels = np.stack([_levels(np.asarray(images[frame])) for frame in order.tolist()])
     differing = np.array([_differing(levels, place) for place in range(len(levels))])
     intruders = np.flatnonzero(differing >= MIN_INTRUDER)
-    rest = np.setdiff1d(np.arange(len(levels)), intruders)
-    levels = levels[rest]
-    if len(rest) < 2 * MIN_TAKE_FRAMES:
-        return nothing
+    kept = np.delete(np.arange(len(order)), intruders)
+    cuts, steps, around = _cuts(levels[kept])
+    if closed and len(cuts):
+        # The order begins where a take does, not in the middle of one.
+        kept = np.roll(kept, -cuts[0] - 1)
+        cuts, steps, around = _cuts(levels[kept])
+    parts = np.split(kept, cuts + 1)
+    take = list(range(len(parts)))
+    for one in range(len(parts)):
+        for other in range(one + 2, len(parts)):
+            joints = ((parts[a], parts[b]) for a, b in ((one, other), (other, one)))
+            if min(_step(levels[np.concatenate(joint)], len(joint[0]) - 1) for joint in joints) < MAX_JOINT_STEP:
+                take[other] = take[one]
+                break
+    others = []
+    for number in sorted(set(take) - {0}):
+        first = take.index(number)
+        frames = order[np.concatenate([part for part, own in zip(parts, take, strict=True) if own == number])]
+        link = cuts[first - 1]
+        between = int(order[kept[link]]), int(order[kept[link + 1]])
+        others.append(Take(frames, between, float(steps[link]), float(around[link])))
+    return Takes(others, order[intruders], differing[intruders])
+
+
+def _cuts(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The links at which takes end, (c,) int; the steps at all links, (n - 1,), and the largest around each, (n - 1,)."""
     steps = np.array([_step(levels, link) for link in range(len(levels) - 1)])
     around = np.array([_largest_around(steps, link) for link in range(len(steps))])
-    cuts = []
+    cuts: list[int] = []
     for link in np.argsort(-steps, kind="stable").tolist():
         far = all(abs(link - other) >= MIN_TAKE_FRAMES for other in (-1, len(steps), *cuts))
         if far and steps[link] >= MIN_STEP and steps[link] >= MIN_STEP_RATIO * max(LEAST_SHARE, around[link]):
             cuts.append(link)
-    cuts = np.sort(np.array(cuts, dtype=int))
-    return Takes(rest[cuts], steps[cuts], around[cuts], intruders, differing[intruders])
+    return np.sort(np.array(cuts, dtype=int)), steps, around
 
 
 def _levels(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8: a small copy with the same mean and standard deviation in every channel, which undoes most of a flicker."""
-    small = thumbnail(cv2.GaussianBlur(np.ascontiguousarray(image), (0, 0), LEVELS_BLUR), LEVELS_SIZE, LEVELS_SIZE).astype(np.float32)
+    """(h, w, 3) uint8: a small copy whose channels have one mean and standard deviation, which undoes most of a flicker."""
+    blurred = cv2.GaussianBlur(np.ascontiguousarray(image), (0, 0), LEVELS_BLUR)
+    small = thumbnail(blurred, LEVELS_SIZE, LEVELS_SIZE).astype(np.float32)
     spread = np.maximum(small.std(axis=(0, 1)), MIN_CHANNEL_STD)
     return np.clip(np.round(128 + CHANNEL_STD * (small - small.mean(axis=(0, 1))) / spread), 0, 255).astype(np.uint8)
 

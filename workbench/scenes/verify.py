@@ -215,8 +215,8 @@ def verify(
     - a scene of fewer than ``min_scene_frames`` frames, if another has as many, goes to the scene that it looks like, and is
       set aside if no other frame looks like it.
     """
-    clear = ~np.isin(table[["a", "b"]].to_numpy(), blends).any(axis=1)
-    evidence = gather_evidence(labels, pieces, table[clear], keypoints)
+    clear = np.flatnonzero(~np.isin(table[["a", "b"]].to_numpy(), blends).any(axis=1))
+    evidence = gather_evidence(labels, pieces, table.iloc[clear], keypoints)
     decisions: list[Decision] = []
     doubts: list[str] = []
     looks = _Looks(embedded, alike)
@@ -227,20 +227,23 @@ def verify(
     scenes = piece_scenes.copy()
     is_blend = np.isin(np.arange(len(labels)), blends)
     left = np.flatnonzero((pieces < 0) & ~is_blend).tolist()
-    rescued = True
-    while rescued:  # a frame that was rescued may look like one that is left
+    while True:  # a frame that was rescued may look like one that is left
         votes = {frame: _vote(frame, piece_scenes, scenes, evidence, looks, same_place) for frame in left}
-        rescued = [frame for frame, vote in votes.items() if vote and vote.odds >= MIN_ODDS_RESCUE]
-        for frame in rescued:
-            scenes[frame] = votes[frame].scene
+        rescued = {frame: vote for frame, vote in votes.items() if vote and vote.odds >= MIN_ODDS_RESCUE}
+        if not rescued:
+            break
+        for frame, vote in rescued.items():
+            scenes[frame] = vote.scene
             if labels[frame] < 0:
-                decisions.append(Decision("rescued", np.array([frame]), votes[frame].reason, votes[frame].odds))
+                decisions.append(Decision("rescued", np.array([frame]), vote.reason, vote.odds))
         left = [frame for frame in left if frame not in rescued]
-    for frame in [*left, *np.flatnonzero((pieces < 0) & is_blend).tolist()]:
+    for frame in np.flatnonzero((pieces < 0) & is_blend).tolist():
         scenes[frame] = _home(frame, piece_scenes, len(scene_of_piece), labels)
-        if not is_blend[frame] and votes[frame]:
-            doubts.append(f"frame {frame} was left: {votes[frame].reason}")
-        elif not is_blend[frame] and scenes[frame] >= 0 and (decision := _expel(frame, evidence)):
+    for frame in left:
+        scenes[frame] = _home(frame, piece_scenes, len(scene_of_piece), labels)
+        if doubtful := votes[frame]:
+            doubts.append(f"frame {frame} was left: {doubtful.reason}")
+        elif scenes[frame] >= 0 and (decision := _expel(frame, evidence)):
             decisions.append(decision)
             scenes[frame] = -1
     decisions += _scene_decisions(labels, scenes, evidence)
@@ -295,8 +298,9 @@ def _join_pieces(
         together[first, second] = same_place == "join" or odds >= MIN_ODDS_JOIN
         if not together[first, second]:
             doubts.append(
-                f"{len(frames[0])} and {len(frames[1])} frames show the same place and stay apart: {strong_links[first, second]} of their pairs "
-                f"register, but what remains different is {ratio[first, second]:.1f} times what is usual"
+                f"{len(frames[0])} and {len(frames[1])} frames show the same place and stay apart: "
+                f"{strong_links[first, second]} of their pairs register, but what remains different is "
+                f"{ratio[first, second]:.1f} times what is usual"
             )
     return connected_components(coo_array(together), directed=False)[1]
 
@@ -374,7 +378,7 @@ def _home(frame: int, piece_scenes: np.ndarray, scene_count: int, labels: np.nda
 
 
 def _expel(frame: int, evidence: Evidence) -> Decision | None:
-    """The decision that a single frame of a scene is foreign: it registers to nothing although it could, and so could the scene."""
+    """The decision that a single frame of a scene is foreign: it registers to nothing although it could, as its scene does."""
     pieces = evidence.pieces
     if (pieces[evidence.partners(frame, evidence.of_frame(frame))] >= 0).any():
         return None
