@@ -7,6 +7,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests import ROOT
@@ -136,7 +137,10 @@ def test_what_the_match_and_order_stages_record(sample_run):
     assert found["rounds"] > 1 and found["pairs"] == len(read_pairs(run.path / "pairs.txt")) == len(run.transforms())
     assert all(found[name] == 0 for name in ("rescued_frames", "expelled_frames", "joined_scenes", "split_scenes"))
     lines = (run.path / "scenes.csv").read_text().splitlines()
-    assert lines == ["position,scene,clustered,verdict,rough", *(f"{k},{s},{s},," for k, s in enumerate(run.labels()))]
+    header = "position,scene,clustered,verdict,decision,odds,reason,rough"
+    assert lines == [header, *(f"{k},{s},{s},,,,," for k, s in enumerate(run.labels()))]
+    assert found["doubts"] == [] and (found["blended_frames"], found["faded_frames"], found["takes"]) == (0, 0, 0)
+    assert not run.overlay().any() and run.info("video")["overlay_share"] == 0
     assert run.scenes().tolist() == run.labels().tolist() == run.order()["scene"].tolist()
 
 
@@ -422,9 +426,10 @@ def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     else:
         assert min(alone["scene_f1"], alone["outlier_f1"]) < 0.8
         assert held["outlier_f1"] > max(0.9, alone["outlier_f1"])
-    verdicts = [line.split(",")[3] for line in (run.path / "scenes.csv").read_text().splitlines()]
-    info = run.info("match")
-    assert (verdicts.count("rescued"), verdicts.count("expelled")) == (info["rescued_frames"], info["expelled_frames"])
+    table, info = pd.read_csv(run.path / "scenes.csv", keep_default_na=False), run.info("match")
+    moved = (table["clustered"] < 0) != (table["scene"] < 0)
+    assert moved.sum() == info["rescued_frames"] + info["expelled_frames"]
+    assert set(table["verdict"][moved]) <= {"rescued", "expelled", "fade", "blend"} and (table["reason"][moved] != "").all()
 
 
 def test_superglue(short, short_run, tmp_path):

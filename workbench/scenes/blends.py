@@ -115,7 +115,8 @@ def find_blends(
         some = [unlike_frames(kept[parts == part], view, max(MIN_REFERENCES, REFERENCES // len(large))) for part in large]
         scene, references = np.repeat(large, [len(frames) for frames in some]), np.concatenate([everything[:0], *some])
         itself = everything[:, None] == references[None]
-        blends = _mixtures(thumbnails, references, scene[:, None] != scene[None], ~itself, MIN_SCENE_WEIGHT)
+        apart = _unlike_scenes(scene, view(references, references), UNLIKE * eps)
+        blends = _mixtures(thumbnails, references, apart, ~itself, MIN_SCENE_WEIGHT)
         blends = _not_alone(blends, dict(zip(references.tolist(), scene.tolist(), strict=True)))
         further = np.setdiff1d(blends.frames, candidates)
         if not len(further):
@@ -187,6 +188,20 @@ def undo_edit(
     ]
     faded = np.sort(scenes[np.stack([blends.heavier, blends.lighter], axis=1)], axis=1)
     return EditedFilm(scenes, eps, blends.frames, {(one, other) for one, other in faded.tolist() if one != other}, decisions)
+
+
+def _unlike_scenes(scene: np.ndarray, distances: np.ndarray, eps: float) -> np.ndarray:
+    """(m, m) bool: references of two scenes that look unlike each other; an eps too small leaves one scene in several parts.
+
+    scene: (m,) int, of every reference. distances: (m, m), between the references.
+    """
+    if not len(scene):
+        return np.zeros((0, 0), dtype=bool)
+    member = scene[:, None] == np.unique(scene)
+    nearest = np.array([distances[one].min(axis=0) for one in member.T])
+    gaps = np.array([nearest[:, other].min(axis=1) for other in member.T])
+    number = member.argmax(axis=1)
+    return (scene[:, None] != scene) & (gaps[np.ix_(number, number)] > eps)
 
 
 def _not_alone(blends: Blends, scene_of: dict[int, int]) -> Blends:

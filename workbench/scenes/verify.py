@@ -37,7 +37,7 @@ MAX_FACING_FRAMES = 1024  # frames of a piece among which these pairs are sought
 RESCUE_PAIRS = 2  # strong pairs with one scene that bring a single frame into it
 JOIN_PAIRS = 3  # strong pairs that join two pieces of different scenes
 MIN_ODDS_RESCUE, MIN_ODDS_JOIN = 1.0, 2.0  # that they belong together; a whole scene is joined on firmer ground than one frame
-ALIKE_ODDS = 10.0  # that they belong together, for frames that look alike, before any match is seen
+ALIKE_ODDS = 1e3  # that frames which look alike belong together, before any match is seen: on real clips hardly one does not
 MIN_SPLIT_FRAMES = 5  # frames that a piece needs to become a scene of its own when the clusterer saw one scene
 REGISTERING_SHARE = 0.8  # of a scene's frames in pieces; from this share on, a frame that registers to nothing is foreign
 SMALL_SCENE_SHARE = 0.1  # of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
@@ -204,8 +204,8 @@ def verify(
     The clusterer's labels stay where the matches show nothing clear. The rules:
 
     - an outlier joins a scene if at least two of its pairs with it have twelve inliers, and it more likely belongs there than
-      that it is another take of the same place (:func:`~workbench.scenes.evidence.together_odds`, times ten if the embeddings
-      say that it looks like a frame of the scene);
+      that it is another take of the same place (:func:`~workbench.scenes.evidence.together_odds`, times a thousand if
+      the embeddings say that it looks like a frame of the scene);
     - a frame of a scene becomes an outlier if it registers to nothing although it was compared three times and has 50
       keypoints, in a scene of which four fifths register, or in a small one in which none does;
     - two pieces of one scene stay together if a single pair of them registers, if one has fewer than five frames, or if frames
@@ -289,7 +289,7 @@ def _join_pieces(
     np.minimum.at(ratio, (one[strong], other[strong]), evidence.ratio[strong])
     scene = np.array([labels[pieces == piece][0] for piece in range(count)], dtype=int)
     same_scene = scene[:, None] == scene[None]
-    together = same_scene & ((links >= 1) | _chained(evidence, looks.embedded))
+    together = same_scene & ((links >= 1) | _chained(evidence, looks))
     for first, second in np.argwhere(~same_scene & (strong_links >= JOIN_PAIRS)).tolist():
         if tuple(sorted((int(scene[first]), int(scene[second])))) in apart:
             continue
@@ -305,10 +305,11 @@ def _join_pieces(
     return connected_components(coo_array(together), directed=False)[1]
 
 
-def _chained(evidence: Evidence, embedded: View) -> np.ndarray:
+def _chained(evidence: Evidence, looks: _Looks) -> np.ndarray:
     """(pieces, pieces) bool: pieces of one scene between which frames without texture lead.
 
-    Each of these hangs together with the frames of its scene that look most like it. That it does not register says nothing.
+    Each of these hangs together with the three frames of its scene most like it, if they look alike. That it does not register
+    says nothing.
     """
     labels, pieces = evidence.labels, evidence.pieces
     count = pieces.max() + 1
@@ -317,9 +318,11 @@ def _chained(evidence: Evidence, embedded: View) -> np.ndarray:
         members = np.flatnonzero(labels == scene)
         bare = members[(pieces[members] < 0) & (evidence.keypoints[members] < TEXTURED_KEYPOINTS)]
         for frames in blocks(bare):
-            near = np.argsort(embedded(frames, members), axis=1, kind="stable")[:, : CHAIN_NEIGHBOURS + 1]  # itself among them
-            first.append(np.repeat(frames, near.shape[1]))
-            second.append(members[near.ravel()])
+            distances = looks.embedded(frames, members)
+            near = np.argsort(distances, axis=1, kind="stable")[:, : CHAIN_NEIGHBOURS + 1]  # itself among them
+            row, column = np.nonzero(np.take_along_axis(distances, near, axis=1) <= looks.alike)
+            first.append(frames[row])
+            second.append(members[near[row, column]])
     # The frames of a piece are one node, and so is each frame outside.
     node = np.where(pieces >= 0, pieces, count + np.arange(len(pieces)))
     ends = node[np.concatenate(first)], node[np.concatenate(second)]
