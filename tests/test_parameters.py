@@ -113,7 +113,14 @@ def test_dotted_and_short_keys():
     assert dotted == stage_parameters({"eps": 0.2, "ratio": 0.7})
     assert dotted["cluster"] == ClusterParameters(eps=0.2) and dotted["match"] == MatchParameters(ratio=0.7)
     assert dotted["order"] == OrderParameters()
-    others = {"clusterer": "dbscan", "min_samples": 3, "min_cluster_size": 10, "xi": 0.4}
+    others = {
+        "clusterer": "dbscan",
+        "min_samples": 3,
+        "min_cluster_size": 10,
+        "xi": 0.4,
+        "same_place": "split",
+        "min_scene_frames": 6,
+    }
     assert dotted["cluster"].as_dict() == others | {"eps": 0.2}
 
 

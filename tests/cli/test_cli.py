@@ -17,8 +17,10 @@ from workbench.evaluation.effects import OVERLAYS
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.models.registry import REGISTRY
 from workbench.pipeline import stages
+from workbench.reports.changes import lines_of
 from workbench.run import Run
 from workbench.run.stages import STAGES, defaults
+from workbench.scenes.decisions import VERDICTS
 
 COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")
 HEAVY = (
@@ -85,6 +87,18 @@ def test_default_run_directory(clip, tmp_path, monkeypatch):
     assert answer.out.splitlines()[-2:] == ["runs/clip/order.csv", "runs/clip/reconstructed.mp4"]
     assert answer.err == ""
     check_result(Path("runs/clip"), clip, exact=False)
+
+
+def test_what_was_changed_is_said(clip, tmp_path):
+    """Between the table and the models, a line for every verdict at most; a second call says the same."""
+    words = ["reconstruct", clip, "--out", tmp_path / "run"]
+    lines = workbench(*words).out.splitlines()
+    seconds, models = (
+        next(k for k, line in enumerate(lines) if line.startswith(start)) for start in ("Seconds, all", "Models: ")
+    )
+    assert lines[seconds + 1 : models] == lines_of(Run.open(tmp_path / "run"))
+    assert 1 <= models - seconds - 1 <= len(VERDICTS) + 2
+    assert workbench(*words).out.splitlines() == lines
 
 
 def test_second_call_reuses_and_changes_need_overwrite(clip, tmp_path):

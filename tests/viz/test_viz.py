@@ -324,6 +324,62 @@ def test_gallery_of_no_frame_or_one(images, labels):
     assert len(captions(ax)) == len(labels)
 
 
+@pytest.fixture(scope="module")
+def caption():
+    """(90, 160) bool: a block at the lower left corner and a ring, which has a hole."""
+    mask = np.zeros((90, 160), bool)
+    mask[70:, :80] = mask[10:30, 120:140] = True
+    mask[15:25, 125:135] = False
+    return mask
+
+
+def test_overlay_figure(images, caption):
+    """Above the overlay stays as it is and the rest is pale, below it is filled in; nothing else changes."""
+    drawn = np.where(caption[..., None], np.uint8(250) * np.array([1, 0, 0], np.uint8), images)
+    ax = viz.overlay_figure(drawn, caption, [3, 20]).axes[0]
+    assert ax.get_title(loc="left") == f"The overlay: {100 * caption.mean():.1f} % of the picture"
+    assert captions(ax) == [3, 20, 3, 20] and len(headings(ax)) == 2
+    sheet = ax.get_images()[0].get_array()
+    boxes = [patch.get_path().get_extents() for patch in ax.patches]
+    size = boxes[0].width / 139  # px of the sheet per px of the frame: from the centre of column 0 to that of column 139
+    for box, position in zip(boxes, (3, 20), strict=True):
+        left, top = box.x0 - size / 2, box.y0 - 10.5 * size
+        below = top + size * 90 + pictures.LABEL_HEIGHT + pictures.HEADING_HEIGHT
+        x, y = round(left + 40 * size), 80 * size
+        assert sheet[round(top + y), x].tolist() == [250, 0, 0], "the overlay as it is"
+        assert sheet[round(below + y), x].tolist() != [250, 0, 0], "the overlay filled in"
+        x, y = round(left + 60 * size), 40 * size
+        frame = images[position][38:43, 58:63].reshape(-1, 3).mean(axis=0)
+        around = [
+            sheet[round(start + y) - 2 : round(start + y) + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
+            for start in (top, below)
+        ]
+        assert np.abs(around[0] - (0.65 * 255 + 0.35 * frame)).max() < 12 and np.abs(around[1] - frame).max() < 25
+    assert len(ax.patches[0].get_path().to_polygons()) == 3, "block, ring and its hole"
+
+
+def test_overlay_figure_without_an_overlay(images, caption):
+    """A film strip that says so; frames are chosen by how they differ, and there are never more than there are frames."""
+    for count in (30, 3, 1):
+        ax = viz.overlay_figure(images[:count], np.zeros_like(caption)).axes[0]
+        assert "no overlay was found" in ax.get_title(loc="left")
+        assert captions(ax) == sorted(set(captions(ax))) and len(captions(ax)) == min(count, 8)
+    assert words(viz.overlay_figure(images[:0], np.zeros_like(caption)).axes[0]) == ["no frames"]
+
+
+@pytest.mark.parametrize("shape", [(90, 160), (160, 90), (30, 300)])
+def test_overlay_figure_fits_the_sheet(flat, shape):
+    """Frames of every shape; an overlay as large as the frame leaves nothing to fill it in from, and stays."""
+    frames = np.broadcast_to(flat[:9, :1, :1], (9, *shape, 3))
+    for mask in (np.ones(shape, bool), np.arange(shape[1])[None].repeat(shape[0], 0) < 5):
+        ax = viz.overlay_figure(frames, mask).axes[0]
+        height, width = ax.get_images()[0].get_array().shape[:2]
+        assert len(captions(ax)) == 8 and width == pictures.SHEET_WIDTH
+        for patch in ax.patches:
+            box = patch.get_path().get_extents()
+            assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+
+
 def test_umap_scatter():
     points = np.random.default_rng(0).normal(size=(30, 2))
     ax = viz.umap_scatter(points, LABELS, title="Frames").axes[0]

@@ -214,13 +214,16 @@ def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":
 
 
 def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
-    """Write warnings to stderr, and the figures, the models and the main files to stdout."""
+    """Write warnings to stderr, and the figures, what the matches changed, the models and the main files to stdout."""
     for warning in [*run.info("video")["warnings"], *run.info("order").get("edits_left_out", [])]:
         click.echo(f"note: {warning}", err=True)
     write_table(summary(metrics))
     from workbench.models.registry import provenance
+    from workbench.reports.changes import lines_of
     from workbench.reports.report import restored_video
 
+    for line in lines_of(run):
+        click.echo(line)
     click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))
 
     for path in [run.order_path, *more, restored_video(run)]:

@@ -12,6 +12,7 @@ import nbformat
 
 from workbench.errors import NotebookError
 from workbench.models.registry import NON_COMMERCIAL, is_non_commercial, provenance
+from workbench.reports.changes import MAX_DOUBTS, NOTHING, changes_of, doubts_of, overlay_of
 from workbench.run import Run
 
 # The cells with these tags are shown, in this order, each under its heading.
@@ -26,6 +27,7 @@ SECTIONS = (
     ("report-links", "Where was the order guessed?"),
     ("report-truth", "Against the truth"),
 )
+CHANGES_AFTER = "report-gallery"  # the section that is followed by what was changed
 REQUIRED_SECTIONS = 5  # the first so many sections must be in the notebooks
 SCORE_LABELS = {
     "outlier_f1": "Outlier F1",
@@ -115,7 +117,8 @@ def summary_rows(metrics: dict[str, Any]) -> list[tuple[str, str]]:
 def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Path:
     """Write ``report.html`` from the executed notebooks.
 
-    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code.
+    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code. What the matches changed in the scenes is
+    said in words.
 
     Parameters
     ----------
@@ -147,6 +150,8 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
         if tag in cells and cells[tag].outputs:
             cells[tag].metadata["alt"] = heading  # the text in place of the picture
             page += [nbformat.v4.new_markdown_cell(f"## {heading}"), cells[tag]]
+        if tag == CHANGES_AFTER:
+            page.append(nbformat.v4.new_markdown_cell(_changes(run)))
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
     book = nbformat.v4.new_notebook(cells=page)
     return run.write_text(run.report_path.name, _as_html(book, f"Reconstruction of {run.source.name}"))
@@ -208,6 +213,27 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
         f"<p>Models: {html.escape(models)}.</p>"
         f'<p>{player}<br><a href="{video.name}">{video.name}</a>, <a href="{run.order_path.name}">{run.order_path.name}</a></p>'
     )
+
+
+def _changes(run: Run) -> str:
+    """What is drawn over the frames and what the matches changed, in sentences."""
+    doubts = doubts_of(run)
+    more = [f"{len(doubts) - MAX_DOUBTS} more are in run.json."] if len(doubts) > MAX_DOUBTS else []
+    changes = changes_of(run)
+    parts = [f"<h2>What was changed in the scenes</h2><p>{html.escape(overlay_of(run))}</p>", _list(changes)]
+    if changes != [NOTHING]:
+        parts.append(
+            "<p>Odds say how many times likelier what was found is if the decision is right than if it is wrong. "
+            f'<a href="{run.scenes_path.name}">{run.scenes_path.name}</a> has every decision with its reason.</p>'
+        )
+    if doubts:
+        parts += ["<p>In doubt, and left as it was:</p>", _list([f"{text}." for text in doubts[:MAX_DOUBTS]] + more)]
+    return "".join(parts)
+
+
+def _list(sentences: Sequence[str]) -> str:
+    capitals = (text[:1].upper() + text[1:] for text in sentences)
+    return "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in capitals) + "</ul>"
 
 
 def _closing(run: Run, notebooks: list[Path]) -> str:

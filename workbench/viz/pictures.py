@@ -1,4 +1,4 @@
-"""Figures made of frames: film strips and galleries.
+"""Figures made of frames: film strips, galleries, and what is drawn over every frame.
 
 The colours of scenes are defined here too, so that a scene looks the same in every figure. Everything is available through
 :mod:`workbench.viz`. Images are (N, h, w, 3) uint8 RGB, arrays or working copies on disk; only the frames that are shown are
@@ -8,13 +8,16 @@ read, and they are made small before they are drawn, because a notebook stores i
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
 
 from workbench.embedding.images import thumbnail
+from workbench.embedding.overlay import dissimilar_frames, without_overlay
 
 # Okabe and Ito's colours without the pale yellow and the grey, then four of Paul Tol's: all can be told apart by colour-blind
 # readers.
@@ -31,6 +34,9 @@ MIN_COLUMNS = 8  # a shorter sheet has thumbnails of the same size
 MIN_THUMBNAIL_WIDTH = 48  # px
 MAX_THUMBNAIL_SIZE = (118, 110)  # width and height, px
 SHEET_AREA = 220_000  # px, all thumbnails of a sheet together, about half a megabyte as PNG
+OVERLAY_COLOUR = "#D55E00"  # of its outline
+OVERLAY_PALE = 0.65  # share of white in what is not the overlay
+MAX_OVERLAY_HEIGHT = 260  # px of a frame in the figure of an overlay
 
 
 def scene_colour(scene: int) -> str:
@@ -264,6 +270,87 @@ def cluster_gallery(
         heading = f"{scene_name(scene)} ({_of(len(shown), len(positions))})"
         strips.append(_Strip(heading, shown, np.full(len(shown), scene), scene_colour(scene)))
     return _draw_strips(strips, images, title + _more(len(scenes) - max_rows), max(per_scene, 10), None)
+
+
+def overlay_figure(
+    images: Sequence[np.ndarray],
+    mask: np.ndarray,
+    positions: Sequence[int] | np.ndarray | None = None,
+    count: int = 4,
+) -> Figure:
+    """Draw what lies over every frame, and below the same frames with it filled in, which is how they are compared.
+
+    Parameters
+    ----------
+    images : sequence of (h, w, 3) uint8 arrays
+        The N RGB images.
+    mask : (h, w) bool array
+        The overlay, see :mod:`workbench.embedding.overlay`. Where it is empty, a film strip is drawn that says so.
+    positions : (M,) int array, optional
+        Positions of the frames to show. Default: frames that have little in common.
+    count : int
+        How many frames are shown by default; twice as many in the film strip.
+
+    Returns
+    -------
+    Figure
+        A new figure.
+    """
+    if positions is None:
+        positions = _unlike(images, count if mask.any() else 2 * count)
+    shown = np.asarray(positions, dtype=int)
+    if not mask.any() or not len(shown):
+        return _draw_strips([_Strip("", shown, None)], images, "Frames that differ: no overlay was found", len(shown), None)
+    scale = min((SHEET_WIDTH / max(len(shown), 3) - GAP) / mask.shape[1], MAX_OVERLAY_HEIGHT / mask.shape[0])
+    width, height = (max(1, round(scale * side)) for side in mask.shape[::-1])
+    filled, block = without_overlay(images, mask), HEADING_HEIGHT + height + LABEL_HEIGHT
+    sheet = np.full((2 * block, SHEET_WIDTH, 3), 255, np.uint8)
+    _, ax = plt.subplots(figsize=(SHEET_WIDTH / 100, len(sheet) / 100 + 0.4), layout="constrained")
+    ax.set_axis_off()
+    ax.set_title(f"The overlay: {100 * mask.mean():.1f} % of the picture", fontsize=11, loc="left")
+    headings = (
+        "what is drawn over every frame; the rest is shown pale",
+        "the frames as they count, with the overlay filled in",
+    )
+    for row, heading in enumerate(headings):
+        top = row * block + HEADING_HEIGHT
+        ax.text(0, top - 7, heading, fontsize=9, fontweight="bold", color="black" if row else OVERLAY_COLOUR)
+        for column, position in enumerate(shown.tolist()):
+            frame, left = filled[position] if row else _paled(images[position], ~mask), column * (width + GAP) + 2
+            sheet[top : top + height, left : left + width] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+            ax.text(left + width / 2, top + height + 4, f"#{position}", fontsize=7.5, ha="center", va="top")
+            if not row:
+                ax.add_patch(_outline(mask, scale, (left, top)))
+    ax.imshow(sheet)
+    return figure_of(ax)
+
+
+def _paled(image: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8: an image with more white where an (h, w) bool mask is true."""
+    pale = 255 * OVERLAY_PALE + (1 - OVERLAY_PALE) * np.asarray(image, dtype=np.float32)
+    return np.where(where[..., None], np.round(pale), image).astype(np.uint8)
+
+
+def _outline(mask: np.ndarray, scale: float, corner: tuple[float, float]) -> PathPatch:
+    """The outline of an (h, w) bool mask, drawn ``scale`` times as large with its upper left corner at ``corner``, px."""
+    padded = np.pad(mask.astype(np.uint8), 1)  # parts at the edge of the frame are closed too
+    rings, _ = cv2.findContours(padded, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    paths = []
+    for ring in rings:
+        places = (
+            scale * (ring[:, 0] - 0.5) - 0.5 + corner
+        )  # the centre of a pixel, before padding and scaling, at whole numbers
+        paths.append(Path(np.concatenate([places, places[:1]]), closed=True))
+    return PathPatch(Path.make_compound_path(*paths), fill=False, edgecolor=OVERLAY_COLOUR, linewidth=1.2)
+
+
+def _unlike(images: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """(M,) int: positions of frames that have little in common; where there are too few of them, others evenly spaced."""
+    if not len(images):
+        return np.zeros(0, dtype=int)
+    chosen = dissimilar_frames(images)[:count]
+    others = np.setdiff1d(evenly(len(images), count), chosen)
+    return np.sort(np.concatenate([chosen, others])[:count])
 
 
 def _of(shown: int, count: int) -> str:

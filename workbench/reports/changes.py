@@ -1,0 +1,255 @@
+"""What was left out of the picture and what the matches changed in the scenes, in plain sentences.
+
+They are made from what a run recorded: ``scenes.csv`` has every decision, with its odds and its reason, and the record of the
+match stage the doubts. The page has them with their reasons, a terminal in one line each.
+"""
+
+import numpy as np
+import pandas as pd
+
+from workbench.embedding.overlay import MIN_DISSIMILAR
+from workbench.limits import EXACT_INTEGER
+from workbench.run import Run
+from workbench.scenes.decisions import VERDICTS
+from workbench.scenes.evidence import MAX_ODDS
+from workbench.storage.arrays import Limits, damaged, read_table
+
+NOTHING = "The matches changed nothing in the scenes."
+SHOWN_FRAMES = 5  # positions that a sentence names
+MAX_DOUBTS = 10  # that are written out
+
+
+def read_decisions(run: Run) -> pd.DataFrame:
+    """Read which frames the matches moved, and why.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose match stage is finished.
+
+    Returns
+    -------
+    DataFrame
+        The rows of ``scenes.csv`` with a decision; columns ``position``, ``verdict``, ``decision``, ``odds`` and ``reason``.
+
+    Raises
+    ------
+    MissingStageError, StaleStageError
+        When the match stage is not finished.
+    RunError
+        When the table is damaged.
+    """
+    run.require("match")
+    numbers: Limits = {"position": (0, EXACT_INTEGER), "decision": (0, EXACT_INTEGER)}
+    table = read_table(run.scenes_path, numbers, ["odds"], empty=["decision", "odds"], rows=run.frames)
+    if missing := {"verdict", "reason"} - {*table}:
+        raise damaged(run.scenes_path, f"it has no column {', '.join(sorted(missing))}")
+    table = table[table["decision"].notna()]
+    words = {name: table[name].astype(object).fillna("").astype(str) for name in ("verdict", "reason")}
+    return table.assign(odds=table["odds"].clip(1 / MAX_ODDS, MAX_ODDS), **words)
+
+
+def change_sentences(decisions: pd.DataFrame, joined: int = 0, parted: int = 0) -> list[str]:
+    """Say what the matches changed, with reasons.
+
+    Parameters
+    ----------
+    decisions : DataFrame
+        From :func:`read_decisions`.
+    joined : int
+        How many of the clusterer's scenes became part of another one.
+    parted : int
+        How many scenes were part of another one of the clusterer's.
+
+    Returns
+    -------
+    list of str
+        For every verdict how many frames it moved, the first of them, and why: for the decision that is least sure, where
+        there are several. Then what became of the scenes. One sentence when nothing was changed.
+    """
+    found = []
+    for verdict, words in VERDICTS.items():
+        rows = decisions[decisions["verdict"] == verdict]
+        if len(rows):
+            found.append(f"{_moved(rows, words)}: {_named(rows['position'])}. {_why(rows)}")
+    ends = [f"{_count(joined, 'scene')} of the clusterer became part of another one"] if joined else []
+    ends += [f"{_count(parted, 'scene')} came out of another one"] if parted else []
+    found += [f"In all, {' and '.join(ends)}."] if ends else []
+    return found or [NOTHING]
+
+
+def short_sentences(decisions: pd.DataFrame, doubts: int, overlay_share: float = 0.0) -> list[str]:
+    """Say what the matches changed, for a terminal.
+
+    Parameters
+    ----------
+    decisions : DataFrame
+        From :func:`read_decisions`.
+    doubts : int
+        How many doubts the match stage recorded.
+    overlay_share : float
+        Share of the picture that is drawn over every frame, 0 to 1.
+
+    Returns
+    -------
+    list of str
+        A line for the overlay, if there is one, for every verdict that there is, and for the number of doubts.
+    """
+    overlay = (
+        [f"{_percent(overlay_share)} of the picture is drawn over every frame, and does not count."] if overlay_share else []
+    )
+    moved = []
+    for verdict, words in VERDICTS.items():
+        rows = decisions[decisions["verdict"] == verdict]
+        if len(rows):
+            moved.append(f"{_moved(rows, words)}: {_named(rows['position'])}.")
+    left = [f"{_count(doubts, 'doubt')} about what was left as it was: see the doubts in run.json."] if doubts else []
+    return [*overlay, *(moved or [NOTHING]), *left]
+
+
+def overlay_sentence(share: float, sought_in: int, kept: bool) -> str:
+    """Say what is drawn over every frame.
+
+    Parameters
+    ----------
+    share : float
+        Share of the picture, 0 to 1.
+    sought_in : int
+        Number of dissimilar frames in which it was sought.
+    kept : bool
+        Whether it was asked to be kept as picture.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    if kept:
+        return "What is drawn over every frame, if anything, was kept as picture (overlay = keep)."
+    if share:
+        return (
+            f"{_percent(share)} of the picture is drawn over every frame (a logo, a caption or bars, for example) and does not "
+            "count: it was filled in before frames were compared, and no keypoint lies on it."
+        )
+    if sought_in < MIN_DISSIMILAR:
+        return (
+            f"Whether something is drawn over every frame cannot be told: fewer than {MIN_DISSIMILAR} frames have little in "
+            "common with each other."
+        )
+    return "No overlay was found: nothing is drawn over every frame."
+
+
+def overlay_of(run: Run) -> str:
+    """Say what is drawn over every frame of a run.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose video stage is finished.
+
+    Returns
+    -------
+    str
+        From :func:`overlay_sentence`.
+    """
+    kept = run.parameters("video").get("overlay") == "keep"
+    return overlay_sentence(float(run.overlay().mean()), _recorded(run, "video", "overlay_sought_in"), kept)
+
+
+def changes_of(run: Run) -> list[str]:
+    """Say what the matches of a run changed, with reasons.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose match stage is finished.
+
+    Returns
+    -------
+    list of str
+        From :func:`change_sentences`.
+    """
+    counts = (_recorded(run, "match", name) for name in ("joined_scenes", "split_scenes"))
+    return change_sentences(read_decisions(run), *counts)
+
+
+def lines_of(run: Run) -> list[str]:
+    """Say what the matches of a run changed, for a terminal.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose match stage is finished.
+
+    Returns
+    -------
+    list of str
+        From :func:`short_sentences`.
+    """
+    return short_sentences(read_decisions(run), len(doubts_of(run)), float(run.overlay().mean()))
+
+
+def doubts_of(run: Run) -> list[str]:
+    """List what the match stage left as it was although the matches say something else.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose match stage is finished.
+
+    Returns
+    -------
+    list of str
+        A sentence each.
+    """
+    doubts = run.info("match").get("doubts")
+    return [str(doubt) for doubt in doubts] if isinstance(doubts, list) else []
+
+
+def _recorded(run: Run, stage: str, name: str) -> int:
+    """A count that a stage recorded about itself; 0 for what is none."""
+    value = run.info(stage).get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _moved(rows: pd.DataFrame, words: str) -> str:
+    if len(rows) > 1:
+        return f"{len(rows)} frames were {words}"
+    for many, one in ((" cross-fades", " a cross-fade"), (" fades", " a fade"), ("their", "its")):
+        words = words.replace(many, one)
+    return f"1 frame was {words}"
+
+
+def _named(positions: pd.Series) -> str:
+    """``frames 3, 7, 8 and 12 more``; the first ones by position."""
+    names = [str(position) for position in sorted(positions.tolist())]
+    if len(names) == 1:
+        return f"frame {names[0]}"
+    shown = names if len(names) <= SHOWN_FRAMES + 1 else [*names[:SHOWN_FRAMES], f"{len(names) - SHOWN_FRAMES} more"]
+    return f"frames {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _why(rows: pd.DataFrame) -> str:
+    """The reason of the least sure decision among some, or of the first one where odds are not known."""
+    odds = rows["odds"].to_numpy()
+    known = bool(np.isfinite(odds).any())
+    place = int(np.nanargmin(odds)) if known else 0
+    sure, reason = f" (odds {_odds(odds[place])})" if known else "", rows["reason"].iloc[place]
+    same = rows["decision"] == rows["decision"].iloc[place]
+    if same.all():
+        return f"Why{sure}: {reason}."
+    return f"{'The least sure,' if known else 'For example'} {_named(rows['position'][same])}{sure}: {reason}."
+
+
+def _odds(odds: float) -> str:
+    if odds < 1:
+        return f"1 to {_odds(1 / odds).removesuffix(' to 1')}"
+    return f"{odds:,.0f} to 1" if odds >= 10 else f"{odds:.2g} to 1"
+
+
+def _percent(share: float) -> str:
+    return "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
