@@ -370,7 +370,7 @@ def test_the_record_of_what_was_changed():
     assert table["scene"].tolist() == truth.tolist() and table["clustered"].tolist() == labels.tolist()
     assert table["verdict"].tolist() == ["rescued", *[""] * 29, *["joined"] * 8, "expelled", ""]
     assert (table["odds"][table["verdict"] != ""] > 10).all() and (table["reason"][table["verdict"] != ""] != "").all()
-    assert table["reason"][38] == "registers to none of 11 frames, though it has 200 keypoints and 95 % of its scene register"
+    assert table["reason"][38] == "registers to none of 8 frames, though it has 200 keypoints and 95 % of its scene register"
 
 
 # --- pieces and probes ------------------------------------------------------------------------------------------------------

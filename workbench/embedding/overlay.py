@@ -27,6 +27,7 @@ MIN_GRADIENT = 3.0  # grey levels per px: the median gradient at the edge of som
 EDGE_SHARE = 0.9  # of the dissimilar frames in which the gradient points the same way, at least half as strong
 WEAK_EDGE_SHARE = 0.6  # the same for a pixel beside such pixels
 MIN_EDGE_AREA = 12  # px of a group: fewer are chance
+MIN_HOLE = 200  # px: smaller holes, as in letters, are closed too
 CLOSED_GAP = 9  # px: gaps between letters that are closed
 MARGIN = 2  # px around the overlay: blurred by coding
 
@@ -78,6 +79,8 @@ def find_overlay(images: Sequence[np.ndarray]) -> Overlay:
     closed = cv2.morphologyEx(
         np.pad(marked.astype(np.uint8), CLOSED_GAP), cv2.MORPH_CLOSE, np.ones((CLOSED_GAP, CLOSED_GAP), np.uint8)
     )
+    _, hole, figures, _ = cv2.connectedComponentsWithStats(1 - closed)
+    closed[(hole > 0) & (figures[:, cv2.CC_STAT_AREA] < MIN_HOLE)[hole]] = 1
     grown = cv2.dilate(
         closed[CLOSED_GAP:-CLOSED_GAP, CLOSED_GAP:-CLOSED_GAP], np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
     )
@@ -210,18 +213,21 @@ def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     image : (h, w, 3) uint8 array
         The image.
     mask : (h, w) bool array
-        True where it is filled in, not everywhere.
+        True where it is filled in.
 
     Returns
     -------
     (h, w, 3) uint8 array
-        The image, unchanged outside of the mask.
+        The image, unchanged outside of the mask; a mask that is everywhere leaves nothing to fill it in with, and changes
+        nothing.
 
     Notes
     -----
     By the pull-push algorithm (Gortler et al., "The lumigraph", SIGGRAPH 1996): averages of the known pixels over ever larger
     cells, until every cell has some, and back.
     """
+    if mask.all():
+        return image
     known: np.ndarray = (~mask).astype(np.float32)
     colours: np.ndarray = image * known[..., None]
     levels = [(colours, known)]

@@ -246,7 +246,7 @@ def verify(
         elif scenes[frame] >= 0 and (decision := _expel(frame, evidence)):
             decisions.append(decision)
             scenes[frame] = -1
-    decisions += _scene_decisions(labels, scenes, evidence)
+    decisions += _scene_decisions(labels, scenes, evidence, looks)
     decisions += _dissolve_small_scenes(scenes, min_scene_frames, looks)
     return Verified(by_size(scenes), decisions, doubts)
 
@@ -400,7 +400,7 @@ def _expel(frame: int, evidence: Evidence) -> Decision | None:
     return None
 
 
-def _scene_decisions(labels: np.ndarray, scenes: np.ndarray, evidence: Evidence) -> list[Decision]:
+def _scene_decisions(labels: np.ndarray, scenes: np.ndarray, evidence: Evidence, looks: _Looks) -> list[Decision]:
     """The decisions behind scenes that were joined or split: the frames that are not in the largest part."""
     decisions = []
     same = evidence.strong & (scenes[evidence.a] == scenes[evidence.b]) & (labels[evidence.a] != labels[evidence.b])
@@ -409,9 +409,13 @@ def _scene_decisions(labels: np.ndarray, scenes: np.ndarray, evidence: Evidence)
         for part in np.unique(labels[members])[1:].tolist() if members.any() else []:
             frames = np.flatnonzero(members & (labels == part))
             pairs = np.flatnonzero(same & (np.isin(evidence.a, frames) | np.isin(evidence.b, frames)))
-            ratio = float(evidence.ratio[pairs].min(initial=np.inf))
+            if not len(pairs):
+                decisions.append(Decision("joined", frames, "frames that register to both lead from one to the other"))
+                continue
+            ratio = float(evidence.ratio[pairs].min())
+            odds = together_odds(ratio) * looks.prior(frames, np.flatnonzero(members & (labels != part)))
             reason = f"{len(pairs)} pairs register strongly, and what remains different is {ratio:.1f} times what is usual"
-            decisions.append(Decision("joined", frames, reason, together_odds(ratio)))
+            decisions.append(Decision("joined", frames, reason, min(odds, MAX_ODDS)))
     for scene in range(labels.max(initial=-1) + 1):
         members = (labels == scene) & (scenes >= 0)
         parts = np.bincount(scenes[members], minlength=1)
