@@ -17,7 +17,7 @@ from workbench.parameters import OrderParameters
 from workbench.pipeline import match_scenes as module
 from workbench.pipeline.match_scenes import MatchedScenes, match_scenes
 from workbench.scenes.blends import EditedFilm
-from workbench.scenes.verify import BRIDGES
+from workbench.scenes.pieces import BRIDGES
 
 KEYPOINTS = 500  # of every frame: enough that a frame that registers to nothing is foreign
 

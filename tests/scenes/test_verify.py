@@ -11,7 +11,8 @@ import pytest
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import nearest_pairs
 from workbench.scenes.decisions import changed_counts, decisions_table
-from workbench.scenes.verify import pieces_of, probing_pairs, verify
+from workbench.scenes.pieces import pieces_of, probing_pairs
+from workbench.scenes.verify import verify
 
 REGISTERING_PLACES = 4  # places in the true order up to which two frames of a scene register
 USUAL = 0.05  # residual of pairs that register, where nothing else is said

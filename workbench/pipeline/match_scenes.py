@@ -20,8 +20,9 @@ from workbench.parameters import OrderParameters
 from workbench.scenes.blends import EditedFilm
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import Decision, changed_counts, decisions_table
+from workbench.scenes.pieces import pieces_of, probing_pairs
 from workbench.scenes.takes import find_takes
-from workbench.scenes.verify import pieces_of, probing_pairs, verify
+from workbench.scenes.verify import verify
 
 MOVING_DISPLACEMENT = 0.01  # of the image diagonal, median of a scene's pairs: a camera that moves more shows no takes apart
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs

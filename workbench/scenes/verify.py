@@ -6,9 +6,8 @@ back, a scene that fell to pieces is joined, and scenes that were thrown togethe
 the same scene, though: where two people stand before one wall, the wall registers. So frames are joined only if what remains
 different after registration is no more than is usual inside the scenes (:mod:`workbench.scenes.evidence`).
 
-A *piece* is a set of frames of one scene of the clusterer that register to each other through a chain of pairs; a *single
-frame* is in no piece. :func:`pieces_of` finds the pieces, :func:`probing_pairs` names the pairs that are still to be matched,
-and :func:`verify` decides.
+:mod:`workbench.scenes.pieces` finds the pieces into which scenes fall, and names the pairs that are still to be matched;
+:func:`verify` decides.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,15 +22,7 @@ from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import Decision
 from workbench.scenes.evidence import MAX_ODDS, Evidence, foreign_odds, gather_evidence, together_odds
-
-MIN_PIECE_FRAMES = 3  # frames of a piece at least; fewer are single frames
-
-# Which pairs are probed.
-PROBES_PER_FRAME = 3  # frames of pieces that each single frame is compared with
-NEIGHBOUR_PIECES = 3  # nearest pieces that each piece is compared with
-BRIDGES = 8, 4  # pairs by which two pieces are compared: nearest by the embeddings, and by the thumbnails
-MAX_BRIDGES_PER_FRAME = 2  # of the pairs between two pieces that one frame takes part in
-MAX_FACING_FRAMES = 1024  # frames of a piece among which these pairs are sought, the ones nearest to the other piece
+from workbench.scenes.pieces import PROBES_PER_FRAME
 
 # How the matches decide.
 RESCUE_PAIRS = 2  # strong pairs with one scene that bring a single frame into it
@@ -64,99 +55,6 @@ class Verified:
     doubts: list[str]
 
 
-def pieces_of(labels: np.ndarray, table: pd.DataFrame, without: Sequence[int] | np.ndarray = ()) -> np.ndarray:
-    """Find the pieces of scenes: frames of a scene that register to each other through a chain of pairs.
-
-    Parameters
-    ----------
-    labels : (N,) int array
-        Scene of every frame by the clusterer, -1 = outlier.
-    table : pandas.DataFrame
-        Rows of :func:`~workbench.registration.tables.register_pairs`.
-    without : (n,) int array, optional
-        Frames through which no chain leads: blends of two scenes, which register to both.
-
-    Returns
-    -------
-    (N,) int array
-        Piece of every frame, by size, 0 = largest; -1 for outliers, for frames in chains of fewer than three and for those
-        ``without``.
-    """
-    pairs = table.loc[table["model"] != "none", ["a", "b"]].to_numpy()
-    pairs = pairs[~np.isin(pairs, without).any(axis=1)]
-    inside = pairs[(labels[pairs[:, 0]] == labels[pairs[:, 1]]) & (labels[pairs[:, 0]] >= 0)]
-    graph = coo_array((np.ones(len(inside)), (inside[:, 0], inside[:, 1])), shape=(len(labels), len(labels)))
-    _, chain = connected_components(graph, directed=False)
-    sizes = np.bincount(chain)
-    return by_size(np.where((labels >= 0) & (sizes[chain] >= MIN_PIECE_FRAMES), chain, -1))
-
-
-def probing_pairs(pieces: np.ndarray, embedded: View, thumbnails: View) -> np.ndarray:
-    """Choose the pairs whose matches tell what belongs together.
-
-    Parameters
-    ----------
-    pieces : (N,) int array
-        From :func:`pieces_of`.
-    embedded, thumbnails : View
-        Distances of the embeddings, and of the thumbnails.
-
-    Returns
-    -------
-    (P, 2) int array
-        Pairs a < b, sorted: every single frame with the three nearest frames of pieces, and every piece with its three nearest
-        pieces by their eight nearest pairs and the four nearest by the thumbnails, no frame in more than two of either. Which
-        is nearest is a question of the embeddings.
-    """
-    in_pieces, pairs = np.flatnonzero(pieces >= 0), []
-    for frames in blocks(np.flatnonzero(pieces < 0)):
-        near = in_pieces[np.argsort(embedded(frames, in_pieces), axis=1, kind="stable")[:, :PROBES_PER_FRAME]]
-        pairs += [(int(frame), int(other)) for frame, row in zip(frames, near, strict=True) for other in row]
-    groups = [np.flatnonzero(pieces == piece) for piece in range(pieces.max(initial=-1) + 1)]
-    gaps = _gaps(groups, embedded)
-    for one in range(len(groups)):
-        for other in [near for near in np.argsort(gaps[one], kind="stable") if near != one][:NEIGHBOUR_PIECES]:
-            for view, count in zip((embedded, thumbnails), BRIDGES, strict=True):
-                pairs += _bridges(groups[one], groups[other], view, count)
-    return np.unique(np.sort(np.array(pairs, dtype=int).reshape(-1, 2), axis=1), axis=0)
-
-
-def _gaps(groups: list[np.ndarray], view: View) -> np.ndarray:
-    """(groups, groups) distances between the nearest frames of any two groups."""
-    gaps = np.full((len(groups), len(groups)), np.inf)
-    grouped = np.concatenate([*groups, np.zeros(0, dtype=int)])
-    starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
-    for number, group in enumerate(groups):
-        for frames in blocks(group):
-            nearest = view(frames, grouped).min(axis=0)
-            gaps[number] = np.minimum(gaps[number], np.minimum.reduceat(nearest, starts))
-    return gaps
-
-
-def _bridges(one: np.ndarray, other: np.ndarray, view: View, count: int) -> list[tuple[int, int]]:
-    """The ``count`` nearest pairs between two groups of frames."""
-    # All pairs of two long pieces would be too many to sort: the frames that face each other are enough.
-    one, other = _nearest_to(one, other, view), _nearest_to(other, one, view)
-    used: dict[int, int] = {}
-    chosen: list[tuple[int, int]] = []
-    for index in np.argsort(view(one, other), axis=None, kind="stable"):
-        a, b = int(one[index // len(other)]), int(other[index % len(other)])
-        if used.get(a, 0) < MAX_BRIDGES_PER_FRAME and used.get(b, 0) < MAX_BRIDGES_PER_FRAME:
-            used[a], used[b] = used.get(a, 0) + 1, used.get(b, 0) + 1
-            chosen.append((a, b))
-        if len(chosen) == count:
-            break
-    return chosen
-
-
-def _nearest_to(frames: np.ndarray, others: np.ndarray, view: View) -> np.ndarray:
-    """Those of ``frames`` (n,) that are nearest to any of ``others``, at most :data:`MAX_FACING_FRAMES`, sorted ascending."""
-    if len(frames) <= MAX_FACING_FRAMES:
-        return frames
-    nearest = np.concatenate([view(some, others).min(axis=1) for some in blocks(frames)])
-    return np.sort(frames[np.argsort(nearest, kind="stable")[:MAX_FACING_FRAMES]])
-
-
 def verify(
     labels: np.ndarray,
     pieces: np.ndarray,
@@ -176,9 +74,10 @@ def verify(
     labels : (N,) int array
         Scene of every frame by the clusterer, -1 = outlier.
     pieces : (N,) int array
-        From :func:`pieces_of`.
+        From :func:`~workbench.scenes.pieces.pieces_of`.
     table : pandas.DataFrame
-        Rows of :func:`~workbench.registration.tables.register_pairs`, those of :func:`probing_pairs` among them.
+        Rows of :func:`~workbench.registration.tables.register_pairs`, those of
+        :func:`~workbench.scenes.pieces.probing_pairs` among them.
     keypoints : (N,) int array
         How many keypoints every frame has.
     embedded : View
