@@ -38,9 +38,10 @@ def test_beside_which_frames_a_decision_is_seen():
     clustered, labels = np.array([0, 0, 0, 0, 1, 1, -1]), np.array([0, 0, 1, 1, 0, -1, -1])
     found = frames_beside(clustered, labels, np.array([0, 1]))
     assert {heading: frames.tolist() for heading, frames in found.items()} == {
+        "decided about": [0, 1],
         "in one scene with them by the clusterer": [2, 3],
         "in one scene with them by the matches": [4],
     }
-    (heading,) = found = frames_beside(clustered, labels, np.array([5]))
-    assert heading == "in one scene with it by the clusterer" and found[heading].tolist() == [4]
-    assert frames_beside(clustered, labels, np.array([6])) == {}
+    found = frames_beside(clustered, labels, np.array([5]))
+    assert [*found] == ["decided about", "in one scene with it by the clusterer"] and [*found.values()][1].tolist() == [4]
+    assert [*frames_beside(clustered, labels, np.array([6]))] == ["decided about"]

@@ -26,7 +26,7 @@ import pandas as pd
 
 from workbench.errors import UsageError
 from workbench.run.contents import UNDONE, first_positions
-from workbench.scenes.decisions import COUNTED, VERDICTS, changed_counts, in_words
+from workbench.scenes.decisions import COUNTED, VERDICTS, changed_counts, frames_beside, in_words
 from workbench.scenes.decisions import undo as undo_labels
 from workbench.storage.arrays import read_arrays
 
@@ -218,6 +218,27 @@ def decision_lines(decisions: pd.DataFrame) -> list[str]:
         start = f"{row['number']}: {'UNDONE, ' * row['undone']}{in_words(row['verdict'], row['frames'])}"
         lines.append(f"{start} ({row['first']}); {row['reason']}{odds}")
     return lines
+
+
+def decision_strips(table: pd.DataFrame, number: int) -> dict[str, np.ndarray]:
+    """Find the frames of a decision about the scenes, and those that it is to be seen beside.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows as in ``scenes.csv``.
+    number : int
+        Number of the decision.
+
+    Returns
+    -------
+    dict of str to (n,) int array
+        Positions by a heading, from :func:`~workbench.scenes.decisions.frames_beside`; whether it was taken back makes no
+        difference.
+    """
+    matched = matched_scenes(table)
+    frames = np.flatnonzero(matched["decision"].eq(number).fillna(False))
+    return frames_beside(matched["clustered"].to_numpy(), matched["scene"].to_numpy(), frames)
 
 
 def matched_scenes(table: pd.DataFrame) -> pd.DataFrame:

@@ -161,9 +161,9 @@ def frames_beside(clustered: np.ndarray, labels: np.ndarray, frames: np.ndarray)
     Returns
     -------
     dict of str to (m,) int array
-        Positions by a heading; only what is not empty.
+        Positions by a heading, the frames of the decision first; of the others only what is not empty.
     """
-    beside = {}
+    beside = {"decided about": frames}
     for name, scenes in (("the clusterer", clustered), ("the matches", labels)):
         own = np.unique(scenes[frames])
         others = np.isin(scenes, own[own >= 0])
