@@ -112,8 +112,8 @@ def undo(clustered: np.ndarray, labels: np.ndarray, frames: np.ndarray) -> np.nd
     Returns
     -------
     (N,) int array
-        The new scenes, by size. A frame is with most of the others that were in its scene by the clusterer, or in a scene of its
-        own where there are none; the clusterer's outliers are outliers again.
+        The new scenes, by size. A frame is with most of the others that were in its scene by the clusterer, or in a scene of
+        its own where there are none; the clusterer's outliers are outliers again.
     """
     scenes, others = labels.copy(), np.ones(len(labels), dtype=bool)
     others[frames] = False
