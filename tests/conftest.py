@@ -11,7 +11,13 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # results are compared bit by bit, and 
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.dask", "tests.fixtures.figures", "tests.fixtures.sample", "tests.fixtures.short"]
+pytest_plugins = [
+    "tests.fixtures.dask",
+    "tests.fixtures.decided",
+    "tests.fixtures.figures",
+    "tests.fixtures.sample",
+    "tests.fixtures.short",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from workbench.run import Run
 from workbench.run.stages import STAGES, defaults
 from workbench.scenes.decisions import VERDICTS
 
-COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep")
+COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep", "undo")
 HEAVY = (
     "av",
     "cv2",
@@ -285,3 +285,38 @@ main()
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "") and ended.stdout.strip()
+
+
+def test_undo(decided_run):
+    """Decisions are listed with their reasons; one is undone, and what was made from the scenes is made again; restored, all is
+    as before."""
+    path, before = decided_run.path, read_order(decided_run.order_path)
+    listed = workbench("undo", path)
+    lines = listed.out.splitlines()
+    assert (listed.status, listed.err, len(lines)) == (0, "", 4)
+    assert lines[0].startswith("0: 3 frames were parted from their scene (")
+    assert lines[0].endswith("); none of 9 pairs registers; odds 120")
+    assert lines[2] == "2: 1 frame was taken back into a scene (25); looks like frame 3"
+    assert lines[3] == "left as it was: scenes 0 and 1 may be one place"
+    answer = workbench("undo", path, "2")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.splitlines() == [
+        "undo that 1 frame was taken back into a scene (25)",
+        f"{path / 'scenes.csv'} is changed; the order and the videos are made again",
+    ]
+    assert check_result(path, decided_run.source)[25].scene == -1
+    assert workbench("undo", path).out.splitlines()[2].startswith("2: UNDONE, 1 frame was taken back")
+    (path / "report.html").touch()
+    answer = workbench("undo", path, "2", "--restore")
+    assert answer.out.startswith("no longer undo that 1 frame") and "report.html still shows the order before" in answer.out
+    assert read_order(path / "order.csv") == before
+    refused(workbench("undo", path, "--restore"), 2, "no decision was taken back")
+    refused(workbench("undo", path, "7"), 2, "there is no decision 7", "has 0 (split), 1 (expelled), 2 (rescued)")
+
+
+def test_undo_where_nothing_was_decided(clip, tmp_path):
+    assert workbench("reconstruct", clip, "--out", tmp_path / "run").status == 0
+    answer = workbench("undo", tmp_path / "run")
+    assert answer.out.startswith("no decision was needed: the scenes are those of the clusterer\n")
+    refused(workbench("undo", tmp_path / "run", "0"), 2, "there is no decision 0", "has none")
+    refused(workbench("undo", tmp_path), 1, "is no run directory yet")

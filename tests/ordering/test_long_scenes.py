@@ -9,7 +9,7 @@ from scipy.stats import kendalltau
 from tests.helpers.world import World, adjacent
 from workbench.errors import ParameterError
 from workbench.ordering import long_scenes as module
-from workbench.ordering.long_scenes import order_long, search_long, stretches
+from workbench.ordering.long_scenes import join_rough, order_long, search_long, stretches
 from workbench.ordering.path import shortest_path
 from workbench.ordering.search import first_pairs
 from workbench.parameters import OrderParameters
@@ -78,6 +78,29 @@ def test_frames_that_register_to_nothing_still_have_a_place():
     world.share[:], world.residual[:] = 0, 1
     _, _, found = restored(world)
     assert sorted(found.order.tolist()) == list(range(300))
+
+
+def test_a_long_scene_put_together_by_hand():
+    """A scene with a rough order, another without one, three frames of none and one more: no frame is lost, the parts follow
+    each other in their orders, and single frames are beside those they are like."""
+    world = World(160, 60, seed=2)
+    table = world.searched(8)
+    frames, part_of, places = np.arange(220), world.labels.copy(), np.full(220, np.nan)
+    places[part_of == 0] = world.place[part_of == 0]
+    alone = np.array([frame for frame in (10, 100, 200) if part_of[frame] == 0] + [int(np.flatnonzero(part_of == 1)[0])])
+    part_of[alone] = -1
+    rough = join_rough(frames, part_of, places, world.frame_distances, table)
+    assert sorted(rough.tolist()) == frames.tolist()
+    kept = rough[part_of[rough] >= 0]
+    assert part_of[kept].tolist() == sorted(part_of[kept].tolist())
+    assert (np.diff(world.place[kept[part_of[kept] == 0]]) > 0).all()
+    assert abs(kendalltau(world.place[kept[part_of[kept] == 1]], np.arange((part_of == 1).sum())).statistic) > 0.9
+    for frame in alone[:-1]:
+        before = rough[np.flatnonzero(rough == frame)[0] - 1]
+        assert abs(int(world.place[before]) - int(world.place[frame])) < 12
+    found = order_long(rough, world.frame_distances, table, OrderParameters())
+    assert sorted(found.order.tolist()) == frames.tolist()
+    assert join_rough(frames, np.full(220, -1), places, world.frame_distances, table).tolist() == frames.tolist()
 
 
 def test_only_the_path_through_the_fused_distance():

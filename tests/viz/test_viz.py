@@ -289,6 +289,16 @@ def test_strips_before_after(images):
     assert border_colours(ax) == [viz.scene_colour(s).upper() for s in scenes]
 
 
+def test_named_strips(images):
+    """Few frames, many, and none; a strip stands below its name, its frames have the colours of their scenes."""
+    strips = {"decided about": np.array([29, 3]), "its scene": np.arange(12), "nothing": np.zeros(0, int)}
+    ax = viz.named_strips(images, strips, LABELS, count=4, title="Two frames").axes[0]
+    assert headings(ax) == ["decided about (2 frames)", "its scene (4 of 12 frames)", "nothing (0 frames)"]
+    assert captions(ax) == [29, 3, 0, 4, 7, 11] and ax.get_title(loc="left") == "Two frames"
+    assert border_colours(ax) == [viz.scene_colour(s).upper() for s in (-1, 0, 0, 0, 0, 0)]
+    assert "no frames" in words(viz.named_strips(images, {}, LABELS).axes[0])
+
+
 def test_strips_of_many_scenes_and_no_outliers(images):
     ax = viz.strips_before_after(images, np.arange(30), np.arange(30).reshape(10, 3), max_scenes=6).axes[0]
     assert ax.get_title(loc="left") == "Shuffled input and restored scenes (4 more scenes not shown)"

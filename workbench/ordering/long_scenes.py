@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from workbench.embedding.views import blocks
 from workbench.errors import ParameterError
 from workbench.matching.pairs import nearest_pairs, not_among, places_of
 from workbench.ordering.confidence import link_confidence
@@ -79,6 +80,43 @@ def search_long(
     for part in stretches(len(rough)):
         table = search([frame_distances.scene(np.sort(rough[part]))], compare, pairs_per_frame, table)
     return table, rough
+
+
+def join_rough(
+    frames: np.ndarray, part_of: np.ndarray, places: np.ndarray, frame_distances: FrameDistances, table: pd.DataFrame
+) -> np.ndarray:
+    """Order the frames of a long scene roughly when it was put together by hand.
+
+    Parameters
+    ----------
+    frames : (n,) int array
+        Positions of the frames of the scene, sorted ascending.
+    part_of : (n,) int array
+        The scene that each was in before, -1 = none. Parts follow each other, the largest first.
+    places : (n,) float array
+        Place of every frame in the rough order of that scene; NaN where it was a short one.
+    frame_distances : FrameDistances
+        The distances that need no matching.
+    table : DataFrame
+        The rows of the pairs compared.
+
+    Returns
+    -------
+    (n,) int array
+        The positions of the frames in a rough order; a frame that was in no scene is beside the one most like it.
+    """
+    numbers, sizes = np.unique(part_of[part_of >= 0], return_counts=True)
+    parts = []
+    for number in numbers[np.argsort(-sizes, kind="stable")]:
+        own, order = frames[part_of == number], np.argsort(places[part_of == number])
+        if np.isnan(places[part_of == number]).any():
+            order = order_scene(frame_distances.scene(own), table, OrderParameters()).order
+        parts.append(own[order])
+    if not parts:
+        return frames
+    ordered, alone = np.concatenate(parts), frames[part_of < 0]
+    beside = [frame_distances.embedded(some, ordered).argmin(axis=1) for some in blocks(alone)]
+    return np.insert(ordered, np.concatenate([np.zeros(0, int), *beside]) + 1, alone)
 
 
 def _choose_key_frames(frames: np.ndarray, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

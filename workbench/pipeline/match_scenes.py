@@ -19,7 +19,7 @@ from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.scenes.blends import EditedFilm
 from workbench.scenes.dbscan import by_size
-from workbench.scenes.decisions import Decision, changed_counts, decisions_table
+from workbench.scenes.decisions import COUNTED, Decision, changed_counts, decisions_table
 from workbench.scenes.pieces import pieces_of, probing_pairs
 from workbench.scenes.takes import find_takes
 from workbench.scenes.verify import verify
@@ -92,8 +92,7 @@ class MatchedScenes:
             were parted from another take.
         """
         kinds = [decision.verdict for decision in self.decisions]
-        named = {"blended_frames": "blend", "faded_frames": "fade", "takes": "take"}
-        return changed_counts(clustered, self.labels) | {name: kinds.count(verdict) for name, verdict in named.items()}
+        return changed_counts(clustered, self.labels) | {name: kinds.count(verdict) for name, verdict in COUNTED.items()}
 
 
 def match_scenes(

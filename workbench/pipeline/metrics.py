@@ -79,8 +79,8 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         "pairs_per_frame": matched["pairs_per_frame"],
         "registered_pairs": run.info("register")["registered"],
     } | match_figures(run.transforms())
-    if run.edits("order"):
-        metrics["edits"] = len(run.edits("order"))
+    if run.edit_count:
+        metrics["edits"] = run.edit_count
     links, weak = int(table["confidence"].notna().sum()), weak_links(table)
     if links:
         metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}

@@ -21,7 +21,7 @@ from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
 from workbench.models.registry import folder_digest, is_built_in
-from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, order_long
+from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import (
     METHODS,
@@ -37,7 +37,7 @@ from workbench.parameters import (
     VideoParameters,
     WriteParameters,
 )
-from workbench.pipeline.edits import apply_edits, computed_order
+from workbench.pipeline.edits import apply_edits, computed_order, recount, undo_decisions
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
@@ -214,15 +214,18 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
         scene_parameters.same_place,
         scene_parameters.min_scene_frames,
     )
-    matched.scenes_table(labels).to_csv(out.scenes_path, index=False)
+    found = matched.scenes_table(labels)
+    scenes, left_out = undo_decisions(found, run.edits("match"))
+    scenes.to_csv(out.scenes_path, index=False, lineterminator="\n")
     write_pairs(out.pairs_path, matched.pairs)
     comparer.join(out.matches_path, matched.pairs)
     info: dict[str, Any] = {
         "pairs": len(matched.pairs),
         "pairs_per_frame": round(matched.pairs_per_frame, 3),
         "rounds": len(comparer.files),
-        **matched.counts(labels),
+        **recount(matched.counts(labels), found, scenes),
         "doubts": matched.doubts,
+        "edits_left_out": left_out,
         "device": network_device() if parameters.matcher == "superglue" else "cpu",
     }
     if pool:
@@ -270,7 +273,8 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
     for number, frames in enumerate(frames_of(labels)):
         own = table[table["a"].isin(frames)]
         if len(frames) > LONG_SCENE_FRAMES:
-            found = order_long(run.rough_order(number), distances, own, parameters)
+            rough = _edited_rough(run, frames, distances, own) if run.edits("match") else run.rough_order(number)
+            found = order_long(rough, distances, own, parameters)
         else:
             found = order_scene(distances.scene(frames), own, parameters)
         arrays = {"frames": frames, "order": found.order, "confidence": found.confidence, "shown": found.shown}
@@ -280,6 +284,13 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
     rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels)), run.edits("order"))
     rows.to_csv(out.order_path, index=False, lineterminator="\n")
     return info | {"edits_left_out": left_out}
+
+
+def _edited_rough(run: Run, frames: np.ndarray, distances: FrameDistances, table: pd.DataFrame) -> np.ndarray:
+    """The rough order of a long scene after edits of the scenes."""
+    rows = run.scenes_table().iloc[frames]
+    before = rows["matched" if "matched" in rows else "scene"].to_numpy()
+    return join_rough(frames, before, rows["rough"].to_numpy(dtype=float, na_value=np.nan), distances, table)
 
 
 def _align_frames(run: Run, _parameters: AlignParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class ComparedRun:
         bool
             False when the order was computed or edited after the metrics were written.
         """
-        edits, seconds = len(self.run.edits("order")), self.run.seconds()["order"]
+        edits, seconds = self.run.edit_count, self.run.seconds()["order"]
         return (self.metrics.get("edits", 0), self.metrics.get("seconds_order")) == (edits, seconds)
 
 
@@ -243,7 +243,7 @@ def _origin(runs: Sequence[ComparedRun]) -> list[list[str]]:
         ["Path", *(str(run.given) for run in runs)],
         ["Video", *(run.run.source_path.name for run in runs)],
         ["Video, SHA-256", *(run.digest[:12] for run in runs)],
-        ["Edits by hand", *(str(len(run.run.edits("order"))) for run in runs)],
+        ["Edits by hand", *(str(run.run.edit_count) for run in runs)],
     ]
 
 

@@ -3,6 +3,7 @@
 Nothing here changes a run; that is :class:`~workbench.run.run.Run`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pandas as pd
 from workbench.evaluation.files import read_order_table
 from workbench.limits import EXACT_INTEGER
 from workbench.run.record import RecordedRun, check_info
-from workbench.storage.arrays import Limits, WorkingCopies, read_array, read_table
+from workbench.storage.arrays import Limits, WorkingCopies, damaged, read_array, read_table
+
+UNDONE = "undone "  # stands before the verdict of a decision that was taken back by hand
+FIRST_POSITIONS = 5  # positions of a decision that are listed
 
 
 class Contents(RecordedRun):
@@ -89,6 +93,11 @@ class Contents(RecordedRun):
         found = self.record["stages"][stage]["info"]
         check_info(self.record_path, stage, found)
         return found
+
+    @property
+    def left_out(self) -> list[str]:  # numpydoc ignore=RT01
+        """One message for every edit by hand that could not be made again when its stage was computed anew."""
+        return [text for stage in ("match", "order") for text in self.info(stage).get("edits_left_out", [])]
 
     def is_recorded(self, stage: str) -> bool:
         """Tell whether a stage was ever finished, up to date or not.
@@ -219,6 +228,68 @@ class Contents(RecordedRun):
         self.require("match")
         return self._table(self.scenes_path, "scene")["scene"].to_numpy()
 
+    def scenes_table(self) -> pd.DataFrame:
+        """Read ``scenes.csv``: the scenes as verified by the matches, and what was decided about them.
+
+        Returns
+        -------
+        DataFrame
+            One row per frame: ``position``; ``scene`` and ``clustered``, -1 = outlier; ``verdict``, "" where nothing was
+            decided, and with :data:`UNDONE` before it where that was taken back by hand; ``decision``, its number from 0, NA
+            for none; ``odds``, NaN where they are not known; ``reason``; ``rough``, NA outside of long scenes; and only where
+            something was taken back ``matched``, the scene before that.
+        """
+        self.require("match")
+        file, count = self.scenes_path, self.frames
+        last = (count or EXACT_INTEGER) - 1
+        limits: Limits = dict.fromkeys(("position", "decision"), (0, EXACT_INTEGER))
+        limits |= dict.fromkeys(("scene", "clustered", "rough"), (-1, last))
+        table = read_table(file, limits, ["odds"], ["decision", "rough", "odds"], count)
+        if "matched" in table:
+            table = read_table(file, limits | {"matched": (-1, last)}, ["odds"], ["decision", "rough", "odds"], count)
+        for name in ("verdict", "reason"):
+            if name not in table:
+                raise damaged(file, f"it has no column {name}")
+            table[name] = table[name].astype(object).fillna("").map(str).astype(object)
+            if not all(map(str.isprintable, table[name])):
+                raise damaged(file, f"not all of column {name} are text of one line")
+        return table
+
+    def decisions(self) -> pd.DataFrame:
+        """List what was decided about the scenes after the clusterer; none where the matches agree with it.
+
+        Returns
+        -------
+        DataFrame
+            One row per decision, in the order in which they were made: ``number``, by which it is named; ``verdict``, see
+            :data:`workbench.scenes.decisions.VERDICTS`; ``frames``, their number; ``first``, positions of the first ones, as
+            text; ``odds``, NaN where they are not known; ``reason``; ``undone``, whether it was taken back by hand.
+        """
+        rows = []
+        for _, own in self.scenes_table().groupby("decision"):
+            verdict = own["verdict"].iloc[0]
+            rows.append(
+                {
+                    "number": int(own["decision"].iloc[0]),
+                    "verdict": verdict.removeprefix(UNDONE),
+                    "frames": len(own),
+                    "first": first_positions(own["position"].tolist()),
+                    "odds": float(own["odds"].iloc[0]),
+                    "reason": own["reason"].iloc[0],
+                    "undone": verdict.startswith(UNDONE),
+                }
+            )
+        columns = {
+            "number": int,
+            "verdict": object,
+            "frames": int,
+            "first": object,
+            "odds": float,
+            "reason": object,
+            "undone": bool,
+        }
+        return pd.DataFrame(rows, columns=[*columns]).astype(columns)
+
     def transforms(self) -> pd.DataFrame:
         """Read the table of registered pairs.
 
@@ -303,3 +374,19 @@ class Contents(RecordedRun):
         limits: Limits = {"position": (0, EXACT_INTEGER)}
         limits |= dict.fromkeys(columns, (-1, (count or EXACT_INTEGER) - 1))
         return read_table(file, limits, empty=[name for name in columns if name != "scene"], rows=count)
+
+
+def first_positions(frames: Sequence[int]) -> str:
+    """List the first few of some frames.
+
+    Parameters
+    ----------
+    frames : sequence of int
+        Their positions.
+
+    Returns
+    -------
+    str
+        Such as ``3, 17, 20, 21, 40, ...``.
+    """
+    return ", ".join([*map(str, frames[:FIRST_POSITIONS]), *["..."] * (len(frames) > FIRST_POSITIONS)])

@@ -184,6 +184,11 @@ class RecordedRun(RunPaths):
         """
         return list(self.record.get("edits", {}).get(stage, []))
 
+    @property
+    def edit_count(self) -> int:  # numpydoc ignore=RT01
+        """Number of changes made by hand to the results of all stages."""
+        return sum(map(len, self.record.get("edits", {}).values()))
+
 
 def read_record(file: Path) -> dict[str, Any]:
     """Read ``run.json``.
@@ -301,7 +306,7 @@ def check_stage(found: dict[str, Any]) -> None:
     _demand(re.fullmatch("[0-9a-f]{64}", found.get("shared", "0" * 64)))
     _demand(isinstance(found["seconds"], int | float) and math.isfinite(found["seconds"]))
     _demand(_are_all(str, found["info"].keys()))
-    messages = [*found["info"].get("warnings", []), *found["info"].get("edits_left_out", [])]
+    messages = [text for name in ("warnings", "edits_left_out", "doubts") for text in found["info"].get(name, [])]
     _demand(all(isinstance(text, str) and "\n" not in text for text in messages))
 
 

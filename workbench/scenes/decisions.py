@@ -18,6 +18,10 @@ VERDICTS = {
     "fade": "recognised as fades and given to their scene",
     "take": "parted from their scene as another take of the same place",
 }
+# The same words for one frame.
+_OF_ONE = {"their": "its", "cross-fades": "a cross-fade", "as fades": "as a fade"}
+# Counts in the record of the match stage, each with the verdict whose decisions it counts.
+COUNTED = {"blended_frames": "blend", "faded_frames": "fade", "takes": "take"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,3 +123,50 @@ def undo(clustered: np.ndarray, labels: np.ndarray, frames: np.ndarray) -> np.nd
         home = -1 if cluster < 0 else int(np.bincount(now).argmax()) if len(now) else int(scenes.max()) + 1
         scenes[members & ~others] = home
     return by_size(scenes)
+
+
+def in_words(verdict: str, count: int) -> str:
+    """Say what was decided.
+
+    Parameters
+    ----------
+    verdict : str
+        One of :data:`VERDICTS`; another word stands as it is.
+    count : int
+        Number of frames that it was decided about.
+
+    Returns
+    -------
+    str
+        Such as "12 frames were taken back into a scene".
+    """
+    words = VERDICTS.get(verdict, verdict)
+    if count != 1:
+        return f"{count} frames were {words}"
+    for many, one in _OF_ONE.items():
+        words = words.replace(many, one)
+    return f"1 frame was {words}"
+
+
+def frames_beside(clustered: np.ndarray, labels: np.ndarray, frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Find the frames that a decision is to be seen beside: the others of the scenes that it concerns.
+
+    Parameters
+    ----------
+    clustered, labels : (N,) int array
+        Scene of every frame by the clusterer, and after all decisions; -1 = outlier.
+    frames : (n,) int array
+        The frames of the decision.
+
+    Returns
+    -------
+    dict of str to (m,) int array
+        Positions by a heading, the frames of the decision first; of the others only what is not empty.
+    """
+    beside = {"decided about": frames}
+    for name, scenes in (("the clusterer", clustered), ("the matches", labels)):
+        own = np.unique(scenes[frames])
+        others = np.isin(scenes, own[own >= 0])
+        others[frames] = False
+        beside[f"in one scene with {'it' if len(frames) == 1 else 'them'} by {name}"] = np.flatnonzero(others)
+    return {heading: positions for heading, positions in beside.items() if len(positions)}

@@ -5,7 +5,7 @@ The colours of scenes are defined here too, so that a scene looks the same in ev
 read, and they are made small before they are drawn, because a notebook stores its figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -235,6 +235,36 @@ def strips_before_after(
         colour = "black" if scene is None else scene_colour(scene)
         strips.append(_Strip(f"{name} ({_of(len(shown), len(positions))})", shown, scenes, colour))
     return _draw_strips(strips, images, title + _more(len(after) - max_scenes), count, None)
+
+
+def named_strips(
+    images: Sequence[np.ndarray], strips: Mapping[str, np.ndarray], labels: np.ndarray, count: int = 10, title: str = "Frames"
+) -> Figure:
+    """Draw film strips one below the other, each with its name above it.
+
+    Parameters
+    ----------
+    images : sequence of (h, w, 3) uint8 arrays
+        The N RGB images.
+    strips : mapping of str to (M,) int array
+        Positions by name.
+    labels : (N,) int array
+        Scene of every frame, -1 for outliers, which colours the borders.
+    count : int
+        How many frames of each strip are shown at most, evenly sampled.
+    title : str
+        Title of the sheet.
+
+    Returns
+    -------
+    Figure
+        A new figure.
+    """
+    rows = []
+    for name, positions in strips.items():
+        shown = np.asarray(positions, dtype=int)[evenly(len(positions), count)]
+        rows.append(_Strip(f"{name} ({_of(len(shown), len(positions))})", shown, _scenes_of(labels, shown)))
+    return _draw_strips(rows, images, title, count, None)
 
 
 def cluster_gallery(

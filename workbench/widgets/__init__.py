@@ -3,10 +3,12 @@
 A notebook first draws the static figures of :mod:`workbench.viz` and adds controls only where :func:`is_interactive` allows it.
 :mod:`~workbench.widgets.frames` browses frames, :mod:`~workbench.widgets.matrix` picks pairs from a matrix,
 :mod:`~workbench.widgets.map` explores the UMAP, :mod:`~workbench.widgets.scenes` tunes the clustering,
-:mod:`~workbench.widgets.matches` inspects matches, :mod:`~workbench.widgets.order` edits the order, and
-:mod:`~workbench.widgets.sweep` reads the table of a sweep. Their entry points are all importable from this package.
+:mod:`~workbench.widgets.matches` inspects matches, :mod:`~workbench.widgets.decisions` takes back what they decided about the
+scenes, :mod:`~workbench.widgets.order` edits the order, and :mod:`~workbench.widgets.sweep` reads the table of a sweep. Their
+entry points are all importable from this package.
 """
 
+from workbench.widgets.decisions import decision_browser
 from workbench.widgets.frames import frame_browser, is_interactive
 from workbench.widgets.map import map_browser, views_of
 from workbench.widgets.matches import match_inspector
@@ -17,6 +19,7 @@ from workbench.widgets.sweep import sweep_browser
 
 __all__ = [
     "clickable_matrix",
+    "decision_browser",
     "frame_browser",
     "is_interactive",
     "map_browser",
