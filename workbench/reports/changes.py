@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.overlay import MIN_DISSIMILAR
-from workbench.limits import EXACT_INTEGER
 from workbench.run import Run
 from workbench.scenes.decisions import VERDICTS
 from workbench.scenes.evidence import MAX_ODDS
-from workbench.storage.arrays import Limits, damaged, read_table
 
 NOTHING = "The matches changed nothing in the scenes."
 SHOWN_FRAMES = 5  # positions that a sentence names
@@ -30,7 +28,7 @@ def read_decisions(run: Run) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows of ``scenes.csv`` with a decision; columns ``position``, ``verdict``, ``decision``, ``odds`` and ``reason``.
+        The rows of :meth:`~workbench.run.contents.Contents.scenes_table` with a decision.
 
     Raises
     ------
@@ -39,14 +37,9 @@ def read_decisions(run: Run) -> pd.DataFrame:
     RunError
         When the table is damaged.
     """
-    run.require("match")
-    numbers: Limits = {"position": (0, EXACT_INTEGER), "decision": (0, EXACT_INTEGER)}
-    table = read_table(run.scenes_path, numbers, ["odds"], empty=["decision", "odds"], rows=run.frames)
-    if missing := {"verdict", "reason"} - {*table}:
-        raise damaged(run.scenes_path, f"it has no column {', '.join(sorted(missing))}")
+    table = run.scenes_table()
     table = table[table["decision"].notna()]
-    words = {name: table[name].astype(object).fillna("").astype(str) for name in ("verdict", "reason")}
-    return table.assign(odds=table["odds"].clip(1 / MAX_ODDS, MAX_ODDS), **words)
+    return table.assign(odds=table["odds"].clip(1 / MAX_ODDS, MAX_ODDS))
 
 
 def change_sentences(decisions: pd.DataFrame, joined: int = 0, parted: int = 0) -> list[str]:
