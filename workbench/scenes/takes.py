@@ -26,8 +26,9 @@ CHANNEL_STD, MIN_CHANNEL_STD = (
 STEADY = 10  # grey levels that a pixel may vary by, in every channel, and count as unchanged
 CHANGED = 15  # grey levels by which it differs after a step, in some channel
 
-MIN_STEP = 0.025  # share of the pixels that change for good at the end of a take; inside of takes at most 0.009 at such ratios
-MIN_STEP_RATIO = 7.0  # to the largest such share at the links around it
+MIN_STEP = 0.02  # share of the pixels that change for good at the end of a take
+MIN_STEP_RATIO = 4.0  # to the largest such share at the links around it
+MIN_STEP_PRODUCT = 0.2  # of both: the larger the step, the less it must stand out; inside of takes at most 0.16
 LEAST_SHARE = 0.0035  # what these shares count as at least: a handful of pixels is no measure
 MAX_JOINT_STEP = 0.01  # share of the pixels that change between two parts of one take that an order has apart
 MIN_TAKE_FRAMES = 12  # frames of a take at least
@@ -129,7 +130,8 @@ def _cuts(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     cuts: list[int] = []
     for link in np.argsort(-steps, kind="stable").tolist():
         far = all(abs(link - other) >= MIN_TAKE_FRAMES for other in (-1, len(steps), *cuts))
-        if far and steps[link] >= MIN_STEP and steps[link] >= MIN_STEP_RATIO * max(LEAST_SHARE, around[link]):
+        ratio = steps[link] / max(LEAST_SHARE, around[link])
+        if far and steps[link] >= MIN_STEP and ratio >= MIN_STEP_RATIO and steps[link] * ratio >= MIN_STEP_PRODUCT:
             cuts.append(link)
     return np.sort(np.array(cuts, dtype=int)), steps, around
 
