@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.helpers.tiny import pan
 from workbench.embedding.descriptors import rank_grey_thumbnails
 from workbench.embedding.embed import embed
 from workbench.embedding.overlay import dissimilar_frames, fill, find_overlay, no_overlay, without_overlay
 from workbench.embedding.views import frame_distances
-from workbench.evaluation.effects import OVERLAYS, overlay_frame
+from workbench.evaluation.effects import OVERLAYS, overlay_frame, shake_frame
 from workbench.evaluation.files import OUTLIER
 from workbench.models.backbones import typical_eps
 from workbench.parameters import ClusterParameters, EmbedParameters
@@ -62,6 +63,41 @@ def test_a_still_clip_has_no_overlay(sample_clips, sign):
     noise = rng.normal(0, 2, (20, 240, 320, 3))
     still = np.clip(sample_clips["pagoda"][0] + noise, 0, 255).astype(np.uint8)
     assert not find_overlay(drawn(still, *sign)).mask.any()
+
+
+@pytest.mark.parametrize("name", ["pagoda", "dahlia"])
+def test_one_moving_scene_has_no_overlay(sample_clips, name):
+    """A pan along a sky of one colour, and a zoom into a flower, whose petals point the same way all the time: their frames are
+    dissimilar, but what they share is no overlay."""
+    found = find_overlay(sample_clips[name])
+    assert len(found.frames) >= 5 and not found.mask.any()
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+@pytest.mark.parametrize("name", ["pagoda", "toys", "dahlia"])
+def test_one_shaken_scene_has_no_overlay(sample_clips, name, strength):
+    """Every frame is seen by a camera that was jolted: the board under the toys has one colour nearly everywhere."""
+    rng = np.random.default_rng(1)
+    found = find_overlay([shake_frame(frame, rng, strength) for frame in sample_clips[name]])
+    assert len(found.frames) >= 5 and not found.mask.any()
+
+
+@pytest.mark.parametrize("count", [14, 40])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_short_pan_has_no_overlay(seed, count):
+    """Over a texture of coloured noise; 14 frames give five to seven dissimilar ones, in which some edges agree by chance."""
+    found = find_overlay(pan(seed, count))
+    assert len(found.frames) >= 5 and not found.mask.any()
+
+
+@pytest.mark.parametrize("kind", ["caption", "logo", "ticker", "timestamp"])
+def test_what_is_drawn_over_one_moving_scene_is_found(sample_clips, kind):
+    """Over the zoom into the flower: eight to ten dissimilar frames are enough for what is opaque, and for no more."""
+    frames = drawn(sample_clips["dahlia"], kind)
+    ever = (frames != sample_clips["dahlia"]).any(axis=(0, 3))
+    found = find_overlay(frames)
+    assert 5 <= len(found.frames) < 12
+    assert found.mask[ever].mean() >= 0.9 and not found.mask[~within(ever, 8)].any()
 
 
 def test_a_scene_before_a_still_camera_has_no_overlay(sample_clips):
