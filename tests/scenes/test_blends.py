@@ -148,6 +148,15 @@ def test_a_lone_frame_between_two_scenes_is_no_cross_fade(seed):
     assert clip.scene[blends.heavier].tolist() == [1, 0] and clip.scene[blends.lighter].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(("count", "found"), [(4, 0), (5, 2)])
+def test_a_scene_of_four_frames_is_too_small(count, found):
+    """Two mixtures of a frame of the first scene and one of a few near copies of another picture."""
+    clip, burst = film(0), drift(600, count)
+    mixed = [blend_frames(clip.frames[np.flatnonzero(clip.scene == 0)[10]], burst[1], weight) for weight in (0.4, 0.6)]
+    *_, blends = find_blends(*clustered(np.stack([*clip.frames, *burst, *mixed])))
+    assert len(blends.frames) == found and (blends.frames >= 90 + count).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_very_few_frames(count):
     """Too few for a scene of which blends are sought, whether they are outliers or one scene."""

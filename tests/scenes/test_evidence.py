@@ -114,8 +114,9 @@ def test_where_frames_are_all_but_identical_noise_is_usual():
 
 def test_foreign_odds_by_hand():
     """Ten pairs of a scene, of which eight register: by the rule of succession 3 in 12 fail, so three failures are as likely as
-    1 in 64. Without frame 10 there are nine pairs, and 2 in 11 fail. Pairs that lead out of the scene do not count."""
-    evidence = scene_of(14, [*chain(9), (9, 10), (0, 9), (10, 11), (12, 13), (0, 12)], 8)
+    1 in 64. Without frame 10 there are nine pairs, and 2 in 11 fail. Pairs that lead out of the scene do not count, those that
+    register (0, 12) or those that do not."""
+    evidence = scene_of(14, [(0, 12), *chain(9), (9, 10), (0, 9), (10, 11), (12, 13)], 9)
     assert foreign_odds(evidence, np.arange(14) <= 10, 3) == pytest.approx((12 / 3) ** 3)
     assert foreign_odds(evidence, np.arange(14) < 10, 3) == pytest.approx((11 / 2) ** 3)
     assert foreign_odds(evidence, np.arange(14) < 10, 0) == 1

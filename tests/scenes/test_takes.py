@@ -69,9 +69,36 @@ def test_an_order_is_followed_whatever_the_positions(one, other):
 
 
 def test_three_takes():
-    """The box on the left, on the right, and on the left again: cuts are in the order of the places."""
-    found = found_in(take(LEFT, 10, 60, 16) + take(RIGHT, 60, 90, 14, 2) + take(LEFT, 90, 15, 15, 3))
-    assert found.cuts.tolist() == [15, 29] and len(found.steps) == len(found.around) == 2
+    """The box is moved by 8 px first and far away then: cuts are in the order of the places, the smaller step first."""
+    found = found_in(take(LEFT, 10, 60, 16) + take((28, 10), 60, 90, 14, 2) + take(RIGHT, 90, 15, 15, 3))
+    assert found.cuts.tolist() == [15, 29] and found.steps[0] < 0.7 * found.steps[1] and len(found.around) == 2
+
+
+@pytest.mark.parametrize(("between", "cuts"), [(12, [15, 27]), (11, [26])])
+def test_a_take_between_two_others_has_twelve_frames(between, cuts):
+    """Of two cuts that are nearer to each other, the one with the larger step stays."""
+    found = found_in(take(LEFT, 10, 60, 16) + take((28, 10), 60, 90, between, 2) + take(RIGHT, 90, 15, 15, 3))
+    assert found.cuts.tolist() == cuts
+
+
+def test_a_box_that_is_put_elsewhere_again_and_again_is_no_cut():
+    """Every eight frames: a step counts against those around it."""
+    places = [(10 + 15 * (5 * k % 6), 12) for k in range(6)]
+    found = found_in([frame for k, place in enumerate(places) for frame in take(place, 10 + 13 * k, 23 + 13 * k, 8, seed=k)])
+    assert not len(found.cuts)
+
+
+@pytest.mark.parametrize(("before", "after", "cuts"), [(5, 5, [19]), (4, 5, []), (5, 4, [])])
+def test_what_changes_for_good_stands_still_for_five_frames(before, after, cuts):
+    """A sign whose halves, one bright and one dark, are exchanged with every frame, but not in some frames before place 19 and
+    after it, between which they are exchanged for good. It has a tenth of the picture."""
+    frames = take(LEFT, 10, 80, 40)
+    for place, frame in enumerate(frames):
+        since, until = 20 - before, 19 + after  # outside of these places the halves are exchanged at every one
+        bright_first = (since - place) % 2 == 1 if place < since else (place - until) % 2 == 0 if place > until else place > 19
+        frame[5:40, 60:75], frame[5:40, 75:90] = (200, 60) if bright_first else (60, 200)
+    found = found_in(frames)
+    assert found.cuts.tolist() == cuts and not len(found.intruders)
 
 
 def test_one_take_has_no_cut(one):
@@ -147,9 +174,9 @@ def test_a_take_has_twelve_frames(one, other, first, second, cuts):
     assert found.cuts.tolist() == cuts and not len(found.intruders)
 
 
-@pytest.mark.parametrize("count", [0, 1, 23])
+@pytest.mark.parametrize("count", [0, 1, 23, 24])
 def test_a_short_order_is_one_take(one, other, count):
-    """Even with an intruder."""
+    """Even with an intruder, without which 24 frames are too few."""
     frames = (one[:10] + take((45, 12), 60, 60, 1, seed=9) + other)[:count]
     found = find_takes(np.stack([*frames, one[0]]), np.arange(count))
     for values, kind in (
