@@ -14,6 +14,7 @@ from workbench.errors import VideoError
 from workbench.matching import keypoints, sift
 from workbench.parameters import FeatureParameters
 from workbench.storage.blocks import BlockJob
+from workbench.storage.hloc import Features
 
 SIZE = (640, 427)
 
@@ -170,3 +171,49 @@ def test_sift_needs_no_torch():
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_no_keypoint_lies_on_an_overlay(proxies, tmp_path):
+    """Twenty copies of 200 x 133 px of originals of 1,280 x 851 px; the overlay is a band on the left and a bar below. What is
+    off it is what is found without an overlay, in the same order and to the last bit."""
+    overlay = np.zeros((133, 200), bool)
+    overlay[:, :60] = overlay[100:] = True
+    found = {}
+    for name, mask in {
+        "all": None,
+        "off": overlay,
+        "nothing": np.zeros_like(overlay),
+        "everything": np.ones_like(overlay),
+    }.items():
+        job = BlockJob("inputs", progress=False)
+        out = keypoints.extract(
+            proxies[:20], (1280, 851), FeatureParameters(max_keypoints=100), tmp_path / f"{name}.h5", job, mask
+        )
+        with h5py.File(out) as file:
+            found[name] = [{part: group[part][()] for part in group} for group in file.values()]
+    dropped = 0
+    for whole, off, nothing, everything in zip(*found.values(), strict=True):
+        x, y = ((whole["keypoints"] + 0.5) * (200 / 1280, 133 / 851)).T
+        kept = (x >= 60) & (y < 100)
+        dropped += (~kept).sum()
+        assert kept.any() and off["image_size"].tolist() == [1280, 851]
+        for part, values in whole.items():
+            own = values if part == "image_size" else values[..., kept] if part == "descriptors" else values[kept]
+            assert off[part].dtype == values.dtype and np.array_equal(off[part], own), part
+            assert np.array_equal(nothing[part], values)
+        assert everything["keypoints"].shape == (0, 2) and everything["descriptors"].shape == (128, 0)
+    assert 200 < dropped < 1800, "of 2,000"
+
+
+def test_which_pixel_of_the_copy_a_keypoint_lies_on():
+    """A copy of 5 x 4 px of an original of 10 x 12 px: two columns and three rows of it are one pixel. The overlay is column 1
+    and row 2 of the copy: columns 2 and 3, rows 6 to 8 of the original, whose first pixel reaches from -0.5 to 0.5."""
+    overlay = np.zeros((4, 5), bool)
+    overlay[:, 1] = overlay[2] = True
+    points = [(-0.5, -0.5), (1.4, 0), (1.6, 0), (3.4, 0), (3.6, 0), (6, 5.4), (6, 5.6), (6, 8.4), (6, 8.6), (9.5, 11.5)]
+    count = np.arange(len(points))
+    features = Features(np.float32(points), np.float32(count), np.float32([count, -count]), np.array([10, 12]))
+    off = keypoints._off_overlay(features, overlay)
+    assert off.scores.tolist() == [0, 1, 4, 5, 8, 9]
+    assert np.array_equal(off.keypoints, features.keypoints[[0, 1, 4, 5, 8, 9]])
+    assert off.descriptors.tolist() == [[0, 1, 4, 5, 8, 9], [0, -1, -4, -5, -8, -9]]

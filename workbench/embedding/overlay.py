@@ -23,6 +23,8 @@ MAX_SAME_CELLS = 0.5  # share of the cells of a thumbnail that are the same in t
 SAME_LEVEL = 10  # grey levels of 255 that a pixel of an overlay may lie off its median, in every channel
 OPAQUE_SHARE = 0.8  # of the dissimilar frames in which a pixel has that colour
 WEAK_OPAQUE_SHARE = 0.4  # the same for a pixel beside such pixels: between the moving letters of a ticker
+MIN_OPAQUE_PART = 0.5  # of a group, that has this colour so often: of signs 0.64 or more, of a sky or a wall at most 0.34
+MIN_EDGE_FRAMES = 12  # frames in which steady edges are sought: in fewer of one moving scene some agree by chance
 MIN_GRADIENT = 3.0  # grey levels per px: the median gradient at the edge of something half transparent
 EDGE_SHARE = 0.9  # of the dissimilar frames in which the gradient points the same way, at least half as strong
 WEAK_EDGE_SHARE = 0.6  # the same for a pixel beside such pixels
@@ -65,15 +67,18 @@ def find_overlay(images: Sequence[np.ndarray]) -> Overlay:
     -----
     A pixel is on the overlay where four fifths of the dissimilar frames have one and the same colour (opaque), or where nine
     tenths of them have a gradient in one and the same direction (half transparent, after Dekel et al., "On the effectiveness of
-    visible watermarks", CVPR 2017). On 23 clips without an overlay not one pixel passed the first test.
+    visible watermarks", CVPR 2017). The frames of one moving scene may all be dissimilar, and a sky or a wall has one colour in
+    many of them. But most of such a surface has it in fewer than four fifths, which tells it from an overlay; and edges are
+    sought in twelve frames or more. On 23 clips without an overlay not one pixel passed the first test.
     """
     frames = dissimilar_frames(images)
     if len(frames) < MIN_DISSIMILAR:
         return replace(no_overlay(images), frames=frames)
     some = np.stack([np.asarray(images[frame]) for frame in frames.tolist()])
     opaque = (np.abs(some - np.median(some, axis=0)).max(axis=-1) <= SAME_LEVEL).mean(axis=0)
-    marked = _groups_with(opaque >= WEAK_OPAQUE_SHARE, opaque >= OPAQUE_SHARE, 1)
-    marked |= _groups_with(*_steady_edges(some), MIN_EDGE_AREA)
+    marked = _groups_with(opaque >= WEAK_OPAQUE_SHARE, opaque >= OPAQUE_SHARE, 1, MIN_OPAQUE_PART)
+    if len(frames) >= MIN_EDGE_FRAMES:
+        marked |= _groups_with(*_steady_edges(some), MIN_EDGE_AREA)
     if not marked.any():
         return Overlay(marked, frames)
     closed = cv2.morphologyEx(
@@ -147,10 +152,11 @@ def _steady_edges(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return share >= WEAK_EDGE_SHARE, share >= EDGE_SHARE
 
 
-def _groups_with(weak: np.ndarray, strong: np.ndarray, least: int) -> np.ndarray:
-    """(h, w) bool: the connected groups of weak pixels that have at least ``least`` strong ones among them (hysteresis)."""
+def _groups_with(weak: np.ndarray, strong: np.ndarray, least: int, part: float = 0.0) -> np.ndarray:
+    """(h, w) bool: the connected groups of weak pixels of which at least ``least``, and this part, are strong (hysteresis)."""
     _, group = cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)
-    kept = np.bincount(group[strong], minlength=group.max() + 1) >= least
+    found = np.bincount(group[strong], minlength=group.max() + 1)
+    kept = (found >= least) & (found >= part * np.bincount(group.ravel()))
     kept[0] = False  # the first group is what is not even weak
     return kept[group]
 
