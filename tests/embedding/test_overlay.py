@@ -187,14 +187,15 @@ def test_light_makes_no_frame_dissimilar(sample_clips):
 
 
 def test_every_part_of_a_long_clip_is_looked_at(sample_clips):
-    """Of 2,400 frames, black but for the twenty foreign pictures shown for three frames each towards the end, a thousand are
-    looked at, and positions are those of the clip."""
+    """Of 2,400 frames, black but for the twenty foreign pictures shown for three frames each towards the end, at most a
+    thousand are looked at, and positions are those of the clip."""
     small = [cv2.resize(picture, (80, 60), interpolation=cv2.INTER_AREA) for picture in sample_clips[OUTLIER]]
     clip = [np.zeros((60, 80, 3), np.uint8)] * 2400
     clip[2300:2360] = [picture for picture in small for _ in range(3)]
     chosen = dissimilar_frames(clip)
     assert len(chosen) >= 15 and chosen.min() >= 2300 and chosen.max() < 2360
     assert len(set((chosen - 2300) // 3)) == len(chosen), "no picture twice"
+    assert not (chosen % 3).any(), "every third frame is looked at"
 
 
 # --- filling it in ----------------------------------------------------------------------------------------------------------
@@ -222,6 +223,18 @@ def test_a_filled_part_is_smooth():
     rough, smooth = (np.mean(np.diff(part, axis=1) ** 2) for part in (noise[22:34, 22:42].astype(float), filled))
     assert smooth < rough / 100
     assert np.abs(filled - 127).max() < 50
+
+
+def test_a_large_hole_in_a_ramp_has_no_steps():
+    """Each channel rises by up to 2 levels per pixel in a direction of its own; a hole of 70 x 50 px is filled in to within two
+    levels on average, and no two neighbours, in it or across its rim, differ by more than five."""
+    y, x = np.mgrid[:96, :128]
+    ramp = np.stack([20 + 1.5 * x, 220 - 2 * y, 20 + 0.8 * x + y], axis=-1).astype(np.uint8)
+    mask = np.zeros((96, 128), bool)
+    mask[20:70, 30:100] = True
+    filled = fill(np.where(mask[..., None], np.uint8(0), ramp), mask).astype(int)
+    assert np.abs(filled - ramp)[mask].mean() < 2
+    assert max(np.abs(np.diff(filled, axis=axis)).max() for axis in (0, 1)) <= 5
 
 
 @pytest.mark.parametrize("seed", range(3))

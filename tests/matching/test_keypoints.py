@@ -207,10 +207,11 @@ def test_no_keypoint_lies_on_an_overlay(proxies, tmp_path):
 
 def test_which_pixel_of_the_copy_a_keypoint_lies_on():
     """A copy of 5 x 4 px of an original of 10 x 12 px: two columns and three rows of it are one pixel. The overlay is column 1
-    and row 2 of the copy: columns 2 and 3, rows 6 to 8 of the original, whose first pixel reaches from -0.5 to 0.5."""
+    and row 2 of the copy, columns 2 and 3 and rows 6 to 8 of the original, whose first pixel reaches from -0.5 to 0.5; and the
+    last pixel of row 0. The last point is on the far edge of the original."""
     overlay = np.zeros((4, 5), bool)
-    overlay[:, 1] = overlay[2] = True
-    points = [(-0.5, -0.5), (1.4, 0), (1.6, 0), (3.4, 0), (3.6, 0), (6, 5.4), (6, 5.6), (6, 8.4), (6, 8.6), (9.5, 11.5)]
+    overlay[:, 1] = overlay[2] = overlay[0, 4] = True
+    points = [(-0.5, -0.5), (1.4, 0), (1.6, 0), (3.4, 0), (3.6, 0), (6, 5.4), (9, 0), (6, 8.4), (6, 8.6), (9.5, 11.5), (6, 5.6)]
     count = np.arange(len(points))
     features = Features(np.float32(points), np.float32(count), np.float32([count, -count]), np.array([10, 12]))
     off = keypoints._off_overlay(features, overlay)
