@@ -228,13 +228,15 @@ def test_an_edited_film():
     assert found.mixed.tolist() == np.flatnonzero(clip.mixed).tolist()
     assert found.apart == {(0, 1), (1, 2)}, "no cross-fade leads from the first scene to the third"
     verdicts = [decision.verdict for decision in found.decisions]
-    assert verdicts == ["blend"] * 8 + ["fade"] * 3
-    assert [decision.frames.tolist() for decision in found.decisions[8:]] == [[count + 1], [count + 2], [count + 3]]
-    for decision, position in zip(found.decisions, found.mixed.tolist(), strict=False):
+    assert verdicts == ["split"] * 2 + ["blend"] * 8 + ["fade"] * 3
+    for decision, scene in zip(found.decisions, (1, 2), strict=False):
+        assert decision.frames.tolist() == np.flatnonzero((clip.scene == scene) & ~clip.mixed).tolist()
+    assert [decision.frames.tolist() for decision in found.decisions[10:]] == [[count + 1], [count + 2], [count + 3]]
+    for decision, position in zip(found.decisions[2:], found.mixed.tolist(), strict=False):
         percent, heavier, lighter = (int(word) for word in decision.reason.split() if word.isdigit())
         assert decision.frames.tolist() == [position] and 55 <= percent <= 85
         assert found.labels[heavier] == found.labels[position] != found.labels[lighter]
-    assert [decision.reason for decision in found.decisions[8:]] == [
+    assert [decision.reason for decision in found.decisions[10:]] == [
         f"frame {first} with {share} % of its contrast" for share in (5, 10, 20)
     ]
 

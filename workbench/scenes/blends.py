@@ -176,7 +176,8 @@ def undo_edit(
         The scenes, with the frames of cross-fades and fades in them.
     """
     scenes, blends = find_blends(thumbnails, view, eps, labels, cluster_some)
-    decisions = [
+    decisions = _parted(labels, scenes, blends.frames)
+    decisions += [
         Decision("blend", np.array([frame]), f"{100 * weight:.0f} % of frame {heavier} and the rest of frame {lighter}")
         for frame, heavier, lighter, weight in zip(blends.frames, blends.heavier, blends.lighter, blends.weight, strict=True)
     ]
@@ -188,6 +189,20 @@ def undo_edit(
     ]
     faded = np.sort(scenes[np.stack([blends.heavier, blends.lighter], axis=1)], axis=1)
     return EditedFilm(scenes, eps, blends.frames, {(one, other) for one, other in faded.tolist() if one != other}, decisions)
+
+
+def _parted(before: np.ndarray, after: np.ndarray, blends: np.ndarray) -> list[Decision]:
+    """The decisions that scenes come apart without their blends: the frames that are not in the largest part."""
+    decisions, pure = [], np.ones(len(before), dtype=bool)
+    pure[blends] = False
+    for scene in range(before.max(initial=-1) + 1):
+        members = pure & (before == scene)
+        sizes = np.bincount(after[members], minlength=1)
+        for part in np.flatnonzero(sizes).tolist():
+            if part != sizes.argmax():
+                reason = "only frames of a cross-fade lead from them to the rest of their scene"
+                decisions.append(Decision("split", np.flatnonzero(members & (after == part)), reason))
+    return decisions
 
 
 def _unlike_scenes(scene: np.ndarray, distances: np.ndarray, eps: float) -> np.ndarray:
