@@ -5,6 +5,7 @@ frames.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
@@ -15,7 +16,7 @@ from workbench.ordering import long_scenes
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.parameters import OrderParameters
 from workbench.pipeline import match_scenes as module
-from workbench.pipeline.match_scenes import MatchedScenes, match_scenes
+from workbench.pipeline.match_scenes import MatchedScenes, match_scenes, part_takes
 from workbench.scenes.blends import EditedFilm
 from workbench.scenes.pieces import BRIDGES
 
@@ -133,3 +134,29 @@ def test_a_clip_without_scenes():
     world = World(1, 1, 1, 1)
     found = matched(world, np.full(4, -1), 8)
     assert len(found.table) == 0 and (found.labels == -1).all() and found.pairs_per_frame == 0
+
+
+def test_takes_of_a_scene_come_apart():
+    """A still camera before a wall with a box, which stands elsewhere in the last twenty of forty frames; frame 25 is part of a
+    fade, half as bright, and frame 7 has the box at a third place. The frames are shuffled."""
+    rng = np.random.default_rng(0)
+    shuffled = rng.permutation(40)
+    images = np.full((40, 60, 80, 3), 90, np.uint8) + rng.integers(0, 3, (40, 60, 80, 3), dtype=np.uint8)
+    images[:, ::7, ::5] += 60
+    for frame in range(40):
+        left = 5 if frame == 7 else 30 if frame < 20 else 55
+        images[frame, 10:35, left : left + 20] = (220, 40, 40)
+        images[frame, 45:50, frame : frame + 8] = 250
+    images[25] //= 2
+    place = np.empty(40, dtype=int)
+    place[shuffled] = np.arange(40)
+    apart = np.abs(place[:, None] - place) / 40
+    parts = FrameDistances(matrix_view(apart), matrix_view(apart), fine({}))
+    pairs = np.array([(a, b) for a in range(40) for b in range(a + 1, 40) if apart[a, b] <= 0.1])
+    table = pd.DataFrame(pairs, columns=["a", "b"])
+    table = table.assign(inliers=100, matches=100, inlier_share=1 - apart[pairs[:, 0], pairs[:, 1]], model="similarity")
+    table = table.assign(residual=apart[pairs[:, 0], pairs[:, 1]], displacement=0.0)
+    labels, decisions = part_takes(np.zeros(40, int), table, parts, images[place], shuffled[[25]])
+    first, second = labels[shuffled[0]], labels[shuffled[39]]
+    assert labels[shuffled].tolist() == [first] * 7 + [-1] + [first] * 12 + [second] * 20 and first != second
+    assert sorted(decision.verdict for decision in decisions) == ["expelled", "take"]

@@ -225,14 +225,15 @@ def test_an_edited_film():
 
     found = undo_edit(thumbnails, view, eps, labels, cluster_others)
     assert found.labels.tolist() == [*clip.scene.tolist(), -1, 0, 0, 0] and found.alike == eps
-    assert found.mixed.tolist() == np.flatnonzero(clip.mixed).tolist()
+    blends = np.flatnonzero(clip.mixed).tolist()
+    assert found.mixed.tolist() == [*blends, count + 1, count + 2, count + 3]
     assert found.apart == {(0, 1), (1, 2)}, "no cross-fade leads from the first scene to the third"
     verdicts = [decision.verdict for decision in found.decisions]
     assert verdicts == ["split"] * 2 + ["blend"] * 8 + ["fade"] * 3
     for decision, scene in zip(found.decisions, (1, 2), strict=False):
         assert decision.frames.tolist() == np.flatnonzero((clip.scene == scene) & ~clip.mixed).tolist()
     assert [decision.frames.tolist() for decision in found.decisions[10:]] == [[count + 1], [count + 2], [count + 3]]
-    for decision, position in zip(found.decisions[2:], found.mixed.tolist(), strict=False):
+    for decision, position in zip(found.decisions[2:], blends, strict=False):
         percent, heavier, lighter = (int(word) for word in decision.reason.split() if word.isdigit())
         assert decision.frames.tolist() == [position] and 55 <= percent <= 85
         assert found.labels[heavier] == found.labels[position] != found.labels[lighter]

@@ -157,13 +157,13 @@ def match_scenes(
             rough_order[ordered] = np.arange(len(ordered))
     labels, decisions = verified.labels, [*film.decisions, *verified.decisions]
     if same_place == "split":
-        labels, parted = part_takes(labels, table, distances, images)
+        labels, parted = part_takes(labels, table, distances, images, film.mixed)
         decisions += parted
     return MatchedScenes(table, labels, decisions, verified.doubts, rough_order)
 
 
 def part_takes(
-    labels: np.ndarray, table: pd.DataFrame, distances: FrameDistances, images: Sequence[np.ndarray]
+    labels: np.ndarray, table: pd.DataFrame, distances: FrameDistances, images: Sequence[np.ndarray], mixed: np.ndarray
 ) -> tuple[np.ndarray, list[Decision]]:
     """Part the takes of scenes whose camera stands still, see :mod:`workbench.scenes.takes`.
 
@@ -177,6 +177,8 @@ def part_takes(
         Distances between frames that need no matching.
     images : (N, h, w, 3) uint8 sequence
         RGB frames.
+    mixed : (n,) int array
+        Frames of cross-fades and fades, which differ from those around them anyway: they go where the frame before them goes.
 
     Returns
     -------
@@ -192,7 +194,9 @@ def part_takes(
         if len(frames) > LONG_SCENE_FRAMES or not own["displacement"].median() < MOVING_DISPLACEMENT:
             continue
         ordered = order_scene(distances.scene(frames), own, OrderParameters())
-        takes = find_takes(images, frames[ordered.order], ordered.closed)
+        order = frames[ordered.order]
+        clear = ~np.isin(order, mixed)
+        takes = find_takes(images, order[clear], ordered.closed)
         for frame, share in zip(takes.intruders.tolist(), takes.differing, strict=True):
             reason = f"{100 * share:.0f} % of the picture differ from the frames around it, which agree with each other"
             decisions.append(Decision("expelled", np.array([frame]), reason))
@@ -204,6 +208,10 @@ def part_takes(
             )
             decisions.append(Decision("take", np.sort(take.frames), reason))
             parted[take.frames] = parted.max() + 1
+        if takes.others:
+            kept = clear & (parted[order] >= 0)
+            before = np.maximum(np.cumsum(kept) - 1, 0)
+            parted[order[~clear]] = parted[order[kept][before[~clear]]]
     return by_size(parted), decisions
 
 

@@ -146,7 +146,7 @@ class EditedFilm:
     alike : float
         Cosine distance of the embeddings up to which frames look alike.
     mixed : (n,) int array
-        Positions of the frames that show two scenes at once: they prove nothing about what belongs together.
+        Positions of the frames that show two scenes at once or hardly anything: they prove nothing about what belongs together.
     apart : set of (int, int)
         Scenes, the lower number first, that a cross-fade joins: they are two, however well frames at its ends register.
     decisions : list of Decision
@@ -188,7 +188,8 @@ def undo_edit(
         for frame, source, contrast in zip(fades.frames, fades.sources, fades.contrast, strict=True)
     ]
     faded = np.sort(scenes[np.stack([blends.heavier, blends.lighter], axis=1)], axis=1)
-    return EditedFilm(scenes, eps, blends.frames, {(one, other) for one, other in faded.tolist() if one != other}, decisions)
+    mixed = np.union1d(blends.frames, fades.frames)
+    return EditedFilm(scenes, eps, mixed, {(one, other) for one, other in faded.tolist() if one != other}, decisions)
 
 
 def _parted(before: np.ndarray, after: np.ndarray, blends: np.ndarray) -> list[Decision]:
