@@ -21,7 +21,7 @@ from workbench.scenes.blends import EditedFilm
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import COUNTED, Decision, changed_counts, decisions_table
 from workbench.scenes.pieces import pieces_of, probing_pairs
-from workbench.scenes.takes import find_takes
+from workbench.scenes.takes import WINDOW, find_takes
 from workbench.scenes.verify import verify
 
 MOVING_DISPLACEMENT = 0.01  # of the image diagonal, median of a scene's pairs: a camera that moves more shows no takes apart
@@ -178,7 +178,8 @@ def part_takes(
     images : (N, h, w, 3) uint8 sequence
         RGB frames.
     mixed : (n,) int array
-        Frames of cross-fades and fades, which differ from those around them anyway: they go where the frame before them goes.
+        Frames of cross-fades and fades. They and their neighbours differ from those around them anyway, and go where the frame
+        before them goes.
 
     Returns
     -------
@@ -197,7 +198,12 @@ def part_takes(
         order = frames[ordered.order]
         clear = ~np.isin(order, mixed)
         takes = find_takes(images, order[clear], ordered.closed)
+        # Beside a cross-fade a frame may still have a little of it.
+        faded = order[np.convolve(~clear, np.ones(2 * WINDOW + 1), "same")[: len(order)] > 0.5]
         for frame, share in zip(takes.intruders.tolist(), takes.differing, strict=True):
+            if frame in faded:
+                clear[order == frame] = False
+                continue
             reason = f"{100 * share:.0f} % of the picture differ from the frames around it, which agree with each other"
             decisions.append(Decision("expelled", np.array([frame]), reason))
             parted[frame] = -1
