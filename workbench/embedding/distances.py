@@ -58,11 +58,27 @@ def fine_distances(images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     ranks, colours = [], []
     for image in images:
         ranks.append(np.round(255 * rank_thumbnail(image, FINE_SIZE, FINE_BLUR)).astype(np.uint8))
-        small = thumbnail(image, COLOUR_SIZE, COLOUR_SIZE).astype(np.float32)
-        spread = np.maximum(small.std(axis=(0, 1)), MIN_CHANNEL_STD)
-        levelled = np.round(128 + CHANNEL_STD * (small - small.mean(axis=(0, 1))) / spread)
-        colours.append(np.clip(levelled, 0, 255).astype(np.uint8))
+        colours.append(levelled_thumbnail(image))
     return {"ranks": value_distances(np.stack(ranks)), "colours": value_distances(np.stack(colours))}
+
+
+def levelled_thumbnail(image: np.ndarray) -> np.ndarray:
+    """Make a small colour copy whose channels have one mean and standard deviation, which undoes most of a flicker.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array
+        RGB frame.
+
+    Returns
+    -------
+    (h, w, 3) uint8 array
+        At most 100 px on its long side.
+    """
+    small = thumbnail(image, COLOUR_SIZE, COLOUR_SIZE).astype(np.float32)
+    spread = np.maximum(small.std(axis=(0, 1)), MIN_CHANNEL_STD)
+    levelled = np.round(128 + CHANNEL_STD * (small - small.mean(axis=(0, 1))) / spread)
+    return np.clip(levelled, 0, 255).astype(np.uint8)
 
 
 def value_distances(images: np.ndarray) -> np.ndarray:

@@ -201,9 +201,10 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
         "pairs", replace(parameters, pairs_per_frame=0), ("features",), _method_weights(parameters.matcher, parameters)
     )
     job = replace(job, reuse=tuple(pool.files()) if pool else ())
-    comparer = PairComparer(features, _pictures(run), parameters, parts, job)
+    images = _pictures(run)
+    comparer = PairComparer(features, images, parameters, parts, job)
     keypoints = keypoint_counts(features, len(labels))
-    distances, images, scene_parameters = _frame_distances(run), _pictures(run), ClusterParameters(**run.parameters("cluster"))
+    distances, scene_parameters = _frame_distances(run), ClusterParameters(**run.parameters("cluster"))
     matched = match_scenes(
         undo_edit(blend_thumbnails(images), distances.embedded, run.info("cluster")["suggested_eps"], labels, _clusterer(run)),
         distances,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.embedding.overlay import MIN_DISSIMILAR
 from workbench.run import Run
-from workbench.scenes.decisions import VERDICTS
+from workbench.scenes.decisions import VERDICTS, in_words
 from workbench.scenes.evidence import MAX_ODDS
 
 NOTHING = "The matches changed nothing in the scenes."
@@ -61,10 +61,10 @@ def change_sentences(decisions: pd.DataFrame, joined: int = 0, parted: int = 0) 
         there are several. Then what became of the scenes. One sentence when nothing was changed.
     """
     found = []
-    for verdict, words in VERDICTS.items():
+    for verdict in VERDICTS:
         rows = decisions[decisions["verdict"] == verdict]
         if len(rows):
-            found.append(f"{_moved(rows, words)}: {_named(rows['position'])}. {_why(rows)}")
+            found.append(f"{in_words(verdict, len(rows))}: {_named(rows['position'])}. {_why(rows)}")
     ends = [f"{_count(joined, 'scene')} of the clusterer became part of another one"] if joined else []
     ends += [f"{_count(parted, 'scene')} came out of another one"] if parted else []
     found += [f"In all, {' and '.join(ends)}."] if ends else []
@@ -92,10 +92,10 @@ def short_sentences(decisions: pd.DataFrame, doubts: int, overlay_share: float =
         [f"{_percent(overlay_share)} of the picture is drawn over every frame, and does not count."] if overlay_share else []
     )
     moved = []
-    for verdict, words in VERDICTS.items():
+    for verdict in VERDICTS:
         rows = decisions[decisions["verdict"] == verdict]
         if len(rows):
-            moved.append(f"{_moved(rows, words)}: {_named(rows['position'])}.")
+            moved.append(f"{in_words(verdict, len(rows))}: {_named(rows['position'])}.")
     left = [f"{_count(doubts, 'doubt')} about what was left as it was: see the doubts in run.json."] if doubts else []
     return [*overlay, *(moved or [NOTHING]), *left]
 
@@ -203,14 +203,6 @@ def _recorded(run: Run, stage: str, name: str) -> int:
     """A count that a stage recorded about itself; 0 for what is none."""
     value = run.info(stage).get(name)
     return value if isinstance(value, int) else 0
-
-
-def _moved(rows: pd.DataFrame, words: str) -> str:
-    if len(rows) > 1:
-        return f"{len(rows)} frames were {words}"
-    for many, one in ((" cross-fades", " a cross-fade"), (" fades", " a fade"), ("their", "its")):
-        words = words.replace(many, one)
-    return f"1 frame was {words}"
 
 
 def _named(positions: pd.Series) -> str:

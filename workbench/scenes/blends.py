@@ -13,7 +13,7 @@ import numpy as np
 
 from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
-from workbench.scenes.decisions import Decision
+from workbench.scenes.decisions import Decision, smaller_parts
 from workbench.scenes.fades import find_fades
 
 THUMBNAIL_SIZE = (24, 16)  # px of the colour thumbnails that are mixed
@@ -197,12 +197,9 @@ def _parted(before: np.ndarray, after: np.ndarray, blends: np.ndarray) -> list[D
     decisions, pure = [], np.ones(len(before), dtype=bool)
     pure[blends] = False
     for scene in range(before.max(initial=-1) + 1):
-        members = pure & (before == scene)
-        sizes = np.bincount(after[members], minlength=1)
-        for part in np.flatnonzero(sizes).tolist():
-            if part != sizes.argmax():
-                reason = "only frames of a cross-fade lead from them to the rest of their scene"
-                decisions.append(Decision("split", np.flatnonzero(members & (after == part)), reason))
+        for frames in smaller_parts(pure & (before == scene), after):
+            reason = "only frames of a cross-fade lead from them to the rest of their scene"
+            decisions.append(Decision("split", frames, reason))
     return decisions
 
 

@@ -74,6 +74,25 @@ def decisions_table(clustered: np.ndarray, labels: np.ndarray, decisions: Sequen
     return table
 
 
+def smaller_parts(members: np.ndarray, scenes: np.ndarray) -> list[np.ndarray]:
+    """List the parts of a scene that came apart, without the largest one.
+
+    Parameters
+    ----------
+    members : (N,) bool array
+        Its frames, all of them in a scene now.
+    scenes : (N,) int array
+        Scene of every frame now.
+
+    Returns
+    -------
+    list of (n,) int arrays
+        Positions of the frames of every other part.
+    """
+    sizes = np.bincount(scenes[members], minlength=1)
+    return [np.flatnonzero(members & (scenes == part)) for part in np.flatnonzero(sizes) if part != sizes.argmax()]
+
+
 def changed_counts(clustered: np.ndarray, labels: np.ndarray) -> dict[str, int]:
     """Count what differs from the clusterer's scenes.
 

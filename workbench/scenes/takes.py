@@ -12,17 +12,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from workbench.embedding.images import thumbnail
+from workbench.embedding.distances import levelled_thumbnail
 
 WINDOW = 5  # frames on either side of a link in which a pixel must not change
-LEVELS_SIZE, LEVELS_BLUR = (
-    100,
-    1.5,
-)  # px: long side of the images that are compared; px of the working copy, sigma of a blur before
-CHANNEL_STD, MIN_CHANNEL_STD = (
-    40,
-    4,
-)  # grey levels that the standard deviation of a channel is brought to, and that it has at least
+BLUR = 1.5  # px of the working copy, sigma of a blur before frames are made small
 STEADY = 10  # grey levels that a pixel may vary by, in every channel, and count as unchanged
 CHANGED = 15  # grey levels by which it differs after a step, in some channel
 
@@ -32,9 +25,8 @@ MIN_STEP_PRODUCT = 0.2  # of both: the larger the step, the less it must stand o
 LEAST_SHARE = 0.0035  # what these shares count as at least: a handful of pixels is no measure
 MAX_JOINT_STEP = 0.01  # share of the pixels that change between two parts of one take that an order has apart
 MIN_TAKE_FRAMES = 12  # frames of a take at least
-MIN_INTRUDER = (
-    0.07  # share of the pixels in which one frame differs from those around it, which agree; inside of takes at most 0.047
-)
+# Share of the pixels in which a single frame differs from those around it, which agree; inside of takes at most 0.047.
+MIN_INTRUDER = 0.07
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +88,8 @@ def find_takes(images: Sequence[np.ndarray], order: np.ndarray, closed: bool = F
     """
     if len(order) < 2 * MIN_TAKE_FRAMES:
         return Takes([], order[:0], np.zeros(0))
-    levels = np.stack([_levels(np.asarray(images[frame])) for frame in order.tolist()])
+    blurred = (cv2.GaussianBlur(np.asarray(images[frame]), (0, 0), BLUR) for frame in order.tolist())
+    levels = np.stack([levelled_thumbnail(image) for image in blurred])
     differing = np.array([_differing(levels, place) for place in range(len(levels))])
     intruders = np.flatnonzero(differing >= MIN_INTRUDER)
     kept = np.delete(np.arange(len(order)), intruders)
@@ -134,14 +127,6 @@ def _cuts(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if far and steps[link] >= MIN_STEP and ratio >= MIN_STEP_RATIO and steps[link] * ratio >= MIN_STEP_PRODUCT:
             cuts.append(link)
     return np.sort(np.array(cuts, dtype=int)), steps, around
-
-
-def _levels(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8: a small copy whose channels have one mean and standard deviation, which undoes most of a flicker."""
-    blurred = cv2.GaussianBlur(np.ascontiguousarray(image), (0, 0), LEVELS_BLUR)
-    small = thumbnail(blurred, LEVELS_SIZE, LEVELS_SIZE).astype(np.float32)
-    spread = np.maximum(small.std(axis=(0, 1)), MIN_CHANNEL_STD)
-    return np.clip(np.round(128 + CHANNEL_STD * (small - small.mean(axis=(0, 1))) / spread), 0, 255).astype(np.uint8)
 
 
 def _steady(window: np.ndarray) -> np.ndarray:

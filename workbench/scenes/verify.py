@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
-from workbench.scenes.decisions import Decision
+from workbench.scenes.decisions import Decision, smaller_parts
 from workbench.scenes.evidence import MAX_ODDS, Evidence, foreign_odds, gather_evidence, together_odds
 from workbench.scenes.pieces import PROBES_PER_FRAME
 
@@ -165,9 +165,10 @@ class _Looks:
             found.append((float(distances.min()), int(others[distances.min(axis=0).argmin()])))
         return min(found)
 
-    def prior(self, frames: np.ndarray, others: np.ndarray) -> float:
-        """Odds that frames belong to others by their looks alone."""
-        return ALIKE_ODDS if self.nearest(frames, others)[0] <= self.alike else 1.0
+    def odds(self, ratio: float, frames: np.ndarray, others: np.ndarray) -> float:
+        """Odds that frames belong to others, by the smallest ratio of their pairs and by their looks."""
+        prior = ALIKE_ODDS if self.nearest(frames, others)[0] <= self.alike else 1.0
+        return min(MAX_ODDS, together_odds(ratio) * prior)
 
 
 def _join_pieces(
@@ -193,7 +194,7 @@ def _join_pieces(
         if tuple(sorted((int(scene[first]), int(scene[second])))) in apart:
             continue
         frames = [np.flatnonzero(pieces == piece) for piece in (first, second)]
-        odds = together_odds(ratio[first, second]) * looks.prior(*frames)
+        odds = looks.odds(ratio[first, second], *frames)
         together[first, second] = same_place == "join" or odds >= MIN_ODDS_JOIN
         if not together[first, second]:
             doubts.append(
@@ -264,12 +265,12 @@ def _vote(
     if len(pairs) < RESCUE_PAIRS:
         return None
     ratio = float(evidence.ratio[pairs].min())
-    odds = together_odds(ratio) * looks.prior(np.array([frame]), np.flatnonzero(scenes == scene))
+    odds = looks.odds(ratio, np.array([frame]), np.flatnonzero(scenes == scene))
     reason = (
         f"{len(pairs)} pairs register with up to {int(evidence.inliers[pairs].max())} inliers, and what remains different is "
         f"{ratio:.1f} times what is usual in the scene"
     )
-    return _Vote(scene, reason, MAX_ODDS if same_place == "join" else min(odds, MAX_ODDS))
+    return _Vote(scene, reason, MAX_ODDS if same_place == "join" else odds)
 
 
 def _home(frame: int, piece_scenes: np.ndarray, scene_count: int, labels: np.ndarray) -> int:
@@ -312,17 +313,13 @@ def _scene_decisions(labels: np.ndarray, scenes: np.ndarray, evidence: Evidence,
                 decisions.append(Decision("joined", frames, "frames that register to both lead from one to the other"))
                 continue
             ratio = float(evidence.ratio[pairs].min())
-            odds = together_odds(ratio) * looks.prior(frames, np.flatnonzero(members & (labels != part)))
+            odds = looks.odds(ratio, frames, np.flatnonzero(members & (labels != part)))
             reason = f"{len(pairs)} pairs register strongly, and what remains different is {ratio:.1f} times what is usual"
-            decisions.append(Decision("joined", frames, reason, min(odds, MAX_ODDS)))
+            decisions.append(Decision("joined", frames, reason, odds))
     for scene in range(labels.max(initial=-1) + 1):
         members = (labels == scene) & (scenes >= 0)
-        parts = np.bincount(scenes[members], minlength=1)
-        for part in np.flatnonzero(parts).tolist():
-            if part == parts.argmax():
-                continue
-            frames = np.flatnonzero(members & (scenes == part))
-            rest = members & (scenes != part)
+        for frames in smaller_parts(members, scenes):
+            rest = members & (scenes != scenes[frames[0]])
             pairs = np.isin(evidence.pairs, frames).any(axis=1) & rest[evidence.pairs].any(axis=1)
             odds = foreign_odds(evidence, labels == scene, int(pairs.sum()))
             reason = f"none of {int(pairs.sum())} pairs with the other frames of their scene registers"
