@@ -6,18 +6,22 @@ distances of a long clip are reduced to a sparse graph of near frames.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from workbench.embedding.descriptors import rank_grey_thumbnails
-from workbench.embedding.distances import cosine_distances, fine_distances, row_distances
+from workbench.embedding.distances import Copies, Halved, cosine_distances, row_distances, small_copies
 
 View = Callable[[np.ndarray, np.ndarray], np.ndarray]
-FineView = Callable[[np.ndarray], dict[str, np.ndarray]]  # frames (n,) -> (n, n) distances by name
+FineView = Callable[[np.ndarray], dict[str, Halved]]  # frames (n,) -> (n, n) distances by name
+CopiesView = Callable[[np.ndarray], Copies]  # frames (n,) -> their small copies
 
 FRAMES_PER_BLOCK = 1024  # frames whose distances to all others are held in memory at once
+CACHED_COPIES = 1024  # frames whose small copies stay in memory, about 60 kB each
 MAX_DENSE_FRAMES = 3000  # up to this many frames all distances are kept
 MIN_GRAPH_NEIGHBOURS = 32  # frames, itself included, that each frame of a longer clip is joined to at least
 MIN_GRAPH_DISTANCE = 1e-6  # cosine distance: a sparse matrix would drop the zeros between identical frames
@@ -72,8 +76,8 @@ def thumbnail_view(images: Sequence[np.ndarray]) -> View:
     return lambda rows, columns: row_distances(thumbnails[rows], None if columns is rows else thumbnails[columns])
 
 
-def fine_view(images: Sequence[np.ndarray]) -> FineView:
-    """Make a view of the distances of fine ranks and of colours.
+def copies_view(images: Sequence[np.ndarray]) -> CopiesView:
+    """Make a view of the small copies of frames.
 
     Parameters
     ----------
@@ -82,10 +86,16 @@ def fine_view(images: Sequence[np.ndarray]) -> FineView:
 
     Returns
     -------
-    FineView
-        Gives :func:`~workbench.embedding.distances.fine_distances` between some of the frames.
+    CopiesView
+        Gives the :func:`~workbench.embedding.distances.small_copies` of some of the frames.
     """
-    return lambda frames: fine_distances(images[frame] for frame in frames)
+    one = lru_cache(maxsize=CACHED_COPIES)(lambda frame: small_copies([images[frame]]))
+
+    def some(frames: np.ndarray) -> Copies:
+        made = [one(frame) for frame in frames.tolist()]
+        return Copies(*(np.concatenate([getattr(of, field.name) for of in made]) for field in fields(Copies)))
+
+    return some
 
 
 def blocks(frames: np.ndarray) -> Iterator[np.ndarray]:

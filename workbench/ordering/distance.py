@@ -2,7 +2,9 @@
 
 No single distance is best everywhere: under camera shake only what remains after registration counts, a still camera needs
 thumbnails, a moving animal the share of inliers. Which of them to trust can be seen without a truth: in a right order,
-frames that follow each other are nearer than frames further apart, and a distance that often contradicts this is noise.
+frames that follow each other are nearer than frames further apart, and a distance that often contradicts this is noise. But
+every distance agrees with the order that it leads to itself. So each of them proposes an order by one half of the pixels, which
+is judged by the other half, and the order is taken with which the most *families* of distances agree.
 """
 
 from collections.abc import Sequence
@@ -10,10 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.ordering.parts import IN_PLACE, Part
 from workbench.ordering.path import shortest_path
 
 CONSISTENCY_PLACES = 4  # neighbours are compared with the frames two to so many places away
 ZERO_WEIGHT_ODDS = 2.0  # right to wrong cases of a distance that gets no weight: two right to one wrong
+SHARPNESS = 4  # power of the weights within a family: its distances hold the same, the best one with the least noise
+SELF_PRAISE = 2.0  # by which odds are too high where the same measurement proposes and judges
+AGREED_ODDS = 20.0  # right to wrong cases of two families that leave no doubt about an order
+MAX_PROPOSALS = 3  # orders that are followed up
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,42 +33,16 @@ class FusedOrder:
         The frames along the shortest path.
     weights : (P,) float array
         One weight per part, >= 0.
+    odds : (P,) float array
+        Right to wrong cases of every part in the order that gave the weights, see :func:`consistency`.
     fused : (n, n) float array
         The weighted sum of the parts, no unit.
     """
 
     order: np.ndarray
     weights: np.ndarray
+    odds: np.ndarray
     fused: np.ndarray
-
-
-def scaled(distances: np.ndarray, compared: np.ndarray | None = None) -> np.ndarray:
-    """Divide distances by their median distance to the nearest frame, so that every part weighs alike in every scene.
-
-    Parameters
-    ----------
-    distances : (n, n) array
-        Symmetric distances in any unit.
-    compared : (n, n) bool array, optional
-        The pairs to take the scale from. Default: all.
-
-    Returns
-    -------
-    (n, n) float array
-        Distances without a unit, zero on the diagonal.
-    """
-    apart = distances.astype(np.float64).copy()
-    if compared is not None:
-        apart[~compared] = np.inf
-    np.fill_diagonal(apart, np.inf)
-    nearest = apart.min(axis=1, initial=np.inf)
-    nearest = nearest[np.isfinite(nearest)]
-    scale = float(np.median(nearest)) if len(nearest) else 1.0
-    # Scenes of identical frames have no scale of their own; the mean keeps the part finite.
-    scale = scale if scale > 1e-9 else max(float(distances.mean()), 1e-9)
-    result = distances / scale
-    np.fill_diagonal(result, 0)
-    return result
 
 
 def consistency(distances: np.ndarray, compared: np.ndarray, order: np.ndarray) -> float:
@@ -99,58 +80,147 @@ def consistency(distances: np.ndarray, compared: np.ndarray, order: np.ndarray) 
     return right / cases
 
 
-def consistent_weights(parts: Sequence[np.ndarray], compared: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Weigh distances by their odds of agreeing with an order.
+def odds_of(parts: Sequence[np.ndarray], measured: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
+    """Compute the odds that distances agree with an order.
 
     Parameters
     ----------
     parts : sequence of (n, n) arrays
         One distance each.
-    compared : (n, n) bool array
-        The pairs that were compared.
+    measured : sequence of (n, n) bool arrays
+        The pairs for which each was measured.
     order : (n,) int array
         Each frame once.
 
     Returns
     -------
     (P,) float array
-        One weight per part, >= 0. A part that agrees in two cases out of three or fewer gets 0; when that is true of all of
-        them, all get 1.
+        Right to wrong cases of every part, see :func:`consistency`.
     """
-    share = np.array([consistency(part, compared, order) for part in parts])
-    weights = np.maximum(0.0, share / (1 - share) - ZERO_WEIGHT_ODDS)
-    return weights if weights.any() else np.ones(len(parts))
+    share = np.array([consistency(part, pairs, order) for part, pairs in zip(parts, measured, strict=True)])
+    return share / (1 - share)
 
 
-def fuse_and_order(parts: Sequence[np.ndarray], compared: np.ndarray, weights: np.ndarray, rounds: int = 5) -> FusedOrder:
-    """Find the order along the shortest path and the weights that agree with it, each anew from the other.
+def consistent_weights(odds: np.ndarray, families: np.ndarray) -> np.ndarray:
+    """Weigh distances by their odds of agreeing with an order.
 
     Parameters
     ----------
-    parts : sequence of (n, n) arrays
-        Distances from :func:`scaled`.
-    compared : (n, n) bool array
-        The pairs that were compared.
-    weights : (P,) float array
-        The weights to start from, >= 0.
-    rounds : int
-        How often the weights are found anew at most; the search ends earlier when the order does not change any more.
+    odds : (P,) float array
+        From :func:`odds_of`.
+    families : (P,) array
+        The family of every distance.
+
+    Returns
+    -------
+    (P,) float array
+        One weight per distance, >= 0. A family weighs what its best member does: odds less 2, so that one that is wrong in one
+        case out of three or more weighs 0. Within a family the weights are as the fourth power of that. When all are 0, all
+        get 1.
+    """
+    above, weights = np.maximum(0.0, odds - ZERO_WEIGHT_ODDS), np.zeros(len(odds))
+    for family in np.unique(families):
+        own = families == family
+        best = above[own].max()
+        if best > 0:
+            shares = (above[own] / best) ** SHARPNESS
+            weights[own] = best * shares / shares.sum()
+    return weights if weights.any() else np.ones(len(odds))
+
+
+def evidence(odds: np.ndarray, families: np.ndarray) -> float:
+    """How much speaks for an order: the sum over the families of what their best members weigh.
+
+    Parameters
+    ----------
+    odds : (P,) float array
+        From :func:`odds_of`.
+    families : (P,) array
+        The family of every distance.
+
+    Returns
+    -------
+    float
+        At least 0.
+    """
+    return float(sum(max(0.0, odds[families == family].max() - ZERO_WEIGHT_ODDS) for family in np.unique(families)))
+
+
+def is_agreed(odds: np.ndarray, families: Sequence[str]) -> bool:
+    """Whether the frames as they lie and one more family leave no doubt about an order.
+
+    Pairs are compared where frames are near, so what matches say alone is not enough.
+
+    Parameters
+    ----------
+    odds : (P,) float array
+        From :func:`odds_of`.
+    families : sequence of P str
+        The family of every distance.
+
+    Returns
+    -------
+    bool
+        True when the best members of the two are right in twenty cases out of twenty-one.
+    """
+    agreed = {family for family, right in zip(families, odds, strict=True) if right >= AGREED_ODDS}
+    return IN_PLACE in agreed and len(agreed) >= 2
+
+
+def fuse_and_order(parts: Sequence[Part], proposals: Sequence[np.ndarray]) -> FusedOrder:
+    """Find the order that most families of distances agree with, and the weights that follow from it.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Distances between the frames of a scene.
+    proposals : sequence of (n,) int arrays
+        Orders to choose from, at least one.
 
     Returns
     -------
     FusedOrder
         The order, the weights and the fused distance.
+
+    Notes
+    -----
+    Orders are proposed by one half of the pixels and judged by the other one, so that noise does not praise the order that it
+    led to. The three proposals with the most evidence are followed up once, each by the path along the parts as they agree with
+    it. The weights are those of the best order; the path is the shortest by all pixels.
     """
-    fused = _sum(parts, weights)
-    order = shortest_path(fused)
-    for _ in range(rounds):
-        weights = consistent_weights(parts, compared, order)
-        fused = _sum(parts, weights)
-        before, order = order, shortest_path(fused)
-        if np.array_equal(order, before):
-            break
-    return FusedOrder(order, weights, fused)
+    families = np.array([part.family for part in parts])
+    every = np.ones_like(parts[0].whole, dtype=bool)
+    measured = [every if part.measured is None else part.measured for part in parts]
+    second, first = [part.second for part in parts], [part.first for part in parts]
+
+    praise = np.array([SELF_PRAISE if part.first is part.second else 1.0 for part in parts])
+
+    def judged(order: np.ndarray) -> tuple[float, np.ndarray]:
+        odds = odds_of(second, measured, order) / praise
+        return evidence(odds, families), odds
+
+    found = sorted((judged(order) for order in proposals), key=lambda proposal: -proposal[0])
+    for _, odds in found[:MAX_PROPOSALS]:
+        found.append(judged(shortest_path(weighted(first, consistent_weights(odds, families)), quick=True)))
+    odds = max(found, key=lambda proposal: proposal[0])[1]
+    weights = consistent_weights(odds, families)
+    distances = weighted([part.whole for part in parts], weights)
+    return FusedOrder(shortest_path(distances), weights, odds, distances)
 
 
-def _sum(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    return sum(weight * part for weight, part in zip(weights, parts, strict=True))
+def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Add distances up.
+
+    Parameters
+    ----------
+    parts : sequence of (n, n) arrays
+        Distances from :func:`scaled`.
+    weights : (P,) float array
+        One weight per part.
+
+    Returns
+    -------
+    (n, n) float array
+        The weighted sum, no unit.
+    """
+    return np.einsum("p,pij->ij", weights, np.stack(parts))

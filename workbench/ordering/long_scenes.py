@@ -17,16 +17,15 @@ from workbench.embedding.views import blocks
 from workbench.errors import ParameterError
 from workbench.matching.pairs import nearest_pairs, not_among, places_of
 from workbench.ordering.confidence import link_confidence
+from workbench.ordering.parts import compared_pairs
 from workbench.ordering.path import refine, shortest_path
 from workbench.ordering.scene import (
     FrameDistances,
     OrderedScene,
     Scene,
-    compared_pairs,
-    fuse_parts,
+    fuse_scene,
     fused_matrices,
     order_scene,
-    scene_parts,
 )
 from workbench.ordering.search import FIRST_PAIRS_PER_FRAME, Compare, search
 from workbench.parameters import OrderParameters
@@ -256,8 +255,7 @@ def order_long(
 def _order_stretch(scene: Scene, table: pd.DataFrame, first: int | None, alpha: float) -> OrderedScene:
     """The order of a stretch, begun with the frame ``first`` where one is given; it is never taken for a loop."""
     compared = compared_pairs(scene.frames, table)
-    parts = scene_parts(scene, table, compared)
-    fused_order = fuse_parts(parts, compared)
+    parts, fused_order = fuse_scene(scene, table, compared)
     order = fused_order.order if first is None else shortest_path(fused_order.fused, first)
     order = refine(order, fused_order.fused, 0 if first is None else 1)
     confidence = link_confidence(order, fused_order.fused, compared, scene.thumbnails)

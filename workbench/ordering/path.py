@@ -12,6 +12,7 @@ import numpy as np
 MAX_TOUR_SEARCHES = 3  # calls of the solver for one path
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
+CLEARER = 1.35  # times that a gap in a loop stands out more than any other link
 CUT_FRAMES = 3  # frames on either side of a cut through a loop
 
 REFINE_TWO_STEP_WEIGHT = 0.25  # weight of frames two places apart in the cost of refine; neighbours weigh 1
@@ -69,7 +70,7 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
     return np.array(chain)
 
 
-def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray:
+def shortest_path(distances: np.ndarray, first: int | None = None, quick: bool = False) -> np.ndarray:
     """Order the frames along the shortest open path through all of them.
 
     Parameters
@@ -78,6 +79,8 @@ def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray
         Symmetric distances >= 0, in any unit.
     first : int, optional
         The frame to begin with. Default: whichever gives the shortest path.
+    quick : bool
+        Whether one short search is enough: for a path that is only one of several proposals.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
     start = None if first is None else next(index for index, group in enumerate(groups) if first in group)
-    order = _open_path(distances[np.ix_(firsts, firsts)], start)
+    order = _open_path(distances[np.ix_(firsts, firsts)], start, quick)
     if len(order) > 1 and (order[0] > order[-1] if start is None else order[0] != start):
         order = order[::-1]
     path = np.concatenate([groups[index] for index in order])
@@ -106,7 +109,7 @@ def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
     """Whether a scene comes back to where it began, as in a full orbit.
 
     It does when the ends of its order are as near to each other as frames that follow each other somewhere along it: at most
-    1.25 times the longest link and 2.5 times the median one.
+    1.5 times the longest link and 3 times the median one.
 
     Parameters
     ----------
@@ -123,7 +126,7 @@ def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
     if len(order) < 2 * CUT_FRAMES:
         return False
     links, closing = distances[order[:-1], order[1:]], distances[order[0], order[-1]]
-    return bool(closing <= 1.25 * links.max() and closing <= 2.5 * np.median(links))
+    return bool(closing <= 1.5 * links.max() and closing <= 3 * np.median(links))
 
 
 def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
@@ -133,7 +136,8 @@ def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
     the shortest path leaves out the longest link, in the midst of the quickest movement. But there the links around are long
     too, while between the last and the first frame one link stands out among short ones. So when the ends of the order are
     not much further apart than its longest link (1.5 times), a link counts as the gap if it stands out from the four on
-    either side (over their median) at least 1.5 times as much as the link that would join the ends does.
+    either side (over their median) at least 1.5 times as much as the link that would join the ends does, and 1.35 times as
+    much as any other link.
 
     Parameters
     ----------
@@ -156,7 +160,9 @@ def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
     around = np.stack([np.roll(ring, shift) for shift in range(-4, 5) if shift])
     standing_out = ring / np.maximum(np.median(around, axis=0), 1e-9 * ring.max())
     widest = int(np.argmax(standing_out))
-    return widest if standing_out[widest] >= 1.5 * standing_out[-1] else None
+    next_widest = np.delete(standing_out, widest).max()
+    clear = standing_out[widest] >= 1.5 * standing_out[-1] and standing_out[widest] >= CLEARER * next_widest
+    return widest if clear else None
 
 
 def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
@@ -204,7 +210,7 @@ def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 
-def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
+def _open_path(distances: np.ndarray, start: int | None, quick: bool) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
@@ -221,9 +227,9 @@ def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
     # The solver uses all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second. On a busy
     # machine it may not get that much, so the tour is accepted when two searches, which begin at random, find the same length.
-    seconds = max(0.02, count / 4000)
+    seconds = max(0.01, count / 8000) if quick else max(0.02, count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
-    for _ in range(MAX_TOUR_SEARCHES):
+    for _ in range(1 if quick else MAX_TOUR_SEARCHES):
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
         length = tour_distances[tour, np.roll(tour, -1)].sum()
         if length == least:

@@ -11,20 +11,17 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.views import View
-from workbench.matching.pairs import nearest_pairs, sorted_pairs
-from workbench.ordering.confidence import WEAK_CONFIDENCE, link_confidence
+from workbench.matching.pairs import nearest_pairs, pair_matrix, sorted_pairs
 from workbench.ordering.distance import FusedOrder
-from workbench.ordering.scene import Scene, compared_pairs, fuse_parts, is_cyclic, scene_parts
+from workbench.ordering.parts import compared_pairs, predicted_by_partners
+from workbench.ordering.scene import Scene, fuse_scene
 
 NEAR_PLACES = 3  # frames at most so many places apart in the order are compared
-NEAREST_FRAMES = 4  # frames by way of which two-hop pairs are found
-MAX_DETOUR = 2.0  # times the distances of two frames to their second nearest; frames further apart are not worth comparing
-
+NEAREST_FRAMES = 3  # every frame is compared with so many frames that are nearest to it, measured or predicted
 FIRST_PAIRS_PER_FRAME = 4  # pairs per frame to begin with
-TWO_HOP_PAIRS_PER_FRAME = 1 / 3  # two-hop pairs per frame that a round adds; pairs of ends are half as many
+GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their common partners, and at doubtful links
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
-MAX_ROUNDS = 12  # most scenes need four to eight
-MAX_UNCHANGED_ROUNDS = 4  # rounds that leave the order as it was before a search with doubtful links gives up
+MAX_ROUNDS = 6  # most scenes need two to four
 MAX_MATRIX_ENTRIES = 2_000_000  # pairs of frames whose distances are in memory at once, roughly: 40 bytes each and more
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
@@ -107,28 +104,25 @@ def _next_requests(searches: list[Search], table: pd.DataFrame | None) -> dict[S
 
 def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Search:
     """The search of one scene: yields the pairs to compare next and is sent all rows so far."""
-    frames, count, unchanged_rounds = scene.frames, len(scene.frames), 0
-    compared, found = _order_so_far(scene, table, None, 5)
+    frames, count = scene.frames, len(scene.frames)
+    compared = compared_pairs(frames, table)
+    found = fuse_scene(scene, table, compared)[1]
     for _ in range(MAX_ROUNDS):
         budget = max(0, _pairs_left(compared, pairs_per_frame) - RESERVED_PAIRS_PER_FRAME * count)
-        along = pairs_along(found.order, compared)[:budget]
-        if (
-            unchanged_rounds
-            and not len(along)
-            and (unchanged_rounds >= MAX_UNCHANGED_ROUNDS or _is_sure(scene, compared, found))
-        ):
-            break
-        _mark_compared(compared, along)
-        max_two_hop = min((budget - len(along)) // 3, int(TWO_HOP_PAIRS_PER_FRAME * count))
-        two_hop = two_hop_pairs(found.fused, compared, max_two_hop)
-        _mark_compared(compared, two_hop)
-        pairs = np.concatenate([along, two_hop, pairs_of_ends(found.order, found.fused, compared, max_two_hop // 2)])
+        near = nearest_left(found, compared)[:budget]
+        _mark_compared(compared, near)
+        residual = pair_matrix(frames, table[["a", "b"]].to_numpy(), table["residual"].to_numpy(), np.nan)
+        most = min(budget - len(near), int(GUESSES_PER_FRAME * count))
+        alike = alike_to_partners(residual, compared)[: most // 2]
+        _mark_compared(compared, alike)
+        pairs = np.concatenate([near, alike, pairs_of_ends(found.order, found.fused, compared, most // 2)])
         if not len(pairs):
             break
         table = yield _positions(frames, pairs)
-        before = found
-        compared, found = _order_so_far(scene, table, before.weights, 1)
-        unchanged_rounds = unchanged_rounds + 1 if np.array_equal(before.order, found.order) else 0
+        compared, before = compared_pairs(frames, table), found
+        found = fuse_scene(scene, table, compared, found.order)[1]
+        if not len(near) and np.array_equal(before.order, found.order):
+            break
     # In the end every link of the order is compared, and also the one that would close it to a loop.
     for _ in range(MAX_ROUNDS):
         links = np.stack([found.order, np.roll(found.order, -1)], axis=1)
@@ -136,13 +130,8 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
         if not len(new):
             return
         table = yield _positions(frames, new)
-        compared, found = _order_so_far(scene, table, found.weights, 2)
-
-
-def _order_so_far(scene: Scene, table: pd.DataFrame, weights: np.ndarray | None, rounds: int) -> tuple[np.ndarray, FusedOrder]:
-    """The pairs that were compared, (n, n) bool, and the order they lead to; see :func:`fuse_parts`."""
-    compared = compared_pairs(scene.frames, table)
-    return compared, fuse_parts(scene_parts(scene, table, compared), compared, weights, rounds)
+        compared = compared_pairs(frames, table)
+        found = fuse_scene(scene, table, compared, found.order)[1]
 
 
 def _pairs_left(compared: np.ndarray, pairs_per_frame: int) -> int:
@@ -150,10 +139,9 @@ def _pairs_left(compared: np.ndarray, pairs_per_frame: int) -> int:
     return pairs_per_frame * len(compared) - (int(np.count_nonzero(compared)) - len(compared)) // 2
 
 
-def _is_sure(scene: Scene, compared: np.ndarray, found: FusedOrder) -> bool:
-    """Whether no link of the order is doubtful."""
-    confidence = link_confidence(found.order, found.fused, compared, scene.thumbnails, is_cyclic(found))
-    return bool((confidence >= WEAK_CONFIDENCE).all())
+def _positions(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Pairs of indices into ``frames`` as pairs of positions, (P, 2) int, a < b, each once."""
+    return np.unique(np.sort(frames[pairs], axis=1), axis=0)
 
 
 def _mark_compared(compared: np.ndarray, pairs: np.ndarray) -> None:
@@ -161,29 +149,59 @@ def _mark_compared(compared: np.ndarray, pairs: np.ndarray) -> None:
     compared[pairs[:, 0], pairs[:, 1]] = compared[pairs[:, 1], pairs[:, 0]] = True
 
 
-def _positions(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Pairs of indices into ``frames`` as pairs of positions, (P, 2) int, a < b, each once."""
-    return np.unique(np.sort(frames[pairs], axis=1), axis=0)
-
-
-def pairs_along(order: np.ndarray, compared: np.ndarray) -> np.ndarray:
-    """List the pairs within three places of each other that were not compared so far.
+def nearest_left(found: FusedOrder, compared: np.ndarray) -> np.ndarray:
+    """List the pairs that must be compared before every frame was compared with its nearest ones.
 
     Parameters
     ----------
-    order : (n,) int array
-        Each frame once.
+    found : FusedOrder
+        The order so far; its fused distance is predicted where it was not measured.
     compared : (n, n) bool array
         The pairs that were compared.
 
     Returns
     -------
     (P, 2) int array
-        Indices into the scene.
+        Indices into the scene, the nearest pair first: frames at most three places apart in the order, and every frame with
+        the three that are nearest to it.
     """
-    near = [np.stack([order[:-gap], order[gap:]], axis=1) for gap in range(1, min(NEAR_PLACES, len(order) - 1) + 1)]
-    pairs = np.concatenate([*near, np.zeros((0, 2), dtype=int)])
-    return pairs[~compared[pairs[:, 0], pairs[:, 1]]]
+    apart = found.fused.copy()
+    np.fill_diagonal(apart, np.inf)
+    nearest = np.argsort(apart, axis=1, kind="stable")[:, : min(NEAREST_FRAMES, len(apart) - 1)]
+    every = np.repeat(np.arange(len(apart)), nearest.shape[1])
+    gaps = range(1, min(NEAR_PLACES, len(apart) - 1) + 1)
+    along = [np.stack([found.order[:-gap], found.order[gap:]], axis=1) for gap in gaps]
+    pairs = np.unique(np.sort(np.concatenate([np.stack([every, nearest.ravel()], axis=1), *along]), axis=1), axis=0)
+    pairs = pairs[~compared[pairs[:, 0], pairs[:, 1]]]
+    return pairs[np.argsort(apart[pairs[:, 0], pairs[:, 1]], kind="stable")]
+
+
+def alike_to_partners(residual: np.ndarray, compared: np.ndarray) -> np.ndarray:
+    """List pairs that were not compared although they differ alike from the frames that both were compared with.
+
+    Parameters
+    ----------
+    residual : (n, n) float array
+        Residuals of the compared pairs, NaN elsewhere.
+    compared : (n, n) bool array
+        The pairs that were compared.
+
+    Returns
+    -------
+    (P, 2) int array
+        Indices into the scene, the most promising pair first: at most two of every frame, and only pairs that are predicted to
+        be nearer than the third nearest frame of one of the two.
+    """
+    apart = np.where(compared, residual, np.nan)
+    np.fill_diagonal(apart, np.nan)
+    third = np.sort(np.nan_to_num(apart, nan=np.inf), axis=1)[:, min(2, len(apart) - 1)]
+    predicted = np.where(compared, np.inf, np.nan_to_num(predicted_by_partners(apart), nan=np.inf))
+    predicted[predicted >= np.maximum(third[:, None], third)] = np.inf
+    best = np.argsort(predicted, axis=1, kind="stable")[:, :2]
+    every = np.repeat(np.arange(len(apart)), best.shape[1])
+    pairs = np.stack([every, best.ravel()], axis=1)
+    pairs = np.unique(np.sort(pairs[np.isfinite(predicted[pairs[:, 0], pairs[:, 1]])], axis=1), axis=0)
+    return pairs[np.argsort(predicted[pairs[:, 0], pairs[:, 1]], kind="stable")]
 
 
 def pairs_of_ends(order: np.ndarray, distances: np.ndarray, compared: np.ndarray, max_pairs: int) -> np.ndarray:
@@ -216,47 +234,3 @@ def pairs_of_ends(order: np.ndarray, distances: np.ndarray, compared: np.ndarray
             break
         pairs += [(later, earlier) for earlier in ends[:index] if not compared[later, earlier]]
     return np.array(pairs[: max(0, max_pairs)], dtype=int).reshape(-1, 2)
-
-
-def two_hop_pairs(distances: np.ndarray, compared: np.ndarray, max_pairs: int) -> np.ndarray:
-    """List pairs of frames that were not compared but are both near to a third frame.
-
-    So wrongly joined pieces of an order find their true ends, wherever these lie. The way through the third frame, which is
-    one of the four nearest of either, must be at most twice as long as the distances of both to their second nearest frames
-    together.
-
-    Parameters
-    ----------
-    distances : (n, n) float array
-        Symmetric distances in any unit.
-    compared : (n, n) bool array
-        The pairs that were compared.
-    max_pairs : int
-        How many pairs are returned at most.
-
-    Returns
-    -------
-    (P, 2) int array
-        Indices into the scene, the most promising pair first.
-
-    Notes
-    -----
-    A neighbour of a neighbour is likely a neighbour (Dong, Moses and Li, WWW 2011).
-    """
-    count = len(distances)
-    if count < 3:
-        return np.zeros((0, 2), dtype=int)
-    ways = np.where(compared, distances, np.inf)
-    np.fill_diagonal(ways, np.inf)
-    nearest = np.argsort(ways, axis=1, kind="stable")[:, : min(NEAREST_FRAMES, count - 1)]
-    detour = np.full((count, count), np.inf)
-    for column in range(nearest.shape[1]):
-        third = nearest[:, column]
-        detour = np.minimum(detour, ways[np.arange(count), third][:, None] + ways[third])
-    detour = np.minimum(detour, detour.T)
-    second = np.sort(ways, axis=1)[:, 1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(compared | ~np.triu(np.ones_like(compared), 1), np.inf, detour / (second[:, None] + second[None]))
-    best = np.argsort(relative, axis=None, kind="stable")[: max(0, max_pairs)]
-    best = best[relative.flat[best] < MAX_DETOUR]
-    return np.stack(np.unravel_index(best, relative.shape), axis=1)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from workbench.embedding.embed import embed
 from workbench.embedding.overlay import find_overlay, no_overlay, without_overlay
-from workbench.embedding.views import embedded_view, fine_view, frame_distances, thumbnail_view
+from workbench.embedding.views import frame_distances
 from workbench.errors import ClusterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
@@ -249,9 +249,9 @@ def _clusterer(run: Run) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _frame_distances(run: Run) -> FrameDistances:
-    """Distances of embeddings and of thumbnails, computed when they are asked for."""
-    images = _pictures(run)
-    return FrameDistances(embedded_view(run.embeddings()), thumbnail_view(images), fine_view(images))
+    """Distances of embeddings and of pictures, computed when they are asked for."""
+    video = run.info("video")
+    return FrameDistances.of_pictures(run.embeddings(), _pictures(run), (video["width"], video["height"]))
 
 
 def _pictures(run: Run) -> Sequence[np.ndarray]:
