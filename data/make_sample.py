@@ -51,7 +51,7 @@ def lay_over(view: np.ndarray, layer: np.ndarray, matrix: np.ndarray) -> None:
 
 
 def onto_layer(matrix: np.ndarray) -> np.ndarray:
-    """The (2, 3) float64 transform that maps a frame, in its pixels, onto the layer that ``matrix`` maps to the oversampled view.
+    """The (2, 3) float64 transform from a frame onto the layer that ``matrix`` maps to the oversampled view, both in px.
 
     Pixel centres are at whole numbers in the frame, in the view and in the layer.
     """
