@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
+from workbench.embedding.overlay import without_overlay
 from workbench.matching.base import Matcher, NetworkMatcher
 from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_matcher
@@ -76,8 +77,8 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     else:
         matches, scores = make_matcher(other).match([first], [second])[0]
         name = other.matcher
-    images = run.images()
-    aligned = register_features(first, second, matches, run.ransac_threshold())
+    images, compared = run.images(), _compared_pictures(run)
+    aligned = register_features(first, second, matches, run.ransac_threshold(), (compared[a], compared[b]))
     scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
@@ -132,10 +133,13 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
         If the weights of a matcher cannot be loaded, or do not fit the keypoints.
     """
     rows = {}
-    features, threshold = _features(run, pairs.tolist()), run.ransac_threshold()
+    features, threshold, pictures = _features(run, pairs.tolist()), run.ransac_threshold(), _compared_pictures(run)
     for parameters in matchers:
         found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
-        aligned = [register_features(*both, matches, threshold) for both, (matches, _) in zip(features, found, strict=True)]
+        aligned = [
+            register_features(*both, matches, threshold, (pictures[a], pictures[b]))
+            for (a, b), both, (matches, _) in zip(pairs.tolist(), features, found, strict=True)
+        ]
         matches = [int((matches >= 0).sum()) for matches, _ in found]
         inliers = [int(item.inliers.sum()) for item in aligned]
         rows[parameters.matcher] = {
@@ -151,6 +155,11 @@ def _features(run: Run, pairs: Sequence[Sequence[int]]) -> list[tuple[Features, 
     run.require("register")
     with open_h5(run.features_path) as file:
         return [(read_features(file, a), read_features(file, b)) for a, b in pairs]
+
+
+def _compared_pictures(run: Run) -> Sequence[np.ndarray]:
+    """The working copies as the register stage compares them: without what is drawn over every frame."""
+    return without_overlay(run.images(), run.overlay())
 
 
 def overlay_figure(run: Run, a: int, b: int) -> Figure:
@@ -270,6 +279,7 @@ class PairMatcher:
 
     def __init__(self, run: Run) -> None:
         self.run, self.images, self.threshold = run, run.images(), run.ransac_threshold()
+        self._compared = _compared_pictures(run)
         self._own = [run.parameters(stage) for stage in ("features", "match")]
         self.size = run.info("video")["width"], run.info("video")["height"]
         self.features = lru_cache(maxsize=256)(self._features)
@@ -300,7 +310,8 @@ class PairMatcher:
         first, second = self.features(a, features), self.features(b, features)
         found = self._own_matches(a, b) if [features.as_dict(), matching.as_dict()] == self._own else None
         matches, scores = found or self.matcher(matching).match([first], [second])[0]
-        return MatchedPair(first, second, matches, scores, register_features(first, second, matches, self.threshold))
+        aligned = register_features(first, second, matches, self.threshold, (self._compared[a], self._compared[b]))
+        return MatchedPair(first, second, matches, scores, aligned)
 
     def matcher(self, parameters: MatchParameters) -> Matcher:
         """Make a matcher; the weights of a model are loaded once for all its thresholds.
