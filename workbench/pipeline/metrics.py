@@ -1,6 +1,7 @@
 """The figures of a run, ``metrics.json``, and the order of the greedy baseline, to compare the result with."""
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -118,31 +119,37 @@ def true_errors(run: Run, truth: Sequence[TruthRow], transforms: np.ndarray | No
     -------
     dict of str to float
         Errors are those of :func:`~workbench.evaluation.transforms.transform_errors`. Of the registered pairs of two frames of
-        one clip: ``pair_error_px_median``, and ``pairs_within_1px``, the share whose error is 1 px at most, 0 to 1. Of every
-        frame that is aligned to a reference frame of its own clip, the reference frames left out:
-        ``true_alignment_error_px_median`` and ``true_alignment_error_px_max``, in px of the reference frame. What there is not
-        is left out.
+        one clip: ``pair_error_px_median``, and ``pairs_within_1px``, the share whose error is 1 px at most, 0 to 1. Of the
+        frames that are aligned to a reference frame of their own clip, the reference frames left out:
+        ``true_alignment_error_px_median`` and ``true_alignment_error_px_max``, in px of the reference frame. All four are there
+        over all clips, and once more for every clip, with ``_`` and its name at the end, where any character but letters,
+        digits and ``_`` is a ``_``. A figure without any pair or frame is left out.
     """
     if transforms is None:
         return {}
     clips, size = np.array([row.clip for row in truth]), (run.info("video")["width"], run.info("video")["height"])
 
-    def known(pairs: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    def errors_of(table: pd.DataFrame, *names: str) -> pd.Series:
+        # Those that are known, by the clip of the first frame.
+        pairs = table[list(names)].to_numpy(dtype=np.int64)
         found = table[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
-        errors = transform_errors(pairs.to_numpy(dtype=np.int64), found, transforms, clips, size)
-        return errors[np.isfinite(errors)]
+        return pd.Series(transform_errors(pairs, found, transforms, clips, size), index=clips[pairs[:, 0]]).dropna()
 
-    figures: dict[str, float] = {}
-    registered = run.transforms().query("model != 'none'")
-    errors = known(registered[["a", "b"]], registered)
-    if len(errors):
-        figures["pair_error_px_median"] = round(float(np.median(errors)), 4)
-        figures["pairs_within_1px"] = round(float((errors <= 1).mean()), 4)
+    pair_errors = errors_of(run.transforms().query("model != 'none'"), "a", "b")
+    frame_errors = pair_errors[:0]
     with suppress(RunError):  # there is no alignment, or it is that of an order that was replaced since
         table = run.alignment()
-        aligned = table[(table["connected"] == 1) & (table["position"] != table["reference"])]
-        errors = known(aligned[["position", "reference"]], aligned)
-        if len(errors):
-            figures["true_alignment_error_px_median"] = round(float(np.median(errors)), 4)
-            figures["true_alignment_error_px_max"] = round(float(errors.max()), 4)
+        frame_errors = errors_of(
+            table[(table["connected"] == 1) & (table["position"] != table["reference"])], "position", "reference"
+        )
+    figures: dict[str, float] = {}
+    for clip in ("", *sorted(set(clips))):
+        ending = re.sub(r"\W", "_", f"_{clip}") if clip else ""
+        pair, frame = (errors[errors.index == clip] if clip else errors for errors in (pair_errors, frame_errors))
+        if len(pair):
+            figures[f"pair_error_px_median{ending}"] = round(float(pair.median()), 4)
+            figures[f"pairs_within_1px{ending}"] = round(float((pair <= 1).mean()), 4)
+        if len(frame):
+            figures[f"true_alignment_error_px_median{ending}"] = round(float(frame.median()), 4)
+            figures[f"true_alignment_error_px_max{ending}"] = round(float(frame.max()), 4)
     return figures
