@@ -129,17 +129,17 @@ def true_errors(run: Run, truth: Sequence[TruthRow], transforms: np.ndarray | No
         return {}
     clips, size = np.array([row.clip for row in truth]), (run.info("video")["width"], run.info("video")["height"])
 
-    def errors_of(table: pd.DataFrame, *names: str) -> pd.Series:
+    def _errors_of(table: pd.DataFrame, *names: str) -> pd.Series:
         # Those that are known, by the clip of the first frame.
         pairs = table[list(names)].to_numpy(dtype=np.int64)
         found = table[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
         return pd.Series(transform_errors(pairs, found, transforms, clips, size), index=clips[pairs[:, 0]]).dropna()
 
-    pair_errors = errors_of(run.transforms().query("model != 'none'"), "a", "b")
+    pair_errors = _errors_of(run.transforms().query("model != 'none'"), "a", "b")
     frame_errors = pair_errors[:0]
     with suppress(RunError):  # there is no alignment, or it is that of an order that was replaced since
         table = run.alignment()
-        frame_errors = errors_of(
+        frame_errors = _errors_of(
             table[(table["connected"] == 1) & (table["position"] != table["reference"])], "position", "reference"
         )
     figures: dict[str, float] = {}
