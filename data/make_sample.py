@@ -23,6 +23,9 @@ FRAME_RATE = 25  # frames per second
 CRF = 18  # H.264 constant rate factor
 OVERSAMPLE = 2  # scenes are drawn twice as large and averaged down, which keeps slow motion smooth
 
+# The frames of a scene, (N, 240, 320, 3) uint8 RGB, and their true transforms onto its background, (N, 2, 3) float64, in px.
+Clip = tuple[np.ndarray, np.ndarray]
+
 
 def camera(x: float, y: float, width: float, degrees: float = 0.0) -> np.ndarray:
     """The (2, 3) matrix that maps a layer to a rolled view, centred on its point (x, y) and ``width`` px of the layer wide."""
@@ -45,6 +48,15 @@ def lay_over(view: np.ndarray, layer: np.ndarray, matrix: np.ndarray) -> None:
     box = np.s_[y : y + height, x : x + width]
     alpha = seen[box][..., 3:] / np.float32(255)
     view[box] = np.round(view[box] * (1 - alpha) + seen[box][..., :3] * alpha)
+
+
+def onto_layer(matrix: np.ndarray) -> np.ndarray:
+    """The (2, 3) float64 transform from a frame onto the layer that ``matrix`` maps to the oversampled view, both in px.
+
+    Pixel centres are at whole numbers in the frame, in the view and in the layer.
+    """
+    from_frame = np.array([[OVERSAMPLE, 0, (OVERSAMPLE - 1) / 2], [0, OVERSAMPLE, (OVERSAMPLE - 1) / 2], [0, 0, 1]])
+    return cv2.invertAffineTransform(matrix) @ from_frame
 
 
 def expose(view: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarray:
@@ -96,8 +108,11 @@ def foliage(
     return np.dstack([picture, alpha])
 
 
-def pagoda(rng: np.random.Generator, count: int = 66) -> np.ndarray:
-    """Handheld pan over a photograph: maple leaves hang nearer to the camera, bushes are nearest and pass fastest."""
+def pagoda(rng: np.random.Generator, count: int = 66) -> Clip:
+    """Handheld pan over a photograph: maple leaves hang nearer to the camera, bushes are nearest and pass fastest.
+
+    The transforms are those onto the photograph.
+    """
     photo = load_sample_image("china.jpg")
     greens = np.float32([[18, 34, 16], [96, 138, 52], [140, 160, 70], [64, 110, 60]])
     reds = np.float32([[60, 14, 10], [206, 66, 30], [230, 120, 40], [170, 36, 30]])
@@ -106,14 +121,16 @@ def pagoda(rng: np.random.Generator, count: int = 66) -> np.ndarray:
     hand = np.cumsum(rng.normal(0, 1, (count, 3)), axis=0)
     hand = np.stack([cv2.GaussianBlur(axis, (0, 0), 1.5).ravel() for axis in (hand - hand.mean(0)).T], 1)
     hand = np.clip(hand * (0.5, 0.6, 0.12), (-4, -5, -1.2), (4, 5, 1.2))
-    frames = []
+    frames, transforms = [], []
     for k in range(count):
         pan, (dx, dy, roll) = 255 * k / (count - 1), hand[k]
-        view = look(photo, camera(192 + pan + dx, 170 + 0.2 * pan + dy, 360, roll))
+        matrix = camera(192 + pan + dx, 170 + 0.2 * pan + dy, 360, roll)
+        view = look(photo, matrix)
         lay_over(view, maple, camera(200 + 1.6 * (pan + dx), 158 + 1.4 * dy, 360, roll))
         lay_over(view, bushes, camera(230 + 2.4 * (pan + dx), -22 + 2 * dy, 360, roll))
         frames.append(expose(view, rng, 1.5))
-    return np.stack(frames)
+        transforms.append(onto_layer(matrix))
+    return np.stack(frames), np.stack(transforms)
 
 
 def planks(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -169,8 +186,11 @@ TOYS = (
 )
 
 
-def toys(rng: np.random.Generator, count: int = 54) -> np.ndarray:
-    """Static camera: five toys roll and turn over a wooden board, each on its own path, and never stop."""
+def toys(rng: np.random.Generator, count: int = 54) -> Clip:
+    """Static camera: five toys roll and turn over a wooden board, each on its own path, and never stop.
+
+    The transforms are those onto the board, the same for all frames.
+    """
     board = planks(rng, WIDTH * OVERSAMPLE, HEIGHT * OVERSAMPLE)
     sprites = [toy(*sprite) for sprite, *_ in TOYS]
     shadows = []
@@ -190,35 +210,41 @@ def toys(rng: np.random.Generator, count: int = 54) -> np.ndarray:
                 matrix[:, 2] += ((x + shift) * OVERSAMPLE - middle, (y + shift) * OVERSAMPLE - middle)
                 lay_over(view, layer, matrix)
         frames.append(expose(view, rng, 2.5))
-    return np.stack(frames)
+    return np.stack(frames), np.tile(np.eye(2, 3), (count, 1, 1))
 
 
-def dahlia(rng: np.random.Generator, count: int = 60, flicker: float = 1.0) -> np.ndarray:
-    """Zoom into the flower with a slow roll; exposure and colour are drawn anew for every frame."""
+def dahlia(rng: np.random.Generator, count: int = 60, flicker: float = 1.0) -> Clip:
+    """Zoom into the flower with a slow roll; exposure and colour are drawn anew for every frame.
+
+    The transforms are those onto the photograph.
+    """
     photo = load_sample_image("flower.jpg")
-    frames = []
+    frames, transforms = [], []
     for k in range(count):
         t = k / (count - 1)
-        view = look(photo, camera(320 - 14 * t, 213 + 8 * t, 520 * 0.4**t, 3 + 16 * t))
-        frame = expose(view, rng, 1.0)
+        matrix = camera(320 - 14 * t, 213 + 8 * t, 520 * 0.4**t, 3 + 16 * t)
+        frame = expose(look(photo, matrix), rng, 1.0)
         frames.append(flicker_frame(frame, rng, flicker))
-    return np.stack(frames)
+        transforms.append(onto_layer(matrix))
+    return np.stack(frames), np.stack(transforms)
 
 
-SCENES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {"pagoda": pagoda, "toys": toys, "dahlia": dahlia}
+SCENES: dict[str, Callable[[np.random.Generator], Clip]] = {"pagoda": pagoda, "toys": toys, "dahlia": dahlia}
 
 
-def true_clips(seed: int = SEED) -> dict[str, np.ndarray]:
-    """Render the scenes in their true order, before shuffling: (N, 240, 320, 3) uint8 RGB by name."""
+def true_clips(seed: int = SEED) -> dict[str, Clip]:
+    """Render the scenes in their true order, before shuffling, by name."""
     return {name: render(np.random.default_rng((seed, k))) for k, (name, render) in enumerate(SCENES.items())}
 
 
 def make_sample(folder: Path, seed: int = SEED) -> Path:
     """Write ``sample.mp4`` and ``sample.truth.csv`` into ``folder``; return the path of the video."""
-    sources = {**true_clips(seed), OUTLIER: foreign_pictures(seed)}
+    clips = true_clips(seed)
+    sources = {name: frames for name, (frames, _) in clips.items()} | {OUTLIER: foreign_pictures(seed)}
     rows = shuffled_rows({name: len(frames) for name, frames in sources.items()}, seed)
+    true = [clips[row.clip][1][row.frame] if row.clip in clips else None for row in rows]
     out = folder / "sample.mp4"
-    write_case((sources[row.clip][row.frame] for row in rows), rows, out, frame_rate=FRAME_RATE, crf=CRF)
+    write_case((sources[row.clip][row.frame] for row in rows), rows, out, frame_rate=FRAME_RATE, crf=CRF, transforms=true)
     return out
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from tests import DATA
 from tests.helpers.tiny import pictures
+from workbench.embedding.images import rank_transform
 from workbench.evaluation.corrupt import shuffled_rows
-from workbench.evaluation.files import OUTLIER, TruthRow, read_truth
+from workbench.evaluation.files import OUTLIER, TruthRow, read_true_transforms, read_truth
 from workbench.video.decode import Decoder
 
 SCENES = ("pagoda", "toys", "dahlia")
@@ -34,9 +35,15 @@ def script() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def rendered(script: ModuleType) -> dict[str, np.ndarray]:
+def clips(script: ModuleType) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The scenes that the script draws, in true order, with their transforms."""
+    return script.true_clips()
+
+
+@pytest.fixture(scope="module")
+def rendered(script: ModuleType, clips: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
     """What the script draws, by clip, in true order."""
-    return {**script.true_clips(), OUTLIER: np.stack(script.foreign_pictures(script.SEED))}
+    return {**{name: frames for name, (frames, _) in clips.items()}, OUTLIER: np.stack(script.foreign_pictures(script.SEED))}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,33 @@ def test_committed_sample_is_what_the_script_makes(
             assert 10 * np.log10(255**2 / error) > 23 and error < 0.8 * other, (name, k)
 
 
+def test_true_transforms(truth: list[TruthRow], clips: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """The committed ones are those that the script draws by, and foreign frames have none."""
+    found = read_true_transforms(DATA / "sample.truth.csv")
+    assert found is not None and found.shape == (len(truth), 2, 3)
+    for row, transform in zip(truth, found, strict=True):
+        expected = np.full((2, 3), np.nan) if row.clip == OUTLIER else clips[row.clip][1][row.frame]
+        assert np.allclose(transform, expected, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+def test_true_transforms_fit_the_pictures(
+    committed: dict[str, np.ndarray], clips: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Frames that zoom and roll fit by them, in the ranks of their grey levels, and less well half a pixel aside."""
+    true = clips["dahlia"][1]
+    one, two = (
+        cv2.GaussianBlur(rank_transform(cv2.cvtColor(committed["dahlia"][k], cv2.COLOR_RGB2GRAY)), (0, 0), 1) for k in (20, 24)
+    )
+    move = np.vstack([true[24], [0, 0, 1]])
+    move = (np.linalg.inv(move) @ np.vstack([true[20], [0, 0, 1]]))[:2]
+
+    def difference(dx: float, dy: float) -> float:
+        moved = cv2.warpAffine(one, move + np.array([[0, 0, dx], [0, 0, dy]]), (320, 240))
+        return float(np.abs(moved - two)[20:-20, 20:-20].mean())
+
+    assert difference(0, 0) < min(difference(*aside) for aside in ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)))
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_true_order_is_identifiable(committed: dict[str, np.ndarray], name: str) -> None:
     """By ranks, the nearest frame of every frame is a true neighbour, and the one after next is farther than the next."""
@@ -157,6 +191,6 @@ def test_foreign_frames_are_foreign(committed: dict[str, np.ndarray]) -> None:
 
 def test_another_seed_gives_another_sample(script: ModuleType) -> None:
     assert script.SEED != 1
-    one, two = (script.dahlia(np.random.default_rng(seed), count=3) for seed in (1, script.SEED))
+    one, two = (script.dahlia(np.random.default_rng(seed), count=3)[0] for seed in (1, script.SEED))
     assert not np.array_equal(one, two)
     assert not np.array_equal(script.foreign_pictures(1)[2], script.foreign_pictures(script.SEED)[2])

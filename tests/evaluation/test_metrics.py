@@ -15,7 +15,16 @@ import pytest
 
 from tests import ROOT
 from workbench.errors import RunError, TruthError
-from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, read_order_table, read_truth
+from workbench.evaluation.corrupt import write_case
+from workbench.evaluation.files import (
+    OUTLIER,
+    OrderRow,
+    TruthRow,
+    read_order,
+    read_order_table,
+    read_true_transforms,
+    read_truth,
+)
 from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop
 
 SCORER = ROOT.parent / "shared" / "score.py"
@@ -240,6 +249,30 @@ def test_bad_truth_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(TruthError, match=message) as caught:
         read_truth(path, frames=2)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_true_transforms(tmp_path: Path) -> None:
+    """Written and read again, in another order of rows; a truth without them has none."""
+    rows = [TruthRow(0, "a", 0), TruthRow(1, OUTLIER, 0), TruthRow(2, "a", 1)]
+    given = [np.eye(2, 3), None, np.array([[0.8, -0.21, 206.26], [0.21, 0.8, -88.59]])]
+    write_case([np.zeros((16, 16, 3), np.uint8)] * 3, rows, tmp_path / "with.mp4", transforms=given)
+    path = tmp_path / "with.truth.csv"
+    assert read_truth(path) == rows
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, *lines[::-1]]))
+    found = read_true_transforms(path)
+    assert found is not None and np.array_equal(found[[0, 2]], [given[0], given[2]]) and np.isnan(found[1]).all()
+    write_case([np.zeros((16, 16, 3), np.uint8)] * 3, rows, tmp_path / "without.mp4")
+    assert read_true_transforms(tmp_path / "without.truth.csv") is None
+
+
+@pytest.mark.parametrize("numbers", ["1,0,0,0,1,", "1,0,0,0,1,x", "1,0,0,0,1,inf", "1,2,0,2,4,0", "1,0,0"])
+def test_bad_true_transforms_are_refused(tmp_path: Path, numbers: str) -> None:
+    path = tmp_path / "bad.truth.csv"
+    path.write_text(f"position,clip,frame,t00,t01,t02,t10,t11,t12\n0,a,0,{numbers}\n")
+    assert read_truth(path) == [TruthRow(0, "a", 0)]
+    with pytest.raises(TruthError, match="line 2: t00 to t12 are no transform"):
+        read_true_transforms(path)
 
 
 def test_unreadable_truth_is_refused(tmp_path: Path) -> None:

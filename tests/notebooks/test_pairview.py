@@ -47,6 +47,18 @@ def test_compare_matchers(short_run, pairs):
     assert (table["registered"] == 1).all() and (table["inliers"] <= table["matches"]).all()
 
 
+def test_pairs_that_fit_better_unmoved(short_run, pairs, monkeypatch):
+    """Hardly any pair of the run; all pairs of a table that moves every frame by 40 px; none where no pair registers."""
+    run = short_run[0]
+    assert pairview.better_unmoved(run, pairs).mean() < 0.05 and pairview.better_unmoved(run, pairs[:0]).shape == (0,)
+    table, alike = run.transforms(), pairs[-3:]
+    moved = table.assign(t02=table["t02"] + 40, residual=0.4)
+    monkeypatch.setattr(type(run), "transforms", lambda _: moved)
+    assert pairview.better_unmoved(run, alike).all()
+    monkeypatch.setattr(type(run), "transforms", lambda _: moved.assign(model="none"))
+    assert not pairview.better_unmoved(run, alike).any()
+
+
 def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
     """With the run's settings, the matches and the transform are the run's; matched again, with a ratio that SuperGlue does not
     use, they are the same."""

@@ -87,6 +87,16 @@ def test_metrics_file_is_flat(sample_run):
     assert {f"seconds_{stage}" for stage in run.record["stages"]} <= written.keys()
 
 
+def test_transforms_of_the_sample(sample_run):
+    """The camera of the toys is still, and only they move; the dahlia flickers and grows; the pan of the pagoda has depth."""
+    metrics = sample_run[1]
+    assert metrics["pairs_within_1px_toys"] >= 0.95 and metrics["pairs_within_1px_dahlia"] >= 0.95
+    assert metrics["true_alignment_error_px_max_toys"] < 2 and metrics["true_alignment_error_px_max_dahlia"] < 2
+    assert metrics["pairs_within_1px_pagoda"] < metrics["pairs_within_1px"] < metrics["pairs_within_1px_toys"]
+    assert metrics["pair_error_px_median"] < 0.5 and metrics["pair_error_px_median_pagoda"] < 1.5
+    assert not any(name.endswith("_outlier") for name in metrics)
+
+
 def test_order_csv(sample_run, sample_truth):
     """The format people and tools rely on: every frame once, in the order of the file, outliers with an empty order."""
     run, _ = sample_run

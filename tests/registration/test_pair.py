@@ -137,3 +137,63 @@ def test_residual_counts_half_pixels_right():
     shifts = [np.array([[0, 0, dx], [0, 0, dy]]) for dx, dy in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))]
     right, *wrong = (pair.residual(*ranks, truth + shift, SIZE) for shift in shifts)
     assert right < min(wrong)
+
+
+@pytest.fixture(scope="module")
+def disc_in_front():
+    """Two frames of a still camera, 320 x 240: leaves of noise all over, and before them a disc of finer noise.
+
+    The disc has a radius of 45 px; from the first frame to the second it moves by 25 px to the right and 10 down, and turns by
+    20 degrees. Of the points that match, 20 are on the background and stay where they are, 60 are on the disc.
+    """
+    rng = np.random.default_rng(5)
+    background, texture = (
+        cv2.normalize(cv2.GaussianBlur(rng.random(size), (0, 0), blur), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+        for size, blur in (((240, 320), 5), ((240, 320), 2))
+    )
+    move = cv2.getRotationMatrix2D((130, 110), 20, 1)
+    move[:, 2] += 25, 10
+    disc = cv2.circle(np.zeros_like(background), (130, 110), 45, 255, -1)
+    frames = [np.where(disc > 0, texture, background)]
+    frames.append(np.where(cv2.warpAffine(disc, move, (320, 240)) > 0, cv2.warpAffine(texture, move, (320, 240)), background))
+    angle, radius = rng.uniform(0, 2 * np.pi, 60), 42 * np.sqrt(rng.random(60))
+    on_disc = np.stack([130 + radius * np.cos(angle), 110 + radius * np.sin(angle)], axis=1)
+    still = np.stack([rng.uniform(0, 319, 20), np.tile([10.0, 225.0], 10)], axis=1)
+    a, b = np.vstack([still, on_disc]), np.vstack([still, on_disc @ move[:, :2].T + move[:, 2]])
+    ranks = tuple(images.rank_thumbnail(np.repeat(frame[..., None], 3, axis=2)) for frame in frames)
+    return a, b + rng.normal(0, 0.3, b.shape), move, ranks
+
+
+def test_a_still_camera_is_not_moved_by_what_moves_before_it(disc_in_front):
+    """Three in four matches are on the disc; most of the picture is not."""
+    a, b, move, ranks = disc_in_front
+    by_matches = pair.register_pair(a, b, 100, (320, 240))
+    assert np.abs(by_matches.transform - move).max() < 1 and by_matches.inliers[20:].all()
+    found = pair.register_pair(a, b, 100, (320, 240), ranks=ranks)
+    assert np.array_equal(found.transform, np.eye(2, 3)) and found.model == "similarity"
+    assert found.inliers[:20].all() and found.inliers[20:].sum() <= 2
+    assert found.inlier_share == pytest.approx(found.inliers.sum() / 100)
+    assert found.displacement < 1 and found.scale == 1 and found.rotation == 0
+
+
+def test_five_matches_are_too_few_for_the_identity(disc_in_front):
+    a, b, _, ranks = disc_in_front
+    found, other = (pair.register_pair(a[15:], b[15:], 100, (320, 240), ranks=given) for given in (ranks, None))
+    assert np.array_equal(found.transform, other.transform) and np.array_equal(found.inliers, other.inliers)
+
+
+def test_a_moving_camera_stays_moved(disc_in_front):
+    """The picture moves as the disc did; 20 matches that stay, as on dirt on the lens, do not hold it."""
+    a, b, move, (rank, _) = disc_in_front
+    small = pair.in_pixels_of(move, (320, 240), rank.shape[::-1])
+    moved = cv2.warpAffine(rank, small, rank.shape[::-1], borderMode=cv2.BORDER_REFLECT_101)
+    found = pair.register_pair(a, b, 100, (320, 240), ranks=(rank, moved))
+    assert np.abs(found.transform - move).max() < 1 and found.inliers[20:].all()
+
+
+def test_noise_does_not_choose_the_identity(disc_in_front):
+    """Frames that nothing tells apart: the transform that more matches agree with stays."""
+    a, b, move, _ = disc_in_front
+    grey = np.full((120, 160), 0.5, np.float32)
+    found = pair.register_pair(a, b, 100, (320, 240), ranks=(grey, grey))
+    assert np.abs(found.transform - move).max() < 1

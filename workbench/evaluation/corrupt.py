@@ -18,7 +18,7 @@ import numpy as np
 
 from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluation.effects import DRIFT_STEPS, OVERLAYS, cover, drift_frame, flicker_frame, overlay_frame, shake_frame
-from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
+from workbench.evaluation.files import OUTLIER, TRANSFORM_COLUMNS, TruthRow, truth_path
 from workbench.evaluation.film import edit_film, film_frame
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import write_frames
@@ -72,7 +72,12 @@ def shuffled_rows(counts: Mapping[str, int], seed: int) -> list[TruthRow]:
 
 
 def write_case(
-    frames: Iterable[np.ndarray], rows: Sequence[TruthRow], out: Path, frame_rate: Fraction | float = 25, crf: int = 18
+    frames: Iterable[np.ndarray],
+    rows: Sequence[TruthRow],
+    out: Path,
+    frame_rate: Fraction | float = 25,
+    crf: int = 18,
+    transforms: Sequence[np.ndarray | None] | None = None,
 ) -> Path:
     """Write a video and its truth beside it.
 
@@ -88,11 +93,13 @@ def write_case(
         Frames per second.
     crf : int, default 18
         Quality of H.264, 0 (best) to 51.
+    transforms : sequence of (2, 3) float arrays or None, optional
+        The true transform of every frame onto the background of its clip, in px; None for a frame that has none.
 
     Returns
     -------
     Path
-        The truth, ``NAME.truth.csv`` (``position,clip,frame``).
+        The truth, ``NAME.truth.csv`` (``position,clip,frame``, and with transforms ``t00`` to ``t12``).
 
     Raises
     ------
@@ -105,8 +112,14 @@ def write_case(
     try:
         with truth.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(TruthRow._fields)
-            writer.writerows(rows)
+            if transforms is None:
+                writer.writerow(TruthRow._fields)
+                writer.writerows(rows)
+            else:
+                writer.writerow([*TruthRow._fields, *TRANSFORM_COLUMNS])
+                for row, transform in zip(rows, transforms, strict=True):
+                    numbers = [""] * 6 if transform is None else [f"{number:.8g}" for number in transform.ravel()]
+                    writer.writerow([*row, *numbers])
     except OSError as error:
         raise VideoError(f"{truth} cannot be written ({error.strerror}): choose another --out") from error
     return truth

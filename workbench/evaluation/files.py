@@ -6,12 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from workbench.errors import RunError, TruthError, WorkbenchError
 from workbench.limits import EXACT_INTEGER, SCENE_OR_PLACE, TRUTH_OR_ORDER_BYTES
 
 OUTLIER = "outlier"  # in the truth, in place of a clip's name
+TRANSFORM_COLUMNS = ("t00", "t01", "t02", "t10", "t11", "t12")  # of a (2, 3) transform, row by row, px of the original
 
 Record = tuple[int, dict[str, str]]  # number of the line in the file, and its cells by column
 
@@ -61,7 +63,7 @@ def read_truth(path: str | Path, frames: int | None = None) -> list[TruthRow]:
     Parameters
     ----------
     path : str or Path
-        A CSV file with the columns ``position,clip,frame``.
+        A CSV file with the columns ``position,clip,frame``; further columns are ignored, see :func:`read_true_transforms`.
     frames : int, optional
         How many frames the video has; without it any number of rows is accepted.
 
@@ -89,6 +91,39 @@ def read_truth(path: str | Path, frames: int | None = None) -> list[TruthRow]:
     if frames is not None and len(rows) != frames:
         raise TruthError(f"{path} has {len(rows)} rows and the video {frames} frames: give the truth of this video")
     return rows
+
+
+def read_true_transforms(path: str | Path) -> np.ndarray | None:
+    """Read the true transforms of the frames from ``NAME.truth.csv``.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV file that :func:`read_truth` accepts. Its columns ``t00`` to ``t12`` may be missing, and empty in some rows.
+
+    Returns
+    -------
+    (N, 2, 3) float64 array or None
+        Row i maps x and y of the frame at position i onto the background of its clip, in px of the original: NaN where the
+        truth does not say. Frames of one clip share one background. None when the file has no such columns.
+
+    Raises
+    ------
+    TruthError
+        When a transform is incomplete, is no number, or cannot be inverted.
+    """
+    records = _records(path, TruthRow._fields, TruthError)
+    if not records or any(name not in records[0][1] for name in TRANSFORM_COLUMNS):
+        return None
+    transforms = np.full((len(records), 2, 3), np.nan)
+    for line, record in records:
+        cells = [(record[name] or "").strip() for name in TRANSFORM_COLUMNS]
+        if any(cells):
+            transform = np.array([_float(cell) for cell in cells]).reshape(2, 3)
+            if not np.isfinite(transform).all() or not np.linalg.det(transform[:, :2]):
+                raise TruthError(f"{path} line {line}: t00 to t12 are no transform, give six numbers or leave all six empty")
+            transforms[_number(path, line, "position", record["position"], TruthError)] = transform
+    return transforms
 
 
 def read_order(path: str | Path, frames: int | None = None) -> list[OrderRow]:

@@ -11,12 +11,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
+from workbench.embedding.images import rank_thumbnail
+from workbench.embedding.overlay import without_overlay
 from workbench.matching.base import Matcher, NetworkMatcher
 from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.registration.pair import Registration, in_pixels_of
-from workbench.registration.tables import TRANSFORM, register_features
+from workbench.registration.pair import UNMOVED_SHARE, Registration, in_pixels_of, residual
+from workbench.registration.tables import CACHED_THUMBNAILS, TRANSFORM, register_features
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
@@ -76,8 +78,8 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     else:
         matches, scores = make_matcher(other).match([first], [second])[0]
         name = other.matcher
-    images = run.images()
-    aligned = register_features(first, second, matches, run.ransac_threshold())
+    images, compared = run.images(), _compared_pictures(run)
+    aligned = register_features(first, second, matches, run.ransac_threshold(), (compared[a], compared[b]))
     scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
@@ -132,10 +134,13 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
         If the weights of a matcher cannot be loaded, or do not fit the keypoints.
     """
     rows = {}
-    features, threshold = _features(run, pairs.tolist()), run.ransac_threshold()
+    features, threshold, pictures = _features(run, pairs.tolist()), run.ransac_threshold(), _compared_pictures(run)
     for parameters in matchers:
         found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
-        aligned = [register_features(*both, matches, threshold) for both, (matches, _) in zip(features, found, strict=True)]
+        aligned = [
+            register_features(*both, matches, threshold, (pictures[a], pictures[b]))
+            for (a, b), both, (matches, _) in zip(pairs.tolist(), features, found, strict=True)
+        ]
         matches = [int((matches >= 0).sum()) for matches, _ in found]
         inliers = [int(item.inliers.sum()) for item in aligned]
         rows[parameters.matcher] = {
@@ -151,6 +156,11 @@ def _features(run: Run, pairs: Sequence[Sequence[int]]) -> list[tuple[Features, 
     run.require("register")
     with open_h5(run.features_path) as file:
         return [(read_features(file, a), read_features(file, b)) for a, b in pairs]
+
+
+def _compared_pictures(run: Run) -> Sequence[np.ndarray]:
+    """The working copies as the register stage compares them: without what is drawn over every frame."""
+    return without_overlay(run.images(), run.overlay())
 
 
 def overlay_figure(run: Run, a: int, b: int) -> Figure:
@@ -174,6 +184,28 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
     return viz.registered_overlay(images[a], images[b], transform)
+
+
+def better_unmoved(run: Run, pairs: np.ndarray) -> np.ndarray:
+    """Tell for which registered pairs the two frames fit clearly better as they are than after registration.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    pairs : (P, 2) int array
+        Input positions a < b of pairs that the run compared.
+
+    Returns
+    -------
+    (P,) bool array
+        True where the residual without any transform is below 0.9 of that of the pair; False where the pair does not register.
+    """
+    table = run.transforms().set_index(["a", "b"]).loc[[(a, b) for a, b in pairs.tolist()]]
+    size, pictures = (run.info("video")["width"], run.info("video")["height"]), _compared_pictures(run)
+    rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(pictures[frame]))
+    unmoved = np.array([residual(rank(a), rank(b), np.eye(2, 3), size) for a, b in pairs.tolist()])
+    return (table["model"] != "none").to_numpy() & (unmoved < UNMOVED_SHARE * table["residual"].to_numpy())
 
 
 def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:
@@ -270,6 +302,7 @@ class PairMatcher:
 
     def __init__(self, run: Run) -> None:
         self.run, self.images, self.threshold = run, run.images(), run.ransac_threshold()
+        self._compared = _compared_pictures(run)
         self._own = [run.parameters(stage) for stage in ("features", "match")]
         self.size = run.info("video")["width"], run.info("video")["height"]
         self.features = lru_cache(maxsize=256)(self._features)
@@ -300,7 +333,8 @@ class PairMatcher:
         first, second = self.features(a, features), self.features(b, features)
         found = self._own_matches(a, b) if [features.as_dict(), matching.as_dict()] == self._own else None
         matches, scores = found or self.matcher(matching).match([first], [second])[0]
-        return MatchedPair(first, second, matches, scores, register_features(first, second, matches, self.threshold))
+        aligned = register_features(first, second, matches, self.threshold, (self._compared[a], self._compared[b]))
+        return MatchedPair(first, second, matches, scores, aligned)
 
     def matcher(self, parameters: MatchParameters) -> Matcher:
         """Make a matcher; the weights of a model are loaded once for all its thresholds.

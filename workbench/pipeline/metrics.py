@@ -1,18 +1,22 @@
 """The figures of a run, ``metrics.json``, and the order of the greedy baseline, to compare the result with."""
 
 import json
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from workbench.errors import RunError
-from workbench.evaluation.files import OrderRow, read_order, read_truth
+from workbench.evaluation.files import OrderRow, TruthRow, read_order, read_true_transforms, read_truth
 from workbench.evaluation.metrics import evaluate
+from workbench.evaluation.transforms import transform_errors
 from workbench.ordering.confidence import weak_links
 from workbench.ordering.path import greedy_chain
-from workbench.registration.tables import match_figures
+from workbench.registration.tables import TRANSFORM, match_figures
 from workbench.run import Run
 from workbench.storage.arrays import read_arrays
 
@@ -62,7 +66,7 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
     -------
     dict
         The content of ``metrics.json``, figures by name. ``clustered_...`` says how right the scenes and outliers of the
-        clusterer were, before the matches verified them.
+        clusterer were, before the matches verified them. Where the truth has transforms, :func:`true_errors` are among them.
 
     Raises
     ------
@@ -93,6 +97,59 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         metrics |= evaluate(true, read_order(run.order_path))
         clustered = evaluate(true, [OrderRow(k, int(scene), k) for k, scene in enumerate(run.labels())])
         metrics |= {f"clustered_{name}": clustered[name] for name in ("outlier_f1", "scene_f1")}
+        metrics |= true_errors(run, true, read_true_transforms(truth))
     metrics |= {f"seconds_{stage}": seconds for stage, seconds in run.seconds().items()}
     run.write_text(run.metrics_path.name, json.dumps(metrics, indent=1) + "\n")
     return metrics
+
+
+def true_errors(run: Run, truth: Sequence[TruthRow], transforms: np.ndarray | None) -> dict[str, float]:
+    """Measure how far the transforms of a run are from true ones.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose order is finished.
+    truth : sequence of TruthRow
+        What is shown at every position.
+    transforms : (N, 2, 3) float array or None
+        The true transforms, from :func:`~workbench.evaluation.files.read_true_transforms`.
+
+    Returns
+    -------
+    dict of str to float
+        Errors are those of :func:`~workbench.evaluation.transforms.transform_errors`. Of the registered pairs of two frames of
+        one clip: ``pair_error_px_median``, and ``pairs_within_1px``, the share whose error is 1 px at most, 0 to 1. Of the
+        frames that are aligned to a reference frame of their own clip, the reference frames left out:
+        ``true_alignment_error_px_median`` and ``true_alignment_error_px_max``, in px of the reference frame. All four are there
+        over all clips, and once more for every clip, with ``_`` and its name at the end, where any character but letters,
+        digits and ``_`` is a ``_``. A figure without any pair or frame is left out.
+    """
+    if transforms is None:
+        return {}
+    clips, size = np.array([row.clip for row in truth]), (run.info("video")["width"], run.info("video")["height"])
+
+    def _errors_of(table: pd.DataFrame, *names: str) -> pd.Series:
+        # Those that are known, by the clip of the first frame.
+        pairs = table[list(names)].to_numpy(dtype=np.int64)
+        found = table[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
+        return pd.Series(transform_errors(pairs, found, transforms, clips, size), index=clips[pairs[:, 0]]).dropna()
+
+    pair_errors = _errors_of(run.transforms().query("model != 'none'"), "a", "b")
+    frame_errors = pair_errors[:0]
+    with suppress(RunError):  # there is no alignment, or it is that of an order that was replaced since
+        table = run.alignment()
+        frame_errors = _errors_of(
+            table[(table["connected"] == 1) & (table["position"] != table["reference"])], "position", "reference"
+        )
+    figures: dict[str, float] = {}
+    for clip in ("", *sorted(set(clips))):
+        ending = re.sub(r"\W", "_", f"_{clip}") if clip else ""
+        pair, frame = (errors[errors.index == clip] if clip else errors for errors in (pair_errors, frame_errors))
+        if len(pair):
+            figures[f"pair_error_px_median{ending}"] = round(float(pair.median()), 4)
+            figures[f"pairs_within_1px{ending}"] = round(float((pair <= 1).mean()), 4)
+        if len(frame):
+            figures[f"true_alignment_error_px_median{ending}"] = round(float(frame.median()), 4)
+            figures[f"true_alignment_error_px_max{ending}"] = round(float(frame.max()), 4)
+    return figures

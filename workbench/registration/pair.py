@@ -1,5 +1,8 @@
 """Registration of two frames: a similarity transform from matched keypoints, and the difference that remains afterwards.
 
+Most matches need not be on what is still: in front of a camera that stands, they may be on the one thing that moves. Where
+enough matches say that nothing moved, the whole picture therefore decides between their transform and the identity.
+
 The difference that remains after registration is the best single distance between two frames when the camera shakes. Grey
 levels are replaced by their rank first, which undoes exposure, gamma and flicker.
 """
@@ -14,6 +17,12 @@ MAX_SCALE = 3.0  # enlargement, or reduction, of a transform that is accepted
 RANSAC_THRESHOLD = 3 / 400  # share of the long side that an inlier may lie off: 3 px on a 400 px working copy
 MIN_OVERLAP = 0.2  # share of the frame that must overlap for a residual
 UNRELATED = 6**-0.5  # residual of frames that have nothing in common: the RMS difference of two independent ranks
+# The identity is chosen when it leaves less than this share of the difference that RANSAC's transform leaves. Differences near
+# each other are noise: then the transform that more matches agree with stays.
+UNMOVED_SHARE = 0.9
+MAX_DIFFERENCE = (
+    0.1  # of ranks, 0 to 1: above it a pixel shows something else, and by how much says nothing about the transform
+)
 WHOLLY_INSIDE = 0.999  # weight of a warped pixel from which it comes from inside the other frame alone
 
 
@@ -24,7 +33,8 @@ class Registration:
     Attributes
     ----------
     transform : (2, 3) float64 array
-        Maps x, y of a to b, in px of the original; the identity if ``model`` is "none".
+        Maps x, y of a to b, in px of the original; the identity if ``model`` is "none", or if nothing but things in front of a
+        still background moved.
     model : str
         "similarity", or "none" if too few matches agree or their transform is absurd.
     inliers : (M,) bool array
@@ -57,6 +67,7 @@ def register_pair(
     keypoints: int,
     image_size: tuple[int, int],
     threshold: float = RANSAC_THRESHOLD,
+    ranks: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Registration:
     """Estimate the similarity transform from frame a to frame b.
 
@@ -70,16 +81,22 @@ def register_pair(
         Width and height of the original, px.
     threshold : float
         How far an inlier may lie off, as a share of the long side.
+    ranks : two (h, w) float32 arrays, optional
+        The frames a and b as :func:`~workbench.embedding.images.rank_thumbnail` makes them. Without them the identity is not
+        considered.
 
     Returns
     -------
     Registration
         The transform and its inliers. Fewer than 6 inliers or a scale outside 1/3 to 3 give the model "none"; that is a
-        result, not an error. The same points always give the same transform.
+        result, not an error. The same points and ranks always give the same transform.
 
     Notes
     -----
-    By RANSAC (Fischler and Bolles, CACM 1981), refined on the inliers.
+    By RANSAC (Fischler and Bolles, CACM 1981), refined on the inliers. RANSAC takes the transform that most matches agree with,
+    also when these are on one moving thing and the camera is still. So the identity is tried too where at least 6 matches agree
+    with it and not with the transform, and it is taken if it leaves clearly less difference over the whole picture, where both
+    can be compared. Differences are clipped, so that a small thing that moves counts by its area alone.
     """
     points_a = np.asarray(points_a, dtype=np.float64).reshape(-1, 2)
     points_b = np.asarray(points_b, dtype=np.float64).reshape(-1, 2)
@@ -101,7 +118,15 @@ def register_pair(
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))
     if inliers.sum() < MIN_INLIERS or not 1 / MAX_SCALE <= scale <= MAX_SCALE:
         return _unregistered(len(points_a))
-    displacement = float(np.linalg.norm(points_b[inliers] - points_a[inliers], axis=1).mean())
+    moved = np.linalg.norm(points_b - points_a, axis=1)
+    unmoved = moved <= threshold * max(image_size)
+    if (
+        ranks is not None
+        and np.count_nonzero(unmoved & ~inliers) >= MIN_INLIERS
+        and _unmoved_fits_better(*ranks, transform, image_size)
+    ):
+        transform, inliers, scale = np.eye(2, 3), unmoved, 1.0
+    displacement = float(moved[inliers].mean())
     return Registration(
         transform=transform,
         model="similarity",
@@ -151,15 +176,39 @@ def residual(
     frame, and under camera shake the plain difference measured little else. On seven clips the nearest frame by this residual
     was a true neighbour as often as by the mean absolute difference, or more often (shaken: 0.93 against 0.72 of the frames).
     """
-    height, width = rank_b.shape
-    small = in_pixels_of(transform, image_size, (width, height))
-    warped = cv2.warpAffine(rank_a, small, (width, height), flags=cv2.INTER_LINEAR)
-    # Beyond its border a counts as 0, so ones that are warped in the same way show which pixels come from inside a alone.
-    inside = cv2.warpAffine(np.ones_like(rank_a), small, (width, height), flags=cv2.INTER_LINEAR) > WHOLLY_INSIDE
-    overlap = np.count_nonzero(inside)
-    if overlap < min_overlap * inside.size:
+    warped, inside = _warped(rank_a, transform, image_size, rank_b.shape)
+    if np.count_nonzero(inside) < min_overlap * inside.size:
         return float("nan")
     return float((warped - rank_b)[inside].std(dtype=np.float64))
+
+
+def _warped(
+    rank: np.ndarray, transform: np.ndarray, image_size: tuple[int, int], shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Warp ranks by a transform between originals; also the mask of the pixels that come from inside the frame alone."""
+    height, width = shape
+    small = in_pixels_of(transform, image_size, (width, height))
+    warped = cv2.warpAffine(rank, small, (width, height), flags=cv2.INTER_LINEAR)
+    # Beyond its border a frame counts as 0, so ones that are warped in the same way show which pixels come from inside.
+    inside = cv2.warpAffine(np.ones_like(rank), small, (width, height), flags=cv2.INTER_LINEAR) > WHOLLY_INSIDE
+    return warped, inside
+
+
+def _unmoved_fits_better(rank_a: np.ndarray, rank_b: np.ndarray, transform: np.ndarray, image_size: tuple[int, int]) -> bool:
+    """Tell whether the two frames differ clearly less as they are than after a is warped, over the same pixels."""
+    warped, inside = _warped(rank_a, transform, image_size, rank_b.shape)
+    if np.count_nonzero(inside) < MIN_OVERLAP * inside.size:
+        return False
+    as_it_is, after = (_clipped_difference((ranks - rank_b)[inside]) for ranks in (rank_a, warped))
+    return as_it_is < UNMOVED_SHARE * after
+
+
+def _clipped_difference(difference: np.ndarray) -> float:
+    """The mean size of differences of ranks, 0 to MAX_DIFFERENCE, once what most pixels have in common is taken off.
+
+    Content that only one frame shows changes all ranks of that frame, see :func:`residual`.
+    """
+    return float(np.minimum(np.abs(difference - np.median(difference)), MAX_DIFFERENCE).mean(dtype=np.float64))
 
 
 def in_pixels_of(transform: np.ndarray, original: tuple[int, int], small: tuple[int, int]) -> np.ndarray:

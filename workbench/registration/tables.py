@@ -12,17 +12,23 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.embedding.images import rank_thumbnail
+from workbench.evaluation.files import TRANSFORM_COLUMNS
 from workbench.registration.alignment import Alignment, PairPoints
 from workbench.registration.pair import UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
 
-# Columns of a (2, 3) transform, row by row, in px of the original.
-TRANSFORM = ["t00", "t01", "t02", "t10", "t11", "t12"]
+TRANSFORM = list(TRANSFORM_COLUMNS)
 CACHED_KEYPOINTS, CACHED_THUMBNAILS = 4096, 1024  # frames whose keypoints, or rank thumbnails, stay in memory
 MAX_POINTS_PER_PAIR = 60  # correspondences that whole-scene alignment uses: bounds its memory
 
 
-def register_features(a: Features, b: Features, matches0: np.ndarray, threshold: float) -> Registration:
+def register_features(
+    a: Features,
+    b: Features,
+    matches0: np.ndarray,
+    threshold: float,
+    images: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Registration:
     """Register two frames from their features and matches.
 
     Parameters
@@ -33,19 +39,30 @@ def register_features(a: Features, b: Features, matches0: np.ndarray, threshold:
         For every keypoint of a its index in b, or -1.
     threshold : float
         How far an inlier may lie off, as a share of the long side.
+    images : two (h, w, 3) uint8 arrays, optional
+        RGB working copies of the two frames, without which only the matches decide; see
+        :func:`~workbench.registration.pair.register_pair`.
 
     Returns
     -------
     Registration
         The transform from a to b; its ``inliers`` are in the order of the matches that are not -1.
     """
-    return _register(a.keypoints, b.keypoints, a.image_size, matches0, threshold)
+    ranks = None if images is None else (rank_thumbnail(images[0]), rank_thumbnail(images[1]))
+    return _register(a.keypoints, b.keypoints, a.image_size, matches0, threshold, ranks)
 
 
-def _register(a: np.ndarray, b: np.ndarray, image_size: np.ndarray, matches0: np.ndarray, threshold: float) -> Registration:
+def _register(
+    a: np.ndarray,
+    b: np.ndarray,
+    image_size: np.ndarray,
+    matches0: np.ndarray,
+    threshold: float,
+    ranks: tuple[np.ndarray, np.ndarray] | None,
+) -> Registration:
     matched = np.flatnonzero(matches0 >= 0)
     width, height = (int(side) for side in image_size)
-    return register_pair(a[matched], b[matches0[matched]], min(len(a), len(b)), (width, height), threshold)
+    return register_pair(a[matched], b[matches0[matched]], min(len(a), len(b)), (width, height), threshold, ranks)
 
 
 def register_pairs(
@@ -94,7 +111,7 @@ def register_pairs(
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
             (points_a, size), (points_b, _) = keypoints(a), keypoints(b)
             matches, _ = read_matches(matches_file, a, b, (len(points_a), len(points_b)))
-            aligned = _register(points_a, points_b, size, matches, threshold / long_side)
+            aligned = _register(points_a, points_b, size, matches, threshold / long_side, (rank(a), rank(b)))
             remaining = residual(rank(a), rank(b), aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
             rows.append(
                 {
