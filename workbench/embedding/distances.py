@@ -127,7 +127,7 @@ def fine_distances(copies: Copies) -> dict[str, Halved]:
     -------
     dict of str to Halved
         Euclidean distances: ``thumbnail``; ``ranks``; ``colours``, every channel brought to one mean and standard deviation,
-        which removes most of a flicker; ``pixels``, the grey levels as they are: the only ones that show how bright a frame is.
+        which removes most of a flicker; ``pixels``, the grey levels at the brightness of the median picture.
         Shares of the values that change by more than 2 or 8 of 255: ``changed_2`` and ``changed_8``. Where motion repeats
         itself, two frames a period apart differ less in the mean than two neighbours, but slow changes of light, of shadows
         and of everything that does not come back exactly tell the periods apart: not how much changes, but where anything
@@ -141,7 +141,7 @@ def fine_distances(copies: Copies) -> dict[str, Halved]:
         "thumbnail": _halved(copies.thumbnails, lambda some: cdist(some, some), squares=True),
         "ranks": _halved(copies.ranks, value_distances, squares=True),
         "colours": _halved(copies.levelled, value_distances, squares=True),
-        "pixels": _halved(copies.grey, value_distances, squares=True),
+        "pixels": _halved(level_to_median(copies.grey[..., None]), value_distances, squares=True),
     } | changed
 
 

@@ -9,6 +9,7 @@ is judged by the other half, and the order is taken with which the most *familie
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,8 @@ ZERO_WEIGHT_ODDS = 2.0  # right to wrong cases of a distance that gets no weight
 SHARPNESS = 4  # power of the weights within a family: its distances hold the same, the best one with the least noise
 SELF_PRAISE = 2.0  # by which odds are too high where the same measurement proposes and judges
 AGREED_ODDS = 20.0  # right to wrong cases of two families that leave no doubt about an order
+WITNESSES = 3  # members of a family that must agree with an order before it speaks for it in full
+MUCH_SURER = 2.0  # times the odds at which a single distance outvotes all others
 MAX_PROPOSALS = 3  # orders that are followed up
 
 
@@ -80,6 +83,36 @@ def consistency(distances: np.ndarray, compared: np.ndarray, order: np.ndarray) 
     return right / cases
 
 
+class Proposal(NamedTuple):
+    """An order that is proposed twice, by either half of the pixels.
+
+    Attributes
+    ----------
+    first, second : (n,) int arrays
+        The order by the first half, and by the second one.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def along(cls, first: np.ndarray, second: np.ndarray) -> "Proposal":
+        """Propose the shortest paths along distances.
+
+        Parameters
+        ----------
+        first, second : (n, n) float arrays
+            Distances by either half of the pixels; only one path is sought where they are the same array.
+
+        Returns
+        -------
+        Proposal
+            Both paths.
+        """
+        path = shortest_path(first, quick=True)
+        return cls(path, path if second is first else shortest_path(second, quick=True))
+
+
 def odds_of(parts: Sequence[np.ndarray], measured: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
     """Compute the odds that distances agree with an order.
 
@@ -129,7 +162,7 @@ def consistent_weights(odds: np.ndarray, families: np.ndarray) -> np.ndarray:
 
 
 def evidence(odds: np.ndarray, families: np.ndarray) -> float:
-    """How much speaks for an order: the sum over the families of what their best members weigh.
+    """How much speaks for an order: over the families, the mean of what their three best members weigh.
 
     Parameters
     ----------
@@ -141,9 +174,12 @@ def evidence(odds: np.ndarray, families: np.ndarray) -> float:
     Returns
     -------
     float
-        At least 0.
+        At least 0. One member alone counts for a third: what it follows may be the noise of a codec, or a fade.
     """
-    return float(sum(max(0.0, odds[families == family].max() - ZERO_WEIGHT_ODDS) for family in np.unique(families)))
+    above, total = np.maximum(0.0, odds - ZERO_WEIGHT_ODDS), 0.0
+    for family in np.unique(families):
+        total += np.sort(above[families == family])[-WITNESSES:].sum() / WITNESSES
+    return float(total)
 
 
 def is_agreed(odds: np.ndarray, families: Sequence[str]) -> bool:
@@ -167,14 +203,14 @@ def is_agreed(odds: np.ndarray, families: Sequence[str]) -> bool:
     return IN_PLACE in agreed and len(agreed) >= 2
 
 
-def fuse_and_order(parts: Sequence[Part], proposals: Sequence[np.ndarray]) -> FusedOrder:
+def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> FusedOrder:
     """Find the order that most families of distances agree with, and the weights that follow from it.
 
     Parameters
     ----------
     parts : sequence of Part
         Distances between the frames of a scene.
-    proposals : sequence of (n,) int arrays
+    proposals : sequence of Proposal
         Orders to choose from, at least one.
 
     Returns
@@ -185,24 +221,28 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[np.ndarray]) -> Fu
     Notes
     -----
     Orders are proposed by one half of the pixels and judged by the other one, so that noise does not praise the order that it
-    led to. The three proposals with the most evidence are followed up once, each by the path along the parts as they agree with
-    it. The weights are those of the best order; the path is the shortest by all pixels.
+    led to. The three proposals with the most evidence are followed up once, each by the paths along the parts as they agree
+    with it. The one with the most evidence is taken, unless a single part is twice as sure of another one as any part is of
+    this: where motion repeats itself, most parts agree on a wrong order, and one knows better. The path is the shortest by all
+    pixels.
     """
     families = np.array([part.family for part in parts])
     every = np.ones_like(parts[0].whole, dtype=bool)
     measured = [every if part.measured is None else part.measured for part in parts]
-    second, first = [part.second for part in parts], [part.first for part in parts]
-
+    first, second = [part.first for part in parts], [part.second for part in parts]
     praise = np.array([SELF_PRAISE if part.first is part.second else 1.0 for part in parts])
 
-    def judged(order: np.ndarray) -> tuple[float, np.ndarray]:
-        odds = odds_of(second, measured, order) / praise
+    def judged(proposal: Proposal) -> tuple[float, np.ndarray]:
+        odds = np.sqrt(odds_of(second, measured, proposal.first) * odds_of(first, measured, proposal.second)) / praise
         return evidence(odds, families), odds
 
-    found = sorted((judged(order) for order in proposals), key=lambda proposal: -proposal[0])
+    found = sorted((judged(proposal) for proposal in proposals), key=lambda one: -one[0])
     for _, odds in found[:MAX_PROPOSALS]:
-        found.append(judged(shortest_path(weighted(first, consistent_weights(odds, families)), quick=True)))
-    odds = max(found, key=lambda proposal: proposal[0])[1]
+        weights = consistent_weights(odds, families)
+        found.append(judged(Proposal.along(weighted(first, weights), weighted(second, weights))))
+    odds, surest = max(found, key=lambda one: one[0])[1], max(found, key=lambda one: one[1].max())[1]
+    if surest.max() >= MUCH_SURER * odds.max():
+        odds = surest
     weights = consistent_weights(odds, families)
     distances = weighted([part.whole for part in parts], weights)
     return FusedOrder(shortest_path(distances), weights, odds, distances)

@@ -12,7 +12,6 @@ import numpy as np
 MAX_TOUR_SEARCHES = 3  # calls of the solver for one path
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
-CLEARER = 1.35  # times that a gap in a loop stands out more than any other link
 CUT_FRAMES = 3  # frames on either side of a cut through a loop
 
 REFINE_TWO_STEP_WEIGHT = 0.25  # weight of frames two places apart in the cost of refine; neighbours weigh 1
@@ -136,8 +135,7 @@ def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
     the shortest path leaves out the longest link, in the midst of the quickest movement. But there the links around are long
     too, while between the last and the first frame one link stands out among short ones. So when the ends of the order are
     not much further apart than its longest link (1.5 times), a link counts as the gap if it stands out from the four on
-    either side (over their median) at least 1.5 times as much as the link that would join the ends does, and 1.35 times as
-    much as any other link.
+    either side (over their median) at least 1.5 times as much as the link that would join the ends does.
 
     Parameters
     ----------
@@ -160,9 +158,7 @@ def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
     around = np.stack([np.roll(ring, shift) for shift in range(-4, 5) if shift])
     standing_out = ring / np.maximum(np.median(around, axis=0), 1e-9 * ring.max())
     widest = int(np.argmax(standing_out))
-    next_widest = np.delete(standing_out, widest).max()
-    clear = standing_out[widest] >= 1.5 * standing_out[-1] and standing_out[widest] >= CLEARER * next_widest
-    return widest if clear else None
+    return widest if standing_out[widest] >= 1.5 * standing_out[-1] else None
 
 
 def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:

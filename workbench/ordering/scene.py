@@ -11,7 +11,7 @@ from workbench.embedding.distances import Halved, fine_distances, principal_dist
 from workbench.embedding.views import FineView, View, copies_view, embedded_view, thumbnail_view
 from workbench.matching.pairs import pair_matrix
 from workbench.ordering.confidence import link_confidence
-from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, fuse_and_order, is_agreed, weighted
+from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, fuse_and_order, is_agreed, weighted
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part, compared_pairs, matched_distances
 from workbench.ordering.path import blend, cut_loop, find_loop_cut, greedy_chain, is_loop, refine, rotate_order, shortest_path
 from workbench.parameters import OrderParameters
@@ -75,16 +75,16 @@ class Scene:
         return Part.of_pixels(IN_PLACE, Halved(*each))
 
     @cached_property
-    def proposals(self) -> list[np.ndarray]:
+    def proposals(self) -> list[Proposal]:
         """The orders along the distances of the frames as they lie, each by itself.
 
         Returns
         -------
-        list of (n,) int arrays
-            One order for each of :attr:`in_place`, and for :attr:`principal` where there are colours.
+        list of Proposal
+            One for each of :attr:`in_place`, and for :attr:`principal` where there are colours.
         """
         parts = [*self.in_place.values(), *([self.principal] if "colours" in self.fine else [])]
-        return [shortest_path(part.first, quick=True) for part in parts]
+        return [Proposal.along(part.first, part.second) for part in parts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +253,7 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
 
 
 def fuse_scene(
-    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: np.ndarray | None = None
+    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None
 ) -> tuple[dict[str, Part], FusedOrder]:
     """Bring the order and the weights of the parts into agreement, see :func:`~workbench.ordering.distance.fuse_and_order`.
 
@@ -265,7 +265,7 @@ def fuse_scene(
         As for :func:`~workbench.ordering.parts.compared_pairs`.
     compared : (n, n) bool array
         From :func:`~workbench.ordering.parts.compared_pairs`.
-    start : (n,) int array, optional
+    start : Proposal, optional
         An order to begin with.
 
     Returns
@@ -277,14 +277,20 @@ def fuse_scene(
     """
     parts = scene_parts(scene, table, compared, align=False)
     if start is None:
-        start = shortest_path(weighted([part.first for part in parts.values()], np.ones(len(parts))), quick=True)
+        alike = np.ones(len(parts))
+        start = Proposal.along(*(weighted(half, alike) for half in _halves(parts)))
     found = fuse_and_order(list(parts.values()), [start])
     if is_agreed(found.odds, [part.family for part in parts.values()]):
         return parts, found
     parts = scene_parts(scene, table, compared)
-    others = [part for part in parts.values() if part.family != IN_PLACE or part.measured is not None]
-    proposals = [found.order, *scene.proposals, *(shortest_path(part.first, quick=True) for part in others)]
+    others = [part for name, part in parts.items() if name not in scene.in_place and name != "principal"]
+    proposals = [Proposal(found.order, found.order), *scene.proposals]
+    proposals += [Proposal.along(part.first, part.second) for part in others]
     return parts, fuse_and_order(list(parts.values()), proposals)
+
+
+def _halves(parts: dict[str, Part]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return [part.first for part in parts.values()], [part.second for part in parts.values()]
 
 
 def is_cyclic(found: FusedOrder) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.embedding.views import View
 from workbench.matching.pairs import nearest_pairs, pair_matrix, sorted_pairs
-from workbench.ordering.distance import FusedOrder
+from workbench.ordering.distance import FusedOrder, Proposal
 from workbench.ordering.parts import compared_pairs, predicted_by_partners
 from workbench.ordering.scene import Scene, fuse_scene
 
@@ -120,7 +120,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             break
         table = yield _positions(frames, pairs)
         compared, before = compared_pairs(frames, table), found
-        found = fuse_scene(scene, table, compared, found.order)[1]
+        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
         if not len(near) and np.array_equal(before.order, found.order):
             break
     # In the end every link of the order is compared, and also the one that would close it to a loop.
@@ -131,7 +131,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             return
         table = yield _positions(frames, new)
         compared = compared_pairs(frames, table)
-        found = fuse_scene(scene, table, compared, found.order)[1]
+        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
 
 
 def _pairs_left(compared: np.ndarray, pairs_per_frame: int) -> int:
