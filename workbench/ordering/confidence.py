@@ -7,17 +7,19 @@ tells them apart is whether another order explains the distances as well, so eve
 import numpy as np
 import pandas as pd
 
+from workbench.ordering.distance import Proposal
 from workbench.ordering.path import arrangements
 
 # The log-odds that a link is right are LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * (rise of the cost, in local links, clipped to
-# MIN_RISE and MAX_RISE). Fitted by logistic regression (scikit-learn, C = 1) on the twenty scenes of twelve shuffled clips:
-# 1,776 links, about one in eleven wrong, each scene ordered once from all pairs and once from four to nine pairs per frame.
-# With all scenes of one subject left out in turn, ROC AUC on the links left out is 0.92; that of the bare length of a link is
-# 0.53.
-LOG_ODDS_INTERCEPT, LOG_ODDS_SLOPE = 0.55, 6.9
+# MIN_RISE and MAX_RISE) + LOG_ODDS_AGREED (where both halves of the pixels lead to it) + LOG_ODDS_EVIDENCE * log(1 + evidence).
+LOG_ODDS_INTERCEPT, LOG_ODDS_SLOPE, LOG_ODDS_AGREED, LOG_ODDS_EVIDENCE = 0.55, 6.9, 0.0, 0.0
 MIN_RISE, MAX_RISE = -0.2, 1.0  # local links
-# Links with less confidence are worth a look: 21 % of those links, 37 % of them wrong, 84 % of all that are wrong.
+MOST_EVIDENCE = 300.0  # more makes no link surer
+# Links with less confidence are worth a look.
 WEAK_CONFIDENCE = 0.8
+MIN_ALIKE = 0.75  # share of links that both halves lead to, below which an order is not in the pictures
+MIN_EVIDENCE = 10.0  # below this it is not either
+MIN_JUDGED_FRAMES = 12
 
 LOCAL_TWO_STEP_WEIGHT = 0.5  # weight of frames two places apart in the local cost; neighbours weigh 1
 MAX_SEGMENT_FRAMES = 3  # frames that an Or-opt move puts elsewhere together, at most
@@ -25,7 +27,13 @@ SCALE_LINKS = 9  # links around each link whose median length is its local scale
 
 
 def link_confidence(
-    order: np.ndarray, distances: np.ndarray, compared: np.ndarray, appearance: np.ndarray, closed: bool = False
+    order: np.ndarray,
+    distances: np.ndarray,
+    compared: np.ndarray,
+    appearance: np.ndarray,
+    closed: bool,
+    evidence: float,
+    agreed: np.ndarray,
 ) -> np.ndarray:
     """Confidence in each link of an order.
 
@@ -42,6 +50,10 @@ def link_confidence(
     closed : bool
         Whether the order is a loop that was cut open somewhere. Its ends then follow each other, so that another place of the
         cut casts no doubt on any link. The ends of other orders are free.
+    evidence : float
+        How much speaks for the order as a whole, see :func:`~workbench.ordering.distance.evidence`.
+    agreed : (n - 1,) bool array
+        The links that both halves of the pixels lead to, from :func:`agreed_links`.
 
     Returns
     -------
@@ -64,7 +76,57 @@ def link_confidence(
     scale = np.maximum(np.median(around, axis=1), max(1e-9 * filled.max(), 1e-300))
     # The local cost is divided by its weights, so that both rises are counted in links.
     rise = np.minimum(_local_rise(filled, closed) / (1 + LOCAL_TWO_STEP_WEIGHT), _path_rise(filled, closed)) / scale
-    return 1 / (1 + np.exp(-(LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * np.clip(rise, MIN_RISE, MAX_RISE))))
+    log_odds = LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * np.clip(rise, MIN_RISE, MAX_RISE)
+    log_odds += LOG_ODDS_AGREED * agreed + LOG_ODDS_EVIDENCE * np.log1p(min(evidence, MOST_EVIDENCE))
+    return 1 / (1 + np.exp(-log_odds))
+
+
+def agreed_links(order: np.ndarray, halves: Proposal) -> np.ndarray:
+    """Which links of an order both halves of the pixels lead to.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once.
+    halves : Proposal
+        The orders by either half.
+
+    Returns
+    -------
+    (n - 1,) bool array
+        True where the two frames are neighbours in both.
+    """
+    agreed = np.ones(max(0, len(order) - 1), dtype=bool)
+    for half in halves:
+        place = np.empty(len(half), dtype=int)
+        place[half] = np.arange(len(half))
+        agreed &= np.abs(np.diff(place[order])) == 1
+    return agreed
+
+
+def doubt_about(halves: Proposal, evidence: float) -> str:
+    """Say why an order as a whole is not in the pictures, if it is not.
+
+    Parameters
+    ----------
+    halves : Proposal
+        The orders by either half of the pixels.
+    evidence : float
+        As for :func:`link_confidence`.
+
+    Returns
+    -------
+    str
+        The reason, as the end of a sentence; empty where the order is sure or where the scene has fewer than twelve frames.
+    """
+    if len(halves.first) < MIN_JUDGED_FRAMES:
+        return ""
+    alike = float(agreed_links(halves.first, halves).mean())
+    if alike < MIN_ALIKE:
+        return f"one half of the pixels gives another order than the other half ({100 * alike:.0f} % of the links are the same)"
+    if evidence < MIN_EVIDENCE:
+        return f"frames that follow each other are hardly more alike than frames further apart (evidence {evidence:.0f})"
+    return ""
 
 
 def weak_links(table: pd.DataFrame) -> pd.DataFrame:

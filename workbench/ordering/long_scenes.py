@@ -16,7 +16,6 @@ import pandas as pd
 from workbench.embedding.views import blocks
 from workbench.errors import ParameterError
 from workbench.matching.pairs import nearest_pairs, not_among, places_of
-from workbench.ordering.confidence import link_confidence
 from workbench.ordering.parts import compared_pairs
 from workbench.ordering.path import refine, shortest_path
 from workbench.ordering.scene import (
@@ -25,6 +24,7 @@ from workbench.ordering.scene import (
     Scene,
     fuse_scene,
     fused_matrices,
+    judge_order,
     order_scene,
 )
 from workbench.ordering.search import FIRST_PAIRS_PER_FRAME, Compare, search
@@ -218,7 +218,7 @@ def order_long(
     Returns
     -------
     OrderedScene
-        The order; its weights and matrices are those of the stretch in the middle.
+        The order; its weights, matrices and doubt are those of the stretch in the middle.
 
     Raises
     ------
@@ -249,7 +249,9 @@ def order_long(
     ends |= table["b"].isin(order[:OVERLAP_FRAMES]) & table["a"].isin(order[-OVERLAP_FRAMES:])
     closed = bool((table.loc[ends, "model"] != "none").any())
     places = np.searchsorted(frames, order)
-    return OrderedScene(places, confidence, closed, np.searchsorted(frames, shown), middle.weights, middle.matrices)
+    return OrderedScene(
+        places, confidence, closed, np.searchsorted(frames, shown), middle.weights, middle.matrices, middle.doubt
+    )
 
 
 def _order_stretch(scene: Scene, table: pd.DataFrame, first: int | None, alpha: float) -> OrderedScene:
@@ -258,9 +260,9 @@ def _order_stretch(scene: Scene, table: pd.DataFrame, first: int | None, alpha: 
     parts, fused_order = fuse_scene(scene, table, compared)
     order = fused_order.order if first is None else shortest_path(fused_order.fused, first)
     order = refine(order, fused_order.fused, 0 if first is None else 1)
-    confidence = link_confidence(order, fused_order.fused, compared, scene.thumbnails)
+    confidence, doubt = judge_order(order, parts, fused_order, compared, scene.thumbnails)
     weights, matrices = fused_matrices(scene, table, parts, fused_order, alpha)
-    return OrderedScene(order, confidence, False, np.arange(len(order)), weights, matrices)
+    return OrderedScene(order, confidence, False, np.arange(len(order)), weights, matrices, doubt)
 
 
 def _is_reversed(found: np.ndarray, rough: np.ndarray) -> bool:

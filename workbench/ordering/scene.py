@@ -10,8 +10,8 @@ import pandas as pd
 from workbench.embedding.distances import Halved, fine_distances, principal_distances
 from workbench.embedding.views import FineView, View, copies_view, embedded_view, thumbnail_view
 from workbench.matching.pairs import pair_matrix
-from workbench.ordering.confidence import link_confidence
-from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, fuse_and_order, is_agreed, weighted
+from workbench.ordering.confidence import agreed_links, doubt_about, link_confidence
+from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, evidence, fuse_and_order, is_agreed, weighted
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part, compared_pairs, matched_distances
 from workbench.ordering.path import blend, cut_loop, find_loop_cut, greedy_chain, is_loop, refine, rotate_order, shortest_path
 from workbench.parameters import OrderParameters
@@ -106,6 +106,8 @@ class OrderedScene:
         Share of every part of the fused distance, by name; their sum is 1.
     matrices : dict of (m, m) float arrays
         By name: counts, similarity, blend, the parts (scaled), fused.
+    doubt : str
+        Why the order as a whole is not in the pictures, see :func:`~workbench.ordering.confidence.doubt_about`; else empty.
     """
 
     order: np.ndarray
@@ -114,6 +116,7 @@ class OrderedScene:
     shown: np.ndarray
     weights: dict[str, float]
     matrices: dict[str, np.ndarray]
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,22 +296,6 @@ def _halves(parts: dict[str, Part]) -> tuple[list[np.ndarray], list[np.ndarray]]
     return [part.first for part in parts.values()], [part.second for part in parts.values()]
 
 
-def is_cyclic(found: FusedOrder) -> bool:
-    """Whether the ends of an order follow each other, so that it may begin elsewhere.
-
-    Parameters
-    ----------
-    found : FusedOrder
-        The order and the fused distance.
-
-    Returns
-    -------
-    bool
-        True for a loop.
-    """
-    return find_loop_cut(found.order, found.fused) is not None or is_loop(found.order, found.fused)
-
-
 def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) -> OrderedScene:
     """Order a scene from its compared pairs.
 
@@ -330,7 +317,7 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
     parts, fused_order = fuse_scene(scene, table, compared)
     weights, matrices = fused_matrices(scene, table, parts, fused_order, parameters.alpha)
     blended = matrices["blend"]
-    confidence, closed = np.full(max(0, len(scene.frames) - 1), np.nan), False
+    confidence, closed, doubt = np.full(max(0, len(scene.frames) - 1), np.nan), False, ""
     if parameters.method == "greedy":
         order = greedy_chain(blended if parameters.distance == "blend" else -fused_order.fused)
     elif parameters.distance == "blend":
@@ -345,8 +332,47 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
                 # A camera that moves hardly comes back to the very place where it began.
                 order = cut_loop(order, scene.thumbnails)
         order = refine(order, fused_order.fused)
-        confidence = link_confidence(order, fused_order.fused, compared, scene.thumbnails, closed)
-    return OrderedScene(order, confidence, closed, np.arange(len(order)), weights, matrices)
+        confidence, doubt = judge_order(order, parts, fused_order, compared, scene.thumbnails, closed)
+    return OrderedScene(order, confidence, closed, np.arange(len(order)), weights, matrices, doubt)
+
+
+def judge_order(
+    order: np.ndarray,
+    parts: dict[str, Part],
+    found: FusedOrder,
+    compared: np.ndarray,
+    appearance: np.ndarray,
+    closed: bool = False,
+) -> tuple[np.ndarray, str]:
+    """Say how sure an order is, link by link and as a whole.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once.
+    parts : dict of Part
+        From :func:`fuse_scene`.
+    found : FusedOrder
+        From :func:`fuse_scene`.
+    compared : (n, n) bool array
+        From :func:`~workbench.ordering.parts.compared_pairs`.
+    appearance : (n, n) float array
+        Distances of the coarse rank thumbnails.
+    closed : bool
+        Whether the order is a loop that was cut open somewhere.
+
+    Returns
+    -------
+    confidence : (n - 1,) float array
+        From :func:`~workbench.ordering.confidence.link_confidence`.
+    doubt : str
+        From :func:`~workbench.ordering.confidence.doubt_about`.
+    """
+    speaks_for_it = evidence(found.odds, np.array([part.family for part in parts.values()]))
+    halves = Proposal.along(*(weighted(half, found.weights) for half in _halves(parts)))
+    agreed = agreed_links(order, halves)
+    confidence = link_confidence(order, found.fused, compared, appearance, closed, speaks_for_it, agreed)
+    return confidence, doubt_about(halves, speaks_for_it)
 
 
 def _follows_the_camera(parts: dict[str, Part], found: FusedOrder) -> bool:

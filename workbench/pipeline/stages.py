@@ -271,6 +271,8 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
     labels, table, distances = run.scenes(), run.transforms(), _frame_distances(run)
     out.matrices_path.mkdir()
     info: dict[str, Any] = {}
+    doubts: list[str] = []
+    undetermined: list[int] = []
     for number, frames in enumerate(frames_of(labels)):
         own = table[table["a"].isin(frames)]
         if len(frames) > LONG_SCENE_FRAMES:
@@ -282,9 +284,12 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
         np.savez(out.scene_matrices_path(number), **(arrays | found.matrices))  # type: ignore[arg-type] # no array is a flag
         info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
         info[f"scene{number:02d}_closed"] = found.closed
+        if found.doubt:
+            doubts.append(f"the order of scene {number} ({len(frames)} frames) is not in the pictures: {found.doubt}")
+            undetermined.append(number)
     rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels)), run.edits("order"))
     rows.to_csv(out.order_path, index=False, lineterminator="\n")
-    return info | {"edits_left_out": left_out}
+    return info | {"edits_left_out": left_out, "doubts": doubts, "undetermined_scenes": undetermined}
 
 
 def _edited_rough(run: Run, frames: np.ndarray, distances: FrameDistances, table: pd.DataFrame) -> np.ndarray:
