@@ -220,9 +220,10 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     write_table(summary(metrics))
     from workbench.models.registry import provenance
     from workbench.reports.changes import lines_of
+    from workbench.reports.order import order_doubts
     from workbench.reports.report import restored_video
 
-    for line in lines_of(run):
+    for line in [*lines_of(run), *order_doubts(run)]:
         click.echo(line)
     click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))
 

@@ -156,6 +156,39 @@ def evaluate_clips(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> lis
     return table
 
 
+def neighbours_compared(truth: Sequence[TruthRow], result: Sequence[OrderRow], pairs: np.ndarray) -> float:
+    """Measure how many true neighbours were compared: what was not cannot be found by its matches.
+
+    Parameters
+    ----------
+    truth, result : sequences
+        As for :func:`evaluate`.
+    pairs : (P, 2) int array
+        The pairs of positions that were compared.
+
+    Returns
+    -------
+    float
+        Share of the pairs of frames of one clip with true indices 1 apart, both in one scene, that were compared, 0 to 1; 1
+        where there is none.
+
+    Raises
+    ------
+    TruthError
+        When truth and result are not about the same positions, or the truth has no frame of any clip.
+    """
+    scenes = _scenes(truth, result)
+    position = {(row.clip, row.frame): row.position for row in truth if row.clip != OUTLIER}
+    compared = {(min(pair), max(pair)) for pair in pairs.tolist()}
+    found, cases = 0, 0
+    for (clip, frame), one in position.items():
+        other = position.get((clip, frame + 1))
+        if other is not None and scenes[one] == scenes[other] >= 0:
+            cases += 1
+            found += (min(one, other), max(one, other)) in compared
+    return found / cases if cases else 1.0
+
+
 def kendall(sequence: Sequence[int]) -> float:
     """Measure how far a sequence is sorted, in either direction.
 

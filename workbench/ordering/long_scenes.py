@@ -16,12 +16,11 @@ import pandas as pd
 from workbench.embedding.views import blocks
 from workbench.errors import ParameterError
 from workbench.matching.pairs import nearest_pairs, not_among, places_of
+from workbench.ordering.frames import FrameDistances, Scene
 from workbench.ordering.parts import compared_pairs
 from workbench.ordering.path import refine, shortest_path
 from workbench.ordering.scene import (
-    FrameDistances,
     OrderedScene,
-    Scene,
     fuse_scene,
     fused_matrices,
     judge_order,

@@ -13,8 +13,9 @@ import pandas as pd
 from workbench.embedding.views import View
 from workbench.matching.pairs import nearest_pairs, pair_matrix, sorted_pairs
 from workbench.ordering.distance import FusedOrder, Proposal
+from workbench.ordering.frames import Scene
 from workbench.ordering.parts import compared_pairs, predicted_by_partners
-from workbench.ordering.scene import Scene, fuse_scene
+from workbench.ordering.scene import fuse_scene
 
 NEAR_PLACES = 3  # frames at most so many places apart in the order are compared
 NEAREST_FRAMES = 3  # every frame is compared with so many frames that are nearest to it, measured or predicted

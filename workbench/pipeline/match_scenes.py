@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.pairs import all_pairs, not_among
+from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, search_long
-from workbench.ordering.scene import FrameDistances, frames_of, order_scene
+from workbench.ordering.scene import order_scene
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.scenes.blends import EditedFilm

@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.errors import RunError
 from workbench.evaluation.files import OrderRow, TruthRow, read_order, read_true_transforms, read_truth
-from workbench.evaluation.metrics import evaluate
+from workbench.evaluation.metrics import evaluate, neighbours_compared
 from workbench.evaluation.transforms import transform_errors
 from workbench.ordering.confidence import weak_links
 from workbench.ordering.path import greedy_chain
@@ -90,11 +90,15 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         metrics |= {"links": links, "weak_links": len(weak), "least_confidence": float(table["confidence"].min())}
         metrics["weak_link_places"] = [f"{scene}:{place}" for scene, place in zip(weak["scene"], weak["place"], strict=True)]
     metrics |= {name: count for name, count in matched.items() if name.endswith(("_frames", "_scenes"))}
+    undetermined = run.info("order").get("undetermined_scenes", [])
+    metrics |= {"undetermined_scenes": undetermined, "undetermined_frames": int(table["scene"].isin(undetermined).sum())}
     with suppress(RunError):  # there is no alignment, or it is that of an order that was replaced since
         metrics |= run.info("align")
     if truth is not None:
         true = read_truth(truth, len(table))
-        metrics |= evaluate(true, read_order(run.order_path))
+        result = read_order(run.order_path)
+        metrics |= evaluate(true, result)
+        metrics["neighbours_compared"] = neighbours_compared(true, result, run.transforms()[["a", "b"]].to_numpy())
         clustered = evaluate(true, [OrderRow(k, int(scene), k) for k, scene in enumerate(run.labels())])
         metrics |= {f"clustered_{name}": clustered[name] for name in ("outlier_f1", "scene_f1")}
         metrics |= true_errors(run, true, read_true_transforms(truth))

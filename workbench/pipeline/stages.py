@@ -21,8 +21,9 @@ from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
 from workbench.models.registry import folder_digest, is_built_in
+from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
-from workbench.ordering.scene import FrameDistances, frames_of, order_scene
+from workbench.ordering.scene import order_scene
 from workbench.parameters import (
     METHODS,
     AlignParameters,

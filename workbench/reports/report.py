@@ -13,6 +13,7 @@ import nbformat
 from workbench.errors import NotebookError
 from workbench.models.registry import NON_COMMERCIAL, is_non_commercial, provenance
 from workbench.reports.changes import MAX_DOUBTS, NOTHING, changes_of, doubts_of, overlay_of
+from workbench.reports.order import order_doubts
 from workbench.run import Run
 
 # The cells with these tags are shown, in this order, each under its heading.
@@ -201,7 +202,7 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
         if "tau" in metrics
         else "<p>No truth is known for this video: only the confidence of the links shows how reliable the order is.</p>"
     )
-    notes = [*run.info("video")["warnings"], *run.left_out]
+    notes = [*run.info("video")["warnings"], *run.left_out, *order_doubts(run)]
     notes += [
         f"{name}: these weights are for {NON_COMMERCIAL} only." for name in run.models.values() if is_non_commercial(name)
     ]

@@ -1,0 +1,160 @@
+"""The frames of a scene and the distances between them that need no matching."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from workbench.embedding.distances import Halved, fine_distances, principal_distances
+from workbench.embedding.views import FineView, View, copies_view, embedded_view, thumbnail_view
+from workbench.ordering.distance import Proposal
+from workbench.ordering.parts import IN_PLACE, Part
+from workbench.registration.aligned import aligned_distances
+
+AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
+AlignedView = Callable[[np.ndarray], AlignedOf]  # frames (n,) -> what aligns them
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The frames of a scene and the distances between them that need no matching.
+
+    Attributes
+    ----------
+    frames : (n,) int array
+        Positions of the frames in the input, sorted ascending.
+    embedded : (n, n) float array
+        Cosine distances of the embeddings, 0 to 2.
+    thumbnails : (n, n) float array
+        Distances of the coarse rank thumbnails, 0 to 2.
+    fine : dict of Halved
+        Distances by name from :func:`~workbench.embedding.distances.fine_distances`. They count only as far as they agree
+        with an order.
+    aligned : callable or None
+        Takes the rows of the compared pairs, and gives :func:`~workbench.registration.aligned.aligned_distances`. None where
+        there are no pictures.
+    """
+
+    frames: np.ndarray
+    embedded: np.ndarray
+    thumbnails: np.ndarray
+    fine: dict[str, Halved] = field(default_factory=dict)
+    aligned: AlignedOf | None = None
+
+    @cached_property
+    def in_place(self) -> dict[str, Part]:
+        """The distances of the frames as they lie: they do not change with what is matched.
+
+        Returns
+        -------
+        dict of Part
+            ``thumbnail`` and the fine distances, by name.
+        """
+        whole = {"thumbnail": Halved(self.thumbnails, self.thumbnails, self.thumbnails)}
+        return {name: Part.of_pixels(IN_PLACE, part) for name, part in (whole | self.fine).items()}
+
+    @cached_property
+    def principal(self) -> Part:
+        """The distances of the first eight principal components of the colours.
+
+        Returns
+        -------
+        Part
+            Distances without a unit; identical frames stay 0 apart.
+        """
+        colours = self.fine["colours"]
+        each = (np.where(some == 0, 0, principal_distances(some)) for some in (colours.whole, colours.first, colours.second))
+        return Part.of_pixels(IN_PLACE, Halved(*each))
+
+    @cached_property
+    def proposals(self) -> list[Proposal]:
+        """The orders along the distances of the frames as they lie, each by itself.
+
+        Returns
+        -------
+        list of Proposal
+            One for each of :attr:`in_place`, and for :attr:`principal` where there are colours.
+        """
+        parts = [*self.in_place.values(), *([self.principal] if "colours" in self.fine else [])]
+        return [Proposal.along(part.first, part.second) for part in parts]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameDistances:
+    """The distances between the frames of a clip that need no matching, for as many frames as are asked for.
+
+    Attributes
+    ----------
+    embedded : View
+        Cosine distances of the embeddings, 0 to 2.
+    thumbnails : View
+        Distances of the coarse rank thumbnails, 0 to 2.
+    fine : FineView
+        Distances by name, see :func:`~workbench.embedding.distances.fine_distances`.
+    aligned : AlignedView or None
+        What aligns the frames of a scene, see :class:`Scene`.
+    """
+
+    embedded: View
+    thumbnails: View
+    fine: FineView
+    aligned: AlignedView | None = None
+
+    @classmethod
+    def of_pictures(cls, embeddings: np.ndarray, images: Sequence[np.ndarray], image_size: tuple[int, int]) -> "FrameDistances":
+        """Make the distances of a clip.
+
+        Parameters
+        ----------
+        embeddings : (N, D) float32 array
+            Rows of unit length.
+        images : (N, h, w, 3) uint8 sequence
+            RGB working copies.
+        image_size : (int, int)
+            Width and height of the original, px.
+
+        Returns
+        -------
+        FrameDistances
+            They are computed when they are asked for.
+        """
+        copies = copies_view(images)
+
+        def aligned(frames: np.ndarray) -> AlignedOf:
+            return lambda table: aligned_distances(copies(frames), frames, table, image_size)
+
+        return cls(embedded_view(embeddings), thumbnail_view(images), lambda frames: fine_distances(copies(frames)), aligned)
+
+    def scene(self, frames: np.ndarray) -> Scene:
+        """Cut out a scene.
+
+        Parameters
+        ----------
+        frames : (n,) int array
+            Positions of its frames, sorted ascending.
+
+        Returns
+        -------
+        Scene
+            The frames with their distances.
+        """
+        aligned = self.aligned(frames) if self.aligned else None
+        return Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), self.fine(frames), aligned)
+
+
+def frames_of(labels: np.ndarray) -> list[np.ndarray]:
+    """List the frames of every scene.
+
+    Parameters
+    ----------
+    labels : (N,) int array
+        Scene of every frame, -1 for outliers.
+
+    Returns
+    -------
+    list of (n,) int arrays
+        Positions, sorted ascending; scene 0 first.
+    """
+    return [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
