@@ -7,7 +7,7 @@ stands still, and nothing where it shakes. Which of them counts is decided for e
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import cv2
 import numpy as np
@@ -152,6 +152,7 @@ def _halved(pictures: np.ndarray, distances: Callable[[np.ndarray], np.ndarray],
     return Halved(np.sqrt(first**2 + second**2) if squares else first + second, first, second)
 
 
+@cache
 def chessboard(height: int, width: int) -> np.ndarray:
     """Lay a chessboard over a picture.
 
@@ -167,7 +168,9 @@ def chessboard(height: int, width: int) -> np.ndarray:
     """
     side = max(2, round(max(height, width) / SQUARES))
     rows, columns = np.indices((height, width)) // side
-    return (rows + columns) % 2 == 0
+    dark = (rows + columns) % 2 == 0
+    dark.flags.writeable = False  # it is kept
+    return dark
 
 
 def levelled_thumbnail(image: np.ndarray) -> np.ndarray:

@@ -91,11 +91,11 @@ def copies_view(images: Sequence[np.ndarray]) -> CopiesView:
     """
     one = lru_cache(maxsize=CACHED_COPIES)(lambda frame: small_copies([images[frame]]))
 
-    def some(frames: np.ndarray) -> Copies:
+    def _some(frames: np.ndarray) -> Copies:
         made = [one(frame) for frame in frames.tolist()]
         return Copies(*(np.concatenate([getattr(of, field.name) for of in made]) for field in fields(Copies)))
 
-    return some
+    return _some
 
 
 def blocks(frames: np.ndarray) -> Iterator[np.ndarray]:

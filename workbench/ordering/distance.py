@@ -232,14 +232,14 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> Fuse
     first, second = [part.first for part in parts], [part.second for part in parts]
     praise = np.array([SELF_PRAISE if part.first is part.second else 1.0 for part in parts])
 
-    def judged(proposal: Proposal) -> tuple[float, np.ndarray]:
+    def _judged(proposal: Proposal) -> tuple[float, np.ndarray]:
         odds = np.sqrt(odds_of(second, measured, proposal.first) * odds_of(first, measured, proposal.second)) / praise
         return evidence(odds, families), odds
 
-    found = sorted((judged(proposal) for proposal in proposals), key=lambda one: -one[0])
+    found = sorted((_judged(proposal) for proposal in proposals), key=lambda one: -one[0])
     for _, odds in found[:MAX_PROPOSALS]:
         weights = consistent_weights(odds, families)
-        found.append(judged(Proposal.along(weighted(first, weights), weighted(second, weights))))
+        found.append(_judged(Proposal.along(weighted(first, weights), weighted(second, weights))))
     odds, surest = max(found, key=lambda one: one[0])[1], max(found, key=lambda one: one[1].max())[1]
     if surest.max() >= MUCH_SURER * odds.max():
         odds = surest

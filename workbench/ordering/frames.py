@@ -11,7 +11,7 @@ from workbench.embedding.distances import Halved, fine_distances, principal_dist
 from workbench.embedding.views import FineView, View, copies_view, embedded_view, thumbnail_view
 from workbench.ordering.distance import Proposal
 from workbench.ordering.parts import IN_PLACE, Part
-from workbench.registration.aligned import aligned_distances
+from workbench.registration.aligned import AlignedDistances
 
 AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
 AlignedView = Callable[[np.ndarray], AlignedOf]  # frames (n,) -> what aligns them
@@ -33,7 +33,7 @@ class Scene:
         Distances by name from :func:`~workbench.embedding.distances.fine_distances`. They count only as far as they agree
         with an order.
     aligned : callable or None
-        Takes the rows of the compared pairs, and gives :func:`~workbench.registration.aligned.aligned_distances`. None where
+        Takes the rows of the compared pairs, and gives :func:`~workbench.registration.aligned.AlignedDistances`. None where
         there are no pictures.
     """
 
@@ -122,10 +122,13 @@ class FrameDistances:
         """
         copies = copies_view(images)
 
-        def aligned(frames: np.ndarray) -> AlignedOf:
-            return lambda table: aligned_distances(copies(frames), frames, table, image_size)
+        def _fine(frames: np.ndarray) -> dict[str, Halved]:
+            return fine_distances(copies(frames))
 
-        return cls(embedded_view(embeddings), thumbnail_view(images), lambda frames: fine_distances(copies(frames)), aligned)
+        def _aligned(frames: np.ndarray) -> AlignedOf:
+            return AlignedDistances(copies, frames, image_size)
+
+        return cls(embedded_view(embeddings), thumbnail_view(images), _fine, _aligned)
 
     def scene(self, frames: np.ndarray) -> Scene:
         """Cut out a scene.

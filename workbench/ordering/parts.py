@@ -143,7 +143,7 @@ def matched_distances(
     compared : (n, n) bool array
         From :func:`compared_pairs`.
     aligned_ranks : (n, n) float array or None
-        From :func:`~workbench.registration.aligned.aligned_distances`, NaN where unknown.
+        From :func:`~workbench.registration.aligned.AlignedDistances`, NaN where unknown.
 
     Returns
     -------

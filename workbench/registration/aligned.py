@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.distances import Copies, Halved, chessboard
+from workbench.embedding.views import CopiesView
 from workbench.matching.pairs import places_of
 from workbench.registration.alignment import Alignment, PairPoints, align_scene
 from workbench.registration.pair import MIN_OVERLAP, WHOLLY_INSIDE, in_pixels_of
@@ -22,43 +23,55 @@ MAX_CANVAS_PIXELS = 20_000_000  # of all copies together: bounds memory, for cam
 KINDS = ("ranks", "colours", "pixels")
 
 
-def aligned_distances(
-    copies: Copies, frames: np.ndarray, table: pd.DataFrame, image_size: tuple[int, int]
-) -> dict[str, Halved]:
-    """Compute the distances of the frames of a scene, each pair aligned.
+class AlignedDistances:
+    """The distances of the frames of a scene, each pair aligned; the more pairs are registered, the better.
 
     Parameters
     ----------
-    copies : Copies
-        Of the n frames.
+    copies : CopiesView
+        The small copies of the frames.
     frames : (n,) int array
-        Their positions, sorted ascending.
-    table : DataFrame
-        Rows of :func:`~workbench.registration.tables.register_pairs`, which may include those of other scenes.
+        Positions of the frames, sorted ascending.
     image_size : (int, int)
         Width and height of the original, px.
-
-    Returns
-    -------
-    dict of str to Halved
-        ``ranks`` and ``colours``: standard deviation of the difference, in grey levels of 255, the root of the sum of squares
-        over the channels; ``pixels``: its root mean square. NaN where two frames overlap by less than a fifth of the frame, or
-        are not joined by registered pairs.
     """
-    rows = table[table["model"] != "none"]
-    places = places_of(frames, rows[["a", "b"]].to_numpy())
-    inside = np.all(places >= 0, axis=1)
-    pairs, transforms = places[inside], rows[TRANSFORM].to_numpy(dtype=np.float64)[inside].reshape(-1, 2, 3)
-    alignment = align_scene(np.arange(len(frames)), _grid_points(pairs, transforms, rows, inside, image_size), image_size)
-    found = _whole_scene(copies, alignment, image_size)
-    for row, (a, b) in enumerate(pairs.tolist()):
-        for kind, apart in _pair(copies, a, b, transforms[row], image_size).items():
-            if not found[kind][0, a, b] <= apart[0]:
-                found[kind][:, a, b] = found[kind][:, b, a] = apart
-    every = np.arange(len(frames))
-    for distances in found.values():
-        distances[:, every, every] = 0
-    return {kind: Halved(*distances) for kind, distances in found.items()}
+
+    def __init__(self, copies: CopiesView, frames: np.ndarray, image_size: tuple[int, int]) -> None:
+        self.copies, self.frames, self.image_size = copies, frames, image_size
+        self._pairs: dict[tuple[int, int], dict[str, list[float]]] = {}  # what was computed before: pairs do not change
+
+    def __call__(self, table: pd.DataFrame) -> dict[str, Halved]:
+        """Compute the distances from the pairs registered so far.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Rows of :func:`~workbench.registration.tables.register_pairs`, which may include those of other scenes.
+
+        Returns
+        -------
+        dict of str to Halved
+            ``ranks`` and ``colours``: standard deviation of the difference, in grey levels of 255, the root of the sum of
+            squares over the channels; ``pixels``: its root mean square. NaN where two frames overlap by less than a fifth of
+            the frame, or are not joined by registered pairs.
+        """
+        copies, frames, image_size = self.copies(self.frames), self.frames, self.image_size
+        rows = table[table["model"] != "none"]
+        places = places_of(frames, rows[["a", "b"]].to_numpy())
+        inside = np.all(places >= 0, axis=1)
+        pairs, transforms = places[inside], rows[TRANSFORM].to_numpy(dtype=np.float64)[inside].reshape(-1, 2, 3)
+        alignment = align_scene(np.arange(len(frames)), _grid_points(pairs, transforms, rows, inside, image_size), image_size)
+        found = _whole_scene(copies, alignment, image_size)
+        for row, (a, b) in enumerate(pairs.tolist()):
+            if (a, b) not in self._pairs:
+                self._pairs[a, b] = _pair(copies, a, b, transforms[row], image_size)
+            for kind, apart in self._pairs[a, b].items():
+                if not found[kind][0, a, b] <= apart[0]:
+                    found[kind][:, a, b] = found[kind][:, b, a] = apart
+        every = np.arange(len(frames))
+        for distances in found.values():
+            distances[:, every, every] = 0
+        return {kind: Halved(*distances) for kind, distances in found.items()}
 
 
 def _grid_points(
@@ -159,13 +172,15 @@ def _pair(copies: Copies, a: int, b: int, transform: np.ndarray, image_size: tup
     None where they hardly overlap.
     """
     masks, warped = {}, {}
-    for name, pictures in (("ranks", copies.ranks), ("colours", copies.levelled), ("grey", copies.grey)):
+    for name, pictures in (("ranks", copies.ranks), ("grey", copies.grey), ("colours", copies.levelled)):
         height, width = pictures.shape[1:3]
         small = in_pixels_of(transform, image_size, (width, height))
+        warped[name] = cv2.warpAffine(pictures[a], small, (width, height))
+        if name == "grey":  # of the same size as the ranks
+            continue
         inside = cv2.warpAffine(np.ones((height, width), np.float32), small, (width, height)) > WHOLLY_INSIDE
         dark = chessboard(height, width)
         masks[name] = [mask.astype(np.uint8) for mask in (inside, inside & dark, inside & ~dark)]
-        warped[name] = cv2.warpAffine(pictures[a], small, (width, height))
         if min(mask.mean() for mask in masks[name][1:]) < MIN_OVERLAP / 2:
             return {}
     ranks, colours = (
@@ -177,6 +192,6 @@ def _pair(copies: Copies, a: int, b: int, transform: np.ndarray, image_size: tup
         "colours": [float(np.linalg.norm(cv2.meanStdDev(colours, mask=mask)[1])) for mask in masks["colours"]],
         "pixels": [
             float(cv2.norm(warped["grey"], copies.grey[b], cv2.NORM_L2, mask) / np.sqrt(np.count_nonzero(mask)))
-            for mask in masks["grey"]
+            for mask in masks["ranks"]
         ],
     }
