@@ -25,7 +25,7 @@ from workbench.evaluation.files import (
     read_true_transforms,
     read_truth,
 )
-from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop
+from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop, neighbours_compared
 
 SCORER = ROOT.parent / "shared" / "score.py"
 
@@ -346,3 +346,15 @@ def test_an_order_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
     table["order"] = table["order"].mask(table["scene"] < 0)
     table.to_csv(tmp_path / "order.csv", index=False)
     assert read_order_table(tmp_path / "order.csv", frames=500).equals(table)
+
+
+def test_neighbours_that_were_compared():
+    """Two clips of three frames and a foreign one: of the four pairs of neighbours, one is in two scenes and does not count;
+    of the other three, two were compared, one of them named the other way round."""
+    clips = [("a", 2), ("b", 0), ("a", 0), (OUTLIER, 0), ("b", 2), ("a", 1), ("b", 1)]
+    truth = [TruthRow(position, *entry) for position, entry in enumerate(clips)]
+    scenes = {"a": 0, "b": 1, OUTLIER: -1}
+    result = [OrderRow(row.position, scenes[row.clip] if (row.clip, row.frame) != ("b", 2) else 0, row.frame) for row in truth]
+    pairs = np.array([[2, 5], [6, 1], [0, 3], [4, 6]])
+    assert neighbours_compared(truth, result, pairs) == pytest.approx(2 / 3)
+    assert neighbours_compared(truth, result, np.zeros((0, 2), int)) == 0

@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.ordering.confidence import WEAK_CONFIDENCE, _local_rise, _path_rise, link_confidence, weak_links
+from workbench.ordering.confidence import (
+    MOST_EVIDENCE,
+    WEAK_CONFIDENCE,
+    _local_rise,
+    _path_rise,
+    agreed_links,
+    doubt_about,
+    link_confidence,
+    weak_links,
+)
+from workbench.ordering.distance import Proposal
 from workbench.ordering.path import shortest_path
 
 
@@ -24,10 +34,16 @@ def line(steps, noise, seed):
     return between(np.c_[places, np.zeros((len(places), 2))] + rng.normal(0, noise, (len(places), 3)))
 
 
+def judged(order, distances, compared, appearance, closed=False):
+    """The confidence of the links of a scene of which there is no doubt: much evidence, and both halves lead to every link."""
+    agreed = np.ones(max(0, len(order) - 1), dtype=bool)
+    return link_confidence(order, distances, compared, appearance, closed, MOST_EVIDENCE, agreed)
+
+
 def confidence(distances, order=None):
     """The confidence of the links when all pairs were compared."""
     order = np.arange(len(distances)) if order is None else order
-    return link_confidence(order, distances, np.ones(distances.shape, dtype=bool), distances)
+    return judged(order, distances, np.ones(distances.shape, dtype=bool), distances)
 
 
 def chance(right, wrong):
@@ -129,8 +145,8 @@ def test_pairs_that_were_not_compared_count_as_far_apart_as_they_look():
     alike[24, 49] = alike[49, 24] = alike[24, 25]
     for fill in (0.0, 1e6):  # the values of pairs that were not compared do not matter
         filled = np.where(compared, distances, fill)
-        assert link_confidence(np.arange(50), filled, compared, appearance).min() > WEAK_CONFIDENCE
-        found = link_confidence(np.arange(50), filled, compared, alike)
+        assert judged(np.arange(50), filled, compared, appearance).min() > WEAK_CONFIDENCE
+        found = judged(np.arange(50), filled, compared, alike)
         assert found.argmin() == 24
         assert found[24] < 0.7
         assert np.delete(found, 24).min() > WEAK_CONFIDENCE
@@ -140,7 +156,7 @@ def test_pairs_that_were_not_compared_count_as_far_apart_as_they_look():
 def test_too_few_pairs_for_a_line_leave_the_distances_alone(compared):
     """No pair compared, or all compared ones look equally alike."""
     distances, even = line(np.ones(5), 0.05, 0), np.ones((6, 6))
-    assert link_confidence(np.arange(6), distances, compared, even) == pytest.approx(confidence(distances))
+    assert judged(np.arange(6), distances, compared, even) == pytest.approx(confidence(distances))
 
 
 def length(along, order):
@@ -182,7 +198,7 @@ def test_links_of_a_ring_are_sure_once_it_is_closed(seed):
     Taken for a loop, no link is, wherever the cut is and in both directions."""
     distances, compared = ring(50, 0.02, seed), np.ones((50, 50), dtype=bool)
     for order in (np.arange(50), np.roll(np.arange(50), 17)[::-1]):
-        as_path, as_loop = (link_confidence(order, distances, compared, distances, closed) for closed in (False, True))
+        as_path, as_loop = (judged(order, distances, compared, distances, closed) for closed in (False, True))
         assert as_path.max() < WEAK_CONFIDENCE
         assert as_loop.min() > 0.95
 
@@ -193,7 +209,7 @@ def test_a_wrong_link_of_a_ring_is_still_doubted():
     for shift in (0, 20):
         order = np.r_[0:25, 26, 25, 27:50]
         order = np.roll(order, shift + 24)  # with shift 0 the exchanged frames stand at both ends
-        found = link_confidence(order, distances, compared, distances, True)
+        found = judged(order, distances, compared, distances, True)
         wrong = np.isin(np.abs(np.diff(order)), [1, 49], invert=True)
         assert found[wrong].max() < 0.5
         beside = np.convolve(wrong, np.ones(5), "same") > 0
@@ -216,7 +232,7 @@ def test_few_frames_and_identical_ones(count):
     for distances in (np.zeros((count, count)), line(np.ones(max(count - 1, 0)), 0.05, 0)[:count, :count]):
         for closed in (False, True):
             compared = np.ones(distances.shape, dtype=bool)
-            found = link_confidence(np.arange(count), distances, compared, distances, closed)
+            found = judged(np.arange(count), distances, compared, distances, closed)
             assert found.shape == (max(count - 1, 0),)
             assert ((found > 0) & (found < 1)).all()
     assert (confidence(np.zeros((9, 9))) < WEAK_CONFIDENCE).all()
@@ -230,3 +246,31 @@ def test_weak_links_are_listed_with_their_places_and_frames():
     assert found[["scene", "place", "first", "second"]].to_numpy().tolist() == [[1, 0, 5, 1], [0, 1, 0, 2]]
     assert found["confidence"].tolist() == [0.2, 0.3]
     assert len(weak_links(table.assign(confidence=0.99))) == len(weak_links(table[table["scene"] < 0])) == 0
+
+
+def test_little_evidence_and_halves_that_differ_make_links_less_sure():
+    """Forty frames in even steps: every link is surer with more evidence, and surer when both halves lead to it."""
+    distances, every = line(np.ones(39), 0.05, 0), np.ones((40, 40), dtype=bool)
+
+    def found(evidence, agreed):
+        return link_confidence(np.arange(40), distances, every, distances, False, evidence, np.full(39, agreed))
+
+    assert (found(5, True) < found(50, True)).all() and (found(50, False) < found(50, True)).all()
+    assert (found(1e9, True) == found(MOST_EVIDENCE, True)).all()
+
+
+def test_links_that_both_halves_lead_to():
+    """Of the order 0 1 2 3 4 5 one half swaps 2 and 3, the other turns all round: the links 0-1, 2-3 and 4-5 are agreed."""
+    halves = Proposal(np.array([0, 1, 3, 2, 4, 5]), np.arange(6)[::-1])
+    assert agreed_links(np.arange(6), halves).tolist() == [True, False, True, False, True]
+
+
+def test_an_order_that_is_not_in_the_pictures_says_why():
+    """Halves that lead to random orders, and halves that agree with hardly any evidence; short scenes are not judged."""
+    rng = np.random.default_rng(0)
+    noise = Proposal(rng.permutation(40), rng.permutation(40))
+    alike = Proposal(np.arange(40), np.arange(40))
+    assert "another order" in doubt_about(noise, 100.0)
+    assert "hardly more alike" in doubt_about(alike, 1.0)
+    assert doubt_about(alike, 100.0) == ""
+    assert doubt_about(Proposal(np.arange(8), rng.permutation(8)), 1.0) == ""
