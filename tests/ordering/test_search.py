@@ -8,7 +8,8 @@ from tests.helpers.world import World, adjacent, fine
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import search as module
-from workbench.ordering.scene import FrameDistances, compared_pairs, is_still, order_scene, scene_parts
+from workbench.ordering.parts import compared_pairs
+from workbench.ordering.scene import FrameDistances, is_still, order_scene, scene_parts
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED

@@ -193,7 +193,7 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[np.ndarray]) -> Fu
     measured = [every if part.measured is None else part.measured for part in parts]
     second, first = [part.second for part in parts], [part.first for part in parts]
 
-    praise = np.array([SELF_PRAISE if part.first is part.second else 1.0 for part in parts])
+    praise = np.array([SELF_PRAISE if np.array_equal(part.first, part.second) else 1.0 for part in parts])
 
     def judged(order: np.ndarray) -> tuple[float, np.ndarray]:
         odds = odds_of(second, measured, order) / praise
