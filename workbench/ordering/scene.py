@@ -241,7 +241,8 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
     frames : (n,) int array
         Positions of the frames of the scene.
     table : DataFrame
-        As for :func:`compared_pairs`, with the column ``displacement`` (a share of the image diagonal).
+        As for :func:`~workbench.ordering.parts.compared_pairs`, with the column ``displacement`` (a share of the image
+        diagonal).
 
     Returns
     -------
@@ -311,7 +312,7 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
     scene : Scene
         The frames and the distances that need no matching.
     table : DataFrame
-        As for :func:`compared_pairs`.
+        As for :func:`~workbench.ordering.parts.compared_pairs`.
     parameters : OrderParameters
         The method, the distance and the ``alpha`` of the blend.
 
@@ -359,7 +360,7 @@ def fused_matrices(
     scene : Scene
         The frames and the distances that need no matching.
     table : DataFrame
-        As for :func:`compared_pairs`.
+        As for :func:`~workbench.ordering.parts.compared_pairs`.
     parts : dict of Part
         From :func:`fuse_scene`.
     fused_order : FusedOrder
