@@ -1,7 +1,8 @@
 """A simulated clip and matcher: frames on a line, whose pairs have the statistics of matched frames.
 
 Residuals rise and shares of inliers fall with the true distance of two frames, both with noise; frames more than twelve steps
-apart have nothing in common. The camera moves. Embeddings and thumbnails follow the line too, but less closely. Frames are shuffled.
+apart have nothing in common. Embeddings and thumbnails follow the line too, but less closely. The camera moves, and frames are
+shuffled.
 """
 
 import numpy as np

@@ -190,8 +190,8 @@ def test_noise_among_the_distances_is_found_and_left_out():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_does_not_praise_itself(seed):
-    """Sixty frames, a view of their line more than half a step off, and noise that agrees with its own order better than the view
-    does with the true one. Proposed by one half and judged by the other it is at chance."""
+    """Sixty frames, a view of their line more than half a step off, and noise that agrees with its own order better than the
+    view does with the true one. Proposed by one half and judged by the other it is at chance."""
     places = np.random.default_rng(seed).permutation(60)
     shuffled = np.ix_(places, places)
     view = halved(IN_PLACE, line(60, 0.6, seed)[shuffled], line(60, 0.6, seed + 50)[shuffled])
@@ -250,7 +250,10 @@ def test_a_clock_tells_the_rounds_of_a_circle_apart():
         points = 3 * np.c_[np.cos(turn), np.sin(turn)] + np.random.default_rng(seed).normal(0, 0.15, (100, 2))
         return np.linalg.norm(points[:, None] - points[None], axis=2)[shuffled]
 
-    parts = [halved(IN_PLACE, circle(0), circle(1)), halved(IN_PLACE, line(100, 0.05, 3)[shuffled], line(100, 0.05, 4)[shuffled])]
+    parts = [
+        halved(IN_PLACE, circle(0), circle(1)),
+        halved(IN_PLACE, line(100, 0.05, 3)[shuffled], line(100, 0.05, 4)[shuffled]),
+    ]
     assert adjacent(places[shortest_path(parts[0].whole)]) < 0.3
     found = fuse_and_order(parts, by_first(parts))
     assert adjacent(places[found.order]) > 0.97 and found.weights[1] > 0

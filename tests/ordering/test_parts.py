@@ -1,5 +1,5 @@
-"""The parts of a fused distance: one scale, and what is predicted for pairs that were not compared. Frames are numbered by their
-true place on a line unless they are shuffled."""
+"""The parts of a fused distance: one scale, and what is predicted for pairs that were not compared. Frames are numbered by
+their true place on a line."""
 
 import numpy as np
 import pandas as pd
