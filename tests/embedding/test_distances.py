@@ -61,8 +61,8 @@ def test_a_change_of_light_counts_little(sample_clips):
 
 
 def test_halves_add_up_and_share_no_pixel():
-    """Six pictures of noise, of which the last differs from the first in one square of the chessboard only. Squares of Euclidean
-    distances add up, and so do numbers of changed values; the one square shows in one half alone."""
+    """Six pictures of noise, of which the last differs from the first in one square of the chessboard only. Squares of
+    Euclidean distances add up, and so do numbers of changed values; the one square shows in one half alone."""
     pictures = np.random.default_rng(0).integers(0, 256, (6, 96, 160, 3), dtype=np.uint8)
     pictures[5] = pictures[0]
     pictures[5, 20:30, 40:50] = 255 - pictures[5, 20:30, 40:50]
@@ -105,7 +105,7 @@ def test_changed_values_are_counted():
 
 def test_a_gain_of_every_colour_is_removed():
     """Nine frames of one picture, every channel brighter or darker by up to two fifths, in which a white patch that covers a
-    sixth of the frame moves on. Levelled, what does not move is the same within a grey level and rounding; the patch is there."""
+    sixth of the frame moves on. Levelled, what does not move is the same within rounding; the patch is there."""
     rng = np.random.default_rng(2)
     still = np.tile(rng.integers(40, 150, (30, 60, 3)), (9, 1, 1, 1)).astype(np.float64)
     patch = np.zeros((9, 30, 60), bool)
