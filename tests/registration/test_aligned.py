@@ -1,67 +1,17 @@
-"""Distances of aligned frames, on a drawn scene under a shaken camera whose transforms are known.
+"""Distances of aligned frames, on the drawn clip of ``tests.helpers.shaken``.
 
-Thirty frames of 320 x 240 px show a soft texture in which a bright bar turns by three degrees from frame to frame. Every frame is
-shifted by up to 24 px, turned by up to 5 degrees and scaled by up to 3 % at random, with a little noise, and the frames are
-shuffled. The table has the true transforms of a few pairs of every frame, which are drawn without regard to the order.
+The table has the true transforms of a few pairs of every frame, which are drawn without regard to the order.
 """
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.embedding.distances import Copies, fine_distances, small_copies
+from tests.helpers.shaken import COUNT, SIZE, Shaken, shaken, some_pairs
+from workbench.embedding.distances import fine_distances, small_copies
 from workbench.registration import aligned as module
 from workbench.registration.aligned import KINDS, aligned_distances
-from workbench.registration.tables import TRANSFORM
-
-SIZE = (320, 240)
-COUNT = 30
-
-
-@dataclass(frozen=True)
-class Shaken:
-    """Frames (n, 240, 320, 3), their small copies, their true places (n,), and the transforms (n, 3, 3) from the scene."""
-
-    images: np.ndarray
-    copies: Copies
-    place: np.ndarray
-    camera: np.ndarray
-
-    def table(self, pairs):
-        """The rows of the registration table with the true transforms of (P, 2) pairs."""
-        rows = [self.camera[b] @ np.linalg.inv(self.camera[a]) for a, b in pairs]
-        columns = {"a": pairs[:, 0], "b": pairs[:, 1], "matches": 90, "inliers": 60, "inlier_share": 0.4, "model": "similarity"}
-        table = pd.DataFrame(columns | {"displacement": 0.03, "residual": 0.1})
-        return table.assign(**dict(zip(TRANSFORM, np.array(rows)[:, :2].reshape(-1, 6).T, strict=True)))
-
-
-def shaken(seed=0):
-    rng = np.random.default_rng(seed)
-    soft = cv2.GaussianBlur(rng.normal(size=(360, 440, 3)), (0, 0), 6)
-    background = np.clip(110 + 30 * soft / soft.std(), 0, 255).astype(np.float32)
-    place, images, camera = rng.permutation(COUNT), [], []
-    for step in place.tolist():
-        scene, angle = background.copy(), np.radians(3 * step)
-        along = 70 * np.array([np.cos(angle), np.sin(angle)])
-        start, stop = (np.rint(np.array([220, 180]) + side * along).astype(int).tolist() for side in (-1, 1))
-        cv2.line(scene, start, stop, (235, 220, 90), 22, cv2.LINE_AA)
-        turn, scale = np.radians(rng.uniform(-5, 5)), rng.uniform(0.97, 1.03)
-        turned = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        shift = np.array([160, 120]) + rng.uniform(-24, 24, 2) - turned @ [220, 180]
-        camera.append(np.vstack([np.c_[turned, shift], [0, 0, 1]]))
-        seen = cv2.warpAffine(scene, camera[-1][:2], SIZE, borderMode=cv2.BORDER_REFLECT)
-        images.append(np.clip(seen + rng.normal(0, 2, seen.shape), 0, 255).astype(np.uint8))
-    return Shaken(np.stack(images), small_copies(images), place, np.stack(camera))
-
-
-def some_pairs(seed=0):
-    """Three random partners of every frame, (P, 2), a < b, each pair once; all frames hang together."""
-    rng = np.random.default_rng(seed)
-    pairs = [(frame, other) for frame in range(COUNT) for other in rng.permutation(np.delete(np.arange(COUNT), frame))[:3]]
-    return np.unique(np.sort(np.array(pairs), axis=1), axis=0)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +53,8 @@ def test_halves_share_no_pixel_and_make_up_the_whole(found):
 
 
 def test_known_transforms_leave_nothing_but_noise():
-    """One frame, seen by eight cameras, with eight registered pairs: what remains in grey levels, also of the twenty other pairs,
-    is less than a quarter of what differs as they lie."""
+    """One frame, seen by eight cameras, with eight registered pairs: what remains in grey levels, also of the twenty other
+    pairs, is less than a quarter of what differs as they lie."""
     clip = shaken(1)
     still = clip.images[0]
     images = [cv2.warpAffine(still, camera[:2] @ np.linalg.inv(clip.camera[0]), SIZE) for camera in clip.camera[:8]]
@@ -117,8 +67,8 @@ def test_known_transforms_leave_nothing_but_noise():
 
 
 def test_a_wrong_transform_does_not_count(clip, found):
-    """Two neighbours of the order are registered 40 px off: their distance is that of the whole scene, while the wrong transform
-    alone leaves much more. The distances of other pairs stay as they were."""
+    """Two neighbours of the order are registered 40 px off: their distance is that of the whole scene, while the wrong
+    transform alone leaves much more. The distances of other pairs stay as they were."""
     place = np.argsort(clip.place)
     a, b = sorted(place[10:12].tolist())
     pairs = some_pairs()
@@ -174,7 +124,7 @@ def test_pairs_that_do_not_overlap_are_unknown():
 
 
 def test_a_camera_that_pans_too_far_leaves_the_registered_pairs(clip, found, monkeypatch):
-    """Where the canvas would be too large, the pairs of the table are aligned by their own transforms and others are unknown."""
+    """Where the canvas would be too large, the pairs of the table are aligned by their own transforms, others are unknown."""
     monkeypatch.setattr(module, "MAX_CANVAS_PIXELS", 1000)
     pairs = some_pairs()
     few = aligned_distances(clip.copies, np.arange(COUNT), clip.table(pairs), SIZE)
