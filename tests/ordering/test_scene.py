@@ -111,11 +111,13 @@ def test_frames_are_aligned_only_where_the_order_is_in_doubt():
 
 
 def test_frames_that_could_not_be_aligned_give_no_part():
-    """Where no pair overlaps there is nothing to fuse; one frame and no pair are no error."""
+    """Where no pair overlaps, in one half of the pixels or in both, there is nothing to fuse: nothing unknown counts as alike."""
     world = World(12, seed=1)
     nothing = np.where(np.eye(12, dtype=bool), 0, np.nan)
-    scene = replace(world.scenes[0], aligned=lambda rows: {"ranks": Halved(*[nothing] * 3)})
-    table = world.table(all_pairs(world.labels))
-    parts = scene_parts(scene, table, compared_pairs(scene.frames, table))
-    assert list(parts) == ["residual", "missing_inliers", "thumbnail"]
-    assert np.isfinite(parts["residual"].whole).all()
+    table, known = world.table(all_pairs(world.labels)), world.matrices[0]
+    for first, second in ((nothing, nothing), (nothing, known), (known, nothing)):
+        halved = Halved(known, first, second)
+        scene = replace(world.scenes[0], aligned=lambda rows, halved=halved: {"ranks": halved})
+        parts = scene_parts(scene, table, compared_pairs(scene.frames, table))
+        assert list(parts) == ["residual", "missing_inliers", "thumbnail"]
+        assert np.isfinite(parts["residual"].whole).all()

@@ -229,7 +229,8 @@ def scene_parts(scene: Scene, table: pd.DataFrame, compared: np.ndarray, align: 
     if still and "colours" in scene.fine:
         parts["principal"] = scene.principal
     every_other = ~np.eye(len(scene.frames), dtype=bool)
-    known = {name: part for name, part in aligned.items() if np.isfinite(part.second).any(where=every_other)}
+    both = {name: np.isfinite(part.first) & np.isfinite(part.second) for name, part in aligned.items()}
+    known = {name: part for name, part in aligned.items() if both[name].any(where=every_other)}
     return parts | {f"aligned_{name}": Part.of_pixels(ALIGNED, part) for name, part in known.items()}
 
 
