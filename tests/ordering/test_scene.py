@@ -111,7 +111,7 @@ def test_frames_are_aligned_only_where_the_order_is_in_doubt():
 
 
 def test_frames_that_could_not_be_aligned_give_no_part():
-    """Where no pair overlaps, in one half of the pixels or in both, there is nothing to fuse: nothing unknown counts as alike."""
+    """Where no pair overlaps, by one half of the pixels or both, there is nothing to fuse: what is unknown is not alike."""
     world = World(12, seed=1)
     nothing = np.where(np.eye(12, dtype=bool), 0, np.nan)
     table, known = world.table(all_pairs(world.labels)), world.matrices[0]
