@@ -105,6 +105,15 @@ def test_a_path_with_ends_far_apart_is_no_loop():
     assert is_loop(np.arange(6), loop_of(6, 0, 5.0)[0])
 
 
+@pytest.mark.parametrize("count", [10, 60])
+def test_frames_that_are_all_equally_far_are_no_loop(count):
+    """On a line where frames two places apart are already nearly as far as any, the ends are near enough, but so are all."""
+    apart = 1.45 - 0.45 * np.exp(1 - np.abs(np.subtract.outer(np.arange(count), np.arange(count))))
+    np.fill_diagonal(apart, 0)
+    assert apart[0, -1] < 1.5 * np.diagonal(apart, 1).max()
+    assert not is_loop(np.arange(count), apart)
+
+
 def test_one_long_link_does_not_make_a_line_a_loop():
     """Thirty frames of a bent line whose ends are as far apart as one jump along it: still no loop, by the median link."""
     angles = np.linspace(0, 1.8 * np.pi, 30)
