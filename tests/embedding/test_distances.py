@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from workbench.embedding.descriptors import rank_grey_thumbnails
-from workbench.embedding.distances import fine_distances, principal_distances, row_distances, value_distances
+from workbench.embedding.distances import (
+    changed_shares,
+    chessboard,
+    fine_distances,
+    level_to_median,
+    levelled_thumbnail,
+    principal_distances,
+    row_distances,
+    small_copies,
+    value_distances,
+)
+from workbench.embedding.images import thumbnail
 
 
 def test_value_distances_are_exact():
@@ -18,26 +29,114 @@ def test_value_distances_are_exact():
     assert found[1, 4] == 0
 
 
+NAMES = ["thumbnail", "ranks", "colours", "pixels", "changed_2", "changed_8"]
+
+
 def test_true_neighbours_are_near_in_every_distance(sample_clips):
-    """Thirty frames of each scene of the sample: frames one apart are nearer than frames five and fifteen apart."""
+    """Thirty frames of each scene of the sample: frames one apart are nearer than frames five and fifteen apart, by all pixels
+    and by either half."""
     for clip in ("pagoda", "toys", "dahlia"):
         images = sample_clips[clip][:30]
-        distances = {"thumbnails": row_distances(rank_grey_thumbnails(images)), **fine_distances(images)}
-        assert list(distances) == ["thumbnails", "ranks", "colours"]
-        for name, found in distances.items():
-            assert found.shape == (30, 30) and np.allclose(found, found.T) and np.isfinite(found).all()
-            assert np.diagonal(found) == pytest.approx(0, abs=1e-3)
-            one, five, fifteen = (np.diagonal(found, gap).mean() for gap in (1, 5, 15))
-            assert one < five < fifteen, (clip, name)
+        distances = fine_distances(small_copies(images))
+        assert list(distances) == NAMES
+        coarse = row_distances(rank_grey_thumbnails(images))
+        np.testing.assert_allclose(distances["thumbnail"].whole, coarse, atol=1e-3)
+        for name, halved in distances.items():
+            for found in (halved.whole, halved.first, halved.second):
+                assert found.shape == (30, 30) and np.allclose(found, found.T) and np.isfinite(found).all()
+                assert np.diagonal(found) == pytest.approx(0, abs=1e-3)
+                one, five, fifteen = (np.diagonal(found, gap).mean() for gap in (1, 5, 15))
+                assert one < five < fifteen, (clip, name)
 
 
 def test_a_change_of_light_counts_little(sample_clips):
-    """A frame made darker, with another gamma: it is nearer to itself than the frame five on is, in every distance."""
+    """A frame made darker, with another gamma: it is nearer to itself than the frame five on is, in all distances but that of
+    the grey levels as they are, which shows how bright a frame is."""
     first, later = sample_clips["pagoda"][[0, 5]]
     darker = np.round(255 * (first / 255.0) ** 1.5 * 0.6).astype(np.uint8)
-    images = np.stack([first, darker, later])
-    for found in (*fine_distances(images).values(), row_distances(rank_grey_thumbnails(images))):
-        assert found[0, 1] < 0.5 * found[0, 2]
+    found = fine_distances(small_copies([first, darker, later]))
+    for name in ("thumbnail", "ranks", "colours"):
+        assert found[name].whole[0, 1] < 0.5 * found[name].whole[0, 2]
+    assert found["pixels"].whole[0, 1] > found["pixels"].whole[0, 2]
+
+
+def test_halves_add_up_and_share_no_pixel():
+    """Six pictures of noise, of which the last differs from the first in one square of the chessboard only. Squares of
+    Euclidean distances add up, and so do numbers of changed values; the one square shows in one half alone."""
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 96, 160, 3), dtype=np.uint8)
+    pictures[5] = pictures[0]
+    pictures[5, 20:30, 40:50] = 255 - pictures[5, 20:30, 40:50]
+    assert chessboard(96, 160)[20:30, 40:50].all()
+    copies = small_copies(pictures)
+    for name, found in fine_distances(copies).items():
+        power = 1 if name.startswith("changed") else 2
+        np.testing.assert_allclose(found.first**power + found.second**power, found.whole**power, rtol=1e-9)
+        share = (found.first / np.maximum(found.whole, 1e-9))[np.triu_indices(5, 1)] ** power
+        assert (share > 0.4).all() and (share < 0.6).all(), name
+    for name, whole in (("ranks", copies.ranks), ("colours", copies.levelled), ("pixels", copies.grey)):
+        np.testing.assert_allclose(fine_distances(copies)[name].whole, value_distances(whole), rtol=1e-9)
+    only = fine_distances(copies)["pixels"]
+    assert only.first[0, 5] == only.whole[0, 5] > 0 == only.second[0, 5]
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(96, 160, 10), (160, 90, 10), (12, 16, 2), (7, 300, 19)])
+def test_squares_of_a_chessboard(height, width, side):
+    """A sixteenth of the longer side, two pixels at least: within a square all is alike, beside it all is not, and both colours
+    cover about a half."""
+    board = chessboard(height, width)
+    assert board.shape == (height, width) and board.dtype == bool
+    rows, columns = np.indices((height, width)) // side
+    assert np.array_equal(board, (rows % 2) == (columns % 2))
+    assert board.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_changed_values_are_counted():
+    """Against plain numpy in int, for five pictures of noise, two of which are the same and one of which differs from it by
+    exactly the limit, which does not count."""
+    pictures = np.random.default_rng(1).integers(0, 250, (5, 11, 13, 3), dtype=np.uint8)
+    pictures[3], pictures[4] = pictures[0], pictures[0] + 4
+    plain = pictures.astype(int)
+    for least in (2, 4, 8):
+        expected = (np.abs(plain[:, None] - plain[None]) > least).sum(axis=(2, 3, 4))
+        np.testing.assert_array_equal(changed_shares(pictures, least), expected)
+    assert changed_shares(pictures, 4)[0, 4] == 0 < changed_shares(pictures, 3)[0, 4]
+    assert changed_shares(pictures[:1], 2).tolist() == [[0]]
+
+
+def test_a_gain_of_every_colour_is_removed():
+    """Nine frames of one picture, every channel brighter or darker by up to two fifths, in which a white patch that covers a
+    sixth of the frame moves on. Levelled, what does not move is the same within rounding; the patch is there."""
+    rng = np.random.default_rng(2)
+    still = np.tile(rng.integers(40, 150, (30, 60, 3)), (9, 1, 1, 1)).astype(np.float64)
+    patch = np.zeros((9, 30, 60), bool)
+    for frame in range(9):
+        patch[frame, 10:, 5 * frame : 5 * frame + 15] = True
+    still[patch] = 170
+    gains = rng.uniform(0.7, 1.4, (9, 1, 1, 3))
+    lit = np.clip(np.round(still * gains), 0, 255).astype(np.uint8)
+    found = level_to_median(lit).astype(int)
+    outside = ~patch.any(axis=0)
+    assert np.ptp(lit[:, outside].astype(int), axis=0).max() > 40
+    assert np.ptp(found[:, outside], axis=0).max() <= 3
+    assert changed_shares(level_to_median(lit)[:, outside], 3).max() == 0
+    moved = found[patch].mean() - found[~patch].mean()
+    assert moved > 50
+    black = np.zeros_like(lit)
+    assert np.array_equal(level_to_median(black), black)
+
+
+def test_small_copies_are_those_of_single_frames(sample_clips):
+    """Sizes and types, the long side at most 160 or 100 px; what one frame gives does not depend on the others."""
+    images = sample_clips["pagoda"][:3]
+    copies = small_copies(images)
+    assert copies.ranks.shape == copies.grey.shape == (3, 120, 160) and copies.colours.shape == (3, 75, 100, 3)
+    assert copies.thumbnails.shape == (3, 12, 16)
+    np.testing.assert_array_equal(copies.levelled[1], levelled_thumbnail(images[1]))
+    np.testing.assert_array_equal(copies.colours[2], thumbnail(images[2], 100, 100))
+    np.testing.assert_array_equal(copies.thumbnails.reshape(3, -1), rank_grey_thumbnails(images))
+    alone = small_copies(images[1:2])
+    for name in ("thumbnails", "ranks", "grey", "colours", "levelled"):
+        np.testing.assert_array_equal(getattr(alone, name)[0], getattr(copies, name)[1])
 
 
 def test_principal_components_leave_noise_behind():
@@ -60,5 +159,8 @@ def test_principal_components_leave_noise_behind():
 def test_odd_sizes_and_flat_frames(shape):
     """Frames without any structure are alike in every distance."""
     images = np.full(shape, 90, np.uint8)
-    for found in (row_distances(rank_grey_thumbnails(images)), *fine_distances(images).values()):
-        assert found.shape == shape[:1] * 2 and (found == 0).all()
+    found = fine_distances(small_copies(images))
+    assert list(found) == NAMES
+    halves = [some for halved in found.values() for some in (halved.whole, halved.first, halved.second)]
+    for some in (row_distances(rank_grey_thumbnails(images)), *halves):
+        assert some.shape == shape[:1] * 2 and (some == 0).all()

@@ -6,8 +6,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
 from workbench.embedding import views
-from workbench.embedding.distances import cosine_distances
-from workbench.embedding.views import frame_distances, neighbour_graph
+from workbench.embedding.distances import cosine_distances, small_copies
+from workbench.embedding.views import copies_view, frame_distances, neighbour_graph
 from workbench.parameters import ClusterParameters
 from workbench.scenes import dbscan
 from workbench.scenes import eps as eps_module
@@ -76,3 +76,22 @@ def test_identical_frames_are_linked():
 def test_short_clips_keep_all_distances():
     vectors, _ = walks(0, (40,), 5)
     assert np.array_equal(frame_distances(vectors), cosine_distances(vectors))
+
+
+def test_small_copies_of_some_frames_are_made_once(monkeypatch):
+    """Frames 5, 1 and 3 of eight pictures of noise, then 3 and 6: the copies are those of the frames asked for, in their order,
+    and only the fourth frame is new to the second call."""
+    images, made = np.random.default_rng(0).integers(0, 256, (8, 24, 40, 3), dtype=np.uint8), []
+
+    def noted(some):
+        made.append(len(some))
+        return small_copies(some)
+
+    monkeypatch.setattr(views, "small_copies", noted)
+    view = copies_view(images)
+    for chosen, new in (([5, 1, 3], 3), ([3, 6], 1)):
+        found, expected = view(np.array(chosen)), small_copies(images[chosen])
+        for name in ("thumbnails", "ranks", "grey", "colours", "levelled"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+        assert sum(made) == new
+        made.clear()

@@ -1,12 +1,14 @@
 """A simulated clip and matcher: frames on a line, whose pairs have the statistics of matched frames.
 
 Residuals rise and shares of inliers fall with the true distance of two frames, both with noise; frames more than twelve steps
-apart have nothing in common. Embeddings and thumbnails follow the line too, but less closely. Frames are shuffled.
+apart have nothing in common. Embeddings and thumbnails follow the line too, but less closely. The camera moves, and frames are
+shuffled.
 """
 
 import numpy as np
 import pandas as pd
 
+from workbench.embedding.distances import Halved
 from workbench.embedding.views import matrix_view
 from workbench.ordering.scene import FrameDistances, frames_of, order_scene
 from workbench.ordering.search import first_pairs, search
@@ -82,7 +84,8 @@ class World:
         share = self.share[a, b]
         model = np.where(share > 0, "similarity", "none")
         columns = {"a": a, "b": b, "matches": np.rint(400 * share).astype(int), "inliers": np.rint(300 * share).astype(int)}
-        return pd.DataFrame(columns | {"inlier_share": share, "model": model, "residual": self.residual[a, b]})
+        columns |= {"inlier_share": share, "model": model, "displacement": np.where(share > 0, 0.02, np.nan)}
+        return pd.DataFrame(columns | {"residual": self.residual[a, b]})
 
     def compare(self, pairs):
         """The rows of the registration table for (P, 2) int pairs, which are recorded in ``asked``."""
@@ -100,8 +103,14 @@ class World:
 
 
 def fine(parts):
-    """The fine view of a dict of (N, N) distances by name."""
-    return lambda frames: {name: part[np.ix_(frames, frames)] for name, part in parts.items()}
+    """The fine view of a dict of distances by name: (N, N) matrices, for which both halves are like the whole, or Halved."""
+    halved = {name: part if isinstance(part, Halved) else Halved(part, part, part) for name, part in parts.items()}
+
+    def some(frames):
+        inside = np.ix_(frames, frames)
+        return {name: Halved(part.whole[inside], part.first[inside], part.second[inside]) for name, part in halved.items()}
+
+    return some
 
 
 def adjacent(places):

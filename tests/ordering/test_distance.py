@@ -4,7 +4,17 @@ is compared, beside distances that are noise. Frames are numbered by their true 
 import numpy as np
 import pytest
 
-from workbench.ordering.distance import consistency, consistent_weights, fuse_and_order, scaled
+from workbench.embedding.distances import Halved
+from workbench.ordering.distance import (
+    consistency,
+    consistent_weights,
+    evidence,
+    fuse_and_order,
+    is_agreed,
+    odds_of,
+    weighted,
+)
+from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part
 from workbench.ordering.path import shortest_path
 
 
@@ -29,49 +39,19 @@ def near(count, reach):
     return np.abs(np.subtract.outer(np.arange(count), np.arange(count))) <= reach
 
 
+def halved(family, first, second):
+    """A part measured by two halves of the pixels, whose squares add up."""
+    return Part.of_pixels(family, Halved(np.hypot(first, second), first, second))
+
+
+def by_first(parts):
+    """The orders along the first half of every part."""
+    return [shortest_path(part.first) for part in parts]
+
+
 def adjacent(order):
     """Share of links that join true neighbours."""
     return float((np.abs(np.diff(order)) == 1).mean())
-
-
-# --- one scale ------------------------------------------------------------------------------------------------------------
-
-
-def test_the_median_frame_is_one_unit_from_its_nearest():
-    """Whatever the unit of a distance, and although one pair of frames is a hundred times nearer than the others."""
-    distances = line(31)
-    distances[3, 4] = distances[4, 3] = 0.01
-    for unit in (1e-3, 1, 300):
-        found = scaled(unit * distances)
-        assert np.allclose(found, scaled(distances)) and np.allclose(found, found.T)
-        assert (np.diagonal(found) == 0).all()
-        assert np.median((found + 1e9 * np.eye(31)).min(axis=1)) == pytest.approx(1)
-
-
-def test_the_scale_comes_from_the_pairs_that_were_compared():
-    """Pairs that were not compared stand at 0.4, nearer than true neighbours: they do not count, but are scaled too."""
-    compared = near(20, 2)
-    distances = np.where(compared, 2.0 * line(20, noise=0), 0.4)
-    found = scaled(distances, compared)
-    assert found[4, 5] == pytest.approx(1) and found[4, 9] == pytest.approx(0.2)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_identical_frames_stay_at_zero(count):
-    assert (scaled(np.zeros((count, count))) == 0).all()
-
-
-def test_mostly_identical_frames_stay_finite():
-    """Eight of ten frames are the same: the distance to the nearest is 0, so the mean is the scale."""
-    distances = np.zeros((10, 10))
-    distances[8:] = distances[:, 8:] = 1
-    np.fill_diagonal(distances, 0)
-    found = scaled(distances)
-    assert np.isfinite(found).all() and 0 < found.max() < 100
-
-
-def test_nothing_compared_leaves_the_distance_as_it_is():
-    assert np.allclose(scaled(line(6), np.eye(6, dtype=bool)), line(6))
 
 
 # --- how well a distance agrees with an order -------------------------------------------------------------------------------
@@ -129,39 +109,78 @@ def test_too_few_frames_for_any_case(count):
 @pytest.mark.parametrize("seed", range(5))
 def test_what_agrees_with_the_order_gets_the_weight(seed):
     """A line seen well, the same line seen badly, and noise, for 60 frames in true order: the noise weighs nothing."""
-    well, badly, nothing = consistent_weights(
-        [line(60, 0.05, seed), line(60, 0.5, seed + 10), noise(60, seed)], every(60), np.arange(60)
-    )
+    parts = [line(60, 0.05, seed), line(60, 0.5, seed + 10), noise(60, seed)]
+    odds = odds_of(parts, [every(60)] * 3, np.arange(60))
+    well, badly, nothing = consistent_weights(odds, np.array(["a", "b", "c"]))
     assert nothing == 0 and 0 < badly < well / 3
+
+
+def test_odds_are_right_to_wrong_cases_of_the_measured_pairs():
+    """A line in true order: 334 cases and the two that are added; with pairs up to two places apart measured, 116 and two."""
+    found = odds_of([line(60, 0)] * 3, [every(60), near(60, 2), near(60, 1)], np.arange(60))
+    assert found == pytest.approx([2 * (58 + 57 + 56) + 1, 2 * 58 + 1, 1])
 
 
 def test_equal_weights_when_no_distance_agrees():
     """Three distances that are noise; and frames too few for any case."""
-    assert consistent_weights([noise(50, seed) for seed in range(3)], every(50), np.arange(50)).tolist() == [1, 1, 1]
-    assert consistent_weights([line(2), line(2)], every(2), np.arange(2)).tolist() == [1, 1]
+    odds = odds_of([noise(50, seed) for seed in range(3)], [every(50)] * 3, np.arange(50))
+    assert consistent_weights(odds, np.array(["a", "b", "b"])).tolist() == [1, 1, 1]
+    odds = odds_of([line(2), line(2)], [every(2)] * 2, np.arange(2))
+    assert consistent_weights(odds, np.array(["a", "b"])).tolist() == [1, 1]
+
+
+def test_weights_are_sharp_within_a_family_and_even_between_them():
+    """Odds of 22, 12 and 1 in one family and of 22 and 5 alone in others, worked out by hand: the family of three weighs what
+    its best member does, 20, of which the second, half as much above 2, gets a sixteenth of what the first does."""
+    found = consistent_weights(np.array([22.0, 5.0, 12.0, 22.0, 1.0]), np.array(["a", "b", "a", "c", "a"]))
+    assert found == pytest.approx([20 * 16 / 17, 3, 20 / 17, 20, 0])
+
+
+def test_two_families_outvote_one():
+    """Evidence is the sum over families of the best odds less 2: two of 8 beat one of 12, however many members that one has,
+    and a family at chance or below takes nothing away."""
+    families = np.array([IN_PLACE, IN_PLACE, IN_PLACE, ALIGNED, INLIERS])
+    one, two = np.array([12.0, 12.0, 11.0, 1.0, 0.3]), np.array([0.2, 0.5, 1.0, 8.0, 8.0])
+    assert evidence(one, families) == pytest.approx(10) and evidence(two, families) == pytest.approx(12)
+
+
+@pytest.mark.parametrize(
+    ("odds", "agreed"),
+    [((20, 20, 1), True), ((25, 1, 20), True), ((19, 40, 40), False), ((99, 19, 19), False), ((1, 1, 1), False)],
+)
+def test_agreement_takes_the_frames_as_they_lie_and_one_more_family(odds, agreed):
+    """The best of two distances in place, one of aligned frames and the share of inliers; 20 right cases to one wrong one."""
+    in_place, aligned, inliers = odds
+    assert is_agreed(np.array([in_place, 0.5, aligned, inliers]), [IN_PLACE, IN_PLACE, ALIGNED, INLIERS]) is agreed
 
 
 # --- both together ----------------------------------------------------------------------------------------------------------
 
 
 def two_views_and_noise(seed, count=60):
-    """Two distances of points along a line, each about a fifth of a step off, and one that is noise from 0.1 to 1: 60 shuffled
-    frames. Returns the parts, at one scale, and the true place of every frame."""
+    """Two distances of points along a line, each about a fifth of a step off, and one that is noise: 60 shuffled
+    frames, with noise of their own in both halves. Returns the parts and the true place of every frame."""
     rng = np.random.default_rng(1000 + seed)
     places = rng.permutation(count)
-    parts = [line(count, 0.2, seed), line(count, 0.2, seed + 100), noise(count, seed, 0.1)]
-    return [scaled(part[np.ix_(places, places)]) for part in parts], places
+    shuffled = np.ix_(places, places)
+    pairs = [
+        (IN_PLACE, line(count, 0.2, seed), line(count, 0.2, seed + 50)),
+        (ALIGNED, line(count, 0.2, seed + 100), line(count, 0.2, seed + 150)),
+        (IN_PLACE, noise(count, seed), noise(count, seed + 50)),
+    ]
+    return [halved(family, first[shuffled], second[shuffled]) for family, first, second in pairs], places
 
 
 def test_noise_among_the_distances_is_found_and_left_out():
-    """Ten scenes. With equal weights a quarter of the links and more are wrong; fused, the noise weighs nothing and the order
-    is as good as if the noise had been left out from the start."""
+    """Ten scenes. With equal weights many links are wrong; fused, the noise weighs nothing and the order is as good as if the
+    noise had been left out from the start."""
     alike, found, without, weight = [], [], [], []
     for seed in range(10):
         parts, places = two_views_and_noise(seed)
-        fused_order = fuse_and_order(parts, every(60), np.ones(3))
-        alike.append(adjacent(places[shortest_path(sum(parts))]))
-        without.append(adjacent(places[shortest_path(parts[0] + parts[1])]))
+        fused_order = fuse_and_order(parts, by_first(parts))
+        whole = [part.whole for part in parts]
+        alike.append(adjacent(places[shortest_path(sum(whole))]))
+        without.append(adjacent(places[shortest_path(whole[0] + whole[1])]))
         found.append(adjacent(places[fused_order.order]))
         weight.append(fused_order.weights[2] / fused_order.weights.sum())
     assert np.mean(alike) < 0.75
@@ -169,32 +188,88 @@ def test_noise_among_the_distances_is_found_and_left_out():
     assert np.max(weight) == 0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_does_not_praise_itself(seed):
+    """Sixty frames, a view of their line more than half a step off, and noise that agrees with its own order better than the
+    view does with the true one. Proposed by one half and judged by the other it is at chance."""
+    places = np.random.default_rng(seed).permutation(60)
+    shuffled = np.ix_(places, places)
+    view = halved(IN_PLACE, line(60, 0.6, seed)[shuffled], line(60, 0.6, seed + 50)[shuffled])
+    nothing = halved(ALIGNED, noise(60, seed), noise(60, seed + 50))
+    by_itself = consistency(nothing.whole, every(60), shortest_path(nothing.whole))
+    assert by_itself > consistency(view.second, every(60), np.argsort(places)) > 0.9
+    found = fuse_and_order([view, nothing], by_first([view, nothing]))
+    assert found.weights[1] == 0 and found.odds[1] < 2
+    unhalved = Part.of_pixels(ALIGNED, Halved(*[nothing.whole] * 3))
+    assert fuse_and_order([view, unhalved], by_first([view, unhalved])).odds[1] > found.odds[1]
+
+
+def test_what_is_measured_once_praises_itself_and_is_trusted_half():
+    """A line of 60 frames: where both halves are one measurement, the odds that it gives its own order are halved."""
+    twice = halved(IN_PLACE, line(60, 0.001, 1), line(60, 0.001, 2))
+    once = Part.of_pixels(IN_PLACE, Halved(*[line(60, 0)] * 3))
+    whole, half = (fuse_and_order([part], [np.arange(60)]).odds[0] for part in (twice, once))
+    assert whole == pytest.approx(2 * half)
+
+
 def test_order_weights_and_fused_distance_agree():
     parts, _ = two_views_and_noise(0)
-    fused_order = fuse_and_order(parts, every(60), np.ones(3), rounds=20)
-    assert np.allclose(fused_order.fused, sum(weight * part for weight, part in zip(fused_order.weights, parts, strict=True)))
+    fused_order = fuse_and_order(parts, by_first(parts))
+    assert np.allclose(fused_order.fused, weighted([part.whole for part in parts], fused_order.weights))
     assert np.array_equal(fused_order.order, shortest_path(fused_order.fused))
-    assert np.allclose(fused_order.weights, consistent_weights(parts, every(60), fused_order.order))
-    again = fuse_and_order(parts, every(60), fused_order.weights, 1)  # nothing changes any more
-    assert np.array_equal(again.order, fused_order.order) and np.allclose(again.weights, fused_order.weights)
+    assert np.allclose(fused_order.weights, consistent_weights(fused_order.odds, np.array([part.family for part in parts])))
+    again = fuse_and_order(parts, [fused_order.order])  # nothing changes any more
+    assert np.array_equal(again.order, fused_order.order)
 
 
-def test_weights_to_start_from_are_taken():
-    """One view of a line and noise that is far nearer: from equal weights the noise decides, from a hint the line does."""
-    places = np.random.default_rng(1).permutation(40)
-    view, nothing = scaled(line(40, 0.2)[np.ix_(places, places)]), 30 * noise(40, 1)
-    hinted = fuse_and_order([view, nothing], every(40), np.array([1.0, 0.0]))
-    assert adjacent(places[hinted.order]) > 0.95 and hinted.weights[1] == 0
-    assert adjacent(places[fuse_and_order([view, nothing], every(40), np.ones(2)).order]) < 0.5
+def test_the_order_that_more_families_agree_with_is_taken():
+    """Forty frames with two orders: places as they lie follow one (as under a shaken camera), more exactly than both the
+    aligned frames and the inliers follow the other. Two families outvote one, whichever is proposed first."""
+    rng = np.random.default_rng(1)
+    shake, places = rng.permutation(40), rng.permutation(40)
+    by_shake, by_place = np.ix_(shake, shake), np.ix_(places, places)
+    parts = [
+        halved(IN_PLACE, line(40, 0.5, 1)[by_shake], line(40, 0.5, 2)[by_shake]),
+        halved(ALIGNED, line(40, 0.6, 3)[by_place], line(40, 0.6, 4)[by_place]),
+        Part.of_matches(INLIERS, line(40, 0.4, 5)[by_place], every(40)),
+    ]
+    proposals = by_first(parts)
+    assert adjacent(shake[proposals[0]]) > adjacent(places[proposals[1]])
+    for given in (proposals, proposals[::-1]):
+        found = fuse_and_order(parts, given)
+        assert adjacent(places[found.order]) > 0.9 and found.weights[0] == 0
+
+
+def test_a_clock_tells_the_rounds_of_a_circle_apart():
+    """A hundred frames of five equal rounds, with noise in either half: by their distance the rounds are mixed up. A clock that
+    both halves read well goes through them once; the circle agrees with its order too, and no other proposal is as good."""
+    places = np.random.default_rng(2).permutation(100)
+    turn, shuffled = 2 * np.pi * np.arange(100) / 20, np.ix_(places, places)
+
+    def circle(seed):
+        points = 3 * np.c_[np.cos(turn), np.sin(turn)] + np.random.default_rng(seed).normal(0, 0.15, (100, 2))
+        return np.linalg.norm(points[:, None] - points[None], axis=2)[shuffled]
+
+    parts = [
+        halved(IN_PLACE, circle(0), circle(1)),
+        halved(IN_PLACE, line(100, 0.05, 3)[shuffled], line(100, 0.05, 4)[shuffled]),
+    ]
+    assert adjacent(places[shortest_path(parts[0].whole)]) < 0.3
+    found = fuse_and_order(parts, by_first(parts))
+    assert adjacent(places[found.order]) > 0.97 and found.weights[1] > 0
+    alone = fuse_and_order(parts[:1], by_first(parts[:1]))
+    assert found.odds[1] > 20 > alone.odds[0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_frames(count):
-    fused_order = fuse_and_order([line(count), noise(count)], every(count), np.ones(2))
+    parts = [halved(IN_PLACE, line(count), line(count, seed=1)), halved(INLIERS, noise(count), noise(count, 1))]
+    fused_order = fuse_and_order(parts, by_first(parts))
     assert sorted(fused_order.order.tolist()) == list(range(count))
     assert np.isfinite(fused_order.weights).all() and fused_order.weights.sum() > 0
 
 
 def test_identical_frames_are_in_the_order_of_the_input():
-    fused_order = fuse_and_order([scaled(np.zeros((7, 7)))] * 3, every(7), np.ones(3))
+    parts = [halved(family, np.zeros((7, 7)), np.zeros((7, 7))) for family in (IN_PLACE, ALIGNED, INLIERS)]
+    fused_order = fuse_and_order(parts, by_first(parts))
     assert fused_order.order.tolist() == list(range(7)) and (fused_order.fused == 0).all()

@@ -35,6 +35,13 @@ def test_the_order_of_a_line_is_found(count):
     assert order[0] <= order[-1]  # of the two directions, the one that starts with the earlier frame
 
 
+@pytest.mark.parametrize("count", [1, 3, 21, 60])
+def test_a_quick_search_finds_a_line_too(count):
+    distances, places = line(count, 0.2)
+    assert np.abs(np.diff(places[shortest_path(distances, quick=True)])).tolist() == [1] * (count - 1)
+    assert shortest_path(np.zeros((0, 0)), quick=True).tolist() == []
+
+
 def test_no_frames():
     assert shortest_path(np.zeros((0, 0))).tolist() == []
 
@@ -98,6 +105,15 @@ def test_a_path_with_ends_far_apart_is_no_loop():
     assert is_loop(np.arange(6), loop_of(6, 0, 5.0)[0])
 
 
+@pytest.mark.parametrize("count", [10, 60])
+def test_frames_that_are_all_equally_far_are_no_loop(count):
+    """On a line where frames two places apart are already nearly as far as any, the ends are near enough, but so are all."""
+    apart = 1.45 - 0.45 * np.exp(1 - np.abs(np.subtract.outer(np.arange(count), np.arange(count))))
+    np.fill_diagonal(apart, 0)
+    assert apart[0, -1] < 1.5 * np.diagonal(apart, 1).max()
+    assert not is_loop(np.arange(count), apart)
+
+
 def test_one_long_link_does_not_make_a_line_a_loop():
     """Thirty frames of a bent line whose ends are as far apart as one jump along it: still no loop, by the median link."""
     angles = np.linspace(0, 1.8 * np.pi, 30)
@@ -106,6 +122,23 @@ def test_one_long_link_does_not_make_a_line_a_loop():
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
     distances[0, 29] = distances[29, 0] = distances[14, 15]
     assert not is_loop(np.arange(30), distances)
+
+
+def ring(steps):
+    """Distances of frames around a loop with these steps from each to the next, by the shorter way; the last step closes it."""
+    places = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
+    along = np.abs(places[:, None] - places[None])
+    return np.minimum(along, sum(steps) - along)
+
+
+@pytest.mark.parametrize(
+    ("closing", "longest", "loop"), [(1.4, 1, True), (1.6, 1, False), (2.9, 2, True), (3.1, 2.5, False), (3.1, 2, False)]
+)
+def test_how_near_the_ends_of_a_loop_are(closing, longest, loop):
+    """Twenty frames one apart, one link of them longer: the ends may be 1.5 times the longest and 3 times the median apart."""
+    steps = np.ones(20)
+    steps[7], steps[-1] = longest, closing
+    assert is_loop(np.arange(20), ring(steps)) is loop
 
 
 def test_paths_of_one_length_are_always_the_same_one():
@@ -211,3 +244,12 @@ def test_no_gap_elsewhere_in_a_line_or_an_even_circle(count):
     assert find_loop_cut(shortest_path(distances), distances) is None
     circle, _ = loop_of(count, 0, 5)
     assert find_loop_cut(shortest_path(circle), circle) is None
+
+
+@pytest.mark.parametrize(("second", "gap"), [(1.0, 19), (2.2, 19), (2.4, None), (3.1, None)])
+def test_a_gap_must_stand_out_from_any_other_link(second, gap):
+    """Forty frames around a loop, one apart, with a gap of 3.1 steps and another long link, of which the gap is 1.35 times as
+    long, or none."""
+    steps = np.ones(40)
+    steps[19], steps[29] = 3.1, second
+    assert find_loop_cut(np.arange(40), ring(steps)) == gap

@@ -34,7 +34,10 @@ from workbench.video.encode import write_frames
 
 SCORER = ROOT.parent / "shared" / "score.py"
 WITHOUT_VIDEOS = {name: stage for name, stage in STAGES.items() if name != "write"}
-PARTS = ("residual", "missing_inliers", "thumbnail", "ranks", "colours")  # of the fused distance
+PARTS = (  # of the fused distance
+    "residual", "missing_inliers", "thumbnail", "ranks", "colours", "pixels", "changed_2", "changed_8"
+)  # fmt: skip
+ALIGNED_PARTS = {"aligned_ranks", "aligned_colours", "aligned_pixels"}
 HASHED = (
     "order.csv", "clusters.csv", "scenes.csv", "transforms.csv", "features.h5", "matches.h5", "pairs.txt", "embeddings.npy"
 )  # fmt: skip
@@ -217,10 +220,10 @@ def test_matrices_behind_the_order(sample_run):
             assert np.array_equal(found["frames"][found["order"]], run.scene_order(scene))
             for name in ("counts", "similarity", "blend", "residual", "missing_inliers", "thumbnail", "fused"):
                 assert found[name].shape == (size, size) and np.allclose(found[name], found[name].T), name
-            # A still camera has one part more.
             assert found["shown"].tolist() == list(range(size))
             names = {"frames", "order", "confidence", "shown", "counts", "similarity", "blend", *PARTS, "fused"}
-            assert set(found) - {"principal"} == names
+            # A still camera has one part more, and one that moves has three where the frames had to be aligned.
+            assert names <= set(found) and set(found) - names in ({"principal"}, ALIGNED_PARTS, set())
             ordered = found["fused"][np.ix_(found["order"], found["order"])]
         assert (np.diagonal(ordered) == 0).all()
         assert np.diagonal(ordered, 1).mean() < 0.5 * np.diagonal(ordered, 10).mean()
@@ -448,7 +451,8 @@ def test_superglue(short, short_run, tmp_path):
     run = Run.create(tmp_path / "run", short)
     folder = str(tmp_path / "superglue")
     metrics = quiet(run, truth_path(short), matcher="superglue", model=folder, match_threshold=0.02, max_keypoints=80)
-    assert metrics["scene_f1"] == 1 and metrics["pairs"] == short_run[1]["pairs"]
+    # Which pairs the search asks for depends on what matched, how many hardly does.
+    assert metrics["scene_f1"] == 1 and metrics["pairs"] == pytest.approx(short_run[1]["pairs"], rel=0.1)
     table = run.transforms()
     assert (table["matches"] > 0).mean() > 0.9 and metrics["registered_pairs"] > 0.5 * metrics["pairs"]
     with open_h5(run.path / "matches.h5") as file:

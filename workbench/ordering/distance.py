@@ -22,7 +22,7 @@ SHARPNESS = 4  # power of the weights within a family: its distances hold the sa
 SELF_PRAISE = 2.0  # by which odds are too high where the same measurement proposes and judges
 AGREED_ODDS = 20.0  # right to wrong cases of two families that leave no doubt about an order
 WITNESSES = 3  # members of a family that must agree with an order before it speaks for it in full
-MUCH_SURER = 2.0  # times the odds at which a single distance outvotes all others
+MUCH_SURER = 1.6  # times the odds at which a single distance outvotes all others
 MAX_PROPOSALS = 3  # orders that are followed up
 
 
@@ -222,7 +222,7 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> Fuse
     -----
     Orders are proposed by one half of the pixels and judged by the other one, so that noise does not praise the order that it
     led to. The three proposals with the most evidence are followed up once, each by the paths along the parts as they agree
-    with it. The one with the most evidence is taken, unless a single part is twice as sure of another one as any part is of
+    with it. The one with the most evidence is taken, unless a single part is much surer of another one than any part is of
     this: where motion repeats itself, most parts agree on a wrong order, and one knows better. The path is the shortest by all
     pixels.
     """

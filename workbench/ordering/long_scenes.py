@@ -210,7 +210,7 @@ def order_long(
     frame_distances : FrameDistances
         The distances that need no matching.
     table : DataFrame
-        As for :func:`~workbench.ordering.scene.compared_pairs`.
+        As for :func:`~workbench.ordering.parts.compared_pairs`.
     parameters : OrderParameters
         The method and the distance must be ``path`` and ``fused``.
 

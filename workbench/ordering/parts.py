@@ -24,10 +24,10 @@ class Part:
     Attributes
     ----------
     family : str
-        What it is measured with, one of the families below
+        What it is measured with: one of the families above.
     whole, first, second : (n, n) float arrays
-        Scaled distances, see :func:`scaled`, finite for all pairs: by all pixels and by either half
-        of them. All three are the same where it is not a matter of pixels.
+        Scaled distances, see :func:`scaled`, finite for all pairs: by all pixels and by either half of them. All three are the
+        same where it is not a matter of pixels.
     measured : (n, n) bool array or None
         The pairs for which it was measured; it was predicted for the others. None for all of them.
     """
@@ -54,8 +54,10 @@ class Part:
         Part
             The part.
         """
-        each = (distances.whole, distances.first, distances.second)
-        return cls(family, *(scaled(np.nan_to_num(some, nan=np.nanmax(some))) for some in each))
+        whole, first, second = (
+            scaled(np.nan_to_num(some, nan=np.nanmax(some))) for some in (distances.whole, distances.first, distances.second)
+        )
+        return cls(family, whole, first, first if distances.first is distances.second else second)
 
     @classmethod
     def of_matches(cls, family: str, distances: np.ndarray, compared: np.ndarray) -> "Part":
@@ -222,8 +224,8 @@ def predicted_by_partners(residual: np.ndarray) -> np.ndarray:
     r"""Predict how far apart two frames are from the frames that both were compared with.
 
     Two frames that are alike are equally far from every third frame: the prediction is the mean of \|r(a, c) - r(b, c)\| over
-    their common partners c, where those near to one of the two count most. It tells which pairs are worth comparing; frames
-    that lie to both sides of all of their partners look alike too.
+    their common partners c, where those near to one of the two count most, plus half of the shortest way through one of them.
+    Without the second term, frames that lie to both sides of their only common partner would look alike, however far it is.
 
     Parameters
     ----------
@@ -233,10 +235,10 @@ def predicted_by_partners(residual: np.ndarray) -> np.ndarray:
     Returns
     -------
     (n, n) float array
-        Predictions; NaN for pairs without a common partner.
+        Predictions, which tell the pairs worth comparing from others; NaN for pairs without a common partner.
     """
     count = len(residual)
-    sums, weights = np.zeros((count, count)), np.zeros((count, count))
+    sums, weights, shortest = np.zeros((count, count)), np.zeros((count, count)), np.full((count, count), np.inf)
     for partner in range(count):
         near = np.flatnonzero(np.isfinite(residual[partner]))
         apart = residual[partner, near]
@@ -244,4 +246,5 @@ def predicted_by_partners(residual: np.ndarray) -> np.ndarray:
         block = np.ix_(near, near)
         sums[block] += weight * np.abs(apart[:, None] - apart)
         weights[block] += weight
-    return np.where(weights > 0, sums / np.maximum(weights, 1e-9), np.nan)
+        shortest[block] = np.minimum(shortest[block], apart[:, None] + apart)
+    return np.where(weights > 0, sums / np.maximum(weights, 1e-9) + shortest / 2, np.nan)

@@ -13,6 +13,7 @@ MAX_TOUR_SEARCHES = 3  # calls of the solver for one path
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
 CUT_FRAMES = 3  # frames on either side of a cut through a loop
+MAX_NEARER = 1 / 3  # share of the frames that may be nearer to one end of a loop than its other end is
 
 REFINE_TWO_STEP_WEIGHT = 0.25  # weight of frames two places apart in the cost of refine; neighbours weigh 1
 MAX_REARRANGED_FRAMES = 6  # neighbouring frames that are rearranged together
@@ -108,7 +109,8 @@ def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
     """Whether a scene comes back to where it began, as in a full orbit.
 
     It does when the ends of its order are as near to each other as frames that follow each other somewhere along it: at most
-    1.5 times the longest link and 3 times the median one.
+    1.5 times the longest link and 3 times the median one. Where all frames but neighbours are about equally far from each
+    other, any two are that near, so no more than a third of the frames may be nearer to either end.
 
     Parameters
     ----------
@@ -125,7 +127,8 @@ def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
     if len(order) < 2 * CUT_FRAMES:
         return False
     links, closing = distances[order[:-1], order[1:]], distances[order[0], order[-1]]
-    return bool(closing <= 1.5 * links.max() and closing <= 3 * np.median(links))
+    nearer = max(np.count_nonzero(distances[end] < closing) - 1 for end in (order[0], order[-1]))  # not the end itself
+    return bool(closing <= 1.5 * links.max() and closing <= 3 * np.median(links) and nearer <= MAX_NEARER * len(order))
 
 
 def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:

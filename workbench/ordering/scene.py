@@ -82,7 +82,8 @@ def scene_parts(scene: Scene, table: pd.DataFrame, compared: np.ndarray, align: 
     if still and "colours" in scene.fine:
         parts["principal"] = scene.principal
     every_other = ~np.eye(len(scene.frames), dtype=bool)
-    known = {name: part for name, part in aligned.items() if np.isfinite(part.second).any(where=every_other)}
+    both = {name: np.isfinite(part.first) & np.isfinite(part.second) for name, part in aligned.items()}
+    known = {name: part for name, part in aligned.items() if both[name].any(where=every_other)}
     return parts | {f"aligned_{name}": Part.of_pixels(ALIGNED, part) for name, part in known.items()}
 
 
@@ -94,7 +95,8 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
     frames : (n,) int array
         Positions of the frames of the scene.
     table : DataFrame
-        As for :func:`compared_pairs`, with the column ``displacement`` (a share of the image diagonal).
+        As for :func:`~workbench.ordering.parts.compared_pairs`, with the column ``displacement`` (a share of the image
+        diagonal).
 
     Returns
     -------
@@ -154,7 +156,7 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
     scene : Scene
         The frames and the distances that need no matching.
     table : DataFrame
-        As for :func:`compared_pairs`.
+        As for :func:`~workbench.ordering.parts.compared_pairs`.
     parameters : OrderParameters
         The method, the distance and the ``alpha`` of the blend.
 
@@ -177,7 +179,8 @@ def order_scene(scene: Scene, table: pd.DataFrame, parameters: OrderParameters) 
         if gap is not None:
             order, closed = rotate_order(fused_order.order, gap + 1), True
         else:
-            order, closed = fused_order.order, is_loop(fused_order.order, fused_order.fused)
+            order = fused_order.order
+            closed = is_loop(order, fused_order.fused) and is_loop(order, scene.thumbnails)
             if closed and _follows_the_camera(parts, fused_order):
                 # A camera that moves hardly comes back to the very place where it began.
                 order = cut_loop(order, scene.thumbnails)
@@ -241,7 +244,7 @@ def fused_matrices(
     scene : Scene
         The frames and the distances that need no matching.
     table : DataFrame
-        As for :func:`compared_pairs`.
+        As for :func:`~workbench.ordering.parts.compared_pairs`.
     parts : dict of Part
         From :func:`fuse_scene`.
     fused_order : FusedOrder

@@ -169,7 +169,7 @@ def _too_little_overlap(shared: np.ndarray) -> np.ndarray:
 def _pair(copies: Copies, a: int, b: int, transform: np.ndarray, image_size: tuple[int, int]) -> dict[str, list[float]]:
     """The distances by kind of two frames aligned by a transform of their own, as in ``_whole_scene``.
 
-    None where they hardly overlap.
+    Nothing where they hardly overlap.
     """
     masks, warped = {}, {}
     for name, pictures in (("ranks", copies.ranks), ("grey", copies.grey), ("colours", copies.levelled)):

@@ -1,0 +1,123 @@
+"""What is fused of a scene, and when its frames are aligned: the drawn clip of ``tests.helpers.shaken``, and the simulated one
+of ``tests.helpers.world``."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.helpers.shaken import COUNT, SIZE, shaken, some_pairs
+from tests.helpers.world import World, adjacent
+from workbench.embedding.distances import Halved, fine_distances, principal_distances
+from workbench.embedding.embed import embed
+from workbench.matching.pairs import all_pairs
+from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, compared_pairs, scaled
+from workbench.ordering.path import shortest_path
+from workbench.ordering.scene import FrameDistances, Scene, fuse_scene, order_scene, scene_parts
+from workbench.parameters import EmbedParameters, OrderParameters
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return shaken(2)
+
+
+@pytest.fixture(scope="module")
+def distances(clip):
+    """Those of the clip's pictures."""
+    vectors = embed(clip.images, EmbedParameters(backbone="rank-vlad"), progress=False)
+    return FrameDistances.of_pictures(vectors, clip.images, SIZE)
+
+
+def never(_):
+    raise AssertionError("frames were aligned")
+
+
+def test_a_shaken_scene_is_ordered_once_its_frames_are_aligned(clip, distances):
+    """Three random pairs per frame are registered, hardly any of them of neighbours. Aligned, all pairs tell the order, and the
+    distances of frames as they lie weigh nothing; without the pictures' alignment the order is lost."""
+    table = clip.table(some_pairs(1))
+    scene = distances.scene(np.arange(COUNT))
+    found = order_scene(scene, table, OrderParameters())
+    assert adjacent(clip.place[found.order]) > 0.95 and not found.closed
+    assert {"aligned_ranks", "aligned_colours", "aligned_pixels"} <= set(found.weights) <= set(found.matrices)
+    aligned = sum(weight for name, weight in found.weights.items() if name.startswith("aligned"))
+    assert aligned > 0.5 and sum(found.weights.values()) == pytest.approx(1)
+    without = order_scene(replace(scene, aligned=None), table, OrderParameters())
+    assert adjacent(clip.place[without.order]) < 0.5
+
+
+def test_families_of_the_parts(clip, distances):
+    """Under a moving camera what remains after registration is of the family of the aligned frames; under a still one nothing
+    is aligned, and it is one more distance of frames as they lie."""
+    table = clip.table(some_pairs(1))
+    scene = distances.scene(np.arange(COUNT))
+    compared = compared_pairs(scene.frames, table)
+    in_place = dict.fromkeys(("thumbnail", "ranks", "colours", "pixels", "changed_2", "changed_8"), IN_PLACE)
+    aligned = dict.fromkeys(("aligned_ranks", "aligned_colours", "aligned_pixels"), ALIGNED)
+    matched = {"residual": ALIGNED, "missing_inliers": INLIERS}
+    moving = scene_parts(scene, table, compared)
+    assert {name: part.family for name, part in moving.items()} == matched | in_place | aligned
+    assert {*scene_parts(scene, table, compared, align=False)} == {*matched, *in_place}
+    still = scene_parts(replace(scene, aligned=never), table.assign(displacement=0.0005), compared)
+    assert {name: part.family for name, part in still.items()} == (
+        {"residual": IN_PLACE, "missing_inliers": INLIERS} | in_place | {"principal": IN_PLACE}
+    )
+    for part in (*moving.values(), *still.values()):
+        for some in (part.whole, part.first, part.second):
+            assert some.shape == (COUNT, COUNT) and np.isfinite(some).all() and (np.diagonal(some) == 0).all()
+
+
+def test_what_lies_in_place_is_measured_by_halves(clip, distances):
+    """The thumbnails too, where there are pictures; every one of them proposes an order by its first half."""
+    scene = distances.scene(np.arange(COUNT))
+    fine = fine_distances(clip.copies)
+    assert list(scene.in_place) == list(fine)
+    for name, part in scene.in_place.items():
+        for some, expected in (
+            (part.whole, fine[name].whole),
+            (part.first, fine[name].first),
+            (part.second, fine[name].second),
+        ):
+            np.testing.assert_allclose(some, scaled(expected))
+    principal = scaled(principal_distances(fine["colours"].first))
+    np.testing.assert_allclose(scene.principal.first, principal, atol=1e-6)
+    assert len(scene.proposals) == len(fine) + 1
+    for found, part in zip(scene.proposals, [*scene.in_place.values(), scene.principal], strict=True):
+        lengths = [part.first[order[:-1], order[1:]].sum() for order in (found, shortest_path(part.first))]
+        assert lengths[0] < 1.02 * lengths[1]
+
+
+def test_frames_are_aligned_only_where_the_order_is_in_doubt():
+    """Eighty frames with hardly any noise, whose thumbnails tell the same: nothing is aligned. With thumbnails that are wrong
+    the frames are, once."""
+    world, asked = World(80, seed=1, noise=0.01, blur=0.01), []
+    table, exact = world.table(all_pairs(world.labels)), world.matrices[1]
+    thumbnail = Halved(np.hypot(exact, exact), exact, exact * (1 + 1e-6))
+    scene = replace(world.scenes[0], fine={"thumbnail": thumbnail}, aligned=never)
+    compared = compared_pairs(scene.frames, table)
+    parts, found = fuse_scene(scene, table, compared)
+    assert adjacent(world.place[found.order]) == 1 and list(parts) == ["residual", "missing_inliers", "thumbnail"]
+
+    def noted(rows):
+        asked.append(len(rows))
+        return {}
+
+    other = np.random.default_rng(0).permutation(80)
+    shuffled = exact[np.ix_(other, other)]
+    doubtful = Scene(scene.frames, scene.embedded, shuffled, {"thumbnail": Halved(*[shuffled] * 3)}, noted)
+    _, found = fuse_scene(doubtful, table, compared)
+    assert asked == [len(table)] and adjacent(world.place[found.order]) > 0.95 and found.weights[2] == 0
+
+
+def test_frames_that_could_not_be_aligned_give_no_part():
+    """Where no pair overlaps, by one half of the pixels or both, there is nothing to fuse: what is unknown is not alike."""
+    world = World(12, seed=1)
+    nothing = np.where(np.eye(12, dtype=bool), 0, np.nan)
+    table, known = world.table(all_pairs(world.labels)), world.matrices[0]
+    for first, second in ((nothing, nothing), (nothing, known), (known, nothing)):
+        halved = Halved(known, first, second)
+        scene = replace(world.scenes[0], aligned=lambda rows, halved=halved: {"ranks": halved})
+        parts = scene_parts(scene, table, compared_pairs(scene.frames, table))
+        assert list(parts) == ["residual", "missing_inliers", "thumbnail"]
+        assert np.isfinite(parts["residual"].whole).all()
