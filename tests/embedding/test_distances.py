@@ -50,14 +50,12 @@ def test_true_neighbours_are_near_in_every_distance(sample_clips):
 
 
 def test_a_change_of_light_counts_little(sample_clips):
-    """A frame made darker, with another gamma: it is nearer to itself than the frame five on is, in all distances but that of
-    the grey levels as they are, which shows how bright a frame is."""
+    """A frame made darker, with another gamma: it is nearer to itself than the frame five on is."""
     first, later = sample_clips["pagoda"][[0, 5]]
     darker = np.round(255 * (first / 255.0) ** 1.5 * 0.6).astype(np.uint8)
     found = fine_distances(small_copies([first, darker, later]))
-    for name in ("thumbnail", "ranks", "colours"):
+    for name in ("thumbnail", "ranks", "colours", "pixels"):
         assert found[name].whole[0, 1] < 0.5 * found[name].whole[0, 2]
-    assert found["pixels"].whole[0, 1] > found["pixels"].whole[0, 2]
 
 
 def test_halves_add_up_and_share_no_pixel():
@@ -73,7 +71,11 @@ def test_halves_add_up_and_share_no_pixel():
         np.testing.assert_allclose(found.first**power + found.second**power, found.whole**power, rtol=1e-9)
         share = (found.first / np.maximum(found.whole, 1e-9))[np.triu_indices(5, 1)] ** power
         assert (share > 0.4).all() and (share < 0.6).all(), name
-    for name, whole in (("ranks", copies.ranks), ("colours", copies.levelled), ("pixels", copies.grey)):
+    for name, whole in (
+        ("ranks", copies.ranks),
+        ("colours", copies.levelled),
+        ("pixels", level_to_median(copies.grey[..., None])),
+    ):
         np.testing.assert_allclose(fine_distances(copies)[name].whole, value_distances(whole), rtol=1e-9)
     only = fine_distances(copies)["pixels"]
     assert only.first[0, 5] == only.whole[0, 5] > 0 == only.second[0, 5]

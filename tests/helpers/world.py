@@ -10,7 +10,8 @@ import pandas as pd
 
 from workbench.embedding.distances import Halved
 from workbench.embedding.views import matrix_view
-from workbench.ordering.scene import FrameDistances, frames_of, order_scene
+from workbench.ordering.frames import FrameDistances, frames_of
+from workbench.ordering.scene import order_scene
 from workbench.ordering.search import first_pairs, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED

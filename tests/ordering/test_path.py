@@ -244,12 +244,3 @@ def test_no_gap_elsewhere_in_a_line_or_an_even_circle(count):
     assert find_loop_cut(shortest_path(distances), distances) is None
     circle, _ = loop_of(count, 0, 5)
     assert find_loop_cut(shortest_path(circle), circle) is None
-
-
-@pytest.mark.parametrize(("second", "gap"), [(1.0, 19), (2.2, 19), (2.4, None), (3.1, None)])
-def test_a_gap_must_stand_out_from_any_other_link(second, gap):
-    """Forty frames around a loop, one apart, with a gap of 3.1 steps and another long link, of which the gap is 1.35 times as
-    long, or none."""
-    steps = np.ones(40)
-    steps[19], steps[29] = 3.1, second
-    assert find_loop_cut(np.arange(40), ring(steps)) == gap

@@ -11,9 +11,10 @@ from tests.helpers.world import World, adjacent
 from workbench.embedding.distances import Halved, fine_distances, principal_distances
 from workbench.embedding.embed import embed
 from workbench.matching.pairs import all_pairs
+from workbench.ordering.frames import FrameDistances, Scene
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, compared_pairs, scaled
 from workbench.ordering.path import shortest_path
-from workbench.ordering.scene import FrameDistances, Scene, fuse_scene, order_scene, scene_parts
+from workbench.ordering.scene import fuse_scene, order_scene, scene_parts
 from workbench.parameters import EmbedParameters, OrderParameters
 
 
@@ -69,7 +70,7 @@ def test_families_of_the_parts(clip, distances):
 
 
 def test_what_lies_in_place_is_measured_by_halves(clip, distances):
-    """The thumbnails too, where there are pictures; every one of them proposes an order by its first half."""
+    """The thumbnails too, where there are pictures; every one of them proposes an order by either half."""
     scene = distances.scene(np.arange(COUNT))
     fine = fine_distances(clip.copies)
     assert list(scene.in_place) == list(fine)
@@ -84,7 +85,7 @@ def test_what_lies_in_place_is_measured_by_halves(clip, distances):
     np.testing.assert_allclose(scene.principal.first, principal, atol=1e-6)
     assert len(scene.proposals) == len(fine) + 1
     for found, part in zip(scene.proposals, [*scene.in_place.values(), scene.principal], strict=True):
-        lengths = [part.first[order[:-1], order[1:]].sum() for order in (found, shortest_path(part.first))]
+        lengths = [part.first[order[:-1], order[1:]].sum() for order in (found.first, shortest_path(part.first))]
         assert lengths[0] < 1.02 * lengths[1]
 
 

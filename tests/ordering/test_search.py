@@ -9,8 +9,9 @@ from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import search as module
 from workbench.ordering.distance import FusedOrder
+from workbench.ordering.frames import FrameDistances
 from workbench.ordering.parts import ALIGNED, IN_PLACE, compared_pairs
-from workbench.ordering.scene import FrameDistances, is_still, order_scene, scene_parts
+from workbench.ordering.scene import is_still, order_scene, scene_parts
 from workbench.ordering.search import alike_to_partners, first_pairs, nearest_left, pairs_of_ends, search
 from workbench.parameters import OrderParameters
 from workbench.registration.pair import UNRELATED

@@ -13,7 +13,8 @@ from tests.helpers.world import World, adjacent, fine
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import long_scenes
-from workbench.ordering.scene import FrameDistances, frames_of, order_scene
+from workbench.ordering.frames import FrameDistances, frames_of
+from workbench.ordering.scene import order_scene
 from workbench.parameters import OrderParameters
 from workbench.pipeline import match_scenes as module
 from workbench.pipeline.match_scenes import MatchedScenes, match_scenes, part_takes

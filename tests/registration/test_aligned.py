@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.shaken import COUNT, SIZE, Shaken, shaken, some_pairs
 from workbench.embedding.distances import fine_distances, small_copies
 from workbench.registration import aligned as module
-from workbench.registration.aligned import KINDS, aligned_distances
+from workbench.registration.aligned import KINDS, AlignedDistances
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,11 @@ def clip():
 @pytest.fixture(scope="module")
 def found(clip):
     return aligned_distances(clip.copies, np.arange(COUNT), clip.table(some_pairs()), SIZE)
+
+
+def aligned_distances(copies, frames, table, size):
+    """The aligned distances of frames whose small copies are given."""
+    return AlignedDistances(lambda _: copies, frames, size)(table)
 
 
 def nearest_is_a_neighbour(distances, place):
@@ -142,3 +147,13 @@ def test_no_pairs(clip, count):
     nothing = clip.table(np.array([[0, 1]])).iloc[:0]
     for halved in aligned_distances(small_copies(images), np.arange(count), nothing, SIZE).values():
         assert np.array_equal(np.isnan(halved.whole), ~np.eye(count, dtype=bool))
+
+
+def test_more_pairs_of_the_same_frames():
+    """Called with a few pairs and then with more, the distances are those of a first call with all of them."""
+    clip, few, all_of_them = shaken(), some_pairs()[::2], some_pairs()
+    growing = AlignedDistances(lambda _: clip.copies, np.arange(COUNT), SIZE)
+    growing(clip.table(few))
+    at_once = aligned_distances(clip.copies, np.arange(COUNT), clip.table(all_of_them), SIZE)
+    for kind, halved in growing(clip.table(all_of_them)).items():
+        np.testing.assert_array_equal(halved.whole, at_once[kind].whole)

@@ -6,20 +6,29 @@ tells them apart is whether another order explains the distances as well, so eve
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from workbench.ordering.distance import Proposal
 from workbench.ordering.path import arrangements
 
-# The log-odds that a link is right are LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * (rise of the cost, in local links, clipped to
-# MIN_RISE and MAX_RISE) + LOG_ODDS_AGREED (where both halves of the pixels lead to it) + LOG_ODDS_EVIDENCE * log(1 + evidence).
-LOG_ODDS_INTERCEPT, LOG_ODDS_SLOPE, LOG_ODDS_AGREED, LOG_ODDS_EVIDENCE = 0.55, 6.9, 0.0, 0.0
-MIN_RISE, MAX_RISE = -0.2, 1.0  # local links
-MOST_EVIDENCE = 300.0  # more makes no link surer
-# Links with less confidence are worth a look.
+# A link is right if the order as a whole is and if no other arrangement of the frames around it is as good. The log-odds of the
+# latter are LINK_INTERCEPT + LINK_RISE * (rise of the cost, in local links, clipped) + LINK_AGREED (where both halves of the
+# pixels lead to the link), those of the former SCENE_INTERCEPT + SCENE_ROUGHNESS * (roughness, clipped, above MIN_ROUGHNESS) +
+# SCENE_ALIKE * (share of links that both halves lead to, clipped, less 1). Fitted by maximum likelihood to 5,300 links of 51
+# scenes: 24 shuffled clips, eight made from others, and seven drawn ones in which something swings or turns. With all scenes of
+# a clip left out in turn, ROC AUC on the links left out is 0.93 (24 clips).
+LINK_INTERCEPT, LINK_RISE, LINK_AGREED = -0.5, 17.7, 1.0
+SCENE_INTERCEPT, SCENE_ROUGHNESS, SCENE_ALIKE = 4.0, -14.6, 9.3
+MIN_RISE, MAX_RISE = -0.1, 0.25  # local links
+MIN_ROUGHNESS, MAX_ROUGHNESS = 0.22, 0.45
+ROUGH_LINKS = 7  # links in a row whose changes of length are compared
+# Links with less confidence are worth a look: 23 % of those of the 24 clips, half of them wrong, 93 % of all that are wrong.
 WEAK_CONFIDENCE = 0.8
+DOUBTFUL = 0.79  # the most confidence in a link of an order that is not in the pictures
 MIN_ALIKE = 0.75  # share of links that both halves lead to, below which an order is not in the pictures
-MIN_EVIDENCE = 10.0  # below this it is not either
+MIN_EVIDENCE = 8.0  # below this it is not either
 MIN_JUDGED_FRAMES = 12
+MIN_SHARE = 0.6  # of links that both halves lead to; less says nothing more
 
 LOCAL_TWO_STEP_WEIGHT = 0.5  # weight of frames two places apart in the local cost; neighbours weigh 1
 MAX_SEGMENT_FRAMES = 3  # frames that an Or-opt move puts elsewhere together, at most
@@ -32,8 +41,8 @@ def link_confidence(
     compared: np.ndarray,
     appearance: np.ndarray,
     closed: bool,
-    evidence: float,
     agreed: np.ndarray,
+    alike: float,
 ) -> np.ndarray:
     """Confidence in each link of an order.
 
@@ -50,22 +59,24 @@ def link_confidence(
     closed : bool
         Whether the order is a loop that was cut open somewhere. Its ends then follow each other, so that another place of the
         cut casts no doubt on any link. The ends of other orders are free.
-    evidence : float
-        How much speaks for the order as a whole, see :func:`~workbench.ordering.distance.evidence`.
     agreed : (n - 1,) bool array
         The links that both halves of the pixels lead to, from :func:`agreed_links`.
+    alike : float
+        Share of the links that the orders by the two halves have in common, 0 to 1.
 
     Returns
     -------
     (n - 1,) float64 array
         Entry k is for the link from ``order[k]`` to ``order[k + 1]``: 0 to 1, about the share of such links that are right.
-        0.63 stands for another order that is as good as this one.
 
     Notes
     -----
     The smallest rise of two costs decides. The first is the length of the path with any two links exchanged (2-opt; Croes,
     Operations Research 1958) or up to three frames moved anywhere (Or-opt; Or, PhD thesis, Northwestern 1976). The second is a
     local cost that also counts frames two places apart, with up to six neighbouring frames rearranged.
+
+    What moves does not change its speed from frame to frame. Where links of very different length follow each other, frames of
+    several periods of a motion were sorted into one, or of several passes.
     """
     if len(order) < 2:
         return np.zeros(0)
@@ -76,9 +87,30 @@ def link_confidence(
     scale = np.maximum(np.median(around, axis=1), max(1e-9 * filled.max(), 1e-300))
     # The local cost is divided by its weights, so that both rises are counted in links.
     rise = np.minimum(_local_rise(filled, closed) / (1 + LOCAL_TWO_STEP_WEIGHT), _path_rise(filled, closed)) / scale
-    log_odds = LOG_ODDS_INTERCEPT + LOG_ODDS_SLOPE * np.clip(rise, MIN_RISE, MAX_RISE)
-    log_odds += LOG_ODDS_AGREED * agreed + LOG_ODDS_EVIDENCE * np.log1p(min(evidence, MOST_EVIDENCE))
-    return 1 / (1 + np.exp(-log_odds))
+    link = LINK_INTERCEPT + LINK_RISE * np.clip(rise, MIN_RISE, MAX_RISE) + LINK_AGREED * agreed
+    rough = np.clip(roughness(links), MIN_ROUGHNESS, MAX_ROUGHNESS) - MIN_ROUGHNESS
+    scene = SCENE_INTERCEPT + SCENE_ROUGHNESS * rough + SCENE_ALIKE * (max(alike, MIN_SHARE) - 1)
+    return expit(link) * expit(scene)
+
+
+def roughness(links: np.ndarray) -> float:
+    """Measure how much the length of a link differs from that of the next one.
+
+    Parameters
+    ----------
+    links : (n,) float array
+        Lengths of the links of an order, in any unit.
+
+    Returns
+    -------
+    float
+        Median over the order of the median, over seven links in a row, of the change of the logarithm; 0 for fewer than two
+        links.
+    """
+    if len(links) < 2:
+        return 0.0
+    changes = pd.Series(np.abs(np.diff(np.log(np.maximum(links, max(1e-9 * links.max(), 1e-300))))))
+    return float(changes.rolling(ROUGH_LINKS, center=True, min_periods=1).median().median())
 
 
 def agreed_links(order: np.ndarray, halves: Proposal) -> np.ndarray:
@@ -104,6 +136,22 @@ def agreed_links(order: np.ndarray, halves: Proposal) -> np.ndarray:
     return agreed
 
 
+def share_alike(halves: Proposal) -> float:
+    """Compute the share of links that the orders by the two halves have in common.
+
+    Parameters
+    ----------
+    halves : Proposal
+        The orders by either half of the pixels.
+
+    Returns
+    -------
+    float
+        0 to 1; 1 for fewer than two frames.
+    """
+    return float(agreed_links(halves.first, halves).mean()) if len(halves.first) > 1 else 1.0
+
+
 def doubt_about(halves: Proposal, evidence: float) -> str:
     """Say why an order as a whole is not in the pictures, if it is not.
 
@@ -112,7 +160,7 @@ def doubt_about(halves: Proposal, evidence: float) -> str:
     halves : Proposal
         The orders by either half of the pixels.
     evidence : float
-        As for :func:`link_confidence`.
+        How much speaks for the order, see :func:`~workbench.ordering.distance.evidence`.
 
     Returns
     -------
@@ -121,7 +169,7 @@ def doubt_about(halves: Proposal, evidence: float) -> str:
     """
     if len(halves.first) < MIN_JUDGED_FRAMES:
         return ""
-    alike = float(agreed_links(halves.first, halves).mean())
+    alike = share_alike(halves)
     if alike < MIN_ALIKE:
         return f"one half of the pixels gives another order than the other half ({100 * alike:.0f} % of the links are the same)"
     if evidence < MIN_EVIDENCE:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.pairs import pair_matrix
-from workbench.ordering.confidence import agreed_links, doubt_about, link_confidence
+from workbench.ordering.confidence import DOUBTFUL, agreed_links, doubt_about, link_confidence, share_alike
 from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, evidence, fuse_and_order, is_agreed, weighted
 from workbench.ordering.frames import Scene
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part, compared_pairs, matched_distances
@@ -217,15 +217,17 @@ def judge_order(
     Returns
     -------
     confidence : (n - 1,) float array
-        From :func:`~workbench.ordering.confidence.link_confidence`.
+        From :func:`~workbench.ordering.confidence.link_confidence`; never above 0.79 where there is a doubt.
     doubt : str
         From :func:`~workbench.ordering.confidence.doubt_about`.
     """
     speaks_for_it = evidence(found.odds, np.array([part.family for part in parts.values()]))
     halves = Proposal.along(*(weighted(half, found.weights) for half in _halves(parts)))
-    agreed = agreed_links(order, halves)
-    confidence = link_confidence(order, found.fused, compared, appearance, closed, speaks_for_it, agreed)
-    return confidence, doubt_about(halves, speaks_for_it)
+    doubt = doubt_about(halves, speaks_for_it)
+    confidence = link_confidence(
+        order, found.fused, compared, appearance, closed, agreed_links(order, halves), share_alike(halves)
+    )
+    return np.minimum(confidence, DOUBTFUL) if doubt else confidence, doubt
 
 
 def _follows_the_camera(parts: dict[str, Part], found: FusedOrder) -> bool:
