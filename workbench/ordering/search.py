@@ -20,8 +20,10 @@ from workbench.ordering.scene import fuse_scene
 NEAR_PLACES = 3  # frames at most so many places apart in the order are compared
 NEAREST_FRAMES = 3  # every frame is compared with so many frames that are nearest to it, measured or predicted
 FIRST_PAIRS_PER_FRAME = 4  # pairs per frame to begin with
-GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their common partners, and at doubtful links
+ALIKE_NEAREST = 6  # a pair is worth a guess if it is predicted to be nearer than so many frames are
+GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their common partners, and of reversals
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
+MAX_UNCHANGED = 2  # rounds of guesses alone that leave the order as it was
 MAX_ROUNDS = 6  # most scenes need two to four
 MAX_MATRIX_ENTRIES = 2_000_000  # pairs of frames whose distances are in memory at once, roughly: 40 bytes each and more
 
@@ -105,7 +107,7 @@ def _next_requests(searches: list[Search], table: pd.DataFrame | None) -> dict[S
 
 def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Search:
     """The search of one scene: yields the pairs to compare next and is sent all rows so far."""
-    frames, count = scene.frames, len(scene.frames)
+    frames, count, unchanged = scene.frames, len(scene.frames), 0
     compared = compared_pairs(frames, table)
     found = fuse_scene(scene, table, compared)[1]
     for _ in range(MAX_ROUNDS):
@@ -116,13 +118,14 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
         most = min(budget - len(near), int(GUESSES_PER_FRAME * count))
         alike = alike_to_partners(residual, compared)[: most // 2]
         _mark_compared(compared, alike)
-        pairs = np.concatenate([near, alike, pairs_of_ends(found.order, found.fused, compared, most // 2)])
+        pairs = np.concatenate([near, alike, pairs_of_reversals(found.order, found.fused, compared, most // 2)])
         if not len(pairs):
             break
         table = yield _positions(frames, pairs)
         compared, before = compared_pairs(frames, table), found
         found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
-        if not len(near) and np.array_equal(before.order, found.order):
+        unchanged = unchanged + 1 if not len(near) and np.array_equal(before.order, found.order) else 0
+        if unchanged == MAX_UNCHANGED:
             break
     # In the end every link of the order is compared, and also the one that would close it to a loop.
     for _ in range(MAX_ROUNDS):
@@ -191,13 +194,13 @@ def alike_to_partners(residual: np.ndarray, compared: np.ndarray) -> np.ndarray:
     -------
     (P, 2) int array
         Indices into the scene, the most promising pair first: at most two of every frame, and only pairs that are predicted to
-        be nearer than the third nearest frame of one of the two.
+        be nearer than the sixth nearest frame of one of the two.
     """
     apart = np.where(compared, residual, np.nan)
     np.fill_diagonal(apart, np.nan)
-    third = np.sort(np.nan_to_num(apart, nan=np.inf), axis=1)[:, min(2, len(apart) - 1)]
+    limit = np.sort(np.nan_to_num(apart, nan=np.inf), axis=1)[:, min(ALIKE_NEAREST, len(apart)) - 1]
     predicted = np.where(compared, np.inf, np.nan_to_num(predicted_by_partners(apart), nan=np.inf))
-    predicted[predicted >= np.maximum(third[:, None], third)] = np.inf
+    predicted[predicted >= np.maximum(limit[:, None], limit)] = np.inf
     best = np.argsort(predicted, axis=1, kind="stable")[:, :2]
     every = np.repeat(np.arange(len(apart)), best.shape[1])
     pairs = np.stack([every, best.ravel()], axis=1)
@@ -205,10 +208,8 @@ def alike_to_partners(residual: np.ndarray, compared: np.ndarray) -> np.ndarray:
     return pairs[np.argsort(predicted[pairs[:, 0], pairs[:, 1]], kind="stable")]
 
 
-def pairs_of_ends(order: np.ndarray, distances: np.ndarray, compared: np.ndarray, max_pairs: int) -> np.ndarray:
-    """List pairs that were not compared among the frames at which an order may have been joined wrongly.
-
-    These are the two ends of the order, then the frames on both sides of its longest links.
+def pairs_of_reversals(order: np.ndarray, distances: np.ndarray, compared: np.ndarray, max_pairs: int) -> np.ndarray:
+    """List pairs that were not compared and that would follow each other if a piece of the order were turned round.
 
     Parameters
     ----------
@@ -224,14 +225,25 @@ def pairs_of_ends(order: np.ndarray, distances: np.ndarray, compared: np.ndarray
     Returns
     -------
     (P, 2) int array
-        Indices into the scene, the most doubtful pair first.
+        Indices into the scene, the pair of the least costly reversal first; each once.
+
+    Notes
+    -----
+    A reversal replaces two links by two others (2-opt; Croes, Operations Research 1958). One more frame at distance 0 from all
+    stands for the ends of the order.
     """
-    links = np.argsort(-distances[order[:-1], order[1:]], kind="stable")
-    places = np.concatenate([[0, len(order) - 1], np.stack([links, links + 1], axis=1).ravel()])
-    ends = order[list(dict.fromkeys(places.tolist()))]
-    pairs: list[tuple[int, int]] = []
-    for index, later in enumerate(ends):
-        if len(pairs) >= max_pairs:
-            break
-        pairs += [(later, earlier) for earlier in ends[:index] if not compared[later, earlier]]
-    return np.array(pairs[: max(0, max_pairs)], dtype=int).reshape(-1, 2)
+    count = len(order)
+    tour = np.pad(distances[np.ix_(order, order)], (0, 1))
+    after = np.roll(np.arange(count + 1), -1)
+    link = tour[np.arange(count + 1), after]
+    rise = tour + tour[np.ix_(after, after)] - link[:, None] - link
+    first, second = np.triu_indices(count + 1, 2)
+    cheapest = np.argsort(rise[first, second], kind="stable")
+    first, second = first[cheapest], second[cheapest]
+    joined = np.stack([np.stack([first, second], axis=1), np.stack([after[first], after[second]], axis=1)], axis=1).reshape(
+        -1, 2
+    )
+    pairs = order[joined[(joined < count).all(axis=1)]]
+    pairs = np.sort(pairs[~compared[pairs[:, 0], pairs[:, 1]]], axis=1)
+    places = np.sort(np.unique(pairs, axis=0, return_index=True)[1])
+    return pairs[places[: max(0, max_pairs)]]
