@@ -203,7 +203,7 @@ def is_agreed(odds: np.ndarray, families: Sequence[str]) -> bool:
     return IN_PLACE in agreed and len(agreed) >= 2
 
 
-def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> FusedOrder:
+def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], quick: bool = False) -> FusedOrder:
     """Find the order that most families of distances agree with, and the weights that follow from it.
 
     Parameters
@@ -212,6 +212,8 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> Fuse
         Distances between the frames of a scene.
     proposals : sequence of Proposal
         Orders to choose from, at least one.
+    quick : bool
+        Whether one short search for the path is enough: for an order that is not the last one.
 
     Returns
     -------
@@ -245,7 +247,7 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> Fuse
         odds = surest
     weights = consistent_weights(odds, families)
     distances = weighted([part.whole for part in parts], weights)
-    return FusedOrder(shortest_path(distances), weights, odds, distances)
+    return FusedOrder(shortest_path(distances, quick=quick), weights, odds, distances)
 
 
 def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

@@ -108,7 +108,7 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
 
 
 def fuse_scene(
-    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None
+    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None, quick: bool = False
 ) -> tuple[dict[str, Part], FusedOrder]:
     """Bring the order and the weights of the parts into agreement, see :func:`~workbench.ordering.distance.fuse_and_order`.
 
@@ -122,6 +122,8 @@ def fuse_scene(
         From :func:`~workbench.ordering.parts.compared_pairs`.
     start : Proposal, optional
         An order to begin with.
+    quick : bool
+        As for :func:`~workbench.ordering.distance.fuse_and_order`.
 
     Returns
     -------
@@ -134,14 +136,14 @@ def fuse_scene(
     if start is None:
         alike = np.ones(len(parts))
         start = Proposal.along(*(weighted(half, alike) for half in _halves(parts)))
-    found = fuse_and_order(list(parts.values()), [start])
+    found = fuse_and_order(list(parts.values()), [start], quick)
     if is_agreed(found.odds, [part.family for part in parts.values()]):
         return parts, found
     parts = scene_parts(scene, table, compared)
     others = [part for name, part in parts.items() if name not in scene.in_place and name != "principal"]
     proposals = [Proposal(found.order, found.order), *scene.proposals]
     proposals += [Proposal.along(part.first, part.second) for part in others]
-    return parts, fuse_and_order(list(parts.values()), proposals)
+    return parts, fuse_and_order(list(parts.values()), proposals, quick)
 
 
 def _halves(parts: dict[str, Part]) -> tuple[list[np.ndarray], list[np.ndarray]]:

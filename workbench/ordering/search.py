@@ -23,7 +23,6 @@ FIRST_PAIRS_PER_FRAME = 4  # pairs per frame to begin with
 ALIKE_NEAREST = 6  # a pair is worth a guess if it is predicted to be nearer than so many frames are
 GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their common partners, and of reversals
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
-MAX_UNCHANGED = 2  # rounds of guesses alone that leave the order as it was
 MAX_ROUNDS = 6  # most scenes need two to four
 MAX_MATRIX_ENTRIES = 2_000_000  # pairs of frames whose distances are in memory at once, roughly: 40 bytes each and more
 
@@ -107,9 +106,9 @@ def _next_requests(searches: list[Search], table: pd.DataFrame | None) -> dict[S
 
 def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Search:
     """The search of one scene: yields the pairs to compare next and is sent all rows so far."""
-    frames, count, unchanged = scene.frames, len(scene.frames), 0
+    frames, count = scene.frames, len(scene.frames)
     compared = compared_pairs(frames, table)
-    found = fuse_scene(scene, table, compared)[1]
+    found = fuse_scene(scene, table, compared, quick=True)[1]
     for _ in range(MAX_ROUNDS):
         budget = max(0, _pairs_left(compared, pairs_per_frame) - RESERVED_PAIRS_PER_FRAME * count)
         near = nearest_left(found, compared)[:budget]
@@ -123,9 +122,8 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             break
         table = yield _positions(frames, pairs)
         compared, before = compared_pairs(frames, table), found
-        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
-        unchanged = unchanged + 1 if not len(near) and np.array_equal(before.order, found.order) else 0
-        if unchanged == MAX_UNCHANGED:
+        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order), quick=True)[1]
+        if not len(near) and np.array_equal(before.order, found.order):
             break
     # In the end every link of the order is compared, and also the one that would close it to a loop.
     for _ in range(MAX_ROUNDS):
@@ -135,7 +133,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             return
         table = yield _positions(frames, new)
         compared = compared_pairs(frames, table)
-        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
+        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order), quick=True)[1]
 
 
 def _pairs_left(compared: np.ndarray, pairs_per_frame: int) -> int:

@@ -20,6 +20,7 @@ from workbench.registration.tables import TRANSFORM
 GRID = 3  # points a side that stand for the registration of a pair
 GRID_MARGIN = 0.1  # share of the frame outside of the grid, on every side
 MAX_CANVAS_PIXELS = 20_000_000  # of all copies together: bounds memory, for cameras that pan far
+REALIGNED = 1.25  # times as many pairs as before
 KINDS = ("ranks", "colours", "pixels")
 
 
@@ -39,9 +40,13 @@ class AlignedDistances:
     def __init__(self, copies: CopiesView, frames: np.ndarray, image_size: tuple[int, int]) -> None:
         self.copies, self.frames, self.image_size = copies, frames, image_size
         self._pairs: dict[tuple[int, int], dict[str, list[float]]] = {}  # what was computed before: pairs do not change
+        self._whole: dict[str, np.ndarray] = {}  # of the whole scene, as it was aligned from so many pairs
+        self._aligned_from = 0
 
     def __call__(self, table: pd.DataFrame) -> dict[str, Halved]:
         """Compute the distances from the pairs registered so far.
+
+        The whole scene is aligned anew when there are a quarter more pairs than it was aligned from.
 
         Parameters
         ----------
@@ -60,8 +65,11 @@ class AlignedDistances:
         places = places_of(frames, rows[["a", "b"]].to_numpy())
         inside = np.all(places >= 0, axis=1)
         pairs, transforms = places[inside], rows[TRANSFORM].to_numpy(dtype=np.float64)[inside].reshape(-1, 2, 3)
-        alignment = align_scene(np.arange(len(frames)), _grid_points(pairs, transforms, rows, inside, image_size), image_size)
-        found = _whole_scene(copies, alignment, image_size)
+        if not self._whole or len(pairs) > REALIGNED * self._aligned_from:
+            points = _grid_points(pairs, transforms, rows, inside, image_size)
+            self._whole = _whole_scene(copies, align_scene(np.arange(len(frames)), points, image_size), image_size)
+            self._aligned_from = len(pairs)
+        found = {kind: distances.copy() for kind, distances in self._whole.items()}
         for row, (a, b) in enumerate(pairs.tolist()):
             if (a, b) not in self._pairs:
                 self._pairs[a, b] = _pair(copies, a, b, transforms[row], image_size)
