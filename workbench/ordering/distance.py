@@ -35,7 +35,7 @@ class FusedOrder:
     order : (n,) int array
         The frames along the shortest path.
     weights : (P,) float array
-        One weight per part, >= 0.
+        One weight per part, >= 0; their sum is 1.
     odds : (P,) float array
         Right to wrong cases of every part in the order that gave the weights, see :func:`consistency`.
     fused : (n, n) float array
@@ -246,6 +246,7 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], quick: 
     if surest.max() >= MUCH_SURER * odds.max():
         odds = surest
     weights = consistent_weights(odds, families)
+    weights /= weights.sum()
     distances = weighted([part.whole for part in parts], weights)
     return FusedOrder(shortest_path(distances, quick=quick), weights, odds, distances)
 

@@ -266,6 +266,5 @@ def fused_matrices(
     counts = pair_matrix(scene.frames, table[["a", "b"]].to_numpy(), table["matches"].to_numpy(), 0)
     similarity = 1 - scene.embedded
     matrices = {"counts": counts, "similarity": similarity, "blend": blend(counts, similarity, alpha)}
-    shares = fused_order.weights / fused_order.weights.sum()
     whole = {name: part.whole for name, part in parts.items()}
-    return dict(zip(parts, shares.tolist(), strict=True)), matrices | whole | {"fused": fused_order.fused}
+    return dict(zip(parts, fused_order.weights.tolist(), strict=True)), matrices | whole | {"fused": fused_order.fused}
