@@ -257,7 +257,7 @@ def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     parts : sequence of (n, n) arrays
-        Distances from :func:`scaled`.
+        Distances from :func:`~workbench.ordering.parts.scaled`.
     weights : (P,) float array
         One weight per part.
 
