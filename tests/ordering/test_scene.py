@@ -86,7 +86,7 @@ def test_what_lies_in_place_is_measured_by_halves(clip, distances):
     assert len(scene.proposals) == len(fine) + 1
     for found, part in zip(scene.proposals, [*scene.in_place.values(), scene.principal], strict=True):
         lengths = [part.first[order[:-1], order[1:]].sum() for order in (found.first, shortest_path(part.first))]
-        assert lengths[0] < 1.02 * lengths[1]
+        assert lengths[0] < 1.1 * lengths[1]  # by a short search
 
 
 def test_frames_are_aligned_only_where_the_order_is_in_doubt():

@@ -135,7 +135,7 @@ def fine_distances(copies: Copies) -> dict[str, Halved]:
     """
     steady = level_to_median(copies.colours)
     changed = {
-        f"changed_{least}": _halved(steady, partial(changed_shares, least=least), squares=False) for least in CHANGE_LEVELS
+        f"changed_{least}": _halved(steady, partial(changed_counts, least=least), squares=False) for least in CHANGE_LEVELS
     }
     return {
         "thumbnail": _halved(copies.thumbnails, lambda some: cdist(some, some), squares=True),
@@ -149,7 +149,8 @@ def _halved(pictures: np.ndarray, distances: Callable[[np.ndarray], np.ndarray],
     """Distances by halves, which add up to those by all pixels: their squares do, or they themselves."""
     dark = chessboard(pictures.shape[1], pictures.shape[2])
     first, second = (distances(np.ascontiguousarray(pictures[:, half])) for half in (dark, ~dark))
-    return Halved(np.sqrt(first**2 + second**2) if squares else first + second, first, second)
+    whole = np.sqrt(first**2 + second**2) if squares else first + second
+    return Halved(*(some.astype(np.float32) for some in (whole, first, second)))  # of a long scene there are many
 
 
 @cache
@@ -239,7 +240,7 @@ def level_to_median(pictures: np.ndarray) -> np.ndarray:
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 
-def changed_shares(pictures: np.ndarray, least: int) -> np.ndarray:
+def changed_counts(pictures: np.ndarray, least: int) -> np.ndarray:
     """Count the values in which pictures differ.
 
     Parameters

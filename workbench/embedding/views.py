@@ -21,7 +21,7 @@ FineView = Callable[[np.ndarray], dict[str, Halved]]  # frames (n,) -> (n, n) di
 CopiesView = Callable[[np.ndarray], Copies]  # frames (n,) -> their small copies
 
 FRAMES_PER_BLOCK = 1024  # frames whose distances to all others are held in memory at once
-CACHED_COPIES = 1024  # frames whose small copies stay in memory, about 60 kB each
+CACHED_COPIES = 2048  # frames whose small copies stay in memory, about 85 kB each
 MAX_DENSE_FRAMES = 3000  # up to this many frames all distances are kept
 MIN_GRAPH_NEIGHBOURS = 32  # frames, itself included, that each frame of a longer clip is joined to at least
 MIN_GRAPH_DISTANCE = 1e-6  # cosine distance: a sparse matrix would drop the zeros between identical frames

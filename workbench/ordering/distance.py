@@ -266,4 +266,8 @@ def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
     (n, n) float array
         The weighted sum, no unit.
     """
-    return np.einsum("p,pij->ij", weights, np.stack(parts))
+    total = np.zeros(parts[0].shape)
+    for weight, part in zip(weights, parts, strict=True):
+        if weight > 0:
+            total += weight * part
+    return total

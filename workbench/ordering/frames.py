@@ -65,7 +65,10 @@ class Scene:
             Distances without a unit; identical frames stay 0 apart.
         """
         colours = self.fine["colours"]
-        each = (np.where(some == 0, 0, principal_distances(some)) for some in (colours.whole, colours.first, colours.second))
+        each = (
+            np.where(some == 0, 0, principal_distances(some.astype(np.float64)))
+            for some in (colours.whole, colours.first, colours.second)
+        )
         return Part.of_pixels(IN_PLACE, Halved(*each))
 
     @cached_property

@@ -93,7 +93,7 @@ def scaled(distances: np.ndarray, compared: np.ndarray | None = None) -> np.ndar
 
     Returns
     -------
-    (n, n) float array
+    (n, n) float32 array
         Distances without a unit, zero on the diagonal.
     """
     apart = distances.astype(np.float64).copy()
@@ -105,7 +105,7 @@ def scaled(distances: np.ndarray, compared: np.ndarray | None = None) -> np.ndar
     scale = float(np.median(nearest)) if len(nearest) else 1.0
     # Scenes of identical frames have no scale of their own; the mean keeps the part finite.
     scale = scale if scale > 1e-9 else max(float(distances.mean()), 1e-9)
-    result = distances / scale
+    result = (distances / scale).astype(np.float32)
     np.fill_diagonal(result, 0)
     return result
 
