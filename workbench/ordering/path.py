@@ -226,7 +226,7 @@ def _open_path(distances: np.ndarray, start: int | None, quick: bool) -> np.ndar
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
     # The solver uses all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second. On a busy
     # machine it may not get that much, so the tour is accepted when two searches, which begin at random, find the same length.
-    seconds = max(0.005, count / 16000) if quick else max(0.02, count / 4000)
+    seconds = max(0.01, count / 8000) if quick else max(0.02, count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
     for _ in range(1 if quick else MAX_TOUR_SEARCHES):
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
