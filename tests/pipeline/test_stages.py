@@ -144,7 +144,7 @@ def test_what_the_match_and_order_stages_record(sample_run):
     info = run.info("order")
     for scene in ("scene00", "scene01", "scene02"):
         shares = [share for name, share in info.items() if name.startswith(f"{scene}_weight_")]
-        assert sum(shares) == pytest.approx(1, abs=0.003) and min(shares) >= 0
+        assert sum(shares) == pytest.approx(1, abs=0.006) and min(shares) >= 0  # ten, rounded
         assert info[f"{scene}_closed"] is False
     found = run.info("match")
     assert found["rounds"] > 1 and found["pairs"] == len(read_pairs(run.path / "pairs.txt")) == len(run.transforms())
