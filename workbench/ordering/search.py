@@ -2,7 +2,7 @@
 
 Comparing all pairs of 100 frames takes 50 pairs per frame; most of them only show that two frames have little in common. A
 search begins with near neighbours in the embeddings and the thumbnails, and goes on around the order found so far until
-every link is sure and the order does not change, or until its budget is spent.
+every frame was compared with those nearest to it and the order does not change, or until its budget is spent.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ ALIKE_NEAREST = 6  # a pair is worth a guess if it is predicted to be nearer tha
 GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their common partners, and of reversals
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
 MAX_ROUNDS = 6  # most scenes need two to four
-MAX_MATRIX_ENTRIES = 2_000_000  # pairs of frames whose distances are in memory at once, roughly: some 300 bytes each
+MAX_MATRIX_ENTRIES = 2_000_000  # pairs of frames whose distances are in memory at once: some 300 bytes each
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 Search = Generator[np.ndarray, pd.DataFrame, None]  # yields pairs of positions, is sent all rows so far
