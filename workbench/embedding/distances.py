@@ -109,7 +109,7 @@ def small_copies(images: Sequence[np.ndarray]) -> Copies:
         ranks.append(np.round(255 * rank_thumbnail(image, FINE_SIZE, FINE_BLUR)).astype(np.uint8))
         grey.append(thumbnail(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), FINE_SIZE, FINE_SIZE))
         colours.append(thumbnail(image, COLOUR_SIZE, COLOUR_SIZE))
-        levelled.append(levelled_thumbnail(image))
+        levelled.append(levelled_thumbnail(colours[-1]))
     width, height = THUMBNAIL_SIZE
     thumbnails = rank_grey_thumbnails(images).reshape(-1, height, width)
     return Copies(thumbnails, np.stack(ranks), np.stack(grey), np.stack(colours), np.stack(levelled))

@@ -238,7 +238,7 @@ def predicted_by_partners(residual: np.ndarray) -> np.ndarray:
         Predictions, which tell the pairs worth comparing from others; NaN for pairs without a common partner.
     """
     count = len(residual)
-    sums, weights, shortest = np.zeros((count, count)), np.zeros((count, count)), np.full((count, count), np.inf)
+    sums, weights = np.zeros((count, count)), np.zeros((count, count))
     for partner in range(count):
         near = np.flatnonzero(np.isfinite(residual[partner]))
         apart = residual[partner, near]
@@ -246,5 +246,5 @@ def predicted_by_partners(residual: np.ndarray) -> np.ndarray:
         block = np.ix_(near, near)
         sums[block] += weight * np.abs(apart[:, None] - apart)
         weights[block] += weight
-        shortest[block] = np.minimum(shortest[block], apart[:, None] + apart)
+    shortest = detours(residual, np.isfinite(residual))
     return np.where(weights > 0, sums / np.maximum(weights, 1e-9) + shortest / 2, np.nan)

@@ -138,12 +138,6 @@ def _on_canvas(pictures: np.ndarray, alignment: Alignment, image_size: tuple[int
     return np.stack(warped).reshape(len(pictures), height, width, -1), np.stack(inside)
 
 
-def _shared(inside: np.ndarray) -> np.ndarray:
-    """How many pixels two frames share, (n, n) float32, for (n, p) bool masks."""
-    covered = inside.astype(np.float32)
-    return covered @ covered.T
-
-
 def _spread_of_differences(pictures: np.ndarray, inside: np.ndarray, keep_mean: bool) -> np.ndarray:
     """Standard deviation (or root mean square) of the difference of any two pictures where both are, (3, n, n) with NaN.
 
@@ -154,9 +148,8 @@ def _spread_of_differences(pictures: np.ndarray, inside: np.ndarray, keep_mean: 
     squares, sums = np.zeros((3, channels, count, count)), np.zeros((3, channels, count, count))
     dark = chessboard(*inside.shape[1:])
     for half, squares_of_board in ((1, dark), (2, ~dark)):
-        mask = inside[:, squares_of_board]
-        covered = mask.astype(np.float32)
-        shared[half] = _shared(mask)
+        covered = inside[:, squares_of_board].astype(np.float32)
+        shared[half] = covered @ covered.T
         for channel in range(channels):
             # Centred, so that sums in float32 are exact enough.
             values = (pictures[:, squares_of_board, channel].astype(np.float32) - 128) * covered

@@ -182,20 +182,22 @@ def lines_of(run: Run) -> list[str]:
     return short_sentences(read_decisions(run), len(doubts_of(run)), float(run.overlay().mean()))
 
 
-def doubts_of(run: Run) -> list[str]:
-    """List what the match stage left as it was although the matches say something else.
+def doubts_of(run: Run, stage: str = "match") -> list[str]:
+    """List the doubts that a stage recorded: what the match stage left as it was although the matches say something else.
 
     Parameters
     ----------
     run : Run
-        A run whose match stage is finished.
+        A run whose stage is finished.
+    stage : str
+        The stage; those of "order" are about the order of whole scenes.
 
     Returns
     -------
     list of str
         A sentence each.
     """
-    doubts = run.info("match").get("doubts")
+    doubts = run.info(stage).get("doubts")
     return [str(doubt) for doubt in doubts] if isinstance(doubts, list) else []
 
 

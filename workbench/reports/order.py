@@ -1,5 +1,6 @@
 """What the order of every scene rests on, and where it is not in the pictures, in plain sentences."""
 
+from workbench.reports.changes import doubts_of
 from workbench.run import Run
 
 WORDS = {
@@ -56,5 +57,4 @@ def order_doubts(run: Run) -> list[str]:
     list of str
         A sentence each, with the number of frames and the reason.
     """
-    doubts = run.info("order").get("doubts")
-    return [f"{str(doubt)[:1].upper()}{str(doubt)[1:]}." for doubt in doubts] if isinstance(doubts, list) else []
+    return [f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts_of(run, "order")]
