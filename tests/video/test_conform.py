@@ -1,0 +1,35 @@
+"""Frames brought to one size and format."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from workbench.video.conform import conformed, place_in
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "rgb24", "gray", "rgba", "gbrp"])
+def test_a_frame_of_another_shape_gets_bars(pixel_format: str) -> None:
+    """A grey portrait of 102 x 180 px in a frame of 320 x 180 px: grey in the middle, black at the sides, nothing stretched."""
+    frame = av.VideoFrame.from_ndarray(np.full((180, 102, 3), 200, np.uint8), format="rgb24")
+    frame.pts, frame.time_base = 7, Fraction(1, 25)
+    fitted = conformed(frame, 320, 180, pixel_format)
+    assert (fitted.width, fitted.height, fitted.format.name, fitted.pts) == (320, 180, pixel_format, 7)
+    pixels = fitted.to_ndarray(format="rgb24")
+    width, height, left, top = place_in(102, 180, 320, 180)
+    assert (width, height, top) == (102, 180, 0) and abs(left - (320 - 102) / 2) <= 2
+    assert np.abs(pixels[:, left + 2 : left + 100].astype(int) - 200).max() <= 3
+    assert pixels[:, : left - 2].max() <= 2 and pixels[:, left + 104 :].max() <= 2
+
+
+def test_a_frame_of_the_same_shape_is_scaled() -> None:
+    """A grey frame of half the size fills the whole frame."""
+    frame = av.VideoFrame.from_ndarray(np.full((90, 160, 3), 120, np.uint8), format="rgb24")
+    assert np.abs(conformed(frame, 320, 180, "rgb24").to_ndarray().astype(int) - 120).max() <= 1
+
+
+def test_a_frame_that_fits_is_left_alone() -> None:
+    """The same size and format: the same object."""
+    frame = av.VideoFrame.from_ndarray(np.zeros((90, 160, 3), np.uint8), format="rgb24")
+    assert conformed(frame, 160, 90, "rgb24") is frame
