@@ -49,12 +49,18 @@ METHODS = {
     "sift": Method("SIFT keypoints, RootSIFT descriptors", keypoints="workbench.matching.sift:Sift"),
     "sift-opencv": Method("SIFT with OpenCV's own contrast threshold", keypoints="workbench.matching.sift:SiftOpenCV"),
     "superpoint": Method("SuperPoint", keypoints="workbench.matching.superpoint:SuperPoint", weights="superpoint_model"),
+    "aliked": Method("ALIKED keypoints, by kornia", keypoints="workbench.matching.open_keypoints:Aliked"),
+    "disk": Method("DISK keypoints, by kornia", keypoints="workbench.matching.open_keypoints:Disk"),
+    "xfeat": Method("XFeat keypoints, by kornia", keypoints="workbench.matching.open_keypoints:XFeat"),
     "sift-flann": Method("nearest descriptors by FLANN, ratio and mutual test", matcher="workbench.matching.nearest:SiftFlann"),
     "sift-exact": Method(
         "nearest descriptors by full comparison, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"
     ),
     "superglue": Method("SuperGlue", matcher="workbench.matching.superglue:SuperGlue", weights="model"),
-    "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:LightGlue", weights="model"),
+    "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:make_lightglue", weights="model"),
+    "lighterglue": Method(
+        "LighterGlue for XFeat keypoints, by kornia", matcher="workbench.matching.open_lightglue:LighterGlue"
+    ),
 }
 KEYPOINTS = tuple(name for name, method in METHODS.items() if method.keypoints)
 MATCHERS = tuple(name for name, method in METHODS.items() if method.matcher)
@@ -293,10 +299,10 @@ class MatchParameters(Parameters):
     )
     match_threshold: float = parameter(
         0.25,
-        "confidence a match needs, for superglue and lightglue, 0 to 1",
+        "confidence a match needs, for superglue, lightglue and lighterglue, 0 to 1",
         0.0,
         1.0,
-        only_with=("matcher", "superglue", "lightglue"),
+        only_with=("matcher", "superglue", "lightglue", "lighterglue"),
     )
     sinkhorn_iterations: int = parameter(
         20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200, only_with=("matcher", "superglue")
@@ -311,7 +317,8 @@ class MatchParameters(Parameters):
         if self.matcher == "lightglue" and self.model == BUNDLED_SUPERGLUE:
             raise ParameterError(
                 f"no LightGlue is bundled ({BUNDLED_SUPERGLUE} is a SuperGlue): with lightglue give --match.model "
-                "ETH-CVG/lightglue_superpoint and --features.keypoints superpoint, or a local folder"
+                "aliked-lightglue and --features.keypoints aliked, or ETH-CVG/lightglue_superpoint and --features.keypoints "
+                "superpoint, or a local folder"
             )
 
 

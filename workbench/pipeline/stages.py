@@ -20,7 +20,7 @@ from workbench.errors import ClusterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
-from workbench.models.registry import folder_digest, is_built_in
+from workbench.models.registry import folder_digest, is_built_in, refuse_other_keypoints
 from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
 from workbench.ordering.scene import order_scene
@@ -196,6 +196,7 @@ def _extract_features(run: Run, parameters: FeatureParameters, out: RunPaths, jo
 
 
 def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    refuse_other_keypoints(parameters.matcher, parameters.model, run.parameters("features")["keypoints"])
     labels, features, parts = run.labels(), run.features_path.resolve(), run.matches_parts_path.resolve()
     # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
     pool = run.pool(
