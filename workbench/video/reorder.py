@@ -12,8 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.video.aspect import set_aspect
+from workbench.video.chapters import Chapter, set_chapters
 from workbench.video.decode import Decoder, decode
-from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
+from workbench.video.encode import Writer, not_written, open_output, prepared, tag_for_players, writable
+from workbench.video.info import NO_PTS
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
 Change = Callable[[int, np.ndarray], np.ndarray]
@@ -66,6 +69,7 @@ def write_parts(
     progress: bool = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
+    durations: np.ndarray | None = None,
 ) -> list[Path]:
     """Write frames of a video to several files, each in a new order. Frames are upright, and there is no sound.
 
@@ -77,14 +81,15 @@ def write_parts(
         For every file, the 0-based positions of its frames, in the order to write.
     outs : sequence of str or Path
         The files to write, one per part; each appears when it is whole.
-    codec : {"h264", "lossless"}
-        ``h264``: H.264, yuv420p, 8 bit, plays in browsers; an odd width or height is padded by one repeated column or row.
-        ``lossless``: FFV1 in ``.mkv``, every bit of the source frames.
+    codec : {"h264", "h265", "prores", "lossless"}
+        ``h264``: H.264, 8 bits, plays in browsers. ``h265``: H.265, 10 bits where the source has more than 8. ``prores``:
+        ProRes 422 HQ with 10 bits in ``.mov``, or 4444 for RGB and alpha. ``lossless``: FFV1 in ``.mkv``, every bit of the
+        source frames. Where it is not ``lossless``, an odd width or height is padded by one repeated column or row.
     crf : int, default 18
-        Quality of H.264, 0 (best) to 51.
+        Quality of H.264 and H.265, 0 (best) to 51.
     frame_rate : Fraction or float, optional
-        Frames per second, up to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are those
-        of the source.
+        Frames per second, 0.001 to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are
+        those of the source.
     progress : bool, default True
         Whether to draw a progress bar.
     cache_bytes : int, default 512 MiB
@@ -93,6 +98,9 @@ def write_parts(
     change : callable, optional
         ``change(position, frame)`` returns the picture to write for a frame, both (H, W, 3) uint8 RGB and of one size. Matrix
         and tags are then those of :func:`~workbench.video.encode.write_frames`.
+    durations : (N,) float array, optional
+        How long every frame of the source lasts, s, wherever it comes to stand; ``frame_rate`` then does not count. Without it
+        all frames last equally long.
 
     Returns
     -------
@@ -122,7 +130,7 @@ def write_parts(
         with closing(decode(decoder)) as frames, bar:
             ordered = _in_order(frames, wanted, spill, codec, change)
             for positions, out in zip(parts, files, strict=True):
-                with Writer(out, codec, crf, rate) as writer:
+                with Writer(out, codec, crf, rate, None if durations is None else durations[positions]) as writer:
                     for frame, colors in islice(ordered, len(positions)):
                         writer.write(frame, colors, decoder.aspect)
                         bar.update()
@@ -156,8 +164,8 @@ def _in_order(
         yield spill.get(position, keep=uses[position] > 0), colors
 
 
-def join_videos(files: Sequence[Path], out: Path) -> Path:
-    """Join videos one behind the other: the same pictures, not encoded again.
+def join_videos(files: Sequence[Path], out: Path, chapters: Sequence[Chapter]) -> Path:
+    """Join videos one behind the other: the same pictures with the same times, not encoded again.
 
     Parameters
     ----------
@@ -165,6 +173,8 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
         Videos that one call of :func:`write_parts` wrote.
     out : Path
         The file to write; it appears when it is whole.
+    chapters : sequence of Chapter
+        One per file, with its length.
 
     Returns
     -------
@@ -179,21 +189,25 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
     partial = out.with_name(f".{out.stem}.partial{out.suffix}")
     try:
         with open_output(partial) as container:
-            stream, start = None, Fraction(0)
-            for file in files:
+            set_chapters(container, chapters)
+            stream, start, last, last_dts = None, Fraction(0), -1, NO_PTS
+            for file, chapter in zip(files, chapters, strict=True):
                 with av.open(str(file)) as source:
                     track = source.streams.video[0]
-                    stream = stream or container.add_stream_from_template(track)
-                    frames = 0
+                    if stream is None:
+                        stream = container.add_stream_from_template(track)
+                        tag_for_players(stream, out)
+                    shift = max(round(start / track.time_base), last + 1)
                     for packet in source.demux(track):
-                        if packet.dts is None:  # the end of the file
+                        if not packet.size:  # the end of the file
                             continue
-                        packet.pts += round(start / packet.time_base)
-                        packet.dts += round(start / packet.time_base)
+                        # Matroska does not store decoding times, and FFmpeg does not guess all of them.
+                        last_dts = max(last_dts, shift + (packet.dts or 0))
+                        packet.pts, packet.dts = packet.pts + shift, last_dts
+                        last = max(last, packet.pts)
                         packet.stream = stream
                         container.mux(packet)
-                        frames += 1
-                    start += frames / track.average_rate
+                    start += Fraction(chapter.seconds)
                     shape, aspect = (track.width, track.height), Fraction(track.sample_aspect_ratio or 1)
         if out.suffix == ".mkv" and aspect != 1:
             set_aspect(partial, *shape, aspect)
