@@ -81,7 +81,7 @@ def written_format(source: av.VideoFormat, codec: str) -> str:
     return _SAME_BITS.get(source.name, source.name)
 
 
-def encoder_options(codec: str, pixel_format: str, crf: int, reorder: bool) -> dict[str, str]:
+def encoder_options(codec: str, pixel_format: str, crf: int) -> dict[str, str]:
     """Give the options of an encoder.
 
     Parameters
@@ -92,8 +92,6 @@ def encoder_options(codec: str, pixel_format: str, crf: int, reorder: bool) -> d
         What it is given, from :func:`written_format`.
     crf : int
         Quality of ``h264`` and ``h265``, 0 (best) to 51.
-    reorder : bool
-        Whether frames may be stored in another order than they are shown in, which takes less room.
 
     Returns
     -------
@@ -101,10 +99,10 @@ def encoder_options(codec: str, pixel_format: str, crf: int, reorder: bool) -> d
         Options of FFmpeg's encoder.
     """
     if codec == "h264":
-        return {"crf": str(crf), "preset": "veryfast"} | ({} if reorder else {"bf": "0"})
+        return {"crf": str(crf), "preset": "veryfast"}
     if codec == "h265":
-        parameters = "log-level=error" if reorder else "log-level=error:bframes=0"
-        return {"crf": str(crf), "preset": "veryfast", "x265-params": parameters}
+        # With B-frames, x265 gives random decoding times to videos of one and two frames, and to frames of differing length.
+        return {"crf": str(crf), "preset": "veryfast", "x265-params": "log-level=error:bframes=0"}
     if codec == "prores":
         # Some editing programs only take files that say they come from Apple's encoder.
         return {"profile": "4444" if "444" in pixel_format else "hq", "vendor": "apl0"}

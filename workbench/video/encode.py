@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
@@ -112,27 +113,14 @@ class Writer:
         self.stream = self.container.add_stream(CODECS[self.codec].encoder, rate=self.rate)
         self.stream.width, self.stream.height, self.stream.pix_fmt = frame.width, frame.height, frame.format.name
         self.stream.thread_type = "AUTO"  # else x264 cuts every frame into slices, which costs quality
-        # Where frames last differently long, decoding times of reordered frames would overlap when two files are joined.
-        self.stream.options = encoder_options(self.codec, frame.format.name, self.crf, reorder=self._starts is None)
+        self.stream.options = encoder_options(self.codec, frame.format.name, self.crf)
         context = self.stream.codec_context
         context.time_base = self._unit
-        tag_for_players(self.stream, self.out)
+        context.flags |= Flags.frame_duration.value if self._starts else 0  # else the last frame's duration is lost
+        if self.codec == "h265" and self.out.suffix.lower() != ".mkv":
+            context.codec_tag = "hvc1"  # without it Apple's players refuse the file
         context.sample_aspect_ratio = self.aspect = aspect
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = colors
-
-
-def tag_for_players(stream: av.VideoStream, path: Path) -> None:
-    """Mark H.265 in MP4 and MOV as ``hvc1``, without which Apple's players refuse it.
-
-    Parameters
-    ----------
-    stream : av.VideoStream
-        A stream to write, before its first packet.
-    path : Path
-        The file that it is written to.
-    """
-    if stream.codec_context.codec.canonical_name == "hevc" and path.suffix.lower() != ".mkv":
-        stream.codec_context.codec_tag = "hvc1"
 
 
 def open_output(path: Path) -> OutputContainer:

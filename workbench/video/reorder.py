@@ -9,14 +9,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from tqdm import tqdm
 
 from workbench.errors import VideoError
 from workbench.video.aspect import set_aspect
 from workbench.video.chapters import Chapter, set_chapters
 from workbench.video.decode import Decoder, decode
-from workbench.video.encode import Writer, not_written, open_output, prepared, tag_for_players, writable
-from workbench.video.info import NO_PTS
+from workbench.video.encode import Writer, not_written, open_output, prepared, writable
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
 Change = Callable[[int, np.ndarray], np.ndarray]
@@ -188,26 +188,20 @@ def join_videos(files: Sequence[Path], out: Path, chapters: Sequence[Chapter]) -
     """
     partial = out.with_name(f".{out.stem}.partial{out.suffix}")
     try:
+        times = iter(packet_times(*_times_behind_each_other(files, chapters)))
         with open_output(partial) as container:
             set_chapters(container, chapters)
-            stream, start, last, last_dts = None, Fraction(0), -1, NO_PTS
-            for file, chapter in zip(files, chapters, strict=True):
+            stream = None
+            for file in files:
                 with av.open(str(file)) as source:
                     track = source.streams.video[0]
                     if stream is None:
                         stream = container.add_stream_from_template(track)
-                        tag_for_players(stream, out)
-                    shift = max(round(start / track.time_base), last + 1)
-                    for packet in source.demux(track):
-                        if not packet.size:  # the end of the file
-                            continue
-                        # Matroska does not store decoding times, and FFmpeg does not guess all of them.
-                        last_dts = max(last_dts, shift + (packet.dts or 0))
-                        packet.pts, packet.dts = packet.pts + shift, last_dts
-                        last = max(last, packet.pts)
+                        stream.codec_context.codec_tag = track.codec_context.codec_tag
+                    for packet in _packets(source):
+                        packet.pts, packet.dts, packet.duration = next(times)
                         packet.stream = stream
                         container.mux(packet)
-                    start += Fraction(chapter.seconds)
                     shape, aspect = (track.width, track.height), Fraction(track.sample_aspect_ratio or 1)
         if out.suffix == ".mkv" and aspect != 1:
             set_aspect(partial, *shape, aspect)
@@ -217,3 +211,46 @@ def join_videos(files: Sequence[Path], out: Path, chapters: Sequence[Chapter]) -
     finally:
         partial.unlink(missing_ok=True)
     return out
+
+
+def _packets(source: InputContainer) -> Iterator[av.Packet]:
+    """The packets of the pictures, without the empty one that stands for the end of the file."""
+    return (packet for packet in source.demux(source.streams.video[0]) if packet.size)
+
+
+def _times_behind_each_other(files: Sequence[Path], chapters: Sequence[Chapter]) -> tuple[list[int], int]:
+    """When the packets of all files are shown, in the order of storing, and when the last one ends; in units of the files."""
+    times: list[int] = []
+    start, free = Fraction(0), 0
+    for file, chapter in zip(files, chapters, strict=True):
+        with av.open(str(file)) as source:
+            unit = Fraction(source.streams.video[0].time_base or 1)
+            first = max(round(start / unit), free)
+            times += [first + packet.pts for packet in _packets(source)]
+        start, free = start + Fraction(chapter.seconds), max(times) + 1
+    return times, max(round(start / unit), free)
+
+
+def packet_times(shown: Sequence[int], end: int) -> list[tuple[int, int, int]]:
+    """Complete the times of packets from the times at which they are shown.
+
+    Parameters
+    ----------
+    shown : sequence of int
+        When every packet is shown, in the order of storing; all different.
+    end : int
+        When the one that is shown last ends.
+
+    Returns
+    -------
+    list of (int, int, int)
+        For every packet when it is shown, when it is decoded, and how long it is shown. Times of decoding rise, and none is
+        after the packet is shown; they are as early as the most reordered packet demands.
+    """
+    rising = sorted(shown)
+    places = {time: place for place, time in enumerate(rising)}
+    ahead = max(stored - places[time] for stored, time in enumerate(shown))
+    lead = rising[ahead] - rising[0]
+    decoded = [time - lead for time in rising[:ahead]] + rising
+    ends = [*rising[1:], end]
+    return [(time, decode_at, ends[places[time]] - time) for time, decode_at in zip(shown, decoded, strict=False)]
