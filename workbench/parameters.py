@@ -354,7 +354,7 @@ class WriteParameters(Parameters):
         choices=("h264", "h265", "prores", "lossless"),
     )
     crf: int = parameter(
-        18, "H.264 and H.265 constant rate factor, 0 (best) to 51 (worst)", 0, 51, only_with=("codec", "h264", "h265")
+        18, "constant rate factor of h264 and h265, 0 (best) to 51 (worst)", 0, 51, only_with=("codec", "h264", "h265")
     )
     timing: str = parameter(
         "constant",
@@ -362,7 +362,11 @@ class WriteParameters(Parameters):
         choices=("constant", "source"),
     )
     fps: float = parameter(
-        0.0, "frames per second, 0.001 to 1000; 0 takes the source's rate", 0.0, 1000.0, only_with=("timing", "constant")
+        0.0,
+        "frames per second with constant timing, 0.001 to 1000; 0 takes the source's rate",
+        0.0,
+        1000.0,
+        only_with=("timing", "constant"),
     )
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
