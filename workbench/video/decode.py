@@ -77,7 +77,8 @@ def _opened(path: str) -> av.container.InputContainer:
 def _chosen_codec(stream: av.VideoStream) -> av.VideoCodecContext:
     """What decodes a stream: where WebM has an alpha channel, libvpx, as FFmpeg's own VP8 and VP9 decoders leave it out."""
     alpha_decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
-    if alpha_decoder is None or stream.metadata.get("alpha_mode") != "1":
+    has_alpha = ("alpha_mode", "1") in {(name.lower(), value) for name, value in stream.metadata.items()}
+    if alpha_decoder is None or not has_alpha:
         return stream.codec_context
     return av.VideoCodecContext.create(alpha_decoder, "r")
 
