@@ -26,7 +26,7 @@ DURATIONS_MS = [40, 17, 43, 250, 10, 1, 39, 40, 1000, 60, 33, 40]
 
 
 def source(
-    path: Path, count: int = 12, pixels: str = "yuv420p", codec: str = "ffv1", times_ms: Sequence[int] = (), **context: int
+    path: Path, count: int = 12, pixels: str = "yuv420p", codec: str = "ffv1", times_ms: Sequence[int] = (), **context: object
 ) -> Path:
     """``count`` frames of a pan, 40 ms each or at ``times_ms``; alpha, where there is any, is a ramp from left to right that is
     brighter by 2 levels from frame to frame. ``context`` are attributes of the encoder."""
@@ -150,6 +150,17 @@ def test_full_range_becomes_limited_in_prores(tmp_path):
     out = write_video(path, [1, 0], tmp_path / "out.mov", "prores", progress=False)
     before, after = ([frame.to_ndarray(format="rgb24") for _, frame in decode(file)] for file in (path, out))
     assert all(psnr(a, b, 255) > 35 for a, b in zip(before[::-1], after, strict=True))
+
+
+@pytest.mark.parametrize(("codec", "suffix"), USUAL_FILES)
+def test_the_shape_of_pixels_is_kept(tmp_path, codec, suffix):
+    """Pixels of 4:3, in the file of a scene and in the joined one."""
+    path = source(tmp_path / "in.mp4", 3, codec="libx264", sample_aspect_ratio=Fraction(4, 3))
+    out = write_video(path, [2, 0, 1], tmp_path / f"out{suffix}", codec, progress=False)
+    joined = join_videos([out], tmp_path / f"joined{suffix}", [Chapter("all", Fraction(3, 25))])
+    for file in (out, joined):
+        with Decoder(file) as decoder:
+            assert len(list(decode(decoder))) == 3 and decoder.aspect == Fraction(4, 3)
 
 
 @pytest.mark.parametrize("codec", ["h265", "prores"])

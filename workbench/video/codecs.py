@@ -47,7 +47,7 @@ class Codec:
 CODECS = {
     "h264": Codec("H.264", "libx264", _PLAYED_BY_ALL, 8, False),
     "h265": Codec("H.265", "libx265", _PLAYED_BY_ALL, 10, False),
-    "prores": Codec("ProRes", "prores_ks", (".mov", ".mkv"), 10, True),
+    "prores": Codec("ProRes", "prores_ks", (".mov",), 10, True),
     "lossless": Codec("FFV1", "ffv1", (".mkv",), 32, True),
 }
 

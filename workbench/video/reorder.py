@@ -195,14 +195,15 @@ def join_videos(files: Sequence[Path], out: Path, chapters: Sequence[Chapter]) -
             for file in files:
                 with av.open(str(file)) as source:
                     track = source.streams.video[0]
+                    shape, aspect = (track.width, track.height), Fraction(track.sample_aspect_ratio or 1)
                     if stream is None:
                         stream = container.add_stream_from_template(track)
                         stream.codec_context.codec_tag = track.codec_context.codec_tag
+                        stream.codec_context.sample_aspect_ratio = aspect
                     for packet in _packets(source):
                         packet.pts, packet.dts, packet.duration = next(times)
                         packet.stream = stream
                         container.mux(packet)
-                    shape, aspect = (track.width, track.height), Fraction(track.sample_aspect_ratio or 1)
         if out.suffix == ".mkv" and aspect != 1:
             set_aspect(partial, *shape, aspect)
         partial.replace(out)
