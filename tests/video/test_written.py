@@ -231,6 +231,13 @@ def test_joined_scenes_are_all_there_with_their_chapters(tmp_path, codec, suffix
     assert ends == pytest.approx([1001 * bound / 30 for bound in bounds[1:]], abs=1)
 
 
+def test_a_frame_without_a_duration_is_refused(tmp_path):
+    path = source(tmp_path / "in.mkv", 3)
+    with pytest.raises(VideoError, match="position 2 has no duration"):
+        write_parts(path, [[0, 2]], [tmp_path / "out.mp4"], progress=False, durations=np.array([0.1, 0.2]))
+    assert [item.name for item in tmp_path.iterdir()] == ["in.mkv"]
+
+
 def test_durations_of_frames():
     """Until the next frame; where no later one follows, the median of the others; never shorter than a millisecond."""
     assert frame_durations(np.array([0, 0.1, 0.15, 0.4]), Fraction(25)).round(9).tolist() == [0.1, 0.05, 0.25, 0.1]

@@ -123,6 +123,8 @@ def write_parts(
             raise VideoError(f"no frames to write to {out}: give at least one position")
         if min(positions) < 0:
             raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
+        if durations is not None and max(positions) >= len(durations):
+            raise VideoError(f"position {max(positions)} has no duration: give one per frame of {source}")
     wanted = [position for positions in parts for position in positions]
     with Decoder(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
