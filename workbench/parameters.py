@@ -355,8 +355,26 @@ class AlignParameters(Parameters):
 class WriteParameters(Parameters):
     """The video that is written."""
 
-    codec: str = parameter("h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless"))
-    crf: int = parameter(18, "H.264 constant rate factor, 0 (best) to 51 (worst)", 0, 51)
+    codec: str = parameter(
+        "h264",
+        "h264 (plays in browsers), h265 (smaller, up to 10 bits), prores (for editing) or lossless (FFV1 in Matroska)",
+        choices=("h264", "h265", "prores", "lossless"),
+    )
+    crf: int = parameter(
+        18, "constant rate factor of h264 and h265, 0 (best) to 51 (worst)", 0, 51, only_with=("codec", "h264", "h265")
+    )
+    timing: str = parameter(
+        "constant",
+        "constant (frames last equally long) or source (each as long as in the source, for variable frame rates)",
+        choices=("constant", "source"),
+    )
+    fps: float = parameter(
+        0.0,
+        "frames per second with constant timing, 0.001 to 1000; 0 takes the source's rate",
+        0.0,
+        1000.0,
+        only_with=("timing", "constant"),
+    )
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
     )
