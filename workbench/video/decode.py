@@ -12,12 +12,16 @@ from typing import Any
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from workbench.errors import VideoError
 from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
-from workbench.video.info import TableBuilder, VideoInfo, orientation, varies
+from workbench.video.conform import conformed
+from workbench.video.info import VideoInfo, orientation
+from workbench.video.packets import PacketCounts
+from workbench.video.streams import choose_stream, describe_stream, has_choice
+from workbench.video.table import TableBuilder
+from workbench.video.times import DEFAULT_RATE, find_rate, varies
 
 # The formats FFmpeg may recognise a file as. It also "demuxes" text, drawn as pictures, and playlists that point to other files
 # or to the network: these are refused.
@@ -77,12 +81,16 @@ def _opened(path: str) -> av.container.InputContainer:
 class Decoder:
     """A video file opened for decoding. Use it as a context manager.
 
-    Frames come upright and all in the size and pixel format of the first one.
+    Frames come upright and all in the size and pixel format of the first one; those of another shape have black bars, and palettes are
+    looked up.
 
     Parameters
     ----------
     path : str or Path
         A video file on this machine.
+    stream : int, default -1
+        Number of the stream to decode among all of the file, from 0; -1 for the one that a player shows, see
+        :func:`~workbench.video.streams.choose_stream`.
 
     Attributes
     ----------
@@ -92,8 +100,8 @@ class Decoder:
         The open file and its video stream.
     table : TableBuilder
         The rows of the frames that :func:`decode` has yielded.
-    damaged_packets : int
-        Packets so far that gave an error instead of a frame.
+    packets : PacketCounts
+        What was read so far, and what became of it.
     corrupt_frames : int
         Frames so far that were decoded with errors in the picture.
     resized_frames : int
@@ -102,7 +110,7 @@ class Decoder:
     Raises
     ------
     VideoError
-        When the path is not a local video file that can be read.
+        When the path is not a local video file that can be read, or has no such stream.
 
     Notes
     -----
@@ -110,7 +118,7 @@ class Decoder:
     it. Instead, :func:`decode` decodes in the background, beside the caller's own work.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, stream: int = -1) -> None:
         self.path = local_file(path)
         try:
             self.container = _opened(str(self.path.resolve()))
@@ -125,14 +133,15 @@ class Decoder:
                 "missing; copy or download it again"
             ) from error
         try:
-            self.stream = self._video_stream()
+            self.stream = choose_stream(self.path, self.container.streams, stream)
         except VideoError:
             self.container.close()
             raise
         self.stream.codec_context.options = _LIMITS
         self.stream.thread_type = "NONE"
         self.table = TableBuilder()
-        self.damaged_packets = self.corrupt_frames = self.resized_frames = 0
+        self.packets = PacketCounts(self.stream.codec_context.name)
+        self.corrupt_frames = self.resized_frames = self._read_errors = 0
         self._first: tuple[int, int, str] | None = None
         self._orientation: tuple[int, str] = (0, "")
         self._upright: tuple[Any, Any] | None = None
@@ -148,28 +157,16 @@ class Decoder:
         """Close the file."""
         self.container.close()
 
-    def _video_stream(self) -> av.VideoStream:
-        # A cover picture in a music file is a video stream to FFmpeg, not to a person.
-        streams = [stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic]
-        if not streams:
-            raise VideoError(f"{self.path} has no video stream: give a file that has pictures")
-        if streams[0].codec_context is None:
-            raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
-        width, height = streams[0].codec_context.width, streams[0].codec_context.height
-        if width * height > FRAME_PIXELS:
-            raise VideoError(f"{self.path} declares frames of {width} x {height} px: scale it down to 8K first")
-        return streams[0]
-
     @property
     def frame_rate(self) -> Fraction:
-        """Average frame rate.
+        """Frame rate that the file states, before its frames are decoded; :meth:`info` has the one that they show.
 
         Returns
         -------
         Fraction
             Frames per second; 25 when the file does not state any.
         """
-        return Fraction(self.stream.average_rate or self.stream.guessed_rate or 25)
+        return Fraction(self.stream.average_rate or DEFAULT_RATE)
 
     @property
     def aspect(self) -> Fraction:
@@ -192,16 +189,21 @@ class Decoder:
             Upright frames, from the first to the last, in presentation order.
         """
         for frame in self._decoded():
+            self.packets.add_frame(frame)
             if frame.is_corrupt:
                 self.corrupt_frames += 1
             yield self._conformed(frame)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
+            if packet.size or packet.dts is not None:  # not the empty one at the end
+                self.packets.add_packet(packet)
+                if not packet.size:  # the frame before stays on the screen, as AVI puts it; to the decoder it would be the end
+                    continue
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                self.damaged_packets += 1
+                self.packets.add_error(packet)
                 continue
             yield from frames
 
@@ -215,7 +217,7 @@ class Decoder:
                     yield packet
                 return
             except av.FFmpegError:
-                self.damaged_packets += 1
+                self._read_errors += 1
                 if not fresh:
                     break
                 fresh = False
@@ -225,15 +227,13 @@ class Decoder:
 
     def _conformed(self, frame: av.VideoFrame) -> av.VideoFrame:
         if self._first is None:
-            self._first = (frame.width, frame.height, frame.format.name)
+            # Neither scaling nor bars can be had in the colours of a palette.
+            pixel_format = "bgra" if frame.format.name == "pal8" else frame.format.name
+            self._first = (frame.width, frame.height, pixel_format)
             self._orientation = orientation(frame)
             self._colors = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
-        if (frame.width, frame.height, frame.format.name) != self._first:
-            self.resized_frames += 1
-            width, height, pixel_format = self._first
-            pts, base, key = frame.pts, frame.time_base, frame.key_frame
-            frame = frame.reformat(width=width, height=height, format=pixel_format)
-            frame.pts, frame.time_base, frame.key_frame = pts, base, key
+        self.resized_frames += (frame.width, frame.height, frame.format.name) not in (self._first, (*self._first[:2], "pal8"))
+        frame = conformed(frame, *self._first)
         return self._rotated(frame) if self._orientation[1] else frame
 
     def _rotated(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -270,19 +270,27 @@ class Decoder:
         VideoError
             When no frame was decoded.
         """
-        table = self.table.table()
+        stated = self.stream.average_rate
+        table = self.table.table(stated or DEFAULT_RATE)
         if self._first is None or not len(table):
             raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
         width, height, pixel_format = self._first
         if self._orientation[0] % 180:
             width, height = height, width
-        seconds = float(np.ptp(table.time_s)) + float(1 / self.frame_rate)
+        damaged = self.packets.undecoded + self._read_errors
+        rate = find_rate(table.time_s, self.table.tick, stated, damaged) if self.table.tick else self.frame_rate
+        seconds = float(np.ptp(table.time_s)) + float(1 / rate)
+        missing = max(0, self.stream.frames - max(self.packets.read, len(table)))
+        # What lies behind the end of an edit list is not even read; then the file is as long as it says.
+        cut = missing if "mov" in self.container.format.name and self._declared_seconds() - seconds < 1 / rate else 0
         return VideoInfo(
-            width, height, self.frame_rate, self.aspect, self._orientation[0], pixel_format, *self._colors,
-            codec=self.stream.codec_context.name, declared_frames=self.stream.frames,
-            declared_seconds=self._declared_seconds(), frames=len(table), seconds=seconds,
-            damaged_packets=self.damaged_packets, corrupt_frames=self.corrupt_frames,
-            resized_frames=self.resized_frames, variable_frame_rate=varies(table.time_s),
+            width, height, rate, stated or Fraction(0), self.aspect, self._orientation[0], pixel_format, *self._colors,
+            codec=self.stream.codec_context.name, stream=self.stream.index,
+            streams=tuple(map(describe_stream, self.container.streams)), has_choice=has_choice(self.container.streams),
+            declared_frames=self.stream.frames, declared_seconds=self._declared_seconds(), frames=len(table), seconds=seconds,
+            missing_packets=missing - cut, damaged_packets=damaged, hidden_frames=self.packets.hidden + cut,
+            corrupt_frames=self.corrupt_frames, resized_frames=self.resized_frames, clock_jumps=table.clock_jumps,
+            variable_frame_rate=varies(table.time_s, self.table.tick),
         )  # fmt: skip
 
     def _declared_seconds(self) -> float:
@@ -327,7 +335,7 @@ def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], N
     index = -1
     with closing(ahead(path.frames())) as frames:
         for index, frame in enumerate(frames):
-            path.table.add(frame, path.frame_rate)
+            path.table.add(frame)
             yield index, frame
     if index < 0:
         path.info()  # raises, with the reason

@@ -129,7 +129,7 @@ def write_parts(
                     if writer.count < len(positions):
                         raise VideoError(
                             f"position {positions[writer.count]} is not in {source}, which has "
-                            f"{len(decoder.table.table())} frames: give positions of this video"
+                            f"{len(decoder.table)} frames: give positions of this video"
                         )
     return files
 
