@@ -194,6 +194,12 @@ class VideoParameters(Parameters):
         "what is drawn over every frame (logos, captions, bars): ignore, or keep as picture",
         choices=("ignore", "keep"),
     )
+    stream: int = parameter(
+        -1,
+        "number of the video stream among all streams of the file, from 0, as ffprobe counts; -1 for the one a player shows",
+        -1,
+        999,
+    )
 
 
 @dataclass(frozen=True)

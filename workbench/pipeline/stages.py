@@ -159,7 +159,7 @@ def reconstruct(
 
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
-    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True)
+    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
     images = WorkingCopies(out.proxies_path.resolve())
     overlay = find_overlay(images) if parameters.overlay == "ignore" else no_overlay(images)
     np.save(out.overlay_path, overlay.mask)
@@ -336,7 +336,9 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     *names, whole = (out.path / name for name in _scene_videos(run, parameters))
     orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
     progress = job.progress is True
-    scenes = write_parts(run.source, orders, names, parameters.codec, parameters.crf, progress=progress, change=change)
+    scenes = write_parts(
+        run.source, orders, names, parameters.codec, parameters.crf, run.frame_rate, progress, change=change, stream=run.stream
+    )
     join_videos(scenes, whole)
     return {}
 

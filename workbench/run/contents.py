@@ -4,6 +4,7 @@ Nothing here changes a run; that is :class:`~workbench.run.run.Run`.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from workbench.evaluation.files import read_order_table
 from workbench.limits import EXACT_INTEGER
+from workbench.parameters import VideoParameters
 from workbench.run.record import RecordedRun, check_info
 from workbench.storage.arrays import Limits, WorkingCopies, damaged, read_array, read_table
 
@@ -93,6 +95,30 @@ class Contents(RecordedRun):
         found = self.record["stages"][stage]["info"]
         check_info(self.record_path, stage, found)
         return found
+
+    @property
+    def stream(self) -> int:  # numpydoc ignore=RT01
+        """Number of the stream of the video that is read; -1 for the one that a player shows."""
+        return VideoParameters(**self.parameters("video")).stream
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frame rate of the video.
+
+        Returns
+        -------
+        Fraction
+            Frames per second.
+
+        Raises
+        ------
+        RunError
+            When the run holds none.
+        """
+        try:
+            return Fraction(self.info("video")["frame_rate"])
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise damaged(self.record_path, error) from error
 
     @property
     def left_out(self) -> list[str]:  # numpydoc ignore=RT01

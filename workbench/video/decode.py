@@ -81,8 +81,8 @@ def _opened(path: str) -> av.container.InputContainer:
 class Decoder:
     """A video file opened for decoding. Use it as a context manager.
 
-    Frames come upright and all in the size and pixel format of the first one; those of another shape have black bars, and palettes are
-    looked up.
+    Frames come upright and all in the size and pixel format of the first one; those of another shape have black bars, and
+    palettes are looked up.
 
     Parameters
     ----------

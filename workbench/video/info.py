@@ -136,8 +136,8 @@ class VideoInfo:
         found = []
         if self.missing_packets:
             found.append(
-                f"the file says {self.declared_frames} frames, {self.missing_packets} of them are not in it: it is truncated or "
-                "damaged; only the decoded frames are used"
+                f"the file says {self.declared_frames} frames, {self.missing_packets} of them are not in it: it is truncated "
+                "or damaged; only the decoded frames are used"
             )
         elif self.declared_seconds - self.seconds > max(0.25, 3 / float(self.frame_rate)) + self._unseen_seconds:
             found.append(
@@ -175,7 +175,7 @@ class VideoInfo:
             found.append(f"the file states no frame rate; {taken} are taken, as the times of its frames say")
         elif self.stated_frame_rate != self.frame_rate:
             found.append(
-                f"the file states {stated} frames per second, but the times of its frames say {taken}, which are taken"
+                f"the file states a frame rate of {stated}, but the times of its frames say otherwise; {taken} are taken"
             )
         return found
 

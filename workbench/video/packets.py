@@ -3,9 +3,24 @@
 import av
 
 # Codecs of which every packet that is to be shown gives one frame. Others repeat a frame by an empty or a tiny packet.
-_FRAME_PER_PACKET = frozenset(
-    "mpeg1video mpeg2video h264 hevc vvc vp8 vp9 av1 libdav1d mjpeg ffv1 prores dnxhd dvvideo rawvideo png apng gif "
-    "huffyuv ffvhuff utvideo jpeg2000".split()
+_FRAME_PER_PACKET = (
+    *(
+        "mpeg1video",
+        "mpeg2video",
+        "h264",
+        "hevc",
+        "vvc",
+        "vp8",
+        "vp9",
+        "av1",
+        "libdav1d",
+        "mjpeg",
+        "jpeg2000",
+        "png",
+        "apng",
+        "gif",
+    ),
+    *("ffv1", "huffyuv", "ffvhuff", "utvideo", "prores", "dnxhd", "dvvideo", "rawvideo"),
 )
 
 
@@ -91,7 +106,8 @@ class PacketCounts:
         -------
         int
             Those that gave an error, and those whose frame never came though it was to be shown: at a cut in an open group of
-            pictures, the frames before the first key frame need others that are gone. Two packets may hold the two fields of one frame.
+            pictures, the frames before the first key frame need others that are gone. Two packets may hold the two fields of one
+            frame.
         """
         silent = self._shown - self._early - self._frames - self._fields if self._codec in _FRAME_PER_PACKET else 0
         return self.failed + self._early + max(0, silent)

@@ -29,6 +29,7 @@ def write_video(
     progress: bool = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
+    stream: int = -1,
 ) -> Path:
     """Write frames of a video to a file, in a new order.
 
@@ -40,7 +41,7 @@ def write_video(
         0-based positions of the frames, in the order to write; a frame may be there more than once.
     out : str or Path
         The file to write.
-    codec, crf, frame_rate, progress, cache_bytes, change
+    codec, crf, frame_rate, progress, cache_bytes, change, stream
         As for :func:`write_parts`.
 
     Returns
@@ -53,7 +54,7 @@ def write_video(
     VideoError
         As :func:`write_parts` does.
     """
-    return write_parts(source, [positions], [out], codec, crf, frame_rate, progress, cache_bytes, change)[0]
+    return write_parts(source, [positions], [out], codec, crf, frame_rate, progress, cache_bytes, change, stream)[0]
 
 
 def write_parts(
@@ -66,6 +67,7 @@ def write_parts(
     progress: bool = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
+    stream: int = -1,
 ) -> list[Path]:
     """Write frames of a video to several files, each in a new order. Frames are upright, and there is no sound.
 
@@ -83,7 +85,7 @@ def write_parts(
     crf : int, default 18
         Quality of H.264, 0 (best) to 51.
     frame_rate : Fraction or float, optional
-        Frames per second, up to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are those
+        Frames per second, up to 1000; without it the rate that the source states. Sample aspect ratio and colour tags are those
         of the source.
     progress : bool, default True
         Whether to draw a progress bar.
@@ -93,6 +95,8 @@ def write_parts(
     change : callable, optional
         ``change(position, frame)`` returns the picture to write for a frame, both (H, W, 3) uint8 RGB and of one size. Matrix
         and tags are then those of :func:`~workbench.video.encode.write_frames`.
+    stream : int, default -1
+        The stream of the source, as for :class:`~workbench.video.decode.Decoder`.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def write_parts(
         if min(positions) < 0:
             raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
     wanted = [position for positions in parts for position in positions]
-    with Decoder(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
+    with Decoder(source, stream) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
         bar = tqdm(total=len(wanted), desc="write", unit="frame", disable=not progress)
         with closing(decode(decoder)) as frames, bar:

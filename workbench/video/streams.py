@@ -23,9 +23,9 @@ def choose_stream(path: object, streams: Sequence[av.stream.Stream], number: int
     streams : sequence of PyAV streams
         All streams of the file.
     number : int, default -1
-        Number of the stream among all of the file, from 0, as FFmpeg counts them; -1 for the one that a player shows: never a cover
-        picture, a still picture or a preview where there is a video, then the default one, then the one of the largest frames, then
-        the first.
+        Number of the stream among all of the file, from 0, as FFmpeg counts them; -1 for the one that a player shows: never a
+        cover picture, no still picture where there is a video, then the default one, then the one of the largest frames, then the
+        first.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def describe_stream(stream: av.stream.Stream) -> str:
     Returns
     -------
     str
-        Its number among all streams of the file, its kind and codec, and for pictures their size: ``1 (video, h264, 320 x 180 px,
-        default)``.
+        Its number among all streams of the file, its kind and codec, and for pictures their size, as in
+        ``1 (video, h264, 320 x 180 px, default)``.
     """
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown codec"
     words = [stream.type, codec]

@@ -10,8 +10,10 @@ MAX_RATE = 1000  # frames per second; times that say more are no times
 # Rates that cameras, discs, screens and converters have, frames per second.
 USUAL_RATES = tuple(
     Fraction(rate)
-    for rate in ("24000/1001", "24", "25", "30000/1001", "30", "48000/1001", "48", "50", "60000/1001", "60")
-    + ("100", "120000/1001", "120", "240", "5", "15/2", "8", "10", "12", "25/2", "15", "20")
+    for rate in (
+        *("5", "15/2", "8", "10", "12", "25/2", "15", "20", "24000/1001", "24", "25", "30000/1001", "30"),
+        *("48000/1001", "48", "50", "60000/1001", "60", "100", "120000/1001", "120", "240"),
+    )
 )
 
 _REORDERED = 16  # frames: how far a decoder puts frames back in order, in every codec
@@ -42,7 +44,8 @@ def rising_times(stamps: np.ndarray, rate: Fraction) -> tuple[np.ndarray, int]:
     Notes
     -----
     AVI stores no presentation times: FFmpeg numbers its packets in the order of decoding, so the stamps of frames are the right
-    ones in a wrong order, and are sorted. A frame without a stamp, or with that of the frame before, is put between its neighbours.
+    ones in a wrong order, and are sorted. A frame without a stamp, or with that of the frame before, is put between its
+    neighbours.
     """
     number = np.arange(len(stamps))
     if np.isnan(stamps).all():
@@ -131,8 +134,8 @@ def find_rate(times: np.ndarray, tick: float, stated: Fraction | None, lost: int
     Returns
     -------
     Fraction
-        Frames per second, at most 1000. At a steady rate it is a usual one (23.976, 25, 29.97, ...) where the time stamps are too coarse
-        to tell both apart; at a varying one it is the average, (N - 1) / (last - first).
+        Frames per second, at most 1000. At a steady rate it is a usual one (23.976, 25, 29.97, ...) where the time stamps are too
+        coarse to tell both apart; at a varying one it is the average, (N - 1) / (last - first).
     """
     steps, span = len(times) - 1, float(np.ptp(times))
     if not span or steps / span > MAX_RATE:
@@ -161,8 +164,8 @@ def varies(times: np.ndarray, tick: float) -> bool:
     Returns
     -------
     bool
-        Whether steps between frames differ by more than rounding, to a millisecond or to the tick, can explain, and are not those of
-        film on television's fields.
+        Whether steps between frames differ by more than rounding, to a millisecond or to the tick, can explain, and are not those
+        of film on television's fields.
     """
     steps = np.diff(times)
     uneven = len(steps) > 1 and np.abs(steps - np.median(steps)).max() > 0.0025 + 0.1 * abs(np.median(steps))
