@@ -196,7 +196,7 @@ class VideoParameters(Parameters):
     )
     stream: int = parameter(
         -1,
-        "number of the video stream among all streams of the file, from 0, as ffprobe counts; -1 for the one a player shows",
+        "number of the stream to read among all of the file, -1 to 999, as ffprobe counts; -1: what a player shows",
         -1,
         999,
     )

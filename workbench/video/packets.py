@@ -106,8 +106,8 @@ class PacketCounts:
         -------
         int
             Those that gave an error, and those whose frame never came though it was to be shown: at a cut in an open group of
-            pictures, the frames before the first key frame need others that are gone. Two packets may hold the two fields of one
-            frame.
+            pictures, the frames before the first key frame need others that are gone. Two packets may hold the two fields of
+            one frame.
         """
         silent = self._shown - self._early - self._frames - self._fields if self._codec in _FRAME_PER_PACKET else 0
         return self.failed + self._early + max(0, silent)

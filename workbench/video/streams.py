@@ -24,8 +24,8 @@ def choose_stream(path: object, streams: Sequence[av.stream.Stream], number: int
         All streams of the file.
     number : int, default -1
         Number of the stream among all of the file, from 0, as FFmpeg counts them; -1 for the one that a player shows: never a
-        cover picture, no still picture where there is a video, then the default one, then the one of the largest frames, then the
-        first.
+        cover picture, no still picture where there is a video, then the default one, then the one of the largest frames, then
+        the first.
 
     Returns
     -------

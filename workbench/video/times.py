@@ -134,8 +134,8 @@ def find_rate(times: np.ndarray, tick: float, stated: Fraction | None, lost: int
     Returns
     -------
     Fraction
-        Frames per second, at most 1000. At a steady rate it is a usual one (23.976, 25, 29.97, ...) where the time stamps are too
-        coarse to tell both apart; at a varying one it is the average, (N - 1) / (last - first).
+        Frames per second, at most 1000. At a steady rate it is a usual one (23.976, 25, 29.97, ...) where the time stamps are
+        too coarse to tell both apart; at a varying one it is the average, (N - 1) / (last - first).
     """
     steps, span = len(times) - 1, float(np.ptp(times))
     if not span or steps / span > MAX_RATE:
@@ -164,8 +164,8 @@ def varies(times: np.ndarray, tick: float) -> bool:
     Returns
     -------
     bool
-        Whether steps between frames differ by more than rounding, to a millisecond or to the tick, can explain, and are not those
-        of film on television's fields.
+        Whether steps between frames differ by more than rounding, to a millisecond or to the tick, can explain, and are not
+        those of film on television's fields.
     """
     steps = np.diff(times)
     uneven = len(steps) > 1 and np.abs(steps - np.median(steps)).max() > 0.0025 + 0.1 * abs(np.median(steps))
