@@ -53,6 +53,7 @@ from workbench.scenes.dbscan import DbscanTree, find_labels
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
+from workbench.video.conform import bars
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
 
@@ -161,12 +162,18 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
     out.proxies_path.parent.mkdir()
     info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
     images = WorkingCopies(out.proxies_path.resolve())
-    overlay = find_overlay(images) if parameters.overlay == "ignore" else no_overlay(images)
-    np.save(out.overlay_path, overlay.mask)
+    overlay, warnings = no_overlay(images), info.warnings
+    ignored = overlay.mask
+    if parameters.overlay == "ignore":
+        overlay, beside = find_overlay(images), bars(info.sizes, (info.width, info.height), ignored.shape)
+        ignored = overlay.mask | beside
+        if beside.any():
+            warnings.append(f"{1 - beside.mean():.0%} of the picture, which frames of all shapes show, are compared")
+    np.save(out.overlay_path, ignored)
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
-    return info.as_dict() | {"warnings": info.warnings} | found
+    return info.as_dict() | {"warnings": warnings} | found
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 all of one size and pixel format. What could not be decoded is counted, never skipped in silence.
 """
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
@@ -142,6 +143,7 @@ class Decoder:
         self.table = TableBuilder()
         self.packets = PacketCounts(self.stream.codec_context.name)
         self.corrupt_frames = self.resized_frames = self._read_errors = 0
+        self._sizes: Counter[tuple[int, int]] = Counter()
         self._first: tuple[int, int, str] | None = None
         self._orientation: tuple[int, str] = (0, "")
         self._upright: tuple[Any, Any] | None = None
@@ -226,6 +228,7 @@ class Decoder:
         yield drain
 
     def _conformed(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._sizes[frame.width, frame.height] += 1
         if self._first is None:
             # Neither scaling nor bars can be had in the colours of a palette.
             pixel_format = "bgra" if frame.format.name == "pal8" else frame.format.name
@@ -275,21 +278,24 @@ class Decoder:
         if self._first is None or not len(table):
             raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
         width, height, pixel_format = self._first
+        sizes = tuple((*size, count) for size, count in self._sizes.items())
         if self._orientation[0] % 180:
             width, height = height, width
+            sizes = tuple((high, wide, count) for wide, high, count in sizes)
         damaged = self.packets.undecoded + self._read_errors
         rate = find_rate(table.time_s, self.table.tick, stated, damaged) if self.table.tick else self.frame_rate
         seconds = float(np.ptp(table.time_s)) + float(1 / rate)
-        missing = max(0, self.stream.frames - max(self.packets.read, len(table)))
-        # What lies behind the end of an edit list is not even read; then the file is as long as it says.
-        cut = missing if "mov" in self.container.format.name and self._declared_seconds() - seconds < 1 / rate else 0
+        missing, cut = max(0, self.stream.frames - max(self.packets.read, len(table))), 0
+        if self._declared_seconds() and self._declared_seconds() - seconds < 1 / rate:
+            # The file is as long as it says: what was not read lies outside of an edit list, or is an empty packet (AVI).
+            missing, cut = 0, missing if "mov" in self.container.format.name else 0
         return VideoInfo(
             width, height, rate, stated or Fraction(0), self.aspect, self._orientation[0], pixel_format, *self._colors,
             codec=self.stream.codec_context.name, stream=self.stream.index,
             streams=tuple(map(describe_stream, self.container.streams)), has_choice=has_choice(self.container.streams),
             declared_frames=self.stream.frames, declared_seconds=self._declared_seconds(), frames=len(table), seconds=seconds,
-            missing_packets=missing - cut, damaged_packets=damaged, hidden_frames=self.packets.hidden + cut,
-            corrupt_frames=self.corrupt_frames, resized_frames=self.resized_frames, clock_jumps=table.clock_jumps,
+            missing_packets=missing, damaged_packets=damaged, hidden_frames=self.packets.hidden + cut,
+            corrupt_frames=self.corrupt_frames, resized_frames=self.resized_frames, sizes=sizes, clock_jumps=table.clock_jumps,
             variable_frame_rate=varies(table.time_s, self.table.tick),
         )  # fmt: skip
 
@@ -299,7 +305,9 @@ class Decoder:
             return float(self.stream.duration * self.stream.time_base)
         tag = self.stream.metadata.get("DURATION", "").split(":")
         if len(tag) == 3 and all(part.replace(".", "", 1).isdigit() for part in tag):
-            return int(tag[0]) * 3600 + int(tag[1]) * 60 + float(tag[2])
+            # In Matroska, this is when the last frame ends, and the first one may begin late.
+            start = float((self.stream.start_time or 0) * self.stream.time_base)
+            return max(0.0, int(tag[0]) * 3600 + int(tag[1]) * 60 + float(tag[2]) - start)
         alone = len(self.container.streams) == 1 and self.container.duration
         return self.container.duration / av.time_base if alone else 0.0
 

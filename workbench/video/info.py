@@ -66,6 +66,8 @@ class VideoInfo:
         Frames that were decoded with errors in the picture.
     resized_frames : int
         Frames of another size or pixel format than the first, converted to it.
+    sizes : tuple of (int, int, int)
+        Every width and height of the frames, px, upright, before they were brought to one size, and how many frames have it.
     clock_jumps : int
         How often the clock of the file begins anew.
     variable_frame_rate : bool
@@ -96,6 +98,7 @@ class VideoInfo:
     hidden_frames: int
     corrupt_frames: int
     resized_frames: int
+    sizes: tuple[tuple[int, int, int], ...]
     clock_jumps: int
     variable_frame_rate: bool
 

@@ -77,7 +77,7 @@ def is_steady(times: np.ndarray, tick: float) -> bool:
     Parameters
     ----------
     times : (N,) float array
-        Rising times, s.
+        Rising times, s, at least one.
     tick : float
         Precision of the time stamps, s.
 
@@ -86,8 +86,7 @@ def is_steady(times: np.ndarray, tick: float) -> bool:
     bool
         Whether rounding to the precision explains how far the times are off a constant rate.
     """
-    even = np.linspace(times[0], times[-1], len(times)) if len(times) else times
-    return not len(times) or bool(np.ptp(times - even) <= 2.01 * tick)
+    return bool(np.ptp(times - np.linspace(times[0], times[-1], len(times))) <= 2.01 * tick)
 
 
 def film_rate(times: np.ndarray, tick: float) -> Fraction | None:
@@ -96,7 +95,7 @@ def film_rate(times: np.ndarray, tick: float) -> Fraction | None:
     Parameters
     ----------
     times : (N,) float array
-        Rising times, s.
+        Rising times, s, at least one.
     tick : float
         Precision of the time stamps, s.
 
@@ -123,7 +122,7 @@ def find_rate(times: np.ndarray, tick: float, stated: Fraction | None, lost: int
     Parameters
     ----------
     times : (N,) float array
-        Rising times, s.
+        Rising times, s, at least one.
     tick : float
         Precision of the time stamps, s.
     stated : Fraction or None
@@ -157,7 +156,7 @@ def varies(times: np.ndarray, tick: float) -> bool:
     Parameters
     ----------
     times : (N,) float array
-        Rising times, s.
+        Rising times, s, at least one.
     tick : float
         Precision of the time stamps, s.
 
