@@ -168,7 +168,7 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
         overlay, beside = find_overlay(images), bars(info.sizes, (info.width, info.height), ignored.shape)
         ignored = overlay.mask | beside
         if beside.any():
-            warnings.append(f"{1 - beside.mean():.0%} of the picture, which frames of all shapes show, are compared")
+            warnings.append(f"frames are compared by the part that all shapes show, {1 - beside.mean():.0%} of the picture")
     np.save(out.overlay_path, ignored)
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
