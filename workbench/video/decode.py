@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -18,11 +17,12 @@ from workbench.errors import VideoError
 from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
 from workbench.video.conform import conformed
-from workbench.video.info import VideoInfo, orientation
+from workbench.video.info import VideoInfo
 from workbench.video.packets import PacketCounts
-from workbench.video.streams import choose_stream, describe_stream, has_choice
+from workbench.video.streams import choose_stream, describe_stream, has_choice, stated_seconds
 from workbench.video.table import TableBuilder
 from workbench.video.times import DEFAULT_RATE, find_rate, varies
+from workbench.video.upright import Upright
 
 # The formats FFmpeg may recognise a file as. It also "demuxes" text, drawn as pictures, and playlists that point to other files
 # or to the network: these are refused.
@@ -145,8 +145,7 @@ class Decoder:
         self.corrupt_frames = self.resized_frames = self._read_errors = 0
         self._sizes: Counter[tuple[int, int]] = Counter()
         self._first: tuple[int, int, str] | None = None
-        self._orientation: tuple[int, str] = (0, "")
-        self._upright: tuple[Any, Any] | None = None
+        self._upright = Upright()
         self._colors = (0, 2, 2, 2)
 
     def __enter__(self) -> "Decoder":
@@ -180,7 +179,7 @@ class Decoder:
             Width over height of a pixel, 1 when unknown; right once a frame was decoded.
         """
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
-        return 1 / aspect if self._orientation[0] % 180 else aspect
+        return 1 / aspect if self._upright.degrees % 180 else aspect
 
     def frames(self) -> Generator[av.VideoFrame, None, None]:
         """Decode the file.
@@ -229,36 +228,14 @@ class Decoder:
 
     def _conformed(self, frame: av.VideoFrame) -> av.VideoFrame:
         self._sizes[frame.width, frame.height] += 1
+        # Neither scaling nor bars can be had in the colours of a palette.
+        found = frame.width, frame.height, "bgra" if frame.format.name == "pal8" else frame.format.name
         if self._first is None:
-            # Neither scaling nor bars can be had in the colours of a palette.
-            pixel_format = "bgra" if frame.format.name == "pal8" else frame.format.name
-            self._first = (frame.width, frame.height, pixel_format)
-            self._orientation = orientation(frame)
+            self._first = found
+            self._upright = Upright(frame)
             self._colors = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
-        self.resized_frames += (frame.width, frame.height, frame.format.name) not in (self._first, (*self._first[:2], "pal8"))
-        frame = conformed(frame, *self._first)
-        return self._rotated(frame) if self._orientation[1] else frame
-
-    def _rotated(self, frame: av.VideoFrame) -> av.VideoFrame:
-        if self._upright is None:
-            graph = av.filter.Graph()
-            base = frame.time_base or Fraction(1, 1000)
-            nodes = [
-                graph.add(
-                    "buffer",
-                    f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={base}"
-                    f":colorspace={frame.colorspace}:range={frame.color_range}",
-                )
-            ]
-            for part in self._orientation[1].split(","):
-                name, _, args = part.partition("=")
-                nodes.append(graph.add(name, args or None))
-            nodes.append(graph.add("buffersink"))
-            graph.link_nodes(*nodes).configure()
-            self._upright = (graph, nodes)
-        nodes = self._upright[1]
-        nodes[0].push(frame)
-        return nodes[-1].pull()
+        self.resized_frames += found != self._first
+        return self._upright(conformed(frame, *self._first))
 
     def info(self) -> VideoInfo:
         """Collect what is known about the video; complete when every frame was decoded.
@@ -279,37 +256,28 @@ class Decoder:
             raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
         width, height, pixel_format = self._first
         sizes = tuple((*size, count) for size, count in self._sizes.items())
-        if self._orientation[0] % 180:
+        if self._upright.degrees % 180:
             width, height = height, width
             sizes = tuple((high, wide, count) for wide, high, count in sizes)
         damaged = self.packets.undecoded + self._read_errors
         rate = find_rate(table.time_s, self.table.tick, stated, damaged) if self.table.tick else self.frame_rate
+        if stated is None and self.stream.guessed_rate == rate:  # FFmpeg's reading of the head, where that states no average
+            stated = rate
         seconds = float(np.ptp(table.time_s)) + float(1 / rate)
         missing, cut = max(0, self.stream.frames - max(self.packets.read, len(table))), 0
-        if self._declared_seconds() and self._declared_seconds() - seconds < 1 / rate:
+        declared = stated_seconds(self.container, self.stream)
+        if declared and declared - seconds < 1 / rate:
             # The file is as long as it says: what was not read lies outside of an edit list, or is an empty packet (AVI).
             missing, cut = 0, missing if "mov" in self.container.format.name else 0
         return VideoInfo(
-            width, height, rate, stated or Fraction(0), self.aspect, self._orientation[0], pixel_format, *self._colors,
+            width, height, rate, stated or Fraction(0), self.aspect, self._upright.degrees, pixel_format, *self._colors,
             codec=self.stream.codec_context.name, stream=self.stream.index,
             streams=tuple(map(describe_stream, self.container.streams)), has_choice=has_choice(self.container.streams),
-            declared_frames=self.stream.frames, declared_seconds=self._declared_seconds(), frames=len(table), seconds=seconds,
+            declared_frames=self.stream.frames, declared_seconds=declared, frames=len(table), seconds=seconds,
             missing_packets=missing, damaged_packets=damaged, hidden_frames=self.packets.hidden + cut,
             corrupt_frames=self.corrupt_frames, resized_frames=self.resized_frames, sizes=sizes, clock_jumps=table.clock_jumps,
             variable_frame_rate=varies(table.time_s, self.table.tick),
         )  # fmt: skip
-
-    def _declared_seconds(self) -> float:
-        """Length of the video stream as the file states it; 0 when only the length of all streams together is known."""
-        if self.stream.duration:
-            return float(self.stream.duration * self.stream.time_base)
-        tag = self.stream.metadata.get("DURATION", "").split(":")
-        if len(tag) == 3 and all(part.replace(".", "", 1).isdigit() for part in tag):
-            # In Matroska, this is when the last frame ends, and the first one may begin late.
-            start = float((self.stream.start_time or 0) * self.stream.time_base)
-            return max(0.0, int(tag[0]) * 3600 + int(tag[1]) * 60 + float(tag[2]) - start)
-        alone = len(self.container.streams) == 1 and self.container.duration
-        return self.container.duration / av.time_base if alone else 0.0
 
 
 def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], None, None]:

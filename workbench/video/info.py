@@ -4,21 +4,6 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-import av
-import numpy as np
-
-# Sign pattern (a, b, c, d) of a display matrix to (degrees undone, filters that undo it). Two quarter turns rather than
-# hflip,vflip: vflip hands out frames stored bottom-up, which few encoders expect.
-_ORIENTATIONS: dict[tuple[int, ...], tuple[int, str]] = {
-    (0, 1, -1, 0): (90, "transpose=clock"),
-    (-1, 0, 0, -1): (180, "transpose=clock,transpose=clock"),
-    (0, -1, 1, 0): (270, "transpose=cclock"),
-    (-1, 0, 0, 1): (0, "hflip"),
-    (1, 0, 0, -1): (180, "hflip,transpose=clock,transpose=clock"),
-    (0, 1, 1, 0): (90, "transpose=cclock_flip"),
-    (0, -1, -1, 0): (270, "transpose=clock_flip"),
-}
-
 
 @dataclass(frozen=True)
 class VideoInfo:
@@ -176,7 +161,7 @@ class VideoInfo:
             found.append(f"the frame rate varies; {taken} are taken{average}")
         elif not self.stated_frame_rate:
             found.append(f"the file states no frame rate; {taken} are taken, as the times of its frames say")
-        elif self.stated_frame_rate != self.frame_rate:
+        elif abs(self.stated_frame_rate - self.frame_rate) * self.seconds > 1:  # more than a frame over the whole
             found.append(
                 f"the file states a frame rate of {stated}, but the times of its frames say otherwise; {taken} are taken"
             )
@@ -185,27 +170,3 @@ class VideoInfo:
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def orientation(frame: av.VideoFrame) -> tuple[int, str]:
-    """Find out how a frame is turned to stand upright.
-
-    Parameters
-    ----------
-    frame : av.VideoFrame
-        A decoded frame, with the display matrix of its file or without.
-
-    Returns
-    -------
-    degrees : int
-        Clockwise: 0, 90, 180 or 270.
-    filters : str
-        FFmpeg's filters that turn it, separated by commas; empty without a display matrix, or with a skewed one.
-    """
-    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
-    if data is None:
-        return 0, ""
-    matrix = np.frombuffer(bytes(data), np.int32)
-    largest = np.abs(matrix[[0, 1, 3, 4]]).max()
-    signs = tuple(int(value) for value in np.rint(matrix[[0, 1, 3, 4]] / max(1, largest)))
-    return _ORIENTATIONS.get(signs, (0, ""))

@@ -92,6 +92,31 @@ def has_choice(streams: Sequence[av.stream.Stream]) -> bool:
     return sum(isinstance(stream, av.VideoStream) and not _is_cover(stream) for stream in streams) > 1
 
 
+def stated_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Find how long a video stream is, as the file states it.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The open file.
+    stream : av.VideoStream
+        A stream of it.
+
+    Returns
+    -------
+    float
+        The length, s; 0 when only that of all streams together is known.
+    """
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    tag = stream.metadata.get("DURATION", "").split(":")
+    if len(tag) == 3 and all(part.replace(".", "", 1).isdigit() for part in tag):
+        # In Matroska, this is when the last frame ends, and the first one may begin late.
+        start = float((stream.start_time or 0) * stream.time_base)
+        return max(0.0, int(tag[0]) * 3600 + int(tag[1]) * 60 + float(tag[2]) - start)
+    return container.duration / av.time_base if len(container.streams) == 1 and container.duration else 0.0
+
+
 def _rank(stream: av.VideoStream) -> tuple[bool, bool, int, int]:
     area = stream.width * stream.height if stream.codec_context is not None else 0
     return _is_still(stream), not stream.disposition & Disposition.default, -area, stream.index
