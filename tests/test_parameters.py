@@ -42,7 +42,7 @@ def test_every_field_says_its_range(stage, item):
     if choices:
         assert item.default in choices and all(choice in about for choice in choices)
     elif item.type not in (str, bool):
-        numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", about)]
+        numbers = [float(number) for number in re.findall(r"(?<!\w)-?\d+(?:\.\d+)?", about)]
         assert low in numbers and high in numbers and low <= item.default <= high
 
 

@@ -200,6 +200,12 @@ class VideoParameters(Parameters):
         "what is drawn over every frame (logos, captions, bars): ignore, or keep as picture",
         choices=("ignore", "keep"),
     )
+    stream: int = parameter(
+        -1,
+        "number of the stream to read among all of the file, -1 to 999, as ffprobe counts; -1: what a player shows",
+        -1,
+        999,
+    )
 
 
 @dataclass(frozen=True)

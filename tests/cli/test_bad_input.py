@@ -274,7 +274,10 @@ WRONG_WORDS = [
     (("reconstruct", "VIDEO", "--cluster.eps", "3"), "eps=3.0 is out of range: DBSCAN radius, cosine distance, 0 to 2"),
     (("reconstruct", "VIDEO", "--cluster.eps", "nan"), "eps is not a number"),
     (("reconstruct", "VIDEO", "--write.crf", "-1"), "crf=-1 is out of range: H.264 constant rate factor, 0"),
-    (("run", "VIDEO", "-p", "cluster.epss=1"), "unknown parameter cluster.epss; known: video.proxy_size, video.overlay, embed"),
+    (
+        ("run", "VIDEO", "-p", "cluster.epss=1"),
+        "unknown parameter cluster.epss; known: video.proxy_size, video.overlay, video.stream",
+    ),
     (("run", "VIDEO", "-p", "eps"), "write KEY=VALUE, as in -p cluster.eps=0.3"),
     (("run", "VIDEO", "-p", "eps=wide"), "'wide' is not of type float"),
     (("run", "VIDEO", "-p", "max_keypoints=2.5"), "'2.5' is not of type int"),

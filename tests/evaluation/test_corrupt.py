@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import tiny
+from tests.helpers.muxed import drifting, mux, without_rate
 from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluation import corrupt as corrupt_module
 from workbench.evaluation.corrupt import corrupt, shuffled_rows
@@ -311,3 +312,11 @@ def test_out_that_cannot_be_written(clips: list[Path], tmp_path: Path) -> None:
     (tmp_path / "y.truth.csv").mkdir()
     with pytest.raises(VideoError, match=r"y\.truth\.csv cannot be written"):
         corrupt(clips, None, tmp_path / "y.mp4", foreign_share=0)
+
+
+def test_the_rate_is_that_of_the_frames_where_a_clip_states_none(tmp_path: Path) -> None:
+    """Twelve frames of a Matroska file that states no rate, 80 ms apart: what is written has 12.5 frames a second."""
+    clip = without_rate(mux(tmp_path / "clip.mkv", ("libx264", drifting(12), range(0, 960, 80), {"bf": "0"})))
+    corrupt([clip], None, tmp_path / "case.mp4", foreign_share=0)
+    with Decoder(tmp_path / "case.mp4") as decoder:
+        assert decoder.frame_rate == Fraction(25, 2)

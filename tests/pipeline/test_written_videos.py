@@ -85,9 +85,9 @@ def test_a_chosen_frame_rate(run, fps, step_ms):
 def test_without_a_choice_the_rate_is_that_of_the_source(run):
     written(run)
     with Decoder(run.path / "reconstructed.mp4") as decoder:
-        assert decoder.frame_rate == run.frame_rate().limit_denominator(1001)
+        assert decoder.frame_rate == run.frame_rate.limit_denominator(1001)
         times = [float(frame.pts * frame.time_base) for _, frame in decode(decoder)]
-    assert np.diff(times) == pytest.approx(float(1 / run.frame_rate()), abs=2e-5)
+    assert np.diff(times) == pytest.approx(float(1 / run.frame_rate), abs=2e-5)
 
 
 def test_another_timing_is_another_result(run):
@@ -106,7 +106,7 @@ def test_a_rate_that_no_file_can_state_is_refused(run):
 
 @pytest.mark.parametrize("rate", ["1/0", "25", "-25/1", "x", "1e9/1"])
 def test_a_damaged_frame_rate_is_one_line(run, monkeypatch, rate):
-    assert run.frame_rate() > Fraction(20)
+    assert run.frame_rate > Fraction(20)
     monkeypatch.setitem(run.record["stages"]["video"]["info"], "frame_rate", rate)
     with pytest.raises(RunError, match="is no frame rate"):
-        run.frame_rate()
+        _ = run.frame_rate

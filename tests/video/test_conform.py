@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from workbench.video.conform import conformed, place_in
+from workbench.video.conform import bars, conformed, place_in
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "rgb24", "gray", "rgba", "gbrp"])
@@ -33,3 +33,24 @@ def test_a_frame_that_fits_is_left_alone() -> None:
     """The same size and format: the same object."""
     frame = av.VideoFrame.from_ndarray(np.zeros((90, 160, 3), np.uint8), format="rgb24")
     assert conformed(frame, 160, 90, "rgb24") is frame
+
+
+def test_bars_are_where_the_conformed_picture_is_black() -> None:
+    """White pictures of three shapes at half the size: off the mask all of them are white, and the mask is hardly larger."""
+    sizes = [(320, 180, 10), (102, 180, 8), (320, 90, 2)]
+    mask = bars(sizes, (320, 180), (90, 160))
+    least = np.full((90, 160), 255)
+    for width, height, _ in sizes:
+        white = av.VideoFrame.from_ndarray(np.full((height, width, 3), 255, np.uint8), format="rgb24")
+        least = np.minimum(
+            least, conformed(white, 320, 180, "yuv420p").to_ndarray(format="rgb24", width=160, height=90).min(-1)
+        )
+    assert least[~mask].min() > 240
+    assert mask.mean() - (least < 240).mean() < 0.06
+
+
+def test_frames_of_one_shape_have_no_bars() -> None:
+    """Another resolution needs none, and what one frame of a hundred has does not count."""
+    assert not bars([(320, 180, 50), (160, 90, 50)], (320, 180), (90, 160)).any()
+    assert not bars([(320, 180, 99), (102, 180, 1)], (320, 180), (90, 160)).any()
+    assert bars([(320, 180, 94), (102, 180, 6)], (320, 180), (90, 160)).any()

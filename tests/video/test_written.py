@@ -136,7 +136,7 @@ def test_alpha_of_webm_is_read(tmp_path):
     raw = planes_of(source(tmp_path / "raw.mkv", 5, "yuva420p"))
     with Decoder(path) as decoder:
         after = [planes(frame) for _, frame in decode(decoder)]
-        info, table = decoder.info(), decoder.table.table()
+        info, table = decoder.info(), decoder.table.table(Fraction(25))
     assert (info.pixel_format, info.frames, info.warnings) == ("yuva420p", 5, [])
     assert all((a == b).all() for one, other in zip(raw, after, strict=True) for a, b in zip(one, other, strict=True))
     assert table.time_s.tolist() == [0, 0.04, 0.08, 0.12, 0.16] and table.key[0]
@@ -187,7 +187,7 @@ def test_frames_keep_the_durations_of_the_source(tmp_path, codec, suffix):
     path = source(tmp_path / "in.mkv", times_ms=TIMES_MS)
     with Decoder(path) as decoder:
         count = sum(1 for _ in decode(decoder))
-        durations = frame_durations(decoder.table.table().time_s, decoder.frame_rate)
+        durations = frame_durations(decoder.table.table(Fraction(25)).time_s, decoder.frame_rate)
     assert (1000 * durations).round(6).tolist() == DURATIONS_MS and count == 12
     parts = [[8, 3, 0, 11, 5, 6], [1, 9, 10], [4]]
     files = [tmp_path / f"{k}{suffix}" for k in range(3)]

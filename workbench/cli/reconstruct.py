@@ -174,9 +174,10 @@ def _begin(
     stage_parameters(given)
     from workbench.evaluation.files import find_truth, read_truth
     from workbench.run import Run
-    from workbench.video.decode import decode
+    from workbench.video.decode import Decoder, decode
 
-    with closing(decode(video)) as frames:  # no run directory for what has no frame
+    stream = given.get("video.stream", defaults()["video.stream"])
+    with Decoder(video, stream) as decoder, closing(decode(decoder)) as frames:  # no run directory for what has no frame
         next(frames)
     truth_path = find_truth(video, truth)
     if truth_path:

@@ -299,9 +299,10 @@ def _store(
                 for index, frame in itertools.islice(frames, max_frames):
                     if not width:
                         width, height = _target(frame.width, frame.height, size)
-                        rate = decoder.frame_rate
                     file.write(cover(rgb(frame), width, height).data)
                     counts[path.stem] = index + 1
+                if path == clips[0]:
+                    rate = decoder.info().frame_rate
     return counts, np.memmap(spill, np.uint8, "r").reshape(-1, height, width, 3), rate
 
 

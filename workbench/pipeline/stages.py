@@ -55,6 +55,7 @@ from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
 from workbench.video.chapters import scene_chapters
 from workbench.video.codecs import CODECS, losses
+from workbench.video.conform import bars
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
 from workbench.video.timing import frame_durations, written_rate
@@ -162,14 +163,20 @@ def reconstruct(
 
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
-    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True)
+    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
     images = WorkingCopies(out.proxies_path.resolve())
-    overlay = find_overlay(images) if parameters.overlay == "ignore" else no_overlay(images)
-    np.save(out.overlay_path, overlay.mask)
+    overlay, warnings = no_overlay(images), info.warnings
+    ignored = overlay.mask
+    if parameters.overlay == "ignore":
+        overlay, beside = find_overlay(images), bars(info.sizes, (info.width, info.height), ignored.shape)
+        ignored = overlay.mask | beside
+        if beside.any():
+            warnings.append(f"frames are compared by the part that all shapes show, {1 - beside.mean():.0%} of the picture")
+    np.save(out.overlay_path, ignored)
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
-    return info.as_dict() | {"warnings": info.warnings} | found
+    return info.as_dict() | {"warnings": warnings} | found
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
@@ -339,8 +346,8 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
 
     *names, whole = (out.path / name for name in _scene_videos(run, parameters))
     orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
-    video, rate = run.info("video"), written_rate(parameters.fps or run.frame_rate())
-    durations = frame_durations(run.times(), run.frame_rate()) if parameters.timing == "source" else None
+    video, rate = run.info("video"), written_rate(parameters.fps or run.frame_rate)
+    durations = frame_durations(run.times(), run.frame_rate) if parameters.timing == "source" else None
     scenes = write_parts(
         run.source,
         orders,
@@ -351,6 +358,7 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
         progress=job.progress is True,
         change=change,
         durations=durations,
+        stream=run.stream,
     )
     lengths = [len(order) / rate if durations is None else durations[order].sum() for order in orders]
     join_videos(scenes, whole, scene_chapters([len(order) for order in orders], lengths))

@@ -146,7 +146,7 @@ def overlay_of(run: Run) -> str:
         From :func:`overlay_sentence`.
     """
     kept = run.parameters("video").get("overlay") == "keep"
-    return overlay_sentence(float(run.overlay().mean()), _recorded(run, "video", "overlay_sought_in"), kept)
+    return overlay_sentence(_overlay_share(run), _recorded(run, "video", "overlay_sought_in"), kept)
 
 
 def changes_of(run: Run) -> list[str]:
@@ -179,7 +179,7 @@ def lines_of(run: Run) -> list[str]:
     list of str
         From :func:`short_sentences`.
     """
-    return short_sentences(read_decisions(run), len(doubts_of(run)), float(run.overlay().mean()))
+    return short_sentences(read_decisions(run), len(doubts_of(run)), _overlay_share(run))
 
 
 def doubts_of(run: Run, stage: str = "match") -> list[str]:
@@ -199,6 +199,12 @@ def doubts_of(run: Run, stage: str = "match") -> list[str]:
     """
     doubts = run.info(stage).get("doubts")
     return [str(doubt) for doubt in doubts] if isinstance(doubts, list) else []
+
+
+def _overlay_share(run: Run) -> float:
+    """Share of the picture that is drawn over every frame; bars beside frames of another shape are no part of it."""
+    value = run.info("video").get("overlay_share")
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _recorded(run: Run, stage: str, name: str) -> int:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from workbench.evaluation.files import read_order_table
 from workbench.limits import EXACT_INTEGER
+from workbench.parameters import VideoParameters
 from workbench.run.record import RecordedRun, check_info
 from workbench.storage.arrays import Limits, WorkingCopies, damaged, read_array, read_table
 
@@ -95,6 +96,30 @@ class Contents(RecordedRun):
         found = self.record["stages"][stage]["info"]
         check_info(self.record_path, stage, found)
         return found
+
+    @property
+    def stream(self) -> int:  # numpydoc ignore=RT01
+        """Number of the stream of the video that is read; -1 for the one that a player shows."""
+        return VideoParameters(**self.parameters("video")).stream
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frame rate of the video.
+
+        Returns
+        -------
+        Fraction
+            Frames per second.
+
+        Raises
+        ------
+        RunError
+            When the run holds none.
+        """
+        recorded = self.info("video")["frame_rate"]
+        if not re.fullmatch(r"[1-9]\d{0,17}/[1-9]\d{0,17}", recorded):
+            raise damaged(self.record_path, f"{recorded[:40]!r} is no frame rate")
+        return Fraction(recorded)
 
     @property
     def left_out(self) -> list[str]:  # numpydoc ignore=RT01
@@ -196,19 +221,6 @@ class Contents(RecordedRun):
         """
         self.require("video")
         return read_table(self.frames_path, {}, ["time_s"], rows=self.frames)["time_s"].to_numpy()
-
-    def frame_rate(self) -> Fraction:
-        """Give the frame rate of the source.
-
-        Returns
-        -------
-        Fraction
-            Average, frames per second.
-        """
-        recorded = self.info("video")["frame_rate"]
-        if not re.fullmatch(r"[1-9]\d{0,17}/[1-9]\d{0,17}", recorded):
-            raise damaged(self.record_path, f"{recorded[:40]!r} is no frame rate")
-        return Fraction(recorded)
 
     def embeddings(self) -> np.ndarray:
         """Read the vectors of the frames.

@@ -1,8 +1,13 @@
 """Bring a frame to the size and pixel format of others: scaled as a whole, with bars where its shape differs."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import av
+import numpy as np
+
+LEAST_SHARE = 0.05  # of the frames, that a size needs for its bars to count
+MARGIN = 2  # px of a small copy beside a bar: blurred by coding, scaling and the grid of the chroma planes
 
 
 def conformed(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
@@ -56,6 +61,43 @@ def place_in(width: int, height: int, target_width: int, target_height: int) -> 
     scale = min(Fraction(target_width, width), Fraction(target_height, height))
     inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
     return inner_width, inner_height, (target_width - inner_width) // 4 * 2, (target_height - inner_height) // 4 * 2
+
+
+def bars(sizes: Iterable[tuple[int, int, int]], size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+    """Find where frames of a video have bars, so that what is left is the part that all of them show.
+
+    Parameters
+    ----------
+    sizes : iterable of (int, int, int)
+        Every width and height, px, that frames had before they were brought to one size, and how many had it. What fewer than a
+        twentieth of all frames have does not count.
+    size : (int, int)
+        The width and height they were brought to, px.
+    shape : (int, int)
+        Height and width of the mask, px: that of smaller copies of the frames.
+
+    Returns
+    -------
+    (h, w) bool array
+        True on the bars and on the pixels beside them, which the bars blur.
+    """
+    counted = list(sizes)
+    least = LEAST_SHARE * sum(count for _, _, count in counted)
+    mask = np.zeros(shape, bool)
+    for width, height, count in counted:
+        if count >= least:
+            inner_width, inner_height, left, top = place_in(width, height, *size)
+            rows = _inside(top, inner_height, size[1], shape[0])
+            columns = _inside(left, inner_width, size[0], shape[1])
+            mask |= ~(rows[:, None] & columns)
+    return mask
+
+
+def _inside(start: int, length: int, whole: int, small: int) -> np.ndarray:
+    """(small,) bool: which of ``small`` pixels along a side of ``whole`` px show nothing but a part of it."""
+    first, last = start * small / whole, (start + length) * small / whole
+    number = np.arange(small)
+    return (number >= first + MARGIN * (start > 0)) & (number + 1 <= last - MARGIN * (start + length < whole))
 
 
 def _padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:

@@ -4,20 +4,25 @@
 all of one size and pixel format. What could not be decoded is counted, never skipped in silence.
 """
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from workbench.errors import VideoError
 from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
-from workbench.video.info import TableBuilder, VideoInfo, orientation, varies
+from workbench.video.conform import conformed
+from workbench.video.info import VideoInfo
+from workbench.video.packets import PacketCounts
+from workbench.video.streams import choose_stream, describe_stream, has_choice, stated_seconds
+from workbench.video.table import TableBuilder
+from workbench.video.times import DEFAULT_RATE, find_rate, varies
+from workbench.video.upright import Upright
 
 # The formats FFmpeg may recognise a file as. It also "demuxes" text, drawn as pictures, and playlists that point to other files
 # or to the network: these are refused.
@@ -86,12 +91,16 @@ def _chosen_codec(stream: av.VideoStream) -> av.VideoCodecContext:
 class Decoder:
     """A video file opened for decoding. Use it as a context manager.
 
-    Frames come upright and all in the size and pixel format of the first one.
+    Frames come upright and all in the size and pixel format of the first one; those of another shape have black bars, and
+    palettes are looked up.
 
     Parameters
     ----------
     path : str or Path
         A video file on this machine.
+    stream : int, default -1
+        Number of the stream to decode among all of the file, from 0; -1 for the one that a player shows, see
+        :func:`~workbench.video.streams.choose_stream`.
 
     Attributes
     ----------
@@ -101,8 +110,8 @@ class Decoder:
         The open file and its video stream.
     table : TableBuilder
         The rows of the frames that :func:`decode` has yielded.
-    damaged_packets : int
-        Packets so far that gave an error instead of a frame.
+    packets : PacketCounts
+        What was read so far, and what became of it.
     corrupt_frames : int
         Frames so far that were decoded with errors in the picture.
     resized_frames : int
@@ -111,7 +120,7 @@ class Decoder:
     Raises
     ------
     VideoError
-        When the path is not a local video file that can be read.
+        When the path is not a local video file that can be read, or has no such stream.
 
     Notes
     -----
@@ -119,7 +128,7 @@ class Decoder:
     it. Instead, :func:`decode` decodes in the background, beside the caller's own work.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, stream: int = -1) -> None:
         self.path = local_file(path)
         try:
             self.container = _opened(str(self.path.resolve()))
@@ -134,7 +143,7 @@ class Decoder:
                 "missing; copy or download it again"
             ) from error
         try:
-            self.stream = self._video_stream()
+            self.stream = choose_stream(self.path, self.container.streams, stream)
         except VideoError:
             self.container.close()
             raise
@@ -142,10 +151,11 @@ class Decoder:
         self._codec.options = _LIMITS
         self._codec.thread_type = "NONE"
         self.table = TableBuilder()
-        self.damaged_packets = self.corrupt_frames = self.resized_frames = 0
+        self.packets = PacketCounts(self.stream.codec_context.name)
+        self.corrupt_frames = self.resized_frames = self._read_errors = 0
+        self._sizes: Counter[tuple[int, int]] = Counter()
         self._first: tuple[int, int, str] | None = None
-        self._orientation: tuple[int, str] = (0, "")
-        self._upright: tuple[Any, Any] | None = None
+        self._upright = Upright()
         self._colors = (0, 2, 2, 2)
 
     def __enter__(self) -> "Decoder":
@@ -158,28 +168,16 @@ class Decoder:
         """Close the file."""
         self.container.close()
 
-    def _video_stream(self) -> av.VideoStream:
-        # A cover picture in a music file is a video stream to FFmpeg, not to a person.
-        streams = [stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic]
-        if not streams:
-            raise VideoError(f"{self.path} has no video stream: give a file that has pictures")
-        if streams[0].codec_context is None:
-            raise VideoError(f"{self.path} uses a video codec this FFmpeg cannot decode: convert it to H.264 first")
-        width, height = streams[0].codec_context.width, streams[0].codec_context.height
-        if width * height > FRAME_PIXELS:
-            raise VideoError(f"{self.path} declares frames of {width} x {height} px: scale it down to 8K first")
-        return streams[0]
-
     @property
     def frame_rate(self) -> Fraction:
-        """Average frame rate.
+        """Frame rate that the file states, before its frames are decoded; :meth:`info` has the one that they show.
 
         Returns
         -------
         Fraction
             Frames per second; 25 when the file does not state any.
         """
-        return Fraction(self.stream.average_rate or self.stream.guessed_rate or 25)
+        return Fraction(self.stream.average_rate or DEFAULT_RATE)
 
     @property
     def aspect(self) -> Fraction:
@@ -191,7 +189,7 @@ class Decoder:
             Width over height of a pixel, 1 when unknown; right once a frame was decoded.
         """
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
-        return 1 / aspect if self._orientation[0] % 180 else aspect
+        return 1 / aspect if self._upright.degrees % 180 else aspect
 
     def frames(self) -> Generator[av.VideoFrame, None, None]:
         """Decode the file.
@@ -202,16 +200,21 @@ class Decoder:
             Upright frames, from the first to the last, in presentation order.
         """
         for frame in self._decoded():
+            self.packets.add_frame(frame)
             if frame.is_corrupt:
                 self.corrupt_frames += 1
             yield self._conformed(frame)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
+            if packet.size or packet.dts is not None:  # not the empty one at the end
+                self.packets.add_packet(packet)
+                if not packet.size:  # the frame before stays on the screen, as AVI puts it; to the decoder it would be the end
+                    continue
             try:
                 frames = self._codec.decode(packet)
             except av.FFmpegError:
-                self.damaged_packets += 1
+                self.packets.add_error(packet)
                 continue
             for frame in frames:
                 if self._codec is not self.stream.codec_context:
@@ -228,7 +231,7 @@ class Decoder:
                     yield packet
                 return
             except av.FFmpegError:
-                self.damaged_packets += 1
+                self._read_errors += 1
                 if not fresh:
                     break
                 fresh = False
@@ -237,38 +240,15 @@ class Decoder:
         yield drain
 
     def _conformed(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._sizes[frame.width, frame.height] += 1
+        # Neither scaling nor bars can be had in the colours of a palette.
+        found = frame.width, frame.height, "bgra" if frame.format.name == "pal8" else frame.format.name
         if self._first is None:
-            self._first = (frame.width, frame.height, frame.format.name)
-            self._orientation = orientation(frame)
+            self._first = found
+            self._upright = Upright(frame)
             self._colors = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
-        if (frame.width, frame.height, frame.format.name) != self._first:
-            self.resized_frames += 1
-            width, height, pixel_format = self._first
-            pts, base, key = frame.pts, frame.time_base, frame.key_frame
-            frame = frame.reformat(width=width, height=height, format=pixel_format)
-            frame.pts, frame.time_base, frame.key_frame = pts, base, key
-        return self._rotated(frame) if self._orientation[1] else frame
-
-    def _rotated(self, frame: av.VideoFrame) -> av.VideoFrame:
-        if self._upright is None:
-            graph = av.filter.Graph()
-            base = frame.time_base or Fraction(1, 1000)
-            nodes = [
-                graph.add(
-                    "buffer",
-                    f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={base}"
-                    f":colorspace={frame.colorspace}:range={frame.color_range}",
-                )
-            ]
-            for part in self._orientation[1].split(","):
-                name, _, args = part.partition("=")
-                nodes.append(graph.add(name, args or None))
-            nodes.append(graph.add("buffersink"))
-            graph.link_nodes(*nodes).configure()
-            self._upright = (graph, nodes)
-        nodes = self._upright[1]
-        nodes[0].push(frame)
-        return nodes[-1].pull()
+        self.resized_frames += found != self._first
+        return self._upright(conformed(frame, *self._first))
 
     def info(self) -> VideoInfo:
         """Collect what is known about the video; complete when every frame was decoded.
@@ -283,30 +263,34 @@ class Decoder:
         VideoError
             When no frame was decoded.
         """
-        table = self.table.table()
+        stated = self.stream.average_rate
+        table = self.table.table(stated or DEFAULT_RATE)
         if self._first is None or not len(table):
             raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
         width, height, pixel_format = self._first
-        if self._orientation[0] % 180:
+        sizes = tuple((*size, count) for size, count in self._sizes.items())
+        if self._upright.degrees % 180:
             width, height = height, width
-        seconds = float(np.ptp(table.time_s)) + float(1 / self.frame_rate)
+            sizes = tuple((high, wide, count) for wide, high, count in sizes)
+        damaged = self.packets.undecoded + self._read_errors
+        rate = find_rate(table.time_s, self.table.tick, stated, damaged) if self.table.tick else self.frame_rate
+        if stated is None and self.stream.guessed_rate == rate:  # FFmpeg's reading of the head, where that states no average
+            stated = rate
+        seconds = float(np.ptp(table.time_s)) + float(1 / rate)
+        missing, cut = max(0, self.stream.frames - max(self.packets.read, len(table))), 0
+        declared = stated_seconds(self.container, self.stream)
+        if declared and declared - seconds < 1 / rate:
+            # The file is as long as it says: what was not read lies outside of an edit list, or is an empty packet (AVI).
+            missing, cut = 0, missing if "mov" in self.container.format.name else 0
         return VideoInfo(
-            width, height, self.frame_rate, self.aspect, self._orientation[0], pixel_format, *self._colors,
-            codec=self.stream.codec_context.name, declared_frames=self.stream.frames,
-            declared_seconds=self._declared_seconds(), frames=len(table), seconds=seconds,
-            damaged_packets=self.damaged_packets, corrupt_frames=self.corrupt_frames,
-            resized_frames=self.resized_frames, variable_frame_rate=varies(table.time_s),
+            width, height, rate, stated or Fraction(0), self.aspect, self._upright.degrees, pixel_format, *self._colors,
+            codec=self.stream.codec_context.name, stream=self.stream.index,
+            streams=tuple(map(describe_stream, self.container.streams)), has_choice=has_choice(self.container.streams),
+            declared_frames=self.stream.frames, declared_seconds=declared, frames=len(table), seconds=seconds,
+            missing_packets=missing, damaged_packets=damaged, hidden_frames=self.packets.hidden + cut,
+            corrupt_frames=self.corrupt_frames, resized_frames=self.resized_frames, sizes=sizes, clock_jumps=table.clock_jumps,
+            variable_frame_rate=varies(table.time_s, self.table.tick),
         )  # fmt: skip
-
-    def _declared_seconds(self) -> float:
-        """Length of the video stream as the file states it; 0 when only the length of all streams together is known."""
-        if self.stream.duration:
-            return float(self.stream.duration * self.stream.time_base)
-        tag = self.stream.metadata.get("DURATION", "").split(":")
-        if len(tag) == 3 and all(part.replace(".", "", 1).isdigit() for part in tag):
-            return int(tag[0]) * 3600 + int(tag[1]) * 60 + float(tag[2])
-        alone = len(self.container.streams) == 1 and self.container.duration
-        return self.container.duration / av.time_base if alone else 0.0
 
 
 def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], None, None]:
@@ -340,7 +324,7 @@ def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], N
     index = -1
     with closing(ahead(path.frames())) as frames:
         for index, frame in enumerate(frames):
-            path.table.add(frame, path.frame_rate)
+            path.table.add(frame)
             yield index, frame
     if index < 0:
         path.info()  # raises, with the reason

@@ -1,27 +1,8 @@
 """What is known about a video and its frames: plain data, no decoding."""
 
-import zlib
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
-
-import av
-import numpy as np
-
-# Stands for "this frame has no time stamp" in FrameTable.pts, as in FFmpeg.
-NO_PTS = -(2**63)
-
-# Sign pattern (a, b, c, d) of a display matrix to (degrees undone, filters that undo it). Two quarter turns rather than
-# hflip,vflip: vflip hands out frames stored bottom-up, which few encoders expect.
-_ORIENTATIONS: dict[tuple[int, ...], tuple[int, str]] = {
-    (0, 1, -1, 0): (90, "transpose=clock"),
-    (-1, 0, 0, -1): (180, "transpose=clock,transpose=clock"),
-    (0, -1, 1, 0): (270, "transpose=cclock"),
-    (-1, 0, 0, 1): (0, "hflip"),
-    (1, 0, 0, -1): (180, "hflip,transpose=clock,transpose=clock"),
-    (0, 1, 1, 0): (90, "transpose=cclock_flip"),
-    (0, -1, -1, 0): (270, "transpose=clock_flip"),
-}
 
 
 @dataclass(frozen=True)
@@ -33,7 +14,9 @@ class VideoInfo:
     width, height : int
         Size of the upright frames, px.
     frame_rate : Fraction
-        Average, frames per second.
+        Frames per second: what the file states where the times of its frames agree, else what they say, on average.
+    stated_frame_rate : Fraction
+        Frames per second that the file states; 0 when it states none.
     aspect : Fraction
         Sample aspect ratio after rotation, 1 when unknown.
     rotation : int
@@ -44,6 +27,12 @@ class VideoInfo:
         FFmpeg's numbers; 2 (0 for the range) means unknown.
     codec : str
         FFmpeg's name, such as ``h264``.
+    stream : int
+        Number of the stream that was decoded, among all streams of the file, from 0.
+    streams : tuple of str
+        All streams of the file, as :func:`~workbench.video.streams.describe_stream` describes them.
+    has_choice : bool
+        Whether the file has more than one stream of pictures, covers aside.
     declared_frames : int
         How many frames the file states; 0 when it states none.
     declared_seconds : float
@@ -52,12 +41,20 @@ class VideoInfo:
         How many frames were decoded.
     seconds : float
         From the first decoded frame to the end of the last one, s.
+    missing_packets : int
+        Packets of which the file states that they are there, and which are not.
     damaged_packets : int
-        Packets that gave an error instead of a frame.
+        Packets that could not be decoded: they gave an error, or no frame.
+    hidden_frames : int
+        Frames that an edit list hides.
     corrupt_frames : int
         Frames that were decoded with errors in the picture.
     resized_frames : int
         Frames of another size or pixel format than the first, converted to it.
+    sizes : tuple of (int, int, int)
+        Every width and height of the frames, px, upright, before they were brought to one size, and how many frames have it.
+    clock_jumps : int
+        How often the clock of the file begins anew.
     variable_frame_rate : bool
         Whether steps between frames differ.
     """
@@ -65,6 +62,7 @@ class VideoInfo:
     width: int
     height: int
     frame_rate: Fraction
+    stated_frame_rate: Fraction
     aspect: Fraction
     rotation: int
     pixel_format: str
@@ -73,13 +71,20 @@ class VideoInfo:
     color_primaries: int
     color_trc: int
     codec: str
+    stream: int
+    streams: tuple[str, ...]
+    has_choice: bool
     declared_frames: int
     declared_seconds: float
     frames: int
     seconds: float
+    missing_packets: int
     damaged_packets: int
+    hidden_frames: int
     corrupt_frames: int
     resized_frames: int
+    sizes: tuple[tuple[int, int, int], ...]
+    clock_jumps: int
     variable_frame_rate: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,141 +110,63 @@ class VideoInfo:
         list of str
             Plain sentences; empty for a sound file.
         """
+        return [*self._stream_notes(), *self._loss_notes(), *self._time_notes()]
+
+    def _stream_notes(self) -> list[str]:
+        if not self.has_choice:
+            return []
+        return [
+            f"the file has several streams of pictures, and stream {self.stream} is read; --video.stream takes another: "
+            + ", ".join(self.streams)
+        ]
+
+    def _loss_notes(self) -> list[str]:
         found = []
-        if self.frames < self.declared_frames:
+        if self.missing_packets:
             found.append(
-                f"the file says {self.declared_frames} frames, {self.frames} could be decoded: it is truncated or "
-                "damaged; only the decoded frames are used"
+                f"the file says {self.declared_frames} frames, {self.missing_packets} of them are not in it: it is truncated "
+                "or damaged; only the decoded frames are used"
             )
-        elif self.declared_seconds - self.seconds > max(0.25, 3 / float(self.frame_rate)):
+        elif self.declared_seconds - self.seconds > max(0.25, 3 / float(self.frame_rate)) + self._unseen_seconds:
             found.append(
                 f"the file says {self.declared_seconds:.1f} s, frames for {self.seconds:.1f} s could be decoded: it is "
                 "truncated or damaged; only the decoded frames are used"
             )
         if self.damaged_packets:
-            found.append(f"{self.damaged_packets} damaged packets could not be decoded; their frames are missing")
+            found.append(f"{_count(self.damaged_packets, 'packet')} could not be decoded; frames are missing")
+        if self.hidden_frames:
+            hidden = _count(self.hidden_frames, "frame is", "frames are")
+            found.append(f"{hidden} hidden by an edit list, as in a player")
         if self.corrupt_frames:
             found.append(f"{self.corrupt_frames} frames were decoded with errors; parts of their pictures may be wrong")
         if self.resized_frames:
-            found.append(f"{self.resized_frames} frames differ from the first in size or format; they were converted")
+            found.append(
+                f"{self.resized_frames} frames differ from the first in size or format; they were converted, with black bars "
+                "where their shape differs"
+            )
+        return found
+
+    @property
+    def _unseen_seconds(self) -> float:
+        """How much shorter the decoded frames are than the file, s, for reasons that have their own note."""
+        return self.damaged_packets / float(self.frame_rate)
+
+    def _time_notes(self) -> list[str]:
+        found, taken = [], f"{float(self.frame_rate):.5g} frames per second"
+        stated = f"{float(self.stated_frame_rate):.5g}"
+        if self.clock_jumps:
+            found.append(f"the clock of the file begins anew {self.clock_jumps} times; times are counted on without a gap")
         if self.variable_frame_rate:
-            found.append("the frame rate varies; what is written has the average rate, unless --write.timing is source")
+            average = "" if self.stated_frame_rate == self.frame_rate else ", their average"
+            found.append(f"the frame rate varies; {taken} are taken{average}, unless --write.timing is source")
+        elif not self.stated_frame_rate:
+            found.append(f"the file states no frame rate; {taken} are taken, as the times of its frames say")
+        elif abs(self.stated_frame_rate - self.frame_rate) * self.seconds > 1:  # more than a frame over the whole
+            found.append(
+                f"the file states a frame rate of {stated}, but the times of its frames say otherwise; {taken} are taken"
+            )
         return found
 
 
-@dataclass(frozen=True)
-class FrameTable:
-    """One row per decoded frame, in presentation order; N rows.
-
-    Attributes
-    ----------
-    pts : (N,) int64 array
-        Time stamps in the stream's time base; :data:`NO_PTS` where the file has none.
-    time_s : (N,) float64 array
-        Times, s.
-    key : (N,) bool array
-        Whether the frame is a key frame.
-    check : (N,) uint32 array
-        Checksums of the pictures, by which a frame can be recognised.
-    """
-
-    pts: np.ndarray
-    time_s: np.ndarray
-    key: np.ndarray
-    check: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.pts)
-
-
-class TableBuilder:
-    """Collect the rows of a :class:`FrameTable` while frames are decoded."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[int, float, bool, int]] = []
-
-    def add(self, frame: av.VideoFrame, rate: Fraction) -> None:
-        """Add the row of one more frame.
-
-        Parameters
-        ----------
-        frame : av.VideoFrame
-            The frame.
-        rate : Fraction
-            Frames per second: a frame without a time stamp gets the time that its number implies.
-        """
-        pts = _stamp(frame)
-        stamped = pts != NO_PTS and frame.time_base
-        time_s = float(pts * frame.time_base) if stamped else float(len(self._rows) / rate)
-        self._rows.append((pts, time_s, frame.key_frame, _checksum(frame)))
-
-    def table(self) -> FrameTable:
-        """Make the table of the frames that were added so far.
-
-        Returns
-        -------
-        FrameTable
-            A row per frame, in the order in which they were added.
-        """
-        pts, time_s, key, check = zip(*self._rows, strict=True) if self._rows else ((), (), (), ())
-        return FrameTable(
-            np.array(pts, np.int64), np.array(time_s, np.float64), np.array(key, bool), np.array(check, np.uint32)
-        )
-
-
-def _stamp(frame: av.VideoFrame) -> int:
-    """Time stamp of a frame; the decoding time where the presentation time is missing (AVI), else ``NO_PTS``."""
-    if frame.pts is not None:
-        return frame.pts
-    return NO_PTS if frame.dts is None else frame.dts
-
-
-def _checksum(frame: av.VideoFrame) -> int:
-    """Checksum of every fourth row of the first plane: cheap, and different for frames that look different."""
-    plane = frame.planes[0]
-    used = min(abs(plane.line_size), plane.width * frame.format.padded_bits_per_pixel // 8)
-    if len(frame.planes) > 1:
-        used = min(used, plane.width * ((frame.format.components[0].bits + 7) // 8))
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[::4, : max(1, used)]
-    return zlib.crc32(np.ascontiguousarray(rows).data)
-
-
-def varies(time_s: np.ndarray) -> bool:
-    """Check whether the frame rate varies.
-
-    Parameters
-    ----------
-    time_s : (N,) float array
-        Times of the frames, s.
-
-    Returns
-    -------
-    bool
-        Whether steps between frames differ by more than rounding to a millisecond can explain.
-    """
-    steps = np.diff(time_s)
-    return bool(len(steps) > 1 and np.abs(steps - np.median(steps)).max() > 0.0025 + 0.1 * abs(np.median(steps)))
-
-
-def orientation(frame: av.VideoFrame) -> tuple[int, str]:
-    """Find out how a frame is turned to stand upright.
-
-    Parameters
-    ----------
-    frame : av.VideoFrame
-        A decoded frame, with the display matrix of its file or without.
-
-    Returns
-    -------
-    degrees : int
-        Clockwise: 0, 90, 180 or 270.
-    filters : str
-        FFmpeg's filters that turn it, separated by commas; empty without a display matrix, or with a skewed one.
-    """
-    data = next((item for item in frame.side_data if item.type.name == "DISPLAYMATRIX"), None)
-    if data is None:
-        return 0, ""
-    matrix = np.frombuffer(bytes(data), np.int32)
-    largest = np.abs(matrix[[0, 1, 3, 4]]).max()
-    signs = tuple(int(value) for value in np.rint(matrix[[0, 1, 3, 4]] / max(1, largest)))
-    return _ORIENTATIONS.get(signs, (0, ""))
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

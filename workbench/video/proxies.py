@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from workbench.errors import VideoError
 from workbench.video.decode import Decoder, decode
-from workbench.video.info import FrameTable, VideoInfo
+from workbench.video.info import VideoInfo
+from workbench.video.table import FrameTable
 
 
 def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
@@ -36,7 +37,7 @@ def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
 
 
 def read_proxies(
-    path: str | Path, out_npy: str | Path, proxy_size: int = 400, progress: bool = True
+    path: str | Path, out_npy: str | Path, proxy_size: int = 400, progress: bool = True, stream: int = -1
 ) -> tuple[VideoInfo, FrameTable]:
     """Decode a video once and write a small upright RGB copy of every frame.
 
@@ -52,6 +53,8 @@ def read_proxies(
         for the sample aspect ratio).
     progress : bool, default True
         Whether to draw a progress bar.
+    stream : int, default -1
+        The stream to decode, as for :class:`~workbench.video.decode.Decoder`.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def read_proxies(
     if not out.parent.is_dir():
         raise VideoError(f"the folder {out.parent} does not exist: make it first")
     partial = out.with_name(f".{out.name}.partial")
-    with Decoder(path) as decoder:
+    with Decoder(path, stream) as decoder:
         bar = tqdm(total=decoder.stream.frames or None, desc="decode", unit="frame", disable=not progress)
         try:
             with bar, partial.open("w+b") as file:
@@ -85,7 +88,8 @@ def read_proxies(
                             _write_header(file, 0, shape)
                         file.write(rgb(frame, shape).data)
                         bar.update()
-                info, table = decoder.info(), decoder.table.table()
+                info = decoder.info()
+                table = decoder.table.table(info.frame_rate)
                 file.seek(0)
                 _write_header(file, len(table), shape)
             partial.replace(out)

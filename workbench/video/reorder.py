@@ -32,6 +32,7 @@ def write_video(
     progress: bool = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
+    stream: int = -1,
 ) -> Path:
     """Write frames of a video to a file, in a new order.
 
@@ -43,7 +44,7 @@ def write_video(
         0-based positions of the frames, in the order to write; a frame may be there more than once.
     out : str or Path
         The file to write.
-    codec, crf, frame_rate, progress, cache_bytes, change
+    codec, crf, frame_rate, progress, cache_bytes, change, stream
         As for :func:`write_parts`.
 
     Returns
@@ -56,7 +57,7 @@ def write_video(
     VideoError
         As :func:`write_parts` does.
     """
-    return write_parts(source, [positions], [out], codec, crf, frame_rate, progress, cache_bytes, change)[0]
+    return write_parts(source, [positions], [out], codec, crf, frame_rate, progress, cache_bytes, change, stream=stream)[0]
 
 
 def write_parts(
@@ -70,6 +71,7 @@ def write_parts(
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
     durations: np.ndarray | None = None,
+    stream: int = -1,
 ) -> list[Path]:
     """Write frames of a video to several files, each in a new order. Frames are upright, and there is no sound.
 
@@ -88,7 +90,7 @@ def write_parts(
     crf : int, default 18
         Quality of H.264 and H.265, 0 (best) to 51.
     frame_rate : Fraction or float, optional
-        Frames per second, 0.001 to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are
+        Frames per second, 0.001 to 1000; without it the rate that the source states. Sample aspect ratio and colour tags are
         those of the source.
     progress : bool, default True
         Whether to draw a progress bar.
@@ -101,6 +103,8 @@ def write_parts(
     durations : (N,) float array, optional
         How long every frame of the source lasts, s, wherever it comes to stand; ``frame_rate`` then does not count. Without it
         all frames last equally long.
+    stream : int, default -1
+        The stream of the source, as for :class:`~workbench.video.decode.Decoder`.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def write_parts(
         if durations is not None and max(positions) >= len(durations):
             raise VideoError(f"position {max(positions)} has no duration: give one per frame of {source}")
     wanted = [position for positions in parts for position in positions]
-    with Decoder(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
+    with Decoder(source, stream) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
         bar = tqdm(total=len(wanted), desc="write", unit="frame", disable=not progress)
         with closing(decode(decoder)) as frames, bar:
@@ -139,7 +143,7 @@ def write_parts(
                     if writer.count < len(positions):
                         raise VideoError(
                             f"position {positions[writer.count]} is not in {source}, which has "
-                            f"{len(decoder.table.table())} frames: give positions of this video"
+                            f"{len(decoder.table)} frames: give positions of this video"
                         )
     return files
 
