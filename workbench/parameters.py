@@ -353,3 +353,8 @@ class WriteParameters(Parameters):
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
     )
+    images: str = parameter(
+        "none",
+        "frames as numbered pictures too, as they are in the source: none, png, jpeg, or copy (of the pictures that came in)",
+        choices=("none", "png", "jpeg", "copy"),
+    )
