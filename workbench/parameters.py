@@ -355,6 +355,6 @@ class WriteParameters(Parameters):
     )
     images: str = parameter(
         "none",
-        "frames as numbered pictures too, as they are in the source: none, png, jpeg, or copy (of the pictures that came in)",
+        "numbered pictures of the frames too: none, png, jpeg, or copy (of the picture files that came in)",
         choices=("none", "png", "jpeg", "copy"),
     )

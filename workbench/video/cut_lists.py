@@ -142,7 +142,7 @@ def timeline(name: str, cuts: Sequence[Cut], rate: Fraction, foreign: Sequence[i
         The content of an ``.otio`` file.
     """
     made = otio.schema.Timeline(
-        name=name, metadata={"workbench": {"foreign": [int(position) for position in foreign], "note": note}}
+        name=_encodable(name), metadata={"workbench": {"foreign": [int(position) for position in foreign], "note": note}}
     )
     track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
     made.tracks.append(track)
@@ -152,10 +152,15 @@ def timeline(name: str, cuts: Sequence[Cut], rate: Fraction, foreign: Sequence[i
             scene = cut.scene
             made.tracks.markers.append(otio.schema.Marker(name=f"scene {scene}", marked_range=_range(place, place, rate)))
         media = otio.schema.ExternalReference(cut.file.as_uri(), _range(0, cut.length, rate))
-        media.name = cut.file.name.encode(errors="replace").decode()
+        media.name = _encodable(cut.file.name)
         track.append(otio.schema.Clip(f"scene {scene}", media, _range(cut.start, cut.end, rate)))
         place += cut.end - cut.start
     return str(made.to_json_string(indent=1))
+
+
+def _encodable(text: str) -> str:
+    """Text in which bytes that are not UTF-8 are question marks."""
+    return text.encode(errors="replace").decode()
 
 
 def _range(start: float, end: float, rate: Fraction) -> otio.opentime.TimeRange:
