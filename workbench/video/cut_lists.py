@@ -69,8 +69,9 @@ def video_cuts(file: Path, orders: Sequence[Sequence[int]], times: np.ndarray, r
     list of Cut
         The cuts, scene by scene, in the order in which they are played.
     """
-    ends_s = np.append(times, times[-1] + float(1 / rate))
-    numbers = (ends_s - ends_s[0]) * float(rate) if variable and shortest_step(times, rate) > 0 else np.arange(len(times) + 1.0)
+    step = shortest_step(times, rate)
+    ends_s = np.append(times, times[-1] + max(float(1 / rate), step))  # stated rates may be far too high
+    numbers = (ends_s - ends_s[0]) * float(rate) if variable and step > 0 else np.arange(len(times) + 1.0)
     cuts = []
     for scene, order in enumerate(orders):
         positions = np.asarray(order)
