@@ -25,7 +25,11 @@ def played(text: str, folder: Path) -> list[np.ndarray]:
     options = {"safe": "0", "segment_time_metadata": "1"}
     with av.open(str(folder / "list.ffconcat"), format="concat", options=options) as file:
         graph = av.filter.Graph()
-        nodes = graph.add_buffer(template=file.streams.video[0]), graph.add("select", "concatdec_select"), graph.add("buffersink")
+        nodes = (
+            graph.add_buffer(template=file.streams.video[0]),
+            graph.add("select", "concatdec_select"),
+            graph.add("buffersink"),
+        )
         graph.link_nodes(*nodes).configure()
         shown = []
         for frame in [*file.decode(video=0), None]:
@@ -141,7 +145,9 @@ def test_timeline_of_pictures():
 def test_edit_list_plays_the_order(rate):
     """Read back by OpenTimelineIO's adapter for CMX 3600, frame by frame."""
     text = edit_list("clip", video_cuts(Path("/tmp/clip.mp4"), ORDERS, np.arange(30) / float(rate), rate, False), rate)
-    assert text.startswith("TITLE: clip\nFCM: NON-DROP FRAME\n\n001  AX       V     C        00:00:00:12 00:00:00:18 00:00:00:00")
+    assert text.startswith(
+        "TITLE: clip\nFCM: NON-DROP FRAME\n\n001  AX       V     C        00:00:00:12 00:00:00:18 00:00:00:00"
+    )
     (track,) = otio.adapters.read_from_string(text, "cmx_3600", rate=float(rate)).tracks
     assert {clip.name for clip in track} == {"clip.mp4"}
     spans = [(clip.source_range.start_time.value, clip.source_range.duration.value) for clip in track]
