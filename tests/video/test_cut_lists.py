@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.tiny import encode, pan
-from workbench.video.cut_lists import Cut, concat_list, edit_list, picture_cuts, shortest_step, timeline, video_cuts
+from workbench.video.cut_lists import Cut, concat_list, edit_list, find_cuts, shortest_step, timeline
 from workbench.video.decode import Decoder, decode
 from workbench.video.proxies import rgb
 
@@ -57,7 +57,7 @@ def test_ffmpeg_plays_the_order(name, codec, rate, tmp_path):
     """Videos of 30 frames of a pan; those of H.264 have B-frames, and key frames only every 250 frames."""
     path = encode(tmp_path / name, pan(5, 30), codec, rate=rate)
     frames, times, found = read(path)
-    cuts = video_cuts(path, ORDERS, times, found, False)
+    cuts = find_cuts([path] * 30, ORDERS, times, found, False)
     shown = played(concat_list(cuts, shortest_step(times, found)), tmp_path)
     assert len(shown) == len(PLAYED)
     for picture, position in zip(shown, PLAYED, strict=True):
@@ -71,7 +71,7 @@ def test_ffmpeg_plays_frames_of_different_lengths(tmp_path):
     frames, times, rate = read(path)
     step = shortest_step(times, rate)
     assert step == pytest.approx(np.diff(pts).min() / 1000)
-    shown = played(concat_list(video_cuts(path, ORDERS, times, rate, True), step), tmp_path)
+    shown = played(concat_list(find_cuts([path] * 30, ORDERS, times, rate, True), step), tmp_path)
     assert all(np.array_equal(picture, frames[position]) for picture, position in zip(shown, PLAYED, strict=True))
 
 
@@ -81,7 +81,7 @@ def test_ffmpeg_plays_pictures(tmp_path):
     files = [tmp_path / f"{'ecadb'[k]}.png" for k in range(5)]
     for picture, file in zip(pictures, files, strict=True):
         Image.fromarray(picture).save(file)
-    text = concat_list(picture_cuts(files, [[3, 1], [4, 0, 2]], Fraction(10)), 0.1)
+    text = concat_list(find_cuts(files, [[3, 1], [4, 0, 2]], np.zeros(5), Fraction(10), False), 0.1)
     assert text.count("duration 0.100000") == 5 and "point" not in text
     shown = played(text, tmp_path)
     assert all(np.array_equal(shown[place], pictures[position]) for place, position in enumerate([3, 1, 4, 0, 2]))
@@ -89,21 +89,31 @@ def test_ffmpeg_plays_pictures(tmp_path):
 
 def test_cuts():
     """What follows in the source too is one cut; a cut never reaches from one scene into the next."""
-    cuts = video_cuts(Path("/a.mp4"), [[3, 4, 5, 1, 0], [6, 7]], np.arange(9) / 4 + 10, Fraction(4), False)
+    cuts = find_cuts([Path("/a.mp4")] * 9, [[3, 4, 5, 1, 0], [6, 7]], np.arange(9) / 4 + 10, Fraction(4), False)
     assert [(cut.scene, cut.start, cut.end) for cut in cuts] == [(0, 3, 6), (0, 1, 2), (0, 0, 1), (1, 6, 8)]
     assert [(cut.start_s, cut.end_s) for cut in cuts] == [(10.75, 11.5), (10.25, 10.5), (10, 10.25), (11.5, 12)]
     assert {cut.length for cut in cuts} == {9}
 
 
+def test_cuts_of_several_videos():
+    """Frames are counted from the beginning of their own file, and no cut reaches from one file into the next."""
+    files, times = [Path("/a.mp4")] * 4 + [Path("/b.mp4")] * 3, np.array([0, 1, 2, 3, 7, 8, 9]) / 2
+    cuts = find_cuts(files, [[2, 3, 4, 5], [1, 6]], times, Fraction(2), False)
+    assert [(cut.file.name, cut.start, cut.end, cut.length) for cut in cuts] == [
+        ("a.mp4", 2, 4, 4), ("b.mp4", 0, 2, 3), ("a.mp4", 1, 2, 4), ("b.mp4", 2, 3, 3)
+    ]  # fmt: skip
+    assert [(cut.start_s, cut.end_s) for cut in cuts] == [(1, 2), (3.5, 4.5), (0.5, 1), (4.5, 5)]
+
+
 def test_variable_rate_is_cut_by_times():
     """Where times do not rise, frames are counted instead."""
     times = np.array([5, 5.1, 5.5, 5.6, 6])
-    cuts = video_cuts(Path("/a.mp4"), [[2, 3, 1, 4]], times, Fraction(5), True)
+    cuts = find_cuts([Path("/a.mp4")] * 5, [[2, 3, 1, 4]], times, Fraction(5), True)
     assert [(cut.start, cut.end) for cut in cuts] == [pytest.approx(pair) for pair in [(2.5, 5), (0.5, 2.5), (5, 6)]]
     assert shortest_step(times, Fraction(5)) == pytest.approx(0.1)
     times[3] = 5.5
     assert shortest_step(times, Fraction(5)) == 0
-    cuts = video_cuts(Path("/a.mp4"), [[2, 3, 1, 4]], times, Fraction(5), True)
+    cuts = find_cuts([Path("/a.mp4")] * 5, [[2, 3, 1, 4]], times, Fraction(5), True)
     assert [(cut.start, cut.end) for cut in cuts] == [(2, 4), (1, 2), (4, 5)]
     assert shortest_step(times[:1], Fraction(5)) == 0.2
 
@@ -112,7 +122,7 @@ def test_variable_rate_is_cut_by_times():
 def test_timeline_plays_the_order(rate):
     """Read back by OpenTimelineIO, frame by frame; nothing but whole frames, no gaps, a marker where a scene begins."""
     path = Path("/tmp/clips/a b é.mp4")
-    cuts = video_cuts(path, ORDERS, np.arange(30) / float(rate), rate, False)
+    cuts = find_cuts([path] * 30, ORDERS, np.arange(30) / float(rate), rate, False)
     read_back = otio.adapters.read_from_string(timeline("a b é", cuts, rate, [9], "a note"), "otio_json")
     assert read_back.name == "a b é" and len(read_back.tracks) == 1
     (track,) = read_back.tracks
@@ -135,7 +145,7 @@ def test_timeline_plays_the_order(rate):
 def test_timeline_of_pictures():
     """A clip of one frame for every picture."""
     files = [Path(f"/tmp/{name}.jpg") for name in "abc"]
-    text = timeline("pictures", picture_cuts(files, [[2, 0], [1]], Fraction(25)), Fraction(25), [])
+    text = timeline("pictures", find_cuts(files, [[2, 0], [1]], np.zeros(3), Fraction(25), False), Fraction(25), [])
     (track,) = otio.adapters.read_from_string(text, "otio_json").tracks
     assert [clip.media_reference.target_url for clip in track] == [f"file:///tmp/{name}.jpg" for name in "cab"]
     assert all(clip.source_range == clip.media_reference.available_range for clip in track)
@@ -144,7 +154,7 @@ def test_timeline_of_pictures():
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
 def test_edit_list_plays_the_order(rate):
     """Read back by OpenTimelineIO's adapter for CMX 3600, frame by frame."""
-    text = edit_list("clip", video_cuts(Path("/tmp/clip.mp4"), ORDERS, np.arange(30) / float(rate), rate, False), rate)
+    text = edit_list("clip", find_cuts([Path("/tmp/clip.mp4")] * 30, ORDERS, np.arange(30) / float(rate), rate, False), rate)
     assert text.startswith(
         "TITLE: clip\nFCM: NON-DROP FRAME\n\n001  AX       V     C        00:00:00:12 00:00:00:18 00:00:00:00"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from workbench.errors import ParameterError
 from workbench.parameters import WriteParameters
 from workbench.run import Run
-from workbench.video.cut_lists import concat_list, edit_list, shortest_step, timeline, video_cuts
+from workbench.video.cut_lists import concat_list, edit_list, find_cuts, shortest_step, timeline
 from workbench.video.encode import not_written
 from workbench.video.images import SUFFIXES, image_names, write_images
 
@@ -78,7 +78,7 @@ def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress:
 def _write_cut_lists(run: Run, orders: list[list[int]], foreign: np.ndarray, folder: Path) -> list[str]:
     video, source, times = run.info("video"), run.source.resolve(), run.times()
     rate, variable = Fraction(video["frame_rate"]), video.get("variable_frame_rate", False)
-    cuts = video_cuts(source, orders, times, rate, variable)
+    cuts = find_cuts([source] * len(times), orders, times, rate, variable)
     varies = "the frame rate varies: an editor that opens reconstructed.otio or reconstructed.edl may be off by a frame"
     notes = [varies] if variable else []
     _write(folder / TIMELINE, timeline(source.stem, cuts, rate, foreign.tolist(), " ".join(notes)))

@@ -7,6 +7,7 @@ its own: what the source has backwards becomes single frames, which every editor
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +49,20 @@ class Cut:
     length: float
 
 
-def video_cuts(file: Path, orders: Sequence[Sequence[int]], times: np.ndarray, rate: Fraction, variable: bool) -> list[Cut]:
-    """Cut a video.
+def find_cuts(
+    files: Sequence[Path], orders: Sequence[Sequence[int]], times: np.ndarray, rate: Fraction, variable: bool
+) -> list[Cut]:
+    """Find the cuts that play frames in their restored order.
 
     Parameters
     ----------
-    file : Path
-        The video.
+    files : sequence of Path
+        The file of every frame, by position: the same for the frames of a video, another for every picture. Frames of one file
+        follow each other.
     orders : sequence of sequences of int
         For every scene, the 0-based positions of its frames in restored order.
     times : (N,) float array
-        Times of all frames of the video, s, by position.
+        Times of all frames by the clocks of their files, s, by position.
     rate : Fraction
         Frames per second, on average.
     variable : bool
@@ -69,38 +73,21 @@ def video_cuts(file: Path, orders: Sequence[Sequence[int]], times: np.ndarray, r
     list of Cut
         The cuts, scene by scene, in the order in which they are played.
     """
-    step = shortest_step(times, rate)
-    ends_s = np.append(times, times[-1] + max(float(1 / rate), step))  # stated rates may be far too high
-    numbers = (ends_s - ends_s[0]) * float(rate) if variable and step > 0 else np.arange(len(times) + 1.0)
+    number = np.cumsum([0, *(file != before for before, file in pairwise(files))])  # of the file
+    spans = np.empty((len(files), 5))  # start, end, start_s, end_s and length, as of a cut of every single frame
+    for own in np.split(np.arange(len(files)), np.flatnonzero(np.diff(number)) + 1):
+        step = shortest_step(times[own], rate)
+        bounds_s = np.append(times[own], times[own[-1]] + max(float(1 / rate), step))  # stated rates may be far too high
+        bounds = (bounds_s - bounds_s[0]) * float(rate) if variable and step > 0 else np.arange(len(own) + 1.0)
+        spans[own] = np.column_stack([bounds[:-1], bounds[1:], bounds_s[:-1], bounds_s[1:], np.full(len(own), bounds[-1])])
     cuts = []
     for scene, order in enumerate(orders):
         positions = np.asarray(order)
-        for run in np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1):
-            first, behind = run[0], run[-1] + 1
-            start, end, start_s, end_s = (float(values[place]) for values in (numbers, ends_s) for place in (first, behind))
-            cuts.append(Cut(file, scene, start, end, start_s, end_s, float(numbers[-1])))
+        breaks = (np.diff(positions) != 1) | (np.diff(number[positions]) != 0)
+        for run in np.split(positions, np.flatnonzero(breaks) + 1):
+            first, last = spans[run[0]].tolist(), spans[run[-1]].tolist()
+            cuts.append(Cut(files[run[0]], scene, first[0], last[1], first[2], last[3], first[4]))
     return cuts
-
-
-def picture_cuts(files: Sequence[Path], orders: Sequence[Sequence[int]], rate: Fraction) -> list[Cut]:
-    """Make a cut of every picture.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        The file of every frame, by position.
-    orders : sequence of sequences of int
-        For every scene, the 0-based positions of its frames in restored order.
-    rate : Fraction
-        Pictures per second.
-
-    Returns
-    -------
-    list of Cut
-        The cuts, scene by scene, in the order in which they are played.
-    """
-    shown = float(1 / rate)
-    return [Cut(files[position], scene, 0, 1, 0, shown, 1) for scene, order in enumerate(orders) for position in order]
 
 
 def shortest_step(times: np.ndarray, rate: Fraction) -> float:
