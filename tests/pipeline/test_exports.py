@@ -1,7 +1,6 @@
 """What the write stage leaves beside the videos: cut lists that play the restored order, and pictures that are asked for."""
 
 import shutil
-from fractions import Fraction
 
 import numpy as np
 import opentimelineio as otio
@@ -43,7 +42,7 @@ def test_lists_are_always_written(short_run, tmp_path):
     assert len(shown) == len(order)
     assert all(np.array_equal(picture, source[position]) for picture, position in zip(shown, order, strict=True))
     for name in LISTS[:2]:
-        rate = {"rate": float(Fraction(run.info("video")["frame_rate"]))} if name.endswith(".edl") else {}
+        rate = {"rate": float(run.frame_rate())} if name.endswith(".edl") else {}
         (track,) = otio.adapters.read_from_file(str(run.path / name), **rate).tracks
         spans = [(int(clip.source_range.start_time.value), int(clip.source_range.duration.value)) for clip in track]
         assert [start + step for start, count in spans for step in range(count)] == order

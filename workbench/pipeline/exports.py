@@ -1,6 +1,5 @@
 """What the write stage leaves beside the videos: cut lists for editors and ffmpeg, and pictures where they are asked for."""
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +75,8 @@ def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress:
 
 
 def _write_cut_lists(run: Run, orders: list[list[int]], foreign: np.ndarray, folder: Path) -> list[str]:
-    video, source, times = run.info("video"), run.source.resolve(), run.times()
-    rate, variable = Fraction(video["frame_rate"]), video.get("variable_frame_rate", False)
+    source, times, rate = run.source.resolve(), run.times(), run.frame_rate()
+    variable = run.info("video").get("variable_frame_rate", False)
     cuts = find_cuts([source] * len(times), orders, times, rate, variable)
     varies = "the frame rate varies: an editor that opens reconstructed.otio or reconstructed.edl may be off by a frame"
     notes = [varies] if variable else []
@@ -92,7 +91,7 @@ def _write_cut_lists(run: Run, orders: list[list[int]], foreign: np.ndarray, fol
 
 def _no_concat_list(run: Run) -> str:
     """Why there can be no list for ffmpeg; "" when there can."""
-    if shortest_step(run.times(), Fraction(run.info("video")["frame_rate"])) <= 0:
+    if shortest_step(run.times(), run.frame_rate()) <= 0:
         return "the times of the source do not rise from frame to frame"
     if len(str(run.source).splitlines()) > 1:
         return "the name of the source has a line break, rename it"
