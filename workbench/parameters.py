@@ -384,3 +384,8 @@ class WriteParameters(Parameters):
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
     )
+    images: str = parameter(
+        "none",
+        "numbered pictures of the frames too: none, png, jpeg, or copy (of the picture files that came in)",
+        choices=("none", "png", "jpeg", "copy"),
+    )

@@ -164,7 +164,8 @@ def check_result(run_path: Path, video: Path, exact: bool = True) -> list[OrderR
         scene.sort(key=lambda row: row.order)
         assert [row.order for row in scene] == list(range(len(scene)))
     assert [len(scene) for scene in scenes] == sorted(map(len, scenes), reverse=True)
-    names = Run.open(run_path).record["stages"]["write"]["outputs"]
+    outputs = Run.open(run_path).record["stages"]["write"]["outputs"]
+    names = [name for name in outputs if name.endswith((".mp4", ".mov", ".mkv"))]  # cut lists are beside them
     for name, expected in zip(names, [*scenes, [row for scene in scenes for row in scene]], strict=True):
         written = pictures(run_path / name)
         assert len(written) == len(expected), name

@@ -100,7 +100,7 @@ def test_before_the_videos_were_written(run):
     del run.record["stages"]["write"]
     flip_scenes(run, 0, progress=False)
     check_result(run.path, run.source, exact=False)
-    assert run.record["stages"]["write"]["outputs"] == ["scene00.mp4", "scene01.mp4", "reconstructed.mp4"]
+    assert run.record["stages"]["write"]["outputs"][:3] == ["scene00.mp4", "scene01.mp4", "reconstructed.mp4"]
 
 
 @pytest.mark.parametrize("scene", [2, -1])

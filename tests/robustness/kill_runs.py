@@ -93,7 +93,9 @@ def unsound(run: Path) -> list[str]:
             faults += [str(error)] if "damaged" in str(error) else []
     videos = opened.record["stages"].get("write")
     for name in videos["outputs"] if videos else []:
-        if videos["inputs"]["order"] == opened.record["stages"].get("order", {}).get("fingerprint"):
+        if name.endswith((".mp4", ".mkv")) and videos["inputs"]["order"] == opened.record["stages"].get("order", {}).get(
+            "fingerprint"
+        ):
             kept = sum(row.scene >= 0 for row in read_order(run / "order.csv"))  # perhaps of the earlier parameters
             frames = sum(1 for _ in decode(run / name))
             faults += [f"{name} has {frames} frames of {kept}"] if name.startswith("reconstructed") and frames != kept else []

@@ -39,6 +39,7 @@ from workbench.parameters import (
     WriteParameters,
 )
 from workbench.pipeline.edits import apply_edits, computed_order, recount, undo_decisions
+from workbench.pipeline.exports import export_names, write_exports
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
@@ -336,6 +337,12 @@ def _scene_videos(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
     return (*(f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)), f"reconstructed{suffix}")
 
 
+def _write_results(run: Run, parameters: WriteParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    info = _write_videos(run, parameters, out, job)
+    found = write_exports(run, parameters, out.path, job.progress is True)
+    return info | {"warnings": info.get("warnings", []) + found}
+
+
 def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     change = None
     if parameters.stabilise:
@@ -393,8 +400,8 @@ COMPUTATIONS = {
     "align": Computation(_align_frames),
     # A steady video is made from the alignment too.
     "write": Computation(
-        _write_videos,
+        _write_results,
         reads=lambda chosen: ("order", "align") if chosen.stabilise else ("order",),
-        outputs=_scene_videos,
+        outputs=lambda run, chosen: _scene_videos(run, chosen) + export_names(run, chosen),
     ),
 }

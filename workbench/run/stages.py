@@ -42,7 +42,8 @@ class Stage:
     reads : tuple of str
         The stages whose results it is made from; none for the stage that reads the video itself.
     outputs : tuple of str
-        The files and folders it leaves in the run directory. Those of the last stage follow from the number of scenes.
+        The files and folders it leaves in the run directory. Those of the last stage follow from the number of scenes and from
+        its parameters.
     notebook : str
         The notebook that computes it, without its ending.
     on_fast_path : bool

@@ -77,7 +77,7 @@ class ScenePlayer:
 
     def _video(self, scene: int) -> tuple[str, bytes]:
         """A caption for the video of a scene, and its bytes, empty where it cannot be played here."""
-        written = self.run.recorded_outputs("write")[:-1]  # the last one shows all scenes
+        written = [name for name in self.run.recorded_outputs("write") if name.startswith("scene")]
         if scene >= len(written) or not (self.run.path / written[scene]).is_file():
             return f"scene {scene}: no video is written yet", b""
         file = self.run.path / written[scene]
