@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pandas as pd
 
@@ -43,7 +44,7 @@ from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
 from workbench.registration.alignment import align_scene
-from workbench.registration.stabilise import moved, steady_transforms
+from workbench.registration.stabilise import steady_transforms
 from workbench.registration.tables import alignment_table, register_pairs, registered_points, scene_alignment
 from workbench.run import Run
 from workbench.run.stages import STAGES, RunPaths, stage_of
@@ -53,6 +54,8 @@ from workbench.scenes.dbscan import DbscanTree, find_labels
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
+from workbench.video.colour import colour_notes
+from workbench.video.planes import warped
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
 
@@ -166,7 +169,8 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
-    return info.as_dict() | {"warnings": info.warnings} | found
+    notes = [*info.warnings, *colour_notes(info.color_primaries, info.color_trc)]
+    return info.as_dict() | {"warnings": notes} | found
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
@@ -330,8 +334,8 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     if parameters.stabilise:
         transforms = _steady_transforms(run)
 
-        def change(position: int, frame: np.ndarray) -> np.ndarray:
-            return moved(frame, transforms[position])
+        def change(position: int, frame: av.VideoFrame) -> av.VideoFrame:
+            return warped(frame, transforms[position])
 
     *names, whole = (out.path / name for name in _scene_videos(run, parameters))
     orders = [run.scene_order(scene).tolist() for scene in range(len(names))]

@@ -14,6 +14,7 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from workbench.errors import VideoError
+from workbench.video.colour import rgb_tags
 from workbench.video.spill import FFV1_OPTIONS
 
 # Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
@@ -181,7 +182,7 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
         The frame, of any pixel format.
     codec : {"h264", "lossless"}
         ``h264``: 8-bit yuv420p, odd sides padded by one repeated column or row at the right or bottom; YUV keeps its range
-        and matrix, RGB gets the matrix usual for its height (BT.709 from 720 px, else BT.601). ``lossless``: unchanged, or
+        and matrix, RGB gets those of :func:`~workbench.video.colour.rgb_tags`. ``lossless``: unchanged, or
         another format that holds the same bits.
 
     Returns
@@ -203,7 +204,7 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
         ranges = {"src_color_range": tags[0], "dst_color_range": tags[0]} if source.startswith("yuvj") else {}
         return frame.reformat(format=target, **ranges), tags
     if frame.format.is_rgb or source == "pal8":
-        space, standard = ("ITU709", (1, 1, 1, 1)) if frame.height >= 720 else ("ITU601", (1, 6, 6, 6))
+        space, standard = rgb_tags(frame)
         return _even(frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=1)), standard
     full = source.startswith(("yuvj", "gray")) and tags[0] != 1
     color_range = 2 if full else tags[0]

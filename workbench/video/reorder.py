@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 import av
-import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
@@ -16,7 +15,7 @@ from workbench.video.decode import Decoder, decode
 from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
-Change = Callable[[int, np.ndarray], np.ndarray]
+Change = Callable[[int, av.VideoFrame], av.VideoFrame]
 
 
 def write_video(
@@ -91,8 +90,7 @@ def write_parts(
         Frames that must wait for their turn take about so much memory at most; the rest waits in a temporary file beside the
         first of ``outs``.
     change : callable, optional
-        ``change(position, frame)`` returns the picture to write for a frame, both (H, W, 3) uint8 RGB and of one size. Matrix
-        and tags are then those of :func:`~workbench.video.encode.write_frames`.
+        ``change(position, frame)`` returns the frame to write for a frame; all are of one size and pixel format, and tagged.
 
     Returns
     -------
@@ -147,9 +145,7 @@ def _in_order(
             if not uses[index]:
                 continue
             if change is not None:
-                frame = av.VideoFrame.from_ndarray(
-                    change(index, frame.to_ndarray(format="rgb24", interpolation="BILINEAR")), format="rgb24"
-                )
+                frame = change(index, frame)
             frame, colors = prepared(frame, codec)
             spill.put(index, frame)
         uses[position] -= 1
