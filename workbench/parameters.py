@@ -353,3 +353,8 @@ class WriteParameters(Parameters):
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
     )
+    audio: str = parameter(
+        "none",
+        "sound: none, keep (the source's track as it is, in reconstructed only) or follow (every frame takes its sound along)",
+        choices=("none", "keep", "follow"),
+    )

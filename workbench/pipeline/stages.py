@@ -7,6 +7,7 @@ reconstruct`` and sweeps all call :func:`run_stage`, so all give the same result
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ from workbench.video.colour import colour_notes
 from workbench.video.planes import warped
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
+from workbench.video.sound import find_sound, sound_notes
+from workbench.video.soundtrack import follow_sound, keep_sound
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
-    notes = [*info.warnings, *colour_notes(info.color_primaries, info.color_trc)]
+    notes = [*info.warnings, *colour_notes(info.color_primaries, info.color_trc), *sound_notes(find_sound(run.source))]
     return info.as_dict() | {"warnings": notes} | found
 
 
@@ -342,7 +345,16 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     progress = job.progress is True
     scenes = write_parts(run.source, orders, names, parameters.codec, parameters.crf, progress=progress, change=change)
     join_videos(scenes, whole)
-    return {}
+    return {"warnings": _write_sound(run, parameters.audio, scenes, whole, orders)}
+
+
+def _write_sound(run: Run, audio: str, scenes: list[Path], whole: Path, orders: list[list[int]]) -> list[str]:
+    """Put sound beside the pictures of the finished videos, as the parameter says; returns what a person should know."""
+    if audio == "keep":
+        return keep_sound(run.source, whole, float(run.times()[0]))
+    if audio == "follow":
+        return follow_sound(run.source, [*scenes, whole], [*orders, list(chain.from_iterable(orders))], run.times())
+    return []
 
 
 def _steady_transforms(run: Run) -> np.ndarray:

@@ -184,6 +184,17 @@ class Contents(RecordedRun):
         self.require("video")
         return np.array(read_array(self.overlay_path, np.bool_, self.images().shape[1:3]))
 
+    def times(self) -> np.ndarray:
+        """Read when every frame is shown in the source.
+
+        Returns
+        -------
+        (N,) float64 array
+            Times, s, by position.
+        """
+        self.require("video")
+        return read_table(self.frames_path, {}, ["time_s"], rows=self.frames)["time_s"].to_numpy()
+
     def embeddings(self) -> np.ndarray:
         """Read the vectors of the frames.
 

@@ -56,10 +56,7 @@ def colour_notes(primaries: int, transfer: int) -> list[str]:
     kind = beyond_sdr(primaries, transfer)
     if not kind:
         return []
-    return [
-        f"the colours are {kind}: written videos keep its tags (H.264 in 8 bits, lossless in all bits); working copies "
-        "and pictures are converted to SDR (BT.709)"
-    ]
+    return [f"the colours are {kind}: written videos keep its tags; working copies and pictures are converted to SDR (BT.709)"]
 
 
 def sdr_array(frame: av.VideoFrame, width: int, height: int, interpolation: str) -> np.ndarray:

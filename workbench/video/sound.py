@@ -1,0 +1,304 @@
+"""The sound of a video: found, read, put in the order of the frames, and written beside the pictures.
+
+Which sound belongs to which place of a shuffled video cannot be known. The track can be kept as it is, or every frame can take
+the sound along that is heard while it is shown.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+
+from workbench.errors import VideoError
+from workbench.video.decode import Decoder
+
+FADE_SECONDS = 0.006  # of the cross-fade at a cut: long enough against a click, too short to be heard
+# Sound and picture may be so far apart before the sound jumps: half of what viewers notice (ITU-R BT.1359-1, sound too early).
+DRIFT_SECONDS = 0.0225
+GAP_SECONDS = 0.05  # a longer step between the time stamps of packets is a gap in the sound
+BLOCK = 65536  # samples that are handed on at once
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What a file states about its sound.
+
+    Attributes
+    ----------
+    codec : str
+        FFmpeg's name, such as ``aac``.
+    channels : int
+        Number of channels.
+    seconds : float
+        Length, s; 0 when the file does not state it.
+    """
+
+    codec: str
+    channels: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound as samples.
+
+    Attributes
+    ----------
+    samples : (S, C) float32 array
+        -1 to 1, one column per channel; on disk, not in memory.
+    rate : int
+        Samples per second.
+    layout : str
+        FFmpeg's name for the channels, such as ``stereo``.
+    start : float
+        Time of the first sample, s, on the clock of the frames.
+    deep : bool
+        Whether the samples have more than 16 bits.
+    damaged_packets : int
+        Packets that could not be decoded; there is silence in their place.
+    """
+
+    samples: np.ndarray
+    rate: int
+    layout: str
+    start: float
+    deep: bool
+    damaged_packets: int
+
+
+def find_sound(path: str | Path) -> SoundInfo | None:
+    """Find the sound of a video.
+
+    Parameters
+    ----------
+    path : str or Path
+        The video.
+
+    Returns
+    -------
+    SoundInfo or None
+        What the file states about the track that players choose; None when there is no sound.
+
+    Raises
+    ------
+    VideoError
+        When the file is not a video that can be read.
+    """
+    with Decoder(path) as decoder:
+        track = track_of(decoder)
+        if track is None:
+            return None
+        stated = track.duration * track.time_base if track.duration and track.time_base else 0
+        whole = (decoder.container.duration or 0) / av.time_base
+        return SoundInfo(track.codec_context.name, track.codec_context.layout.nb_channels, float(stated or whole))
+
+
+def track_of(decoder: Decoder) -> AudioStream | None:
+    """Choose the sound track of an open video as players do.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        The open video.
+
+    Returns
+    -------
+    AudioStream or None
+        The track; None when there is none that can be decoded.
+    """
+    track = decoder.container.streams.best("audio", related=decoder.stream)
+    return track if isinstance(track, AudioStream) and track.codec_context is not None else None
+
+
+def sound_notes(sound: SoundInfo | None) -> list[str]:
+    """Say what becomes of the sound.
+
+    Parameters
+    ----------
+    sound : SoundInfo or None
+        From :func:`find_sound`.
+
+    Returns
+    -------
+    list of str
+        A sentence; none without sound.
+    """
+    if sound is None:
+        return []
+    channels = "1 channel" if sound.channels == 1 else f"{sound.channels} channels"
+    return [
+        f"there is sound ({sound.codec}, {channels}, {sound.seconds:.1f} s): it is left out, unless --write.audio keep writes "
+        "the track as it is, or --write.audio follow lets every frame take its sound along"
+    ]
+
+
+@contextmanager
+def read_sound(path: str | Path, folder: Path) -> Iterator[Sound]:
+    """Decode the sound of a video, for as long as the context lasts.
+
+    Parameters
+    ----------
+    path : str or Path
+        The video.
+    folder : Path
+        Where the temporary file lies; it has no name there where the system allows that.
+
+    Yields
+    ------
+    Sound
+        The sound.
+
+    Raises
+    ------
+    VideoError
+        When the file is not a video that can be read, or has no sound.
+
+    Notes
+    -----
+    The samples take 4 bytes per channel on disk, 1.4 GB per hour of stereo at 48 kHz, and are mapped into memory.
+    """
+    with Decoder(path) as decoder, tempfile.TemporaryFile(dir=folder, prefix=".sound-") as file:
+        track = track_of(decoder)
+        if track is None:
+            raise VideoError(f"{path} has no sound: give a video that has some")
+        context = track.codec_context
+        rate, layout = context.sample_rate, context.layout
+        start, written, damaged = 0.0, 0, 0
+        channels = layout.nb_channels
+        for frame, lost in _decoded(decoder, track):
+            damaged += lost
+            if frame is None:
+                continue
+            time = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else None
+            if not written:
+                start = time or 0.0
+            missing = round((time - start) * rate) - written if time is not None else 0
+            if missing > GAP_SECONDS * rate:
+                file.seek(4 * channels * missing, 1)  # a hole in the file reads as zeros
+                written += missing
+            block = frame.to_ndarray()
+            file.write(np.ascontiguousarray(block, np.float32).data)
+            written += frame.samples
+        file.flush()
+        file.truncate(4 * channels * written)
+        samples = (
+            np.memmap(file, np.float32, "r", shape=(written, channels)) if written else np.zeros((0, channels), np.float32)
+        )
+        yield Sound(samples, rate, layout.name, start, context.format.name.startswith("s32"), damaged)
+
+
+def _decoded(decoder: Decoder, track: AudioStream) -> Iterator[tuple[av.AudioFrame | None, int]]:
+    """Frames of interleaved float samples, of the rate and channels of the track; and 1 for each packet without frames."""
+    context = track.codec_context
+    rate, layout = context.sample_rate, context.layout
+    setup, resampler = None, None
+    for packet in decoder.container.demux(track):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            yield None, 1
+            continue
+        for frame in frames:
+            found = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if resampler is None or found != setup:  # some broadcasts change them on the way
+                setup, resampler = found, AudioResampler(format="flt", layout=layout, rate=rate)
+            for converted in resampler.resample(frame):
+                yield converted, 0
+
+
+def follow(sound: Sound, times: np.ndarray, positions: Sequence[int], durations: np.ndarray) -> Iterator[np.ndarray]:
+    """Put sound into the order of the frames: every frame takes along what is heard from its time on.
+
+    Parameters
+    ----------
+    sound : Sound
+        The sound of the source.
+    times : (N,) float array
+        When every frame of the source is shown, s.
+    positions : sequence of int
+        The frames in the new order, K of them, as positions in the source.
+    durations : (K,) float array
+        How long each of them is shown, s.
+
+    Yields
+    ------
+    (n, C) float32 array
+        Blocks of samples, one after the other; silence where the source has none.
+
+    Notes
+    -----
+    Where the next frame is the next one of the source, the sound goes on without a seam, unless it has drifted from the
+    pictures by :data:`DRIFT_SECONDS`. Elsewhere a cross-fade of equal power lies about the cut, of :data:`FADE_SECONDS`, or as
+    long as the shorter one of both stretches.
+    """
+    ends = np.round(np.cumsum(durations) * sound.rate).astype(np.int64)
+    begins = np.concatenate([[0], ends[:-1]])
+    wanted = np.round((np.asarray(times, np.float64)[list(positions)] - sound.start) * sound.rate).astype(np.int64)
+    stretches: list[tuple[int, int]] = []  # first sample in the source, number of samples
+    for place, position in enumerate(positions):
+        length = int(ends[place] - begins[place])
+        if place and position == positions[place - 1] + 1:
+            first, count = stretches[-1]
+            if abs(first + count - wanted[place]) <= DRIFT_SECONDS * sound.rate:
+                stretches[-1] = first, count + length
+                continue
+        stretches.append((int(wanted[place]), length))
+    yield from _joined(sound, [stretch for stretch in stretches if stretch[1]])
+
+
+def _joined(sound: Sound, stretches: list[tuple[int, int]]) -> Iterator[np.ndarray]:
+    """The stretches one after the other, cross-faded about every cut."""
+    longest = round(FADE_SECONDS * sound.rate) // 2
+    halves = [0, *(min(longest, a[1] // 2, b[1] // 2) for a, b in pairwise(stretches)), 0]
+    for number, (first, count) in enumerate(stretches):
+        before, after = halves[number], halves[number + 1]
+        yield from blocks_of(sound, first + before, first + count - after)
+        if after:
+            ramp = np.sin(np.pi / 2 * (np.arange(2 * after, dtype=np.float32) + 0.5) / (2 * after))[:, None]
+            coming = stretches[number + 1][0]
+            old = _about(sound, first + count - after, first + count + after)
+            new = _about(sound, coming - after, coming + after)
+            yield np.clip(old * ramp[::-1] + new * ramp, -1, 1)
+
+
+def _about(sound: Sound, begin: int, end: int) -> np.ndarray:
+    """The samples about a cut; where the sound of the source itself begins or ends there, it fades in or out."""
+    samples, total = np.concatenate(list(blocks_of(sound, begin, end))), len(sound.samples)
+    places = np.arange(begin, end, dtype=np.float32)[:, None]
+    if begin < 0 < end:
+        samples *= places / end
+    if begin < total < end:
+        samples *= (total - places) / (total - begin)
+    return samples
+
+
+def blocks_of(sound: Sound, begin: int, end: int) -> Iterator[np.ndarray]:
+    """Cut samples out of a sound.
+
+    Parameters
+    ----------
+    sound : Sound
+        The sound.
+    begin, end : int
+        The first sample, and the first one that is not taken; they may lie outside.
+
+    Yields
+    ------
+    (n, C) float32 array
+        At most :data:`BLOCK` samples; silence outside.
+    """
+    total, channels = sound.samples.shape
+    for start in range(begin, end, BLOCK):
+        stop = min(start + BLOCK, end)
+        block = np.zeros((stop - start, channels), np.float32)
+        inside = slice(max(0, min(start, total)), max(0, min(stop, total)))
+        if inside.stop > inside.start:
+            block[inside.start - start : inside.stop - start] = sound.samples[inside]
+        yield block
