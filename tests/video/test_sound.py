@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny import encode, pan, pictures
+from workbench.errors import VideoError
+from workbench.video.encode import set_aspect
 from workbench.video.reorder import write_video
 from workbench.video.sound import BLOCK, Sound, find_sound, follow, read_sound, sound_notes
 from workbench.video.soundtrack import follow_sound, keep_sound, shown_seconds
@@ -28,20 +30,22 @@ def tones(seconds: np.ndarray, rate: int = RATE) -> np.ndarray:
     ).astype(np.float32)
 
 
-def with_sound(path: Path, codec: str, samples: np.ndarray, times: list[int] | None = None, count: int = COUNT) -> Path:
-    """A clip of ``count`` frames at 10 per second, or at ``times`` (tenths of a second), with this sound in both channels."""
+def with_sound(
+    path: Path, codec: str, samples: np.ndarray, times: list[int] | None = None, count: int = COUNT, layout: str = "stereo"
+) -> Path:
+    """A clip of ``count`` frames at 10 per second, or at ``times`` (tenths of a second), with this sound in all channels."""
     kind = "ffv1" if path.suffix == ".mkv" else "libx264"
     with av.open(str(path), "w") as file:
         video = file.add_stream(kind, rate=10)
         video.width, video.height, video.pix_fmt = 96, 72, "yuv420p"
-        sound = file.add_stream(codec, rate=RATE, layout="stereo")
+        sound = file.add_stream(codec, rate=RATE, layout=layout)
         for index, picture in enumerate(pan(7, count)):
             frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
             frame.pts, frame.time_base = times[index] if times else index, Fraction(1, 10)
             file.mux(video.encode(frame))
         file.mux(video.encode())
-        block = np.repeat(samples, 2).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(block, format="flt", layout="stereo")
+        block = np.repeat(samples, sound.layout.nb_channels).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(block, format="flt", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
         file.mux(sound.encode(frame))
         file.mux(sound.encode())
@@ -117,12 +121,24 @@ def test_keep_gives_the_same_samples(clip, tmp_path):
     assert find_sound(out).codec == find_sound(clip).codec
 
 
-def test_keep_encodes_what_the_container_cannot_hold(tmp_path):
-    """WavPack in mp4: AAC, and a note."""
-    clip = with_sound(tmp_path / "clip.mkv", "wavpack", tones(np.full(COUNT, SECONDS)))
+@pytest.mark.parametrize("codec", ["wavpack", "pcm_s16le"])
+def test_keep_encodes_what_the_container_cannot_hold(tmp_path, codec):
+    """WavPack and PCM in mp4: AAC, and a note. PCM in Matroska only states the number of its channels."""
+    clip = with_sound(tmp_path / "clip.mkv", codec, tones(np.full(COUNT, SECONDS)))
     out = restored(clip, tmp_path, ".mp4")
-    assert keep_sound(clip, out, 0.0) == ["a .mp4 file cannot hold wavpack: it was encoded anew"]
+    assert keep_sound(clip, out, 0.0) == [f"a .mp4 file cannot hold {codec}: it was encoded anew"]
     assert find_sound(out).codec == "aac" and heard(samples_of(out), np.full(COUNT, SECONDS)) == list(range(COUNT))
+
+
+def test_more_channels_than_can_be_encoded(tmp_path):
+    """16 channels: kept as they are where the container holds them, else one line that says what to do."""
+    clip = with_sound(tmp_path / "clip.mkv", "pcm_s16le", tones(np.full(COUNT, SECONDS)), layout="9.1.6")
+    out = restored(clip, tmp_path)
+    assert keep_sound(clip, out, 0.0) == [] and find_sound(out).channels == 16
+    before = out.read_bytes()
+    with pytest.raises(VideoError, match=r"cannot be encoded as flac: choose --write\.audio"):
+        follow_sound(clip, [out], [ORDER], np.arange(COUNT) * SECONDS)
+    assert out.read_bytes() == before and sorted(path.name for path in tmp_path.iterdir()) == ["clip.mkv", "out.mkv"]
 
 
 def test_sound_of_a_variable_rate(tmp_path):
@@ -226,3 +242,43 @@ def test_damaged_sound_is_counted_and_silent(tmp_path):
     assert notes == ["4 packets of the sound could not be decoded: there is silence in their place"]
     found = heard(samples_of(out), np.full(COUNT, SECONDS))
     assert [frame for frame, tone in zip(ORDER, found, strict=True) if frame != tone] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4"])
+def test_what_else_is_in_the_file_stays(tmp_path, name):
+    """Chapters, sample aspect ratio, colour tags and the frame rate of a video that gets sound."""
+    clip = with_sound(tmp_path / "clip.mkv", "flac", tones(np.full(COUNT, SECONDS)))
+    out = tmp_path / name
+    with av.open(str(out), "w") as file:
+        stream = file.add_stream("ffv1" if name.endswith("mkv") else "libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 72, "yuv420p"
+        context = stream.codec_context
+        context.sample_aspect_ratio = Fraction(4, 3)
+        context.color_range, context.colorspace, context.color_primaries, context.color_trc = 1, 9, 9, 18
+        unit = Fraction(1, 1000)
+        halves = [(0, 500, "first"), (500, 1000, "second")]
+        file.set_chapters(
+            [
+                {"id": k, "start": start, "end": end, "time_base": unit, "metadata": {"title": title}}
+                for k, (start, end, title) in enumerate(halves)
+            ]
+        )
+        for index, picture in enumerate(pan(7, COUNT)):
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
+            frame.pts = index
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    if name.endswith("mkv"):
+        set_aspect(out, 96, 72, Fraction(4, 3))
+
+    def _described(path: Path) -> tuple:
+        with av.open(str(path)) as file:
+            video = file.streams.video[0]
+            chapters = [(float(c["start"] * c["time_base"]), c["metadata"]["title"]) for c in file.chapters()]
+            tags = (video.color_range, video.colorspace, video.color_primaries, video.color_trc)
+            return chapters, video.sample_aspect_ratio, tags, video.average_rate, len(file.streams.video)
+
+    before = _described(out)
+    assert before[:2] == ([(0.0, "first"), (0.5, "second")], Fraction(4, 3)) and before[2] == (1, 9, 9, 18)
+    assert keep_sound(clip, out, 0.0) == [] and find_sound(out) is not None
+    assert _described(out) == before

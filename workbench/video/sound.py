@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 
@@ -168,11 +169,10 @@ def read_sound(path: str | Path, folder: Path) -> Iterator[Sound]:
         track = track_of(decoder)
         if track is None:
             raise VideoError(f"{path} has no sound: give a video that has some")
-        context = track.codec_context
-        rate, layout = context.sample_rate, context.layout
+        context, layout = track.codec_context, _layout(track)
+        rate, channels = context.sample_rate, layout.nb_channels
         start, written, damaged = 0.0, 0, 0
-        channels = layout.nb_channels
-        for frame, lost in _decoded(decoder, track):
+        for frame, lost in _decoded(decoder, track, layout):
             damaged += lost
             if frame is None:
                 continue
@@ -194,10 +194,16 @@ def read_sound(path: str | Path, folder: Path) -> Iterator[Sound]:
         yield Sound(samples, rate, layout.name, start, context.format.name.startswith("s32"), damaged)
 
 
-def _decoded(decoder: Decoder, track: AudioStream) -> Iterator[tuple[av.AudioFrame | None, int]]:
-    """Frames of interleaved float samples, of the rate and channels of the track; and 1 for each packet without frames."""
-    context = track.codec_context
-    rate, layout = context.sample_rate, context.layout
+def _layout(track: AudioStream) -> AudioLayout:
+    """The channels of a track; those that are usual for their number, up to 8, where the file only states that."""
+    layout = track.codec_context.layout
+    count = layout.nb_channels
+    return AudioLayout(f"{count}c") if layout.name == f"{count} channels" and count <= 8 else layout
+
+
+def _decoded(decoder: Decoder, track: AudioStream, layout: AudioLayout) -> Iterator[tuple[av.AudioFrame | None, int]]:
+    """Frames of interleaved float samples, of these channels and the rate of the track; and 1 for each damaged packet."""
+    rate = track.codec_context.sample_rate
     setup, resampler = None, None
     for packet in decoder.container.demux(track):
         try:

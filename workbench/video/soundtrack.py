@@ -12,6 +12,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
+from workbench.errors import VideoError
 from workbench.video.decode import Decoder
 from workbench.video.encode import not_written, open_output, set_aspect
 from workbench.video.sound import Sound, blocks_of, find_sound, follow, read_sound, track_of
@@ -45,7 +46,7 @@ def keep_sound(source: str | Path, video: Path, first: float) -> list[str]:
 
     Notes
     -----
-    The track is copied where the container can hold it, and encoded anew elsewhere.
+    The track is copied where the container can hold it, and encoded anew elsewhere: AAC, or FLAC in ``.mkv``.
     """
     notes: list[str] = []
     with ExitStack() as stack:
@@ -55,7 +56,7 @@ def keep_sound(source: str | Path, video: Path, first: float) -> list[str]:
             return _no_sound("keep")
 
         def _kept(out: OutputContainer) -> Iterator[av.Packet]:
-            if track.codec_context.name in out.supported_codecs:
+            if _holds(out, track.codec_context.name):
                 return _moved(decoder.container, track, out.add_stream_from_template(track), -Fraction(first))
             sound = stack.enter_context(read_sound(source, video.parent))
             notes.extend(
@@ -130,6 +131,11 @@ def shown_seconds(video: Path) -> np.ndarray:
     return np.append(np.diff(stamps), last)
 
 
+def _holds(out: OutputContainer, codec: str) -> bool:
+    """Whether a file can hold sound of a codec so that players find it; few look for PCM in an .mp4."""
+    return codec in out.supported_codecs and not (out.format.name == "mp4" and codec.startswith("pcm_"))
+
+
 def _no_sound(choice: str) -> list[str]:
     return [f"the video has no sound: --write.audio {choice} adds none"]
 
@@ -186,6 +192,10 @@ def _encoded(out: OutputContainer, sound: Sound, blocks: Iterator[np.ndarray], s
         stream.codec_context.format = "s32" if sound.deep else "s16"
     else:
         stream.bit_rate = len(stream.layout.channels) * _AAC_BITS_PER_SAMPLE * rate
+    try:
+        stream.codec_context.open()
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(f"sound of {sound.layout} cannot be encoded as {name}: choose --write.audio none") from error
 
     def _packets() -> Iterator[av.Packet]:
         place = round(start * sound.rate)
