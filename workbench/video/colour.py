@@ -88,36 +88,27 @@ def sdr_array(frame: av.VideoFrame, width: int, height: int, interpolation: str)
     """
     if not beyond_sdr(frame.color_primaries, frame.color_trc):
         return frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=interpolation)
-    tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
-    size = (frame.width, frame.height, width, height)
+    matrix = _BT2020 if frame.colorspace == _UNKNOWN and not frame.format.is_rgb else None
     try:
-        converter = _converter(threading.get_ident(), frame.format.name, tags, size, interpolation.lower())
-        converter.vpush(frame)
+        # Scaled first: the conversion takes its time for every pixel.
+        small = frame.reformat(width, height, "rgb48le", src_colorspace=matrix, interpolation=interpolation)
+        converter = _converter(threading.get_ident(), width, height, frame.color_primaries, frame.color_trc)
+        converter.vpush(small)
         return converter.vpull().to_ndarray()
     except (OSError, NotImplementedError) as error:
         raise VideoError(
-            f"this FFmpeg cannot convert the colours of the video (matrix {tags[1]}, primaries {tags[2]}, transfer {tags[3]}): "
-            "convert the video to BT.709 with another program first"
+            f"this FFmpeg cannot convert the colours of the video (matrix {frame.colorspace}, primaries "
+            f"{frame.color_primaries}, transfer {frame.color_trc}): convert the video to BT.709 with another program first"
         ) from error
 
 
 @lru_cache(maxsize=_CONVERTERS)
-def _converter(
-    _thread: int, pixels: str, tags: tuple[int, int, int, int], size: tuple[int, int, int, int], interpolation: str
-) -> av.filter.Graph:
-    """What converts frames of one kind to RGB of BT.709; one for each thread."""
+def _converter(_thread: int, width: int, height: int, _primaries: int, _transfer: int) -> av.filter.Graph:
+    """What converts RGB frames of 16 bits with these tags to RGB of BT.709; one for each thread."""
     graph = av.filter.Graph()
-    matrix = ":in_color_matrix=bt2020" if tags[1] == _UNKNOWN and not pixels.startswith(("rgb", "gbr", "bgr")) else ""
     nodes = [
-        graph.add(
-            "buffer",
-            f"video_size={size[0]}x{size[1]}:pix_fmt={pixels}:time_base=1/1000:colorspace={tags[1]}:range={tags[0]}",
-        ),
-        graph.add(
-            "scale",
-            f"{size[2]}:{size[3]}:flags={interpolation}:intent=perceptual:out_transfer=bt709:out_primaries=bt709:out_range=full"
-            + matrix,
-        ),
+        graph.add("buffer", f"video_size={width}x{height}:pix_fmt=rgb48le:time_base=1/1000:colorspace=0:range=2"),
+        graph.add("scale", "intent=perceptual:out_transfer=bt709:out_primaries=bt709"),
         graph.add("format", "rgb24"),
         graph.add("buffersink"),
     ]
