@@ -10,7 +10,9 @@ from tests.helpers.tiny import pan, workbench
 from tests.video.test_planes import values_of
 from workbench.errors import VideoError
 from workbench.evaluation.corrupt import corrupt
-from workbench.video import proxies
+from workbench.parameters import VideoParameters
+from workbench.pipeline.stages import run_stage
+from workbench.run import Run
 from workbench.video.colour import beyond_sdr, colour_notes
 from workbench.video.decode import decode
 from workbench.video.encode import prepared
@@ -129,10 +131,11 @@ def test_corrupt_converts_and_says_so(tmp_path):
         assert np.abs(rgb(frame).astype(int) - rgb(clip[row.frame])).mean() < 8  # H.264 with chroma of half the size
 
 
-def test_working_copies_are_converted(tmp_path):
+def test_working_copies_are_converted_and_it_is_said(tmp_path):
     source = hdr_clip(tmp_path / "clip.mkv")
-    proxies.read_proxies(source, tmp_path / "p.npy", 96, progress=False)
-    frame = next(decode(source))[1]
-    copy = np.load(tmp_path / "p.npy")[0]
+    run = Run.create(tmp_path / "run", source)
+    info = run_stage(run, VideoParameters(), progress=False)["info"]
+    assert info["warnings"] == colour_notes(9, 18)
+    frame, copy = next(decode(source))[1], run.images()[0]
     raw = frame.to_ndarray(format="rgb24", interpolation="BILINEAR")
     assert (copy == rgb(frame)).all() and np.abs(copy.astype(int) - raw).mean() > 5

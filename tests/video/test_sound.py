@@ -11,7 +11,8 @@ from tests.helpers.tiny import encode, pan, pictures
 from workbench.errors import VideoError
 from workbench.video.encode import set_aspect
 from workbench.video.reorder import write_video
-from workbench.video.sound import BLOCK, Sound, find_sound, follow, read_sound, sound_notes
+from workbench.video.sound import Sound, find_sound, read_sound, sound_notes
+from workbench.video.sound_order import BLOCK, follow
 from workbench.video.soundtrack import follow_sound, keep_sound, shown_seconds
 
 RATE = 16000  # samples per second
@@ -97,6 +98,8 @@ def test_sound_is_found(clip, tmp_path):
     assert f"({found.codec}, 2 channels, {found.seconds:.1f} s)" in note and "--write.audio follow" in note
     silent = encode(tmp_path / "silent.mp4", pan(7, 2))
     assert find_sound(silent) is None and sound_notes(None) == []
+    with pytest.raises(VideoError, match="has no sound"), read_sound(silent, tmp_path):
+        pass
 
 
 def test_follow_gives_every_frame_its_tone(clip, tmp_path):

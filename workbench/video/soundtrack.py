@@ -15,7 +15,8 @@ from av.container import InputContainer, OutputContainer
 from workbench.errors import VideoError
 from workbench.video.decode import Decoder
 from workbench.video.encode import not_written, open_output, set_aspect
-from workbench.video.sound import Sound, blocks_of, find_sound, follow, read_sound, track_of
+from workbench.video.sound import Sound, find_sound, read_sound, track_of
+from workbench.video.sound_order import blocks_of, follow
 
 _FLAC_SUFFIXES = (".mkv",)  # sound without loss there, AAC elsewhere
 _USUAL_RATE = 48000  # samples per second, where the encoder does not take those of the source
