@@ -389,3 +389,8 @@ class WriteParameters(Parameters):
         "numbered pictures of the frames too: none, png, jpeg, or copy (of the picture files that came in)",
         choices=("none", "png", "jpeg", "copy"),
     )
+    audio: str = parameter(
+        "none",
+        "sound: none, keep (the source's track as it is, in reconstructed only) or follow (every frame takes its sound along)",
+        choices=("none", "keep", "follow"),
+    )

@@ -17,11 +17,12 @@ from workbench.matching.sift import sift_features
 from workbench.parameters import MatchParameters
 from workbench.registration.alignment import Alignment, PairPoints, align_scene, similarity_matrices
 from workbench.registration.pair import register_pair
-from workbench.registration.stabilise import moved, smooth_path, steady_transforms
+from workbench.registration.stabilise import smooth_path, steady_transforms
 from workbench.registration.tables import alignment_table, scene_alignment
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.video.encode import write_frames
+from workbench.video.planes import warped
 from workbench.video.reorder import write_video
 from workbench.viz.order import alignment_error_plot, overlay, scene_overlay_before_after
 
@@ -319,13 +320,13 @@ def test_frames_are_changed_as_they_are_written(tmp_path):
 
     def change(position, frame):
         seen.append(position)
-        return moved(255 - frame, np.array([[1.0, 0, 10], [0, 1, 0]]))
+        return warped(frame, np.array([[1.0, 0, 10], [0, 1, position]]))
 
     write_video(tmp_path / "a.mkv", [3, 1], tmp_path / "b.mkv", "lossless", progress=False, change=change)
     first, second = pictures(tmp_path / "b.mkv")
     assert sorted(seen) == [1, 3]
-    assert (first[:, 10:] == 255 - 120).all() and (second[:, 10:] == 255 - 40).all()
-    assert (first[:, :10] == 0).all()
+    assert (first[3:, 10:] == 120).all() and (second[1:, 10:] == 40).all()
+    assert (first[:, :10] == 0).all() and (first[:3] == 0).all() and (second[:1] == 0).all()
 
 
 @pytest.fixture

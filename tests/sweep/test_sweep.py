@@ -33,7 +33,7 @@ from workbench.errors import UsageError
 from workbench.evaluation.files import OUTLIER, TruthRow, truth_path
 from workbench.matching.nearest import SiftFlann
 from workbench.notebooks.chain import CHAIN
-from workbench.pipeline import match_scenes, stages, workers
+from workbench.pipeline import match_scenes, stages, workers, writing
 from workbench.pipeline.editing import flip_scenes
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
@@ -451,14 +451,14 @@ def test_failing_cells_are_rows(clip, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     wanted = [{"eps": 0.3}, {"eps": 0.001}, {"keypoints": "superpoint"}, {"crf": 30}]
     sweep = read_sweep(sweep_file(clip, {"list": wanted}, fixed=FAST | {"seed": 1}))
-    true = stages.write_parts
+    true = writing.write_parts
 
     def fault(source: Path, orders: list, names: list, codec: str, crf: int, **more: object) -> object:
         if crf == 30:
             raise ValueError("first line\nsecond line")
         return true(source, orders, names, codec, crf, **more)
 
-    monkeypatch.setattr(stages, "write_parts", fault)
+    monkeypatch.setattr(writing, "write_parts", fault)
     for cell in sweep.cells:
         run_cell(cell, tmp_path)
     table = write_table(sweep, tmp_path)

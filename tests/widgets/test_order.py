@@ -247,7 +247,7 @@ def test_stopped_while_writing(run, page, monkeypatch):
     page.press("wb-flip")
     edited = (run.path / "order.csv").read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.pipeline.stages.write_parts", write)
+        patched.setattr("workbench.pipeline.writing.write_parts", write)
         page.named("wb-write").click()
         end = time.monotonic() + 60
         while "write: " not in str([html.value for html in page.of_kind(ipywidgets.HTML)]):

@@ -62,12 +62,15 @@ def corrupt(  # numpydoc ignore=PR01
 
     The truth goes beside the video, as NAME.truth.csv.
     """
+    from workbench.evaluation.corrupt import colour_changes
     from workbench.evaluation.corrupt import corrupt as make_case
     from workbench.evaluation.files import truth_path
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already: pass --overwrite to replace it, or choose another --out")
     rows = make_case(list(clips), foreign, out, **options)
+    for change in colour_changes([*clips, *options["takes"]]):
+        click.echo(f"note: {change}", err=True)
     click.echo(f"{out}: {len(rows)} frames, {sum(row.clip == 'outlier' for row in rows)} of them foreign")
     click.echo(truth_path(out))
 

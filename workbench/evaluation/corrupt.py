@@ -20,6 +20,7 @@ from workbench.errors import ParameterError, UsageError, VideoError
 from workbench.evaluation.effects import DRIFT_STEPS, OVERLAYS, cover, drift_frame, flicker_frame, overlay_frame, shake_frame
 from workbench.evaluation.files import OUTLIER, TRANSFORM_COLUMNS, TruthRow, truth_path
 from workbench.evaluation.film import edit_film, film_frame
+from workbench.video.colour import beyond_sdr
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import write_frames
 from workbench.video.proxies import rgb
@@ -244,6 +245,33 @@ def corrupt(
         write_case(_edited(stored), rows, out, rate, crf)
         del stored  # Windows removes no file that is still mapped
     return rows
+
+
+def colour_changes(videos: Iterable[str | Path]) -> list[str]:
+    """Find the videos whose colours :func:`corrupt` converts, because it writes SDR.
+
+    Parameters
+    ----------
+    videos : iterable of str or Path
+        Video files.
+
+    Returns
+    -------
+    list of str
+        A sentence for each video with HDR or a wide gamut.
+
+    Raises
+    ------
+    VideoError
+        When a video cannot be read.
+    """
+    found = []
+    for path in videos:
+        with contextlib.closing(decode(path)) as frames:
+            _, frame = next(frames)
+        if kind := beyond_sdr(frame.color_primaries, frame.color_trc):
+            found.append(f"the colours of {path} are {kind}: they are converted to SDR (BT.709)")
+    return found
 
 
 def _check_limits(**values: float | None) -> None:

@@ -16,7 +16,6 @@ import pandas as pd
 from workbench.embedding.embed import embed
 from workbench.embedding.overlay import find_overlay, no_overlay, without_overlay
 from workbench.embedding.views import frame_distances
-from workbench.errors import ClusterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
@@ -36,16 +35,14 @@ from workbench.parameters import (
     RegisterParameters,
     UmapParameters,
     VideoParameters,
-    WriteParameters,
 )
 from workbench.pipeline.edits import apply_edits, computed_order, recount, undo_decisions
-from workbench.pipeline.exports import export_names, write_exports
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
+from workbench.pipeline.writing import write_results, written_names
 from workbench.registration.alignment import align_scene
-from workbench.registration.stabilise import moved, steady_transforms
-from workbench.registration.tables import alignment_table, register_pairs, registered_points, scene_alignment
+from workbench.registration.tables import alignment_table, register_pairs, registered_points
 from workbench.run import Run
 from workbench.run.stages import STAGES, RunPaths, stage_of
 from workbench.scenes.blends import blend_thumbnails, undo_edit
@@ -54,12 +51,10 @@ from workbench.scenes.dbscan import DbscanTree, find_labels
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
-from workbench.video.chapters import scene_chapters
-from workbench.video.codecs import CODECS, losses
+from workbench.video.colour import colour_notes
 from workbench.video.conform import bars
 from workbench.video.proxies import read_proxies
-from workbench.video.reorder import join_videos, write_parts
-from workbench.video.timing import frame_durations, written_rate
+from workbench.video.sound import find_sound, sound_notes
 
 
 @dataclass(frozen=True)
@@ -177,7 +172,8 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
     columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
-    return info.as_dict() | {"warnings": warnings} | found
+    notes = [*warnings, *colour_notes(info.color_primaries, info.color_trc), *sound_notes(find_sound(run.source))]
+    return info.as_dict() | {"warnings": notes} | found
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
@@ -323,65 +319,6 @@ def _align_frames(run: Run, _parameters: AlignParameters, out: RunPaths, job: Bl
     return found | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
 
 
-def _scene_videos(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
-    """Names of the videos: one per scene, and one of all scenes."""
-    labels = run.order()["scene"].to_numpy()
-    if labels.max() < 0:
-        eps = run.info("cluster")["eps"]
-        remedy = f"--cluster.eps above {eps:.3g}" if eps else "a smaller --cluster.min_cluster_size"
-        raise ClusterError(
-            f"no scene was found: all {len(labels)} frames look foreign to each other ({run.order_path} sets them aside); try "
-            f"--overwrite with {remedy}"
-        )
-    suffix = CODECS[parameters.codec].suffixes[0]
-    return (*(f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)), f"reconstructed{suffix}")
-
-
-def _write_results(run: Run, parameters: WriteParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
-    info = _write_videos(run, parameters, out, job)
-    found = write_exports(run, parameters, out.path, job.progress is True)
-    return info | {"warnings": info.get("warnings", []) + found}
-
-
-def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
-    change = None
-    if parameters.stabilise:
-        transforms = _steady_transforms(run)
-
-        def change(position: int, frame: np.ndarray) -> np.ndarray:
-            return moved(frame, transforms[position])
-
-    *names, whole = (out.path / name for name in _scene_videos(run, parameters))
-    orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
-    video, rate = run.info("video"), written_rate(parameters.fps or run.frame_rate)
-    durations = frame_durations(run.times(), run.frame_rate) if parameters.timing == "source" else None
-    scenes = write_parts(
-        run.source,
-        orders,
-        names,
-        parameters.codec,
-        parameters.crf,
-        frame_rate=rate,
-        progress=job.progress is True,
-        change=change,
-        durations=durations,
-        stream=run.stream,
-    )
-    lengths = [len(order) / rate if durations is None else durations[order].sum() for order in orders]
-    join_videos(scenes, whole, scene_chapters([len(order) for order in orders], lengths))
-    return {"warnings": losses(video["pixel_format"], video["color_trc"], parameters.codec, parameters.stabilise)}
-
-
-def _steady_transforms(run: Run) -> np.ndarray:
-    """Transforms that hold every frame steady in its scene, (N, 2, 3) float64, px of the original."""
-    table, size = run.alignment(), (run.info("video")["width"], run.info("video")["height"])
-    transforms = np.tile(np.eye(2, 3), (len(table), 1, 1))
-    for scene in range(table["scene"].max() + 1):
-        frames = run.scene_order(scene)
-        transforms[frames] = steady_transforms(scene_alignment(table, frames), size)
-    return transforms
-
-
 def _method_weights(method: str, parameters: Parameters) -> str:
     """Digest of the weights of a method of :data:`~workbench.parameters.METHODS`; "" when it has none."""
     name = METHODS[method].weights
@@ -400,8 +337,8 @@ COMPUTATIONS = {
     "align": Computation(_align_frames),
     # A steady video is made from the alignment too.
     "write": Computation(
-        _write_results,
+        write_results,
         reads=lambda chosen: ("order", "align") if chosen.stabilise else ("order",),
-        outputs=lambda run, chosen: _scene_videos(run, chosen) + export_names(run, chosen),
+        outputs=written_names,
     ),
 }

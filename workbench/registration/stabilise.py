@@ -106,21 +106,3 @@ def _cover(transform: np.ndarray, image_size: tuple[int, int]) -> float:
     canvas = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     warped = (canvas - 0.5) @ transform[:, :2].T + transform[:, 2] + 0.5  # pixel centres are at whole numbers
     return float(cv2.intersectConvexConvex(canvas, warped.astype(np.float32))[0]) / (width * height)
-
-
-def moved(frame: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """Move a frame on a canvas of its own size.
-
-    Parameters
-    ----------
-    frame : (H, W, 3) uint8 array
-        The frame.
-    transform : (2, 3) float array
-        In px of the frame.
-
-    Returns
-    -------
-    (H, W, 3) uint8 array
-        The moved frame; black where it does not cover the canvas.
-    """
-    return cv2.warpAffine(frame, np.asarray(transform, dtype=np.float64), frame.shape[1::-1], flags=cv2.INTER_LINEAR)

@@ -109,7 +109,7 @@ def encoder_options(codec: str, pixel_format: str, crf: int) -> dict[str, str]:
     return FFV1_OPTIONS
 
 
-def losses(pixel_format: str, transfer: int, codec: str, recoloured: bool) -> list[str]:
+def losses(pixel_format: str, transfer: int, codec: str) -> list[str]:
     """Tell what a written video does not keep of its source.
 
     Parameters
@@ -120,8 +120,6 @@ def losses(pixel_format: str, transfer: int, codec: str, recoloured: bool) -> li
         Transfer characteristics of the source, FFmpeg's number.
     codec : str
         A name of :data:`CODECS`.
-    recoloured : bool
-        Whether frames go through 8-bit RGB pictures on their way.
 
     Returns
     -------
@@ -137,23 +135,21 @@ def losses(pixel_format: str, transfer: int, codec: str, recoloured: bool) -> li
         source, chosen = av.VideoFormat(pixel_format), CODECS[codec]
     except ValueError as error:
         raise VideoError(f"{pixel_format[:40]!r} is no pixel format: read the video anew, into another run") from error
-    bits, kept = _bits(source), min(chosen.bits, 8) if recoloured else chosen.bits
+    bits, kept = _bits(source), chosen.bits
     found = []
     if bits > kept:
         hdr = f" ({_HDR_TRANSFERS[transfer]})" if transfer in _HDR_TRANSFERS else ""
-        found.append(
-            f"the source has {bits} bits per channel{hdr}, what is written has {kept}: {_remedy('bits', kept, recoloured)}"
-        )
-    if _has_alpha(source) and (recoloured or not chosen.alpha):
-        found.append(f"the alpha channel of the source is not in what is written: {_remedy('alpha', False, recoloured)}")
+        found.append(f"the source has {bits} bits per channel{hdr}, what is written has {kept}: {_remedy('bits', kept)}")
+    if _has_alpha(source) and not chosen.alpha:
+        found.append(f"the alpha channel of the source is not in what is written: {_remedy('alpha', False)}")
     return found
 
 
-def _remedy(quality: str, kept: int, recoloured: bool) -> str:
+def _remedy(quality: str, kept: int) -> str:
     """How more of a quality, bits or alpha, is kept."""
     names = [f"--write.codec {name}" for name, codec in CODECS.items() if getattr(codec, quality) > kept]
     where = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
-    return f"{where}{' without --stabilise' if recoloured else ''} keeps {'it' if quality == 'alpha' else 'more'}"
+    return f"{where} keeps {'it' if quality == 'alpha' else 'more'}"
 
 
 def _bits(source: av.VideoFormat) -> int:

@@ -14,6 +14,7 @@ from av.video.frame import PictureType
 from workbench.errors import VideoError
 from workbench.video.aspect import set_aspect
 from workbench.video.codecs import CODECS, encoder_options, written_format
+from workbench.video.colour import rgb_tags
 from workbench.video.timing import HIGHEST_RATE, LOWEST_RATE, start_ticks, tick, written_rate
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -185,7 +186,7 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
     codec : str
         A name of :data:`~workbench.video.codecs.CODECS`; :func:`~workbench.video.codecs.written_format` says what it takes.
         YUV keeps its matrix and its range, except that full range becomes limited range for ``prores``, whose files cannot
-        state it. RGB, where it is not ``lossless``, gets the matrix usual for its height (BT.709 from 720 px, else BT.601).
+        state it. RGB, where it is not ``lossless``, gets those of :func:`~workbench.video.colour.rgb_tags`.
         Where it is not ``lossless``, odd sides are padded by one repeated column or row at the right or bottom.
 
     Returns
@@ -207,7 +208,7 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
         ranges = {"src_color_range": tags[0], "dst_color_range": tags[0]} if source.startswith("yuvj") else {}
         return frame.reformat(format=target, **ranges), tags
     if frame.format.is_rgb or source == "pal8":
-        space, standard = ("ITU709", (1, 1, 1, 1)) if frame.height >= 720 else ("ITU601", (1, 6, 6, 6))
+        space, standard = rgb_tags(frame)
         return _even(frame.reformat(format=target, dst_colorspace=space, dst_color_range=1)), standard
     full = source.startswith(("yuvj", "gray", "ya")) and tags[0] != 1
     color_range = 2 if full else tags[0]

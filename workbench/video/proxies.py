@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.video.colour import sdr_array
 from workbench.video.decode import Decoder, decode
 from workbench.video.info import VideoInfo
 from workbench.video.table import FrameTable
@@ -119,11 +120,9 @@ def rgb(frame: av.VideoFrame, shape: tuple[int, int] | None = None) -> np.ndarra
     Returns
     -------
     (h, w, 3) uint8 array
-        RGB, contiguous in memory.
+        RGB, contiguous in memory; as :func:`~workbench.video.colour.sdr_array` makes it.
     """
     height, width = shape or (frame.height, frame.width)
     # swscale's area filter averages when it shrinks; without shrinking, bilinear only concerns the chroma planes.
     shrinks = (height, width) != (frame.height, frame.width)
-    return np.ascontiguousarray(
-        frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA" if shrinks else "BILINEAR")
-    )
+    return np.ascontiguousarray(sdr_array(frame, width, height, "AREA" if shrinks else "BILINEAR"))

@@ -19,7 +19,7 @@ from workbench.video.decode import Decoder, decode
 from workbench.video.encode import Writer, not_written, open_output, prepared, writable
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
-Change = Callable[[int, np.ndarray], np.ndarray]
+Change = Callable[[int, av.VideoFrame], av.VideoFrame]
 
 
 def write_video(
@@ -98,8 +98,7 @@ def write_parts(
         Frames that must wait for their turn take about so much memory at most; the rest waits in a temporary file beside the
         first of ``outs``.
     change : callable, optional
-        ``change(position, frame)`` returns the picture to write for a frame, both (H, W, 3) uint8 RGB and of one size. Matrix
-        and tags are then those of :func:`~workbench.video.encode.write_frames`.
+        ``change(position, frame)`` returns the frame to write for a frame; all are of one size and pixel format, and tagged.
     durations : (N,) float array, optional
         How long every frame of the source lasts, s, wherever it comes to stand; ``frame_rate`` then does not count. Without it
         all frames last equally long.
@@ -161,9 +160,7 @@ def _in_order(
             if not uses[index]:
                 continue
             if change is not None:
-                frame = av.VideoFrame.from_ndarray(
-                    change(index, frame.to_ndarray(format="rgb24", interpolation="BILINEAR")), format="rgb24"
-                )
+                frame = change(index, frame)
             frame, colors = prepared(frame, codec)
             spill.put(index, frame)
         uses[position] -= 1
