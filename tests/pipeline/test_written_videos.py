@@ -46,10 +46,9 @@ def test_the_command_tells_what_is_lost(answer):
     said, path = answer
     assert said.status == 0
     assert "note: the source has 10 bits per channel, what is written has 8: --write.codec h265," in said.err
-    assert len(said.err.splitlines()) == 2 and "the frame rate varies" in said.err
-    assert Run.open(path).info("write")["warnings"] == [
-        line.removeprefix("note: ") for line in said.err.splitlines() if "10 bits" in line
-    ]
+    first, *others = [line.removeprefix("note: ") for line in said.err.splitlines()]
+    assert "the frame rate varies; 23.636 frames per second are taken" in first
+    assert Run.open(path).info("write")["warnings"] == others and len(others) == 2 and "an editor" in others[1]
 
 
 @pytest.mark.parametrize("codec", list(CODECS))
@@ -58,14 +57,15 @@ def test_every_codec_keeps_order_times_and_chapters(run, codec):
     a chapter for each of the two scenes."""
     made = written(run, codec=codec, timing="source")
     suffix = CODECS[codec].suffixes[0]
-    assert made["outputs"] == [f"scene00{suffix}", f"scene01{suffix}", f"reconstructed{suffix}"]
-    assert bool(made["info"]["warnings"]) == (codec == "h264")
+    videos = made["outputs"][:3]
+    assert videos == [f"scene00{suffix}", f"scene01{suffix}", f"reconstructed{suffix}"]
+    assert any("10 bits" in text for text in made["info"]["warnings"]) == (codec == "h264")
     frames = np.concatenate([run.scene_order(0), run.scene_order(1)])
     durations = np.array([40 if frame == 26 else STEPS_MS[frame % 3] for frame in frames])
     begins = np.cumsum([0, *durations])
-    assert times_ms(run.path / made["outputs"][-1]) == pytest.approx(begins[:-1], abs=0.02)
-    assert times_ms(run.path / made["outputs"][1]) == pytest.approx(begins[14:24] - begins[14], abs=0.02)
-    with av.open(str(run.path / made["outputs"][-1])) as file:
+    assert times_ms(run.path / videos[-1]) == pytest.approx(begins[:-1], abs=0.02)
+    assert times_ms(run.path / videos[1]) == pytest.approx(begins[14:24] - begins[14], abs=0.02)
+    with av.open(str(run.path / videos[-1])) as file:
         chapters = file.chapters()
         assert file.duration / 1000 == pytest.approx(begins[-1], abs=1)
     assert [chapter["metadata"]["title"] for chapter in chapters] == ["Scene 0 (14 frames)", "Scene 1 (10 frames)"]
@@ -75,7 +75,7 @@ def test_every_codec_keeps_order_times_and_chapters(run, codec):
 @pytest.mark.parametrize(("fps", "step_ms"), [(10.0, 100), (0.5, 2000), (29.97, 1000 / 29.97)])
 def test_a_chosen_frame_rate(run, fps, step_ms):
     made = written(run, fps=fps)
-    for name in made["outputs"]:
+    for name in made["outputs"][:3]:
         times = times_ms(run.path / name)
         assert times == pytest.approx(step_ms * np.arange(len(times)), abs=0.05)
     with Decoder(run.path / "reconstructed.mp4") as decoder:

@@ -46,7 +46,8 @@ def read(path: Path) -> tuple[list[np.ndarray], np.ndarray, Fraction]:
     """All frames of a video, their times in s, and its rate."""
     with Decoder(path) as decoder:
         frames = [rgb(frame) for _, frame in decode(decoder)]
-        return frames, decoder.table.table().time_s, decoder.frame_rate
+        info = decoder.info()
+        return frames, decoder.table.table(info.frame_rate).time_s, info.frame_rate
 
 
 @pytest.mark.parametrize(
