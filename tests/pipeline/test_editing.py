@@ -13,8 +13,9 @@ from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters
-from workbench.pipeline.editing import computed, edit_order, flip, flip_scenes, undo, write_again
+from workbench.pipeline.editing import computed, edit_order, flip_scenes, undo, write_again
 from workbench.pipeline.edits import frame_lists
+from workbench.pipeline.scene_edits import flip
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
