@@ -78,7 +78,7 @@ def drop(run_path: Path, frame: int) -> None:  # numpydoc ignore=PR01
 @click.argument("second", metavar="SCENE", type=int)
 @click.pass_obj
 def join(run_path: Path, first: int, second: int) -> None:  # numpydoc ignore=PR01
-    """Join two scenes: the second SCENE goes behind the end of the first."""
+    """Join two scenes, the second SCENE behind the first."""
     from workbench.pipeline import scene_edits
 
     _edit(run_path, lambda run: scene_edits.join(run, first, second))

@@ -6,6 +6,8 @@ which is the least likely one to be elsewhere when the scenes are computed anew.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from workbench.errors import ClusterError, UsageError
 from workbench.pipeline.edits import frame_lists
 from workbench.pipeline.order_edits import Edit
@@ -63,6 +65,26 @@ def scene_frames(run: Run, scene: int) -> list[int]:
         known = ", ".join(map(str, range(len(scenes))))
         raise UsageError(f"there is no scene {scene}: {run.path} has {known}, choose one of them")
     return scenes[scene]
+
+
+def computed_scene(run: Run, frames: Sequence[int]) -> int | None:
+    """Find the scene, as it was computed, that a scene was made from: edits change numbers, but not those of the matrices.
+
+    Parameters
+    ----------
+    run : Run
+        An ordered run.
+    frames : sequence of int
+        Positions of the frames of a scene after all edits.
+
+    Returns
+    -------
+    int or None
+        Number of the computed scene with most of these frames; None when all of them were computed to be outliers.
+    """
+    labels = run.scenes()[list(frames)]
+    counts = np.bincount(labels[labels >= 0])
+    return int(counts.argmax()) if len(counts) else None
 
 
 def flip(run: Run, scene: int) -> Edit:
