@@ -27,11 +27,11 @@ NAMED_SCENES = 12  # scenes that the line about a change names
 @RUN
 @click.pass_context
 def edit(context: click.Context, run_path: Path) -> None:  # numpydoc ignore=PR01
-    """Change the order of RUN by hand, or list its scenes and edits.
+    """Change the order of RUN by hand, or list its edits.
 
     A VERB changes order.csv and writes the videos again. Scenes are named by their numbers, frames by their positions in the
-    input; without a VERB, both are listed. The run remembers the edits, also when the order is computed again; undo takes them
-    back.
+    input; without a VERB, the scenes and the edits are listed. The run remembers the edits, also when the order is computed
+    again; undo takes them back.
     """
     context.obj = run_path
     if context.invoked_subcommand is None:
@@ -237,9 +237,7 @@ def _told_when_interrupted(run: "Run") -> Iterator[None]:
     except KeyboardInterrupt:
         if run.edits("order") == before:
             raise
-        note(
-            f"workbench: interrupted; the edits are changed, the videos are not: `workbench edit {run.path} write` writes them"
-        )
+        note(f"workbench: interrupted; the edit is kept, the videos are not written: `workbench edit {run.path} write` does it")
         raise click.exceptions.Exit(130) from None
 
 
