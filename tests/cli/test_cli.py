@@ -300,6 +300,11 @@ def test_an_edit_that_cannot_be_made_changes_nothing(clip, tmp_path):
         refused(workbench("edit", run_path, *words), 2, said)
     assert {path: path.read_bytes() for path in run_path.rglob("*") if path.is_file()} == before
     refused(workbench("edit", tmp_path, "cut", 1), 1, "is no run directory yet")
+    Run.open(run_path).set_edits("order", [{"drop": "a\nb"}, {"first": 10**30}], {})
+    listed = workbench("edit", run_path)
+    assert listed.status == 0 and "    1  {'drop': 'a\\nb'}\n    2  let the scene of frame 1000" in listed.out
+    answer = workbench("edit", run_path, "undo")
+    assert answer.status == 0 and answer.err.startswith("note: {'drop': 'a\\nb'}: left out, ") and answer.err.count("\n") == 1
 
 
 def test_an_edit_that_is_interrupted_while_it_writes(clip, tmp_path, monkeypatch):

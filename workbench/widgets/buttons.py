@@ -29,12 +29,14 @@ class ReportingButtons:
 
         Parameters
         ----------
-        label, icon, tooltip : str
-            Its text, the Font Awesome name of its icon, and a longer text.
+        label : str
+            Its text.
         name : str
             A class of the button, by which a page finds it.
         act : callable
             What it does; it returns what is reported, HTML of one line. An error that a person can mend is reported instead.
+        icon, tooltip : str
+            The Font Awesome name of its icon, and a longer text.
         width : str
             Width of the button, in CSS.
 
@@ -46,11 +48,11 @@ class ReportingButtons:
         button = ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": width})
         button.add_class(name)
 
-        def clicked(_: object) -> None:
+        def _clicked(_: object) -> None:
             try:
                 self.report(act(), False)
             except (WorkbenchError, OSError) as error:  # OSError: the disk may be full
                 self.report(html.escape(str(error)), True)
 
-        button.on_click(clicked)
+        button.on_click(_clicked)
         return button
