@@ -51,15 +51,15 @@ class SceneEdits:
 
     def __init__(self, view: OrderView, buttons: ReportingButtons, apply: Callable[[Edit, int], None], hint: str) -> None:
         self.view, self.apply, self.hint, self.scene = view, apply, hint, 0
-        self.other = ipywidgets.Dropdown(layout={"width": "150px"})
+        self.other = ipywidgets.Dropdown(layout={"width": "190px"})
         self.other.add_class("wb-join-with")
         make = buttons.make
         self.flip = make("Flip", "wb-flip", self._flip, "exchange", "the last frame of the scene comes first", "90px")
         self.cut = make("Cut here", "wb-cut", self._cut, "cut", "the frame chosen begins a scene of its own", "110px")
         self.first = make("Begin here", "wb-first", self._first, "step-forward", "the frame chosen is the first of the scene")
         self.aside = make("Set scene aside", "wb-scene-aside", self._aside, "trash", "all its frames become outliers", "145px")
-        self.earlier = make("Earlier", "wb-earlier", lambda: self._play(-1), "arrow-up", "play the scene earlier", "90px")
-        self.later = make("Later", "wb-later", lambda: self._play(1), "arrow-down", "play the scene later", "90px")
+        self.earlier = make("Play earlier", "wb-earlier", lambda: self._play(-1), "arrow-up", "before the scene in front of it")
+        self.later = make("Play later", "wb-later", lambda: self._play(1), "arrow-down", "after the scene that is after it")
         self.join = make("Join", "wb-join", self._join, "link", "the scene named goes behind the end of this one", "90px")
         rows = [
             [self.flip, self.cut, self.first, self.aside],
