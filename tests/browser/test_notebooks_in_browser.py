@@ -97,7 +97,7 @@ def test_04_a_click_on_the_matrix_changes_the_pair(open_notebook):
 
 
 def test_05_a_scene_is_flipped(open_notebook, site):
-    """A flip reverses the scene in order.csv, and undo restores it. The video plays."""
+    """A flip reverses the scene in order.csv, and *Play later* plays it second; undo restores both. The video plays."""
     notebook = ran(open_notebook("notebooks/05_order_frames.ipynb"))
     run = Run.open(site / "runs" / "sample")
     before = run.scene_order(0).tolist()
@@ -106,6 +106,14 @@ def test_05_a_scene_is_flipped(open_notebook, site):
     assert pd.read_csv(run.path / "order.csv").shape[0] == 200
     notebook.click(".wb-undo")
     expect(notebook.find(".wb-status")).to_contain_text("Taken back")
+    assert run.scene_order(0).tolist() == before
+    notebook.changed_text(".wb-status", lambda: notebook.click(".wb-later"))
+    assert run.scene_order(1).tolist() == before
+    notebook.changed_text(".wb-status", lambda: notebook.click(".wb-first"))
+    notebook.show(".wb-order", "start")
+    notebook.picture("05_scenes")
+    for _ in range(2):
+        notebook.changed_text(".wb-status", lambda: notebook.click(".wb-undo"))
     assert run.scene_order(0).tolist() == before
     video = notebook.find("video").first
     notebook.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())

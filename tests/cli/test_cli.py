@@ -17,12 +17,13 @@ from workbench.evaluation.effects import OVERLAYS
 from workbench.evaluation.files import OUTLIER, read_order, read_truth
 from workbench.models.registry import REGISTRY
 from workbench.pipeline import stages
+from workbench.pipeline.edits import frame_lists
 from workbench.reports.changes import lines_of
 from workbench.run import Run
 from workbench.run.stages import STAGES, defaults
 from workbench.scenes.decisions import VERDICTS
 
-COMMANDS = ("compare", "corrupt", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep", "undo")
+COMMANDS = ("compare", "corrupt", "edit", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep", "undo")
 HEAVY = (
     "av",
     "cv2",
@@ -236,6 +237,95 @@ def test_flip(clip, tmp_path):
     answer = workbench("flip", run_path)
     assert answer.out.startswith("reversed scene 0, 1 in")
     assert "report.html still shows the order before" in answer.out
+
+
+def test_edit(clip, tmp_path):
+    """Every verb, by numbers of scenes and positions of frames; order.csv and the videos follow, and all can be taken back."""
+    run_path = tmp_path / "run"
+    assert workbench("reconstruct", clip, "--out", run_path).status == 0
+    first = (run_path / "order.csv").read_bytes()
+    large, small = frame_lists(Run.open(run_path).order())
+
+    def edited(*words: object) -> list[list[int]]:
+        answer = workbench("edit", run_path, *words)
+        assert (answer.status, answer.err) == (0, ""), answer
+        assert "the videos are written again\n" in answer.out
+        run = Run.open(run_path)
+        run.require("write")
+        scenes = frame_lists(run.order())
+        assert [len(pictures(run_path / f"scene{number:02d}.mp4")) for number in range(len(scenes))] == [*map(len, scenes)]
+        return scenes
+
+    assert edited("scenes", 1, 0) == [small, large]
+    assert edited("cut", large[9]) == [small, large[:9], large[9:]]
+    assert edited("join", 2, 0) == [large[:9], large[9:] + small]
+    assert edited("set-aside", 0) == [large[9:] + small]
+    assert edited("first", small[0]) == [small + large[9:]]
+    assert edited("flip", 0) == [(small + large[9:])[::-1]]
+    assert edited("undo", 6) == [small + large[9:]]
+    assert edited("drop", small[1]) == [small[:1] + small[2:] + large[9:]]
+    assert edited("move", large[0], "--before", small[0]) == [large[:1] + small[:1] + small[2:] + large[9:]]
+    assert edited("move", large[0], "--after", small[0]) == [small[:1] + large[:1] + small[2:] + large[9:]]
+    listed = workbench("edit", run_path)
+    assert (listed.status, listed.err) == (0, "")
+    lines = listed.out.splitlines()
+    assert lines[1].split() == ["0", "15", str(small[0]), str(large[-1])]
+    assert lines[2].startswith("set aside: 12 (") and lines[3] == "edits:"
+    assert lines[4] == f"    1  play the scenes in the order of frames {small[5]}, {large[7]}" and len(lines) == 12
+    (run_path / "report.html").touch()
+    answer = workbench("edit", run_path, "undo", "--all")
+    assert answer.out.count("taken back: ") == 8 and "report.html still shows the order before" in answer.out
+    assert (run_path / "order.csv").read_bytes() == first
+    check_result(run_path, clip, exact=False)
+    assert workbench("edit", run_path).out.endswith("edits: none\n")
+
+
+def test_an_edit_that_cannot_be_made_changes_nothing(clip, tmp_path):
+    run_path = tmp_path / "run"
+    assert workbench("reconstruct", clip, "--out", run_path).status == 0
+    before = {path: path.read_bytes() for path in run_path.rglob("*") if path.is_file()}
+    for words, said in (
+        (["join", 0, 5], "there is no scene 5"),
+        (["cut", 99], "frame 99 is in no scene"),
+        (["scenes", 1, 1], "scene 1 is named twice"),
+        (["move", 3], "give either --after FRAME or --before FRAME"),
+        (["move", 3, "--after", 4, "--before", 5], "give either --after FRAME or --before FRAME"),
+        (["drop", 99], "there is no frame 99"),
+        (["undo"], "there is no edit to take back"),
+        (["undo", 1, "--all"], "leave out the NUMBER, or --all"),
+        (["join", "a", 1], "'a' is not a valid integer"),
+        (["scenes"], "SCENE"),
+        (["turn"], "turn"),
+    ):
+        refused(workbench("edit", run_path, *words), 2, said)
+    assert {path: path.read_bytes() for path in run_path.rglob("*") if path.is_file()} == before
+    refused(workbench("edit", tmp_path, "cut", 1), 1, "is no run directory yet")
+    Run.open(run_path).set_edits("order", [{"drop": "a\nb"}, {"first": 10**30}], {})
+    listed = workbench("edit", run_path)
+    assert listed.status == 0 and "    1  {'drop': 'a\\nb'}\n    2  let the scene of frame 1000" in listed.out
+    answer = workbench("edit", run_path, "undo")
+    assert answer.status == 0 and answer.err.startswith("note: {'drop': 'a\\nb'}: left out, ") and answer.err.count("\n") == 1
+
+
+def test_an_edit_that_is_interrupted_while_it_writes(clip, tmp_path, monkeypatch):
+    """The same command again would make a second edit: another one, which writes what is missing, is named."""
+    run_path = tmp_path / "run"
+    assert workbench("reconstruct", clip, "--out", run_path).status == 0
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("workbench.pipeline.stages.write_parts", stopped)
+        answer = workbench("edit", run_path, "scenes", 1, 0)
+        assert answer.status == 130
+        assert answer.err == (
+            f"workbench: interrupted; the edit is kept, the videos are not written: `workbench edit {run_path} write` does it\n"
+        )
+        assert workbench("edit", run_path, "write").err.startswith("workbench: interrupted; the same command goes on")
+    assert workbench("edit", run_path, "write").status == 0
+    assert [len(pictures(run_path / f"scene0{number}.mp4")) for number in (0, 1)] == [10, 14]
+    assert len(Run.open(run_path).edits("order")) == 1
 
 
 def test_models_lists_all_with_their_licence():

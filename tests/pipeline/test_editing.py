@@ -3,7 +3,7 @@ reversing a scene changes the file, the videos and the record of the run togethe
 """
 
 import shutil
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,12 @@ from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluation.files import read_order
 from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters
-from workbench.pipeline.editing import computed, edit_order, flip, flip_scenes, undo, write_again
+from workbench.pipeline import scene_edits
+from workbench.pipeline.editing import computed, edit_order, flip_scenes, undo, undo_all, write_again, writing_again
 from workbench.pipeline.edits import frame_lists
+from workbench.pipeline.metrics import write_metrics
+from workbench.pipeline.order_edits import describe
+from workbench.pipeline.scene_edits import flip
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
@@ -254,6 +258,136 @@ def test_edits_that_no_longer_fit_are_kept_and_reported(run):
     reconstruct(run, stage_parameters(LOSSLESS), overwrite=True, progress=False)
     assert run.info("order")["edits_left_out"] == []
     check_result(run.path, run.source)
+
+
+# --- whole scenes -----------------------------------------------------------------------------------------------------------
+
+
+def written_scenes(run: Run) -> None:
+    """Check that every video has the frames of its scene, and the last one those of all scenes, as they are numbered."""
+    source, scenes = pictures(run.source), frame_lists(run.order())
+    names = run.record["stages"]["write"]["outputs"]
+    assert names == [*(f"scene{number:02d}.mkv" for number in range(len(scenes))), "reconstructed.mkv"]
+    for name, frames in zip(names, [*scenes, [*chain(*scenes)]], strict=True):
+        assert np.array_equal(pictures(run.path / name), [source[frame] for frame in frames]), name
+    assert {path.name for path in run.path.glob("*.mkv")} == set(names)
+
+
+def test_scenes_in_another_order_are_played_so(run):
+    large, small = frame_lists(run.order())
+    with writing_again(run, progress=False):
+        edit_order(run, scene_edits.play_in_order(run, [1, 0]))
+    assert frame_lists(run.order()) == [small, large]
+    written_scenes(run)
+    assert set(run.alignment()["scene"]) == {-1, 0, 1}
+
+
+def test_cut_join_and_set_aside(run):
+    """The large scene is cut after six frames, its first part goes behind the small scene, and its second part is set aside.
+    The videos follow every time, those that are too many are gone, and taking all back gives the first order again."""
+    large, small = frame_lists(run.order())
+    before = (run.path / "order.csv").read_bytes()
+    for make, expected in (
+        (lambda: scene_edits.cut(run, large[6]), [large[:6], large[6:], small]),
+        (lambda: scene_edits.join(run, 2, 0), [large[6:], small + large[:6]]),
+        (lambda: scene_edits.set_aside(run, 0), [small + large[:6]]),
+    ):
+        with writing_again(run, progress=False):
+            edit_order(run, make())
+        assert frame_lists(run.order()) == expected
+        written_scenes(run)
+    with pytest.raises(UsageError, match="no scene would be left"):
+        edit_order(run, scene_edits.set_aside(run, 0))
+    assert len(undo_all(run)) == 3 and run.edits("order") == []
+    assert (run.path / "order.csv").read_bytes() == before
+    with pytest.raises(UsageError, match="no edit to take back"):
+        undo_all(run)
+
+
+def test_the_first_frame_of_a_scene(run):
+    large, small = frame_lists(run.order())
+    with writing_again(run, progress=False):
+        edit_order(run, {"first": small[7]})
+    assert frame_lists(run.order()) == [large, small[7:] + small[:7]]
+    written_scenes(run)
+
+
+def test_edits_of_scenes_survive_another_order(run):
+    """The order is computed anew by another method, which gives other places: the scenes are cut between the same frames, set
+    aside, joined and played as before."""
+    large, small = frame_lists(run.order())
+    edits = [scene_edits.cut(run, large[6]), {"first": small[4]}]
+    edit_order(run, *edits)
+    edits.append(scene_edits.play_in_order(run, [2, 1, 0]))
+    edit_order(run, edits[-1])
+    edits.append(scene_edits.set_aside(run, 1))
+    edit_order(run, edits[-1])
+    assert frame_lists(run.order()) == [small[4:] + small[:4], large[:6]]
+    run_stage(run, OrderParameters(method="greedy"), overwrite=True)
+    run = Run.open(run.path)
+    assert run.edits("order") == edits and run.info("order")["edits_left_out"] == []
+    first, second = frame_lists(run.order())
+    assert first[0] == small[4] and set(first) == set(small) and not set(second) & set(large[6:])
+    assert large[5] in second and set(second) < set(large)
+    reconstruct(run, stage_parameters(LOSSLESS) | {"order": OrderParameters(method="greedy")}, progress=False)
+    written_scenes(run)
+
+
+def test_an_edit_of_scenes_that_no_longer_fits_is_kept_and_reported(run):
+    """With a very small eps there is no scene to cut, to join or to play first; back at the first eps all fit again."""
+    large, _ = frame_lists(run.order())
+    edits = [scene_edits.cut(run, large[6]), scene_edits.join(run, 1, 0), scene_edits.play_in_order(run, [1])]
+    edit_order(run, *edits[:2])
+    assert len(frame_lists(run.order())) == 2
+    edit_order(run, edits[2])
+    changed = frame_lists(run.order())
+    with pytest.raises(ClusterError):
+        reconstruct(run, stage_parameters(LOSSLESS) | {"cluster": ClusterParameters(eps=1e-9)}, overwrite=True, progress=False)
+    messages = run.info("order")["edits_left_out"]
+    assert run.edits("order") == edits
+    assert [message.split(": left out, ")[0] for message in messages] == [describe(edit) for edit in edits]
+    reconstruct(run, stage_parameters(LOSSLESS), overwrite=True, progress=False)
+    assert run.info("order")["edits_left_out"] == [] and frame_lists(run.order()) == changed
+
+
+def test_an_edit_in_between_is_taken_back(run):
+    """The others are made without it; one that cannot be is left out and reported, and is made again when it can be."""
+    large, small = frame_lists(run.order())
+    edits = [flip(run, 1), {"cut": [large[5], large[6]]}, {"join": [large[0], large[6]]}]
+    edit_order(run, *edits)
+    assert undo(run, 1) == edits[0] and frame_lists(run.order()) == [large, small]
+    assert undo(run, 1) == edits[1] and run.edits("order") == edits[2:]
+    (message,) = run.info("order")["edits_left_out"]
+    assert message.startswith(f"{describe(edits[2])}: left out, frames {large[0]} and {large[6]} are in one scene already")
+    for number in (0, 2, -1):
+        with pytest.raises(UsageError, match=f"there is no edit {number}: the run has edits 1 to 1"):
+            undo(run, number)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda run: scene_edits.join(run, 1, 1), "scene 1 cannot be joined to itself"),
+        (lambda run: scene_edits.join(run, 0, 2), "there is no scene 2: .* has 0, 1, choose"),
+        (lambda run: scene_edits.set_aside(run, -1), "there is no scene -1"),
+        (lambda run: scene_edits.play_in_order(run, [1, 1]), "scene 1 is named twice"),
+        (lambda run: scene_edits.cut(run, int(run.scene_order(0)[0])), "is the first of its scene"),
+        (lambda run: scene_edits.cut(run, 26), "frame 26 is in no scene"),
+        (lambda run: scene_edits.cut(run, 27), "frame 27 is in no scene"),
+    ],
+)
+def test_scenes_that_cannot_be_named_so(run, make, words: str):
+    with pytest.raises(UsageError, match=words):
+        make(run)
+
+
+def test_the_figures_of_a_scene_follow_it(run):
+    """The first scene is played last: the doubt of the order stage, which is about it, counts its frames."""
+    large, small = frame_lists(run.order())
+    run.record["stages"]["order"]["info"]["undetermined_scenes"] = [0]
+    edit_order(run, scene_edits.play_in_order(run, [1, 0]))
+    assert [scene_edits.computed_scene(run, frames) for frames in (small, large, [26])] == [1, 0, None]
+    assert write_metrics(run)["undetermined_frames"] == 14
 
 
 def test_an_order_that_something_else_changed_is_not_lost(run):

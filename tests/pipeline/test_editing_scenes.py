@@ -12,7 +12,8 @@ from tests.helpers.tiny import check_result
 from tests.pipeline.test_editing import everything
 from workbench.errors import RunError, StaleStageError, UsageError
 from workbench.parameters import MatchParameters
-from workbench.pipeline.editing import compute_again, edit_order, redo_decision, undo_decision
+from workbench.pipeline.decision_editing import compute_again, redo_decision, undo_decision
+from workbench.pipeline.editing import edit_order
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
 from workbench.run.stages import stage_parameters

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import UsageError
-from workbench.pipeline.edits import apply_edit, apply_edits, computed_order, describe, frame_lists, link_confidences
+from workbench.pipeline.edits import apply_edit, apply_edits, computed_order, frame_lists, link_confidences
+from workbench.pipeline.order_edits import describe, named_frames
 
 
 def table_of(*scenes: list[int], frames: int) -> pd.DataFrame:
@@ -29,8 +30,10 @@ def table() -> pd.DataFrame:
 def random_edits(rng: np.random.Generator, frames: int, count: int) -> list[dict]:
     """Edits that name any frames, so that some of them cannot be applied."""
     edits = []
-    for kind, (a, b) in zip(rng.integers(0, 4, count), rng.integers(0, frames, (count, 2)).tolist(), strict=True):
-        edits.append([{"flip": [a, b]}, {"move": a, "after": b}, {"move": a, "before": b}, {"drop": a}][kind])
+    for kind, (a, b) in zip(rng.integers(0, 9, count), rng.integers(0, frames, (count, 2)).tolist(), strict=True):
+        of_frames = [{"flip": [a, b]}, {"move": a, "after": b}, {"move": a, "before": b}, {"drop": a}]
+        of_scenes = [{"join": [a, b]}, {"cut": [a, b]}, {"set_aside": [a, b]}, {"first": a}, {"scenes": [a, b]}]
+        edits.append([*of_frames, *of_scenes][kind])
     return edits
 
 
@@ -47,6 +50,17 @@ def random_edits(rng: np.random.Generator, frames: int, count: int) -> list[dict
         ({"move": 7, "after": 8}, [[4, 2, 0, 6, 1], [5, 3, 8, 7]]),
         ({"drop": 6}, [[4, 2, 0, 1], [5, 3, 8]]),
         ({"drop": 9}, [[4, 2, 0, 6, 1], [5, 3, 8]]),
+        ({"join": [2, 8]}, [[4, 2, 0, 6, 1, 5, 3, 8]]),
+        ({"join": [3, 6]}, [[5, 3, 8, 4, 2, 0, 6, 1]]),
+        ({"cut": [2, 0]}, [[4, 2], [0, 6, 1], [5, 3, 8]]),
+        ({"cut": [0, 2]}, [[4, 2], [0, 6, 1], [5, 3, 8]]),
+        ({"cut": [4, 1]}, [[4, 2, 0, 6], [1], [5, 3, 8]]),
+        ({"set_aside": [0, 1, 2, 4, 6]}, [[5, 3, 8]]),
+        ({"set_aside": [3, 5, 7]}, [[4, 2, 0, 6, 1], [8]]),
+        ({"first": 0}, [[0, 6, 1, 4, 2], [5, 3, 8]]),
+        ({"first": 5}, [[4, 2, 0, 6, 1], [5, 3, 8]]),
+        ({"scenes": [8, 0]}, [[5, 3, 8], [4, 2, 0, 6, 1]]),
+        ({"scenes": [3]}, [[5, 3, 8], [4, 2, 0, 6, 1]]),
     ],
     ids=lambda value: describe(value) if isinstance(value, dict) else "",
 )
@@ -80,7 +94,14 @@ def test_confidence_of_a_made_link_and_of_one_that_comes_back(table):
         ({"move": 4, "before": 4}, "frame 4 cannot stand beside itself"),
         ({"move": 10, "after": 4}, "there is no frame 10: the video has frames 0 to 9"),
         ({"drop": -1}, "there is no frame -1"),
-        ({"turn": 3}, "is no edit: give a flip, a move or a drop"),
+        ({"join": [4, 1]}, "frames 4 and 1 are in one scene already: name frames of two scenes"),
+        ({"join": [4, 7]}, "frame 7 is set aside: name a frame of a scene"),
+        ({"cut": [4, 5]}, "frames 4 and 5 are not in one scene"),
+        ({"cut": [4, 4]}, "a scene is cut between two frames"),
+        ({"set_aside": [0, 1, 2, 3, 4, 5, 6, 8]}, "no scene would be left: keep one"),
+        ({"first": 9}, "frame 9 is set aside"),
+        ({"scenes": [3, 5]}, "frames 3 and 5 are in one scene: name one frame of every scene"),
+        ({"scenes": [3, 10]}, "there is no frame 10"),
     ],
 )
 def test_refused(table, edit, words):
@@ -91,8 +112,73 @@ def test_refused(table, edit, words):
 @pytest.mark.parametrize("edit", [{"drop": 2}, {"move": 2, "after": 0}])
 def test_a_scene_keeps_its_last_frame(edit):
     """Scene 1 is frame 2 alone."""
-    with pytest.raises(UsageError, match="frame 2 is the last one of scene 1: move another frame there first"):
+    with pytest.raises(UsageError, match="frame 2 is the last one of scene 1: set that scene aside or join it to another one"):
         apply_edit(table_of([0, 1], [2], frames=3), edit)
+
+
+MALFORMED = [
+    {},
+    {"turn": 3},
+    {"flip": 1},
+    {"flip": [1]},
+    {"flip": "ab"},
+    {"move": 1},
+    {"move": 1, "after": 2, "before": 3},
+    {"move": 1.0, "after": 2},
+    {"drop": "x\ny"},
+    {"drop": True},
+    {"drop": [1]},
+    {"drop": 1, "x": 2},
+    {"join": [1, 2, 3]},
+    {"join": {"a": 1, "b": 2}},
+    {"cut": [1, None]},
+    {"set_aside": []},
+    {"set_aside": [[1]]},
+    {"first": [1]},
+    {"scenes": 1},
+    {"scenes": [1, "2"]},
+    {"undo": "joined", "frames": [1]},
+]
+
+
+@pytest.mark.parametrize("edit", MALFORMED, ids=repr)
+def test_what_is_no_edit_is_reported_and_left_out(table, edit):
+    """It may come with the run of somebody else."""
+    with pytest.raises(UsageError, match="is no edit: give one of flip, move, drop, join, cut, set_aside, first, scenes"):
+        apply_edit(table, edit)
+    edited, (message,) = apply_edits(table, [edit, {"drop": 8}])
+    assert frame_lists(edited) == [[4, 2, 0, 6, 1], [5, 3]]
+    assert message.startswith(f"{edit!r}: left out, ") and "\n" not in message
+    assert named_frames(edit) == []
+
+
+def test_edits_of_scenes_in_words():
+    many = list(range(3, 30))
+    assert [describe(edit) for edit in ({"set_aside": many}, {"set_aside": [7]}, {"scenes": [5, 1]}, {"cut": [2, 9]})] == [
+        "set a scene of 27 frames aside (3, 4, 5, 6, 7, ...)",
+        "set a scene of 1 frame aside (7)",
+        "play the scenes in the order of frames 5, 1",
+        "cut the scene in two between frames 2 and 9",
+    ]
+
+
+def test_a_loop_that_is_turned_keeps_its_links(table):
+    """Only the link from the old end to the old start is new; once the old start is first again, all is as before."""
+    turned = apply_edit(table, {"first": 6})
+    assert link_confidences(turned)[(1, 4)] != link_confidences(turned)[(1, 4)]
+    pd.testing.assert_frame_equal(apply_edits(table, [{"first": 6}, {"first": 4}])[0], table)
+
+
+def test_a_scene_that_is_cut_and_joined_is_as_before(table):
+    pd.testing.assert_frame_equal(apply_edits(table, [{"cut": [0, 6]}, {"join": [4, 1]}])[0], table)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_cut_is_between_the_same_frames_whichever_way_the_scene_runs(turned):
+    """Frames 3 and 4 are parted, the scene 0 to 7 was computed the other way round in the second case."""
+    frames = list(range(8))[:: -1 if turned else 1]
+    edited = apply_edit(table_of(frames, frames=8), {"cut": [3, 4]})
+    assert frame_lists(edited) == [frames[:4], frames[4:]]
 
 
 def test_what_no_longer_fits_is_left_out_and_reported(table):
@@ -108,8 +194,8 @@ def test_what_no_longer_fits_is_left_out_and_reported(table):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_any_edits_keep_every_frame_once(seed):
-    """60 random edits of 40 frames in three scenes (of 20, 9 and 1) and ten outliers: places in a scene are 0, 1, ..., no scene
-    is lost, and every link has the confidence of the computed order or none."""
+    """60 random edits of 40 frames in three scenes (of 20, 9 and 1) and ten outliers: places in a scene are 0, 1, ..., numbers
+    of scenes have no gap, and every link has the confidence of the computed order or none."""
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(40).tolist()
     table = table_of(shuffled[:20], shuffled[20:29], shuffled[29:30], frames=40)
@@ -120,7 +206,7 @@ def test_any_edits_keep_every_frame_once(seed):
     assert edited["position"].tolist() == list(range(40))
     assert (edited["order"].isna() == (edited["scene"] < 0)).all()
     scenes = frame_lists(edited)
-    assert len(scenes) == 3 and all(scenes)
+    assert scenes and all(scenes)
     for number, frames in enumerate(scenes):
         rows = edited.set_index("position").loc[frames]
         assert rows["order"].tolist() == list(range(len(frames))) and set(rows["scene"]) == {number}

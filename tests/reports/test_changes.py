@@ -131,6 +131,16 @@ def test_of_a_run(run):
     assert changes.lines_of(run)[-1] == "1 doubt about what was left as it was: see the doubts in run.json."
 
 
+def test_edits_by_hand_in_words(run):
+    """Those of the scenes come first; what is no edit is shown as it is in the record."""
+    assert changes.edits_of(run) == []
+    run.set_edits("order", [{"join": [1, 2]}, {"drop": "<b>"}], {})
+    run.set_edits("match", [{"undo": "joined", "frames": [0, 4]}], {})
+    first, *others = changes.edits_of(run)
+    assert first.startswith("undo that 2 frames") and first.endswith("(0, 4)")
+    assert others == ["join the scene of frame 2 to the end of that of frame 1", "{'drop': '<b>'}"]
+
+
 def test_a_damaged_table(run):
     """Columns that are missing are named; odds that cannot be are taken as the least or the most that can."""
     table = pd.read_csv(run.scenes_path)

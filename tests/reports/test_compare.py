@@ -13,7 +13,8 @@ from tests.helpers.tiny import refused, workbench
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluation.agreement import order_agreement
 from workbench.evaluation.files import OrderRow, read_order
-from workbench.pipeline.editing import edit_order, flip
+from workbench.pipeline.editing import edit_order
+from workbench.pipeline.scene_edits import flip
 from workbench.reports.compare import NO_VALUE, Table, as_text, open_runs, tables
 from workbench.run import Run
 

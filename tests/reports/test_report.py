@@ -12,7 +12,7 @@ import pytest
 from nbformat import v4
 
 from workbench.errors import MissingStageError, NotebookError
-from workbench.parameters import WriteParameters
+from workbench.parameters import AlignParameters, WriteParameters
 from workbench.pipeline.stages import run_stage
 from workbench.reports.report import SECTIONS, restored_video, summary_rows, write_report
 from workbench.run import Run
@@ -125,6 +125,16 @@ def test_warnings_are_shown(run, tmp_path):
     page = Page(write_report(run, METRICS, notebooks(tmp_path)))
     assert "what is written has 8 bits" in page.seen
     assert page.seen.index("3 < 4 packets are damaged") < page.seen.index("Frames") < page.seen.index(SECTIONS[0][1])
+
+
+def test_edits_by_hand_are_listed(run, tmp_path):
+    run.set_edits("order", [{"first": 3}, {"drop": "<i>"}], {})
+    run.release("align", "write")
+    for parameters in (AlignParameters(), WriteParameters()):
+        run_stage(run, parameters, progress=False)
+    seen = Page(write_report(run, METRICS, notebooks(tmp_path))).seen
+    place = seen.index("Changed by hand:")
+    assert seen[place + 1 : place + 3] == ["Let the scene of frame 3 begin with it.", "{'drop': '<i>'}."]
 
 
 def test_models_and_their_terms_are_shown(run, tmp_path):

@@ -47,6 +47,7 @@ MEMORY_LIMIT = 4 * 2**30  # bytes
 FAST = ("--embed.backbone", "thumbnail", "--match.matcher", "sift-exact")
 COMMANDS = (
     "evaluate RUN --truth TRUTH", "flip RUN", "flip RUN --scene 0", "compare RUN OTHER", "compare RUN OTHER --html OUT.html",
+    "edit RUN", "edit RUN join 0 1", "edit RUN undo",
     "reconstruct VIDEO --out RUN FAST", "reconstruct VIDEO --out RUN FAST --overwrite --order.method greedy",
     "reconstruct VIDEO --out RUN FAST --overwrite --cluster.eps 0.3",
     "reconstruct VIDEO --out RUN FAST --overwrite --register.threshold 4",

@@ -38,6 +38,11 @@ ODD_NUMBERS = [
     "1e5",
     "0x10",
 ]
+# What a record may hold instead of edits of an order: other types, and frames that are not there.
+EDITS = [
+    [{"flip": [0, 10**9]}], [{"move": "x"}], [1], "x", [{}], [{"flip": 1}], None, [{"join": [0, 0]}], [{"cut": [0, 1.5]}],
+    [{"set_aside": [*range(14)]}], [{"first": [0]}], [{"scenes": [0, "a\nb"]}],
+]  # fmt: skip
 
 
 class Executed:
@@ -244,9 +249,7 @@ def records(rng: Generator, run: Path, bench: Bench) -> None:
         case 6:
             record[_choice(rng, sorted(record))] = _choice(rng, odd)
         case 7:
-            record["edits"] = {
-                "order": _choice(rng, [[{"flip": [0, 10**9]}], [{"move": "x"}], [1], "x", [{}], [{"flip": 1}], None])
-            }
+            record["edits"] = {"order": _choice(rng, EDITS)}
         case _:
             record["stages"]["video"]["inputs"] = {"write": record["stages"]["write"]["fingerprint"]}
     text = json.dumps(record)

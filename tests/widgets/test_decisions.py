@@ -10,7 +10,7 @@ from tests.fixtures.decided import decided
 from tests.pipeline.test_editing import everything
 from workbench.errors import StaleStageError
 from workbench.parameters import MatchParameters
-from workbench.pipeline.editing import compute_again
+from workbench.pipeline.decision_editing import compute_again
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.widgets.decisions import NEXT_HINT, decision_browser

@@ -266,6 +266,76 @@ def test_stopped_while_writing(run, page, monkeypatch):
     check_result(run.path, run.source, exact=False)
 
 
+def test_a_scene_is_cut_joined_and_set_aside(run, page):
+    """The editor follows the frame that is chosen, and offers the scenes there are."""
+    large, small = frame_lists(run.order())
+    page.click(f"5 · #{large[5]}")
+    assert f"The scene is cut: frame #{large[5]} begins scene 1" in page.press("wb-cut")
+    assert frame_lists(run.order()) == [large[:5], large[5:], small]
+    assert page.scene.value == 1 and page.frames() == captions(large[5:]) and page.chosen() == [f"0 · #{large[5]}"]
+    others = page.named("wb-join-with")
+    assert others.options == (("scene 0 (5 frames)", 0), ("scene 2 (10 frames)", 2))
+    others.value = 0
+    assert "Scene 0 was put behind the end of scene 1; both are scene 0 now" in page.press("wb-join")
+    assert frame_lists(run.order()) == [large[5:] + large[:5], small]
+    assert page.scene.value == 0 and page.chosen() == [f"7 · #{large[0]}"]
+    assert [name for name, mark in page.marks() if "hand" in mark] == [f"6 · #{large[-1]}"]
+    assert "Scene 0 (12 frames) is set aside" in page.press("wb-scene-aside")
+    assert frame_lists(run.order()) == [small] and page.frames() == captions(small) and len(page.frames(1)) == 10
+    assert page.named("wb-join").disabled and page.named("wb-scene-aside").disabled
+    assert "no scene would be left" in page.press("wb-scene-aside")
+    page.named("wb-edit-number").value = -1
+    assert "Taken back: all 3 edits. The videos show this order." in page.press("wb-undo")
+    assert frame_lists(run.order()) == [large, small] and not page.named("wb-join").disabled
+
+
+def test_a_scene_is_played_earlier_and_later(run, page):
+    """The matrices of a scene are its own, whatever number it has."""
+    large, small = frame_lists(run.order())
+    page.scene.value = 1
+    own = [widget.value for widget in page.of_kind(ipywidgets.Image) if widget.format == "png"]
+    assert (page.named("wb-earlier").disabled, page.named("wb-later").disabled) == (False, True)
+    assert "Scene 1 is scene 0 now" in page.press("wb-earlier")
+    assert frame_lists(run.order()) == [small, large] and page.scene.value == 0 and page.frames() == captions(small)
+    assert [widget.value for widget in page.of_kind(ipywidgets.Image) if widget.format == "png"] == own
+    assert "The videos are written" in page.press("wb-write")
+    assert page.named("wb-player").value == (run.path / "scene00.mp4").read_bytes()
+    assert (page.named("wb-earlier").disabled, page.named("wb-later").disabled) == (True, False)
+    assert "Scene 0 is scene 1 now" in page.press("wb-later")
+    assert frame_lists(run.order()) == [large, small]
+
+
+def test_a_scene_begins_with_the_frame_that_is_chosen(run, page):
+    large, _ = frame_lists(run.order())
+    page.click(f"4 · #{large[4]}")
+    said = page.press("wb-first")
+    assert f"Scene 0 begins with frame #{large[4]}; what was before it, 4 frames, is played at the end" in said
+    assert frame_lists(run.order())[0] == large[4:] + large[:4] and page.chosen() == [f"0 · #{large[4]}"]
+    page.click(page.frames(1)[0])
+    assert "is set aside: name a frame of a scene" in page.press("wb-first")
+    assert "is in no scene: name a frame of a scene" in page.press("wb-cut")
+
+
+def test_an_edit_that_is_named_is_taken_back(run, page):
+    large, small = frame_lists(run.order())
+    page.press("wb-flip"), page.press("wb-drop")
+    which = page.named("wb-edit-number")
+    assert which.options == (("the last edit", 0), ("edit 2", 2), ("edit 1", 1), ("all edits", -1)) and which.value == 0
+    which.value = 1
+    assert "Taken back: flip the scene" in page.press("wb-undo")
+    assert frame_lists(run.order()) == [large[1:], small] and which.options[1:2] == (("edit 1", 1),)
+
+
+def test_what_is_no_edit_is_listed_as_it_is(run):
+    """It may come with the run of somebody else; taking it back leaves the frame that was chosen."""
+    run.set_edits("order", [{"drop": "<script>"}], {})
+    page = Page(run)
+    assert "<script>" not in page.named("wb-edits").value and "&lt;script&gt;" in page.named("wb-edits").value
+    chosen = page.chosen()
+    assert "Taken back: {&#x27;drop&#x27;: &#x27;&lt;script&gt;&#x27;}" in page.press("wb-undo")
+    assert page.chosen() == chosen and run.edits("order") == []
+
+
 def test_edits_that_were_left_out_are_listed(run):
     """The state after the scenes were computed again."""
     edit = {"flip": [0, 1]}
@@ -324,12 +394,12 @@ def test_a_full_disk(run, page, monkeypatch):
 
 
 def test_scenes_that_the_files_do_not_have(run):
-    """A scene whose frames were all moved by hand has no distances in its order, and a new scene 2 has no video yet."""
+    """A scene that was made by hand of outliers alone has no distances, and a new scene 2 has no video yet."""
     player, outlier = ScenePlayer(run), int(run.order().query("scene < 0")["position"].iloc[0])
-    player.show(0, [outlier])
-    assert player.matrices[0].value and not player.matrices[1].value
-    shutil.copy(run.path / "distances" / "scene01.npz", run.path / "distances" / "scene02.npz")
+    player.show(0, run.scene_order(0).tolist())
+    assert player.matrices[0].value and player.matrices[1].value
     player.show(2, [outlier])
+    assert not player.matrices[0].value and not player.matrices[1].value
     assert "scene 2: no video is written yet" in player.words.value
 
 

@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 import click
 
 from workbench import __version__
+from workbench.cli.arguments import RUN
+from workbench.cli.edit import edit, flip, undo
 from workbench.cli.reconstruct import reconstruct, run_command
 from workbench.cli.sweep import sweep
 from workbench.cli.terminal import is_watched, note, summary, write_table
 from workbench.errors import DISK_ERRNOS, TruthError, UsageError, WorkbenchError
-
-RUN = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True)
@@ -117,56 +117,6 @@ def compare(runs: tuple[Path, ...], page: Path | None) -> None:  # numpydoc igno
 
 
 @cli.command()
-@RUN
-@click.option("--scene", type=int, help="The scene; default all.")
-def flip(run_path: Path, scene: int | None) -> None:  # numpydoc ignore=PR01
-    """Reverse a scene of RUN, and write the videos again.
-
-    Distances do not show the direction of time: which end of a scene comes first is for you to decide.
-    """
-    from workbench.pipeline.editing import flip_scenes
-    from workbench.run import Run
-
-    run = Run.open(run_path)
-    with run.held():
-        flipped = flip_scenes(run, scene, progress=is_watched())
-    click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.order_path}; the videos are written again")
-    if run.report_path.exists():
-        click.echo(f"note: report.html still shows the order before; `workbench run VIDEO --out {run.path}` draws it again")
-
-
-@cli.command()
-@RUN
-@click.argument("decision", required=False, type=int)
-@click.option("--restore", is_flag=True, help="Let DECISION hold again; without DECISION, all of them.")
-def undo(run_path: Path, decision: int | None, restore: bool) -> None:  # numpydoc ignore=PR01
-    """Take back a DECISION about the scenes of RUN, or list all.
-
-    The matches check the scenes that the clusterer found. When a decision is taken back, its frames are where the clusterer had
-    them, and what was made from the scenes is made again: the order and the videos. The run remembers it.
-    """
-    from workbench.pipeline.editing import compute_again, redo_decision, undo_decision
-    from workbench.pipeline.edits import decision_lines, describe_undo
-    from workbench.run import Run
-
-    run = Run.open(run_path)
-    if decision is None and not restore:
-        doubts = [f"left as it was: {doubt}" for doubt in run.info("match").get("doubts", [])]
-        decided = decision_lines(run.decisions()) or ["no decision was needed: the scenes are those of the clusterer"]
-        click.echo("\n".join([*decided, *doubts]))
-        return
-    with run.held():
-        edits = redo_decision(run, decision) if restore or decision is None else [undo_decision(run, decision)]
-        compute_again(run, progress=is_watched())
-    for edit in edits:
-        click.echo(f"{'no longer ' * restore}{describe_undo(edit)}")
-    made = "the order and the videos are made again" if run.is_recorded("write") else "run `workbench reconstruct` for the rest"
-    click.echo(f"{run.scenes_path} is changed; {made}")
-    if run.report_path.exists():
-        click.echo(f"note: report.html still shows the order before; `workbench run VIDEO --out {run.path}` draws it again")
-
-
-@cli.command()
 @click.argument("name", required=False)
 def models(name: str | None) -> None:  # numpydoc ignore=PR01
     """List the models, or show the one called NAME.
@@ -194,7 +144,7 @@ def lab(words: tuple[str, ...]) -> None:  # numpydoc ignore=PR01
         open_sample(words, say=note, progress=is_watched())
 
 
-for command in (reconstruct, run_command, sweep):
+for command in (reconstruct, run_command, sweep, edit, flip, undo):
     cli.add_command(command)
 
 

@@ -1,29 +1,22 @@
-"""Changes by hand, recorded in the run. They stay when a result is computed again, also with other parameters.
+"""Changes of an order by hand, recorded in the run. They stay when the order is computed again, also with other parameters.
 
-The edits of :mod:`workbench.pipeline.edits` are recorded in ``run.json``; ``order.csv`` is the computed order after all of
-them, and ``scenes.csv`` has the scenes without the decisions that were taken back.
+The edits of :mod:`workbench.pipeline.order_edits` are recorded in ``run.json``; ``order.csv`` is the computed order after all
+of them. :mod:`workbench.pipeline.scene_edits` makes edits from numbers of scenes.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 
-from workbench.errors import ClusterError, RunError, UsageError
+from workbench.errors import RunError, UsageError
 from workbench.parameters import AlignParameters, WriteParameters
-from workbench.pipeline.edits import (
-    Edit,
-    apply_edit,
-    apply_edits,
-    computed_order,
-    decision_edits,
-    matched_scenes,
-    recount,
-    undo_decisions,
-)
+from workbench.pipeline.edits import apply_edit, apply_edits, computed_order
+from workbench.pipeline.order_edits import Edit
+from workbench.pipeline.scene_edits import flip, scene_lists
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
-from workbench.run.stages import STAGES
 from workbench.video.decode import Decoder
-
-LISTED_DECISIONS = 12  # decisions that an error names at most
 
 
 def edit_order(run: Run, *edits: Edit) -> None:
@@ -36,7 +29,7 @@ def edit_order(run: Run, *edits: Edit) -> None:
     run : Run
         The run.
     *edits : dict
-        The edits, as in :mod:`workbench.pipeline.edits`.
+        The edits, as in :mod:`workbench.pipeline.order_edits`.
 
     Raises
     ------
@@ -51,8 +44,43 @@ def edit_order(run: Run, *edits: Edit) -> None:
     _record(run, first, [*run.edits("order"), *edits])
 
 
-def undo(run: Run) -> Edit:
-    """Take the last edit back: ``order.csv`` is then the computed order after the edits before it.
+def undo(run: Run, number: int | None = None) -> Edit:
+    """Take an edit back: ``order.csv`` is then the computed order after all others.
+
+    Later edits that cannot be applied without it are left out and reported, as when the order is computed anew.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    number : int, optional
+        Number of the edit in the order in which they were made, from 1; default the last one.
+
+    Returns
+    -------
+    dict
+        The edit that was taken back.
+
+    Raises
+    ------
+    UsageError
+        When there is no such edit.
+    RunError
+        When ``order.csv`` was damaged or changed by something else than edits.
+    """
+    first, _ = _checked(run)
+    edits = run.edits("order")
+    if not edits:
+        raise UsageError("there is no edit to take back: the order is as it was computed")
+    number = len(edits) if number is None else number
+    if not 1 <= number <= len(edits):
+        raise UsageError(f"there is no edit {number}: the run has edits 1 to {len(edits)}, choose one of them")
+    _record(run, first, [*edits[: number - 1], *edits[number:]])
+    return edits[number - 1]
+
+
+def undo_all(run: Run) -> list[Edit]:
+    """Take all edits back: ``order.csv`` is then the computed order.
 
     Parameters
     ----------
@@ -61,8 +89,8 @@ def undo(run: Run) -> Edit:
 
     Returns
     -------
-    dict
-        The edit that was taken back.
+    list of dict
+        The edits that were taken back.
 
     Raises
     ------
@@ -75,8 +103,8 @@ def undo(run: Run) -> Edit:
     edits = run.edits("order")
     if not edits:
         raise UsageError("there is no edit to take back: the order is as it was computed")
-    _record(run, first, edits[:-1])
-    return edits[-1]
+    _record(run, first, [])
+    return edits
 
 
 def write_again(run: Run, progress: bool = True) -> None:
@@ -125,35 +153,36 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
     RunError, VideoError
         When the video is gone, or no video any more.
     """
-    scenes = sorted(set(_checked(run)[1]["scene"]) - {-1})
-    if not scenes:
-        raise ClusterError(f"{run.path} has no scene, all frames are set aside: raise --cluster.eps and reconstruct again")
-    if scene is not None and scene not in scenes:
-        raise UsageError(f"there is no scene {scene}: {run.path} has {', '.join(map(str, scenes))}, choose one of them")
-    Decoder(run.source, run.stream).close()  # raises when it is gone
-    chosen = [int(number) for number in (scenes if scene is None else [scene])]
-    edit_order(run, *(flip(run, number) for number in chosen))
-    write_again(run, progress)
+    chosen = [*range(len(scene_lists(run)))] if scene is None else [scene]
+    with writing_again(run, progress):
+        edit_order(run, *(flip(run, number) for number in chosen))
     return chosen
 
 
-def flip(run: Run, scene: int) -> Edit:
-    """Make the edit that reverses a scene as it is now.
+@contextmanager
+def writing_again(run: Run, progress: bool = True) -> Iterator[None]:
+    """Change the order inside of a ``with`` block, after which the videos are written again.
 
     Parameters
     ----------
     run : Run
         The run.
-    scene : int
-        Number of the scene, from 0.
+    progress : bool
+        Whether progress bars are drawn.
 
-    Returns
-    -------
-    dict
-        The edit.
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    RunError, VideoError
+        When the video is gone, or no video any more; nothing is changed then.
     """
-    frames = run.scene_order(scene)
-    return {"flip": [int(frames[-1]), int(frames[0])]}
+    Decoder(run.source, run.stream).close()  # raises when it is gone
+    yield
+    write_again(run, progress)
 
 
 def computed(run: Run) -> pd.DataFrame:
@@ -173,94 +202,6 @@ def computed(run: Run) -> pd.DataFrame:
     return computed_order(run.matrices_path, run.info("video")["frames"])
 
 
-def undo_decision(run: Run, number: int) -> Edit:
-    """Take back what the matches decided about some frames: in ``scenes.csv`` they are where the clusterer had them.
-
-    What was made from the scenes is stale until :func:`compute_again`.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    number : int
-        Number of the decision, from :meth:`~workbench.run.contents.Contents.decisions`.
-
-    Returns
-    -------
-    dict
-        The edit that was made.
-
-    Raises
-    ------
-    UsageError
-        When there is no such decision, when it is taken back already, and when no scene would be left.
-    RunError
-        When ``scenes.csv`` was damaged or changed by something else than edits.
-    """
-    matched, edits = _checked_scenes(run), run.edits("match")
-    edit = _decision(run, matched, number)
-    if edit in edits:
-        raise UsageError(f"decision {number} is taken back already: restore it, or choose another one")
-    if undo_decisions(matched, [*edits, edit])[0]["scene"].max() < 0:
-        raise UsageError(f"without decision {number} no scene is left: raise --cluster.eps and reconstruct again")
-    _record_scenes(run, matched, [*edits, edit])
-    return edit
-
-
-def redo_decision(run: Run, number: int | None = None) -> list[Edit]:
-    """Restore a decision that was taken back, or all of them.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    number : int, optional
-        Number of the decision; default all, also those that the matches do not make any more.
-
-    Returns
-    -------
-    list of dict
-        The edits that no longer hold.
-
-    Raises
-    ------
-    UsageError
-        When there is no such decision, or it is not taken back.
-    RunError
-        When ``scenes.csv`` was damaged or changed by something else than edits.
-    """
-    matched, edits = _checked_scenes(run), run.edits("match")
-    gone = edits if number is None else [_decision(run, matched, number)]
-    if not gone or any(edit not in edits for edit in gone):
-        which = "no decision" if number is None else f"decision {number}"
-        raise UsageError(f"{which} was taken back: there is nothing to restore")
-    _record_scenes(run, matched, [edit for edit in edits if edit not in gone])
-    return gone
-
-
-def compute_again(run: Run, progress: bool = True) -> None:
-    """Compute again what was made from the scenes, as far as it was computed before and with the same parameters.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    progress : bool
-        Whether progress bars are drawn.
-
-    Raises
-    ------
-    RunError, VideoError
-        When the videos were written and the video is gone, or no video any more; nothing is computed then.
-    """
-    if run.is_recorded("write"):
-        Decoder(run.source, run.stream).close()  # raises when it is gone
-    for name in ("register", "order", "align", "write"):
-        if run.is_recorded(name):
-            parameters = STAGES[name].parameters(**run.recorded_parameters(name))
-            run_stage(run, parameters, overwrite=True, progress=progress)
-
-
 def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The order before and after all edits; refused unless ``order.csv`` is the latter, or writing it would lose something."""
     first, file = computed(run), run.order_path
@@ -275,31 +216,3 @@ def _record(run: Run, first: pd.DataFrame, edits: list[Edit]) -> None:
     table, left_out = apply_edits(first, edits)
     text = table.to_csv(index=False, lineterminator="\n")
     run.set_edits("order", edits, {"edits_left_out": left_out}, run.order_path.name, text)
-
-
-def _decision(run: Run, matched: pd.DataFrame, number: int) -> Edit:
-    """The edit that takes a decision back."""
-    known = decision_edits(matched)
-    if not known:
-        raise UsageError(f"there is no decision {number}: {run.path} has none, the matches agree with the clusterer")
-    if number not in known:
-        listed = ", ".join(f"{known_number} ({edit['undo']})" for known_number, edit in [*known.items()][:LISTED_DECISIONS])
-        more = f" and {len(known) - LISTED_DECISIONS} more" if len(known) > LISTED_DECISIONS else ""
-        raise UsageError(f"there is no decision {number}: {run.path} has {listed}{more}, choose one of them")
-    return known[number]
-
-
-def _checked_scenes(run: Run) -> pd.DataFrame:
-    """The scenes before all edits; refused unless ``scenes.csv`` has those after them."""
-    table = run.scenes_table()
-    matched = matched_scenes(table)
-    if not undo_decisions(matched, run.edits("match"))[0].equals(table):
-        raise RunError(f"{run.scenes_path} was changed by something else than edits: delete it and reconstruct again")
-    return matched
-
-
-def _record_scenes(run: Run, matched: pd.DataFrame, edits: list[Edit]) -> None:
-    """Write ``scenes.csv`` and the edits in one step."""
-    table, left_out = undo_decisions(matched, edits)
-    info = recount(run.info("match"), run.scenes_table(), table) | {"edits_left_out": left_out}
-    run.set_edits("match", edits, info, run.scenes_path.name, table.to_csv(index=False, lineterminator="\n"))

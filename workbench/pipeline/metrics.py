@@ -91,7 +91,8 @@ def write_metrics(run: Run, truth: Path | None = None) -> dict[str, Any]:
         metrics["weak_link_places"] = [f"{scene}:{place}" for scene, place in zip(weak["scene"], weak["place"], strict=True)]
     metrics |= {name: count for name, count in matched.items() if name.endswith(("_frames", "_scenes"))}
     undetermined = run.info("order").get("undetermined_scenes", [])
-    metrics |= {"undetermined_scenes": len(undetermined), "undetermined_frames": int(table["scene"].isin(undetermined).sum())}
+    in_doubt = np.isin(run.scenes(), undetermined) & (table["scene"] >= 0).to_numpy()  # these are numbers before any edit
+    metrics |= {"undetermined_scenes": len(undetermined), "undetermined_frames": int(in_doubt.sum())}
     with suppress(RunError):  # there is no alignment, or it is that of an order that was replaced since
         metrics |= run.info("align")
     if truth is not None:

@@ -36,7 +36,8 @@ from workbench.parameters import (
     UmapParameters,
     VideoParameters,
 )
-from workbench.pipeline.edits import apply_edits, computed_order, recount, undo_decisions
+from workbench.pipeline.decision_edits import recount, undo_decisions
+from workbench.pipeline.edits import apply_edits, computed_order
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer

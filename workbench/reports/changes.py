@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.overlay import MIN_DISSIMILAR
+from workbench.pipeline.decision_edits import describe_undo
+from workbench.pipeline.order_edits import describe
 from workbench.run import Run
 from workbench.scenes.decisions import VERDICTS, in_words
 from workbench.scenes.evidence import MAX_ODDS
@@ -180,6 +182,22 @@ def lines_of(run: Run) -> list[str]:
         From :func:`short_sentences`.
     """
     return short_sentences(read_decisions(run), len(doubts_of(run)), _overlay_share(run))
+
+
+def edits_of(run: Run) -> list[str]:
+    """Say what was changed by hand.
+
+    Parameters
+    ----------
+    run : Run
+        A run.
+
+    Returns
+    -------
+    list of str
+        A line for every edit, those of the scenes first.
+    """
+    return [*map(describe_undo, run.edits("match")), *map(describe, run.edits("order"))]
 
 
 def doubts_of(run: Run, stage: str = "match") -> list[str]:

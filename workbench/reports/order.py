@@ -1,5 +1,7 @@
 """What the order of every scene rests on, and where it is not in the pictures, in plain sentences."""
 
+from workbench.pipeline.edits import frame_lists
+from workbench.pipeline.scene_edits import computed_scene
 from workbench.reports.changes import doubts_of
 from workbench.run import Run
 
@@ -35,12 +37,16 @@ def order_sentences(run: Run) -> list[str]:
     """
     info = run.info("order")
     found = []
-    for scene in range(int(run.order()["scene"].max()) + 1):
-        prefix = f"scene{scene:02d}_weight_"
+    for scene, number in enumerate(_computed_numbers(run)):
+        if number is None:
+            found.append(f"Scene {scene}: it was put together by hand from frames that had been set aside.")
+            continue
+        prefix = f"scene{number:02d}_weight_"
         shares = {name.removeprefix(prefix): share for name, share in info.items() if name.startswith(prefix)}
         named = sorted((name for name, share in shares.items() if share >= NAMED_SHARE), key=lambda name: -shares[name])
         parts = ", ".join(f"{WORDS[name]} ({100 * shares[name]:.0f} %)" for name in named)
-        found.append(f"Scene {scene}: its order rests on {parts or 'many distances alike'}.")
+        origin = "" if number == scene else f" (scene {number} as it was computed)"
+        found.append(f"Scene {scene}{origin}: its order rests on {parts or 'many distances alike'}.")
     return found + order_doubts(run)
 
 
@@ -55,6 +61,25 @@ def order_doubts(run: Run) -> list[str]:
     Returns
     -------
     list of str
-        A sentence each, with the number of frames and the reason.
+        A sentence each, with the number of frames and the reason; a second one where edits by hand gave the scene another
+        number.
     """
-    return [f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts_of(run, "order")]
+    doubts = [f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts_of(run, "order")]
+    undetermined = run.info("order").get("undetermined_scenes")
+    if not doubts or not isinstance(undetermined, list) or len(undetermined) != len(doubts):
+        return doubts
+    numbers = _computed_numbers(run)
+    return [doubt + _number_now(numbers, number) for doubt, number in zip(doubts, undetermined, strict=True)]
+
+
+def _computed_numbers(run: Run) -> list[int | None]:
+    """The number that every scene had as it was computed; None where all of its frames had been set aside."""
+    return [computed_scene(run, frames) for frames in frame_lists(run.order())]
+
+
+def _number_now(numbers: list[int | None], number: int) -> str:
+    """What became of a computed scene by edits; nothing where it has its number still."""
+    now = [scene for scene, own in enumerate(numbers) if own == number]
+    if number in now:
+        return ""
+    return f" By hand, it is scene {now[0]} now." if now else " By hand, it was set aside or became part of another scene."

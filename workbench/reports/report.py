@@ -12,7 +12,7 @@ import nbformat
 
 from workbench.errors import NotebookError
 from workbench.models.registry import NON_COMMERCIAL, is_non_commercial, provenance
-from workbench.reports.changes import MAX_DOUBTS, NOTHING, changes_of, doubts_of, overlay_of
+from workbench.reports.changes import MAX_DOUBTS, NOTHING, changes_of, doubts_of, edits_of, overlay_of
 from workbench.reports.order import order_doubts
 from workbench.run import Run
 
@@ -118,8 +118,8 @@ def summary_rows(metrics: dict[str, Any]) -> list[tuple[str, str]]:
 def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Path:
     """Write ``report.html`` from the executed notebooks.
 
-    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code. What the matches changed in the scenes is
-    said in words.
+    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code. What the matches changed in the scenes,
+    and what was changed by hand, is said in words.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
 
 
 def _changes(run: Run) -> str:
-    """What is drawn over the frames and what the matches changed, in sentences."""
+    """What is drawn over the frames, what the matches changed and what was changed by hand, in sentences."""
     doubts = doubts_of(run)
     more = [f"{len(doubts) - MAX_DOUBTS} more are in run.json."] if len(doubts) > MAX_DOUBTS else []
     changes = changes_of(run)
@@ -227,6 +227,9 @@ def _changes(run: Run) -> str:
             "<p>Odds say how many times likelier what was found is if the decision is right than if it is wrong. "
             f'<a href="{run.scenes_path.name}">{run.scenes_path.name}</a> has every decision with its reason.</p>'
         )
+    by_hand = edits_of(run)
+    if by_hand:
+        parts += ["<p>Changed by hand:</p>", _list([f"{text}." for text in by_hand])]
     if doubts:
         parts += ["<p>In doubt, and left as it was:</p>", _list([f"{text}." for text in doubts[:MAX_DOUBTS]] + more)]
     return "".join(parts)

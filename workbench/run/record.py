@@ -188,7 +188,7 @@ class RecordedRun(RunPaths):
         Returns
         -------
         list
-            The edits in the order in which they were made, as in :mod:`workbench.pipeline.edits`.
+            The edits in the order in which they were made, as in :mod:`workbench.pipeline.order_edits`.
         """
         return list(self.record.get("edits", {}).get(stage, []))
 

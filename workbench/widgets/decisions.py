@@ -7,8 +7,8 @@ import ipywidgets
 import numpy as np
 
 from workbench.errors import WorkbenchError
-from workbench.pipeline.editing import redo_decision, undo_decision
-from workbench.pipeline.edits import decision_lines, decision_strips
+from workbench.pipeline.decision_editing import redo_decision, undo_decision
+from workbench.pipeline.decision_edits import decision_lines, decision_strips
 from workbench.run import Run
 from workbench.scenes.decisions import in_words
 from workbench.widgets.frames import gallery
@@ -23,7 +23,7 @@ def decision_browser(run: Run) -> ipywidgets.Widget:
     """Go through the decisions about the scenes, the largest first; see their frames beside the scenes concerned; undo one.
 
     An undo changes ``scenes.csv`` at once and is recorded in the run, see
-    :func:`~workbench.pipeline.editing.undo_decision`. An error of the workbench is shown in one line.
+    :func:`~workbench.pipeline.decision_editing.undo_decision`. An error of the workbench is shown in one line.
 
     Parameters
     ----------

@@ -9,23 +9,29 @@ import ipywidgets
 import numpy as np
 
 from workbench.embedding.images import thumbnail
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import UsageError
 from workbench.ordering.confidence import WEAK_CONFIDENCE, weak_links
-from workbench.pipeline.editing import computed, edit_order, flip, undo, write_again
-from workbench.pipeline.edits import Edit, describe, frame_lists, link_confidences
+from workbench.pipeline.editing import computed, edit_order, write_again
+from workbench.pipeline.edits import frame_lists, link_confidences
+from workbench.pipeline.order_edits import Edit, describe, named_frames
 from workbench.run import Run
+from workbench.widgets.buttons import ERROR_COLOUR, ReportingButtons
+from workbench.widgets.edit_list import EditList
 from workbench.widgets.frames import STRIP_STYLE, FilmStrip, jpeg
 from workbench.widgets.player import ScenePlayer
+from workbench.widgets.scene_edits import SceneEdits
 from workbench.widgets.task import TaskButton
 
 STRIP_FRAMES = 10  # frames in a row of the film strip
 WRITE_LABEL = "Write the video again"
 WRITE_HINT = f"order.csv is changed; press <b>{WRITE_LABEL}</b>."
-WEAK_COLOUR, HAND_COLOUR = "#D55E00", "#0072B2"  # of weak links and errors, and of links made by hand
+WEAK_COLOUR, HAND_COLOUR = "#D55E00", "#0072B2"  # of weak links, and of links made by hand
 
 
 def order_editor(run: Run) -> ipywidgets.Widget:
-    """Look at the restored order and edit it: flip a scene, move or set aside a frame, take one back, undo, write the video.
+    """Look at the restored order and edit it: move, set aside or take back frames and scenes, undo, write the video.
+
+    A scene can be flipped, cut in two, joined to another one, set aside, begun at another frame, and played earlier or later.
 
     Every edit changes ``order.csv`` at once and is recorded in the run, see :func:`~workbench.pipeline.editing.edit_order`; the
     videos are written when a button is pressed. An edit that is not possible is explained in one line.
@@ -61,12 +67,13 @@ class _Editor:
         self.aside = ipywidgets.IntSlider(description="from", layout={"width": "360px"})
         self.strip, self.outliers = (FilmStrip(self.images, self.choose, STRIP_FRAMES) for _ in range(2))
         self.large, self.player = ipywidgets.Image(format="jpeg", width=320), ScenePlayer(run)
-        self.about, self.links, self.edits, self.asides = (ipywidgets.HTML() for _ in range(4))
+        self.about, self.links, self.asides = (ipywidgets.HTML() for _ in range(3))
+        self.edits, self.buttons = EditList(run), ReportingButtons(self._report)
+        self.of_scene = SceneEdits(self, self.buttons, self._edit, WRITE_HINT)
         self.status, self.writer = ipywidgets.HTML(), TaskButton(WRITE_LABEL, "film", self._write_again, self._written)
         self.side = ipywidgets.Dropdown(options=["after", "before"], layout={"width": "80px"})
         self.beside = ipywidgets.BoundedIntText(0, 0, len(self.images) - 1, layout={"width": "80px"})
         self.status.add_class("wb-status")
-        self.edits.add_class("wb-edits")
         self.read()
         self.widget = self._layout()
         self.chosen = self.scenes[0][0]
@@ -75,7 +82,7 @@ class _Editor:
         self._aim_at_place()
         self.draw_scene()
         self._show_status(WRITE_HINT if self.player.is_stale() else "Every change is kept in the run.")
-        self._on_change(self.scene, lambda: self.go_to(self.scenes[self.scene.value][0]))
+        self._on_change(self.scene, lambda: self.go_to(self.scenes[self.scene.value][0], changed=True))
         self._on_change(self.place, self.browse)
         self._on_change(self.aside, self.draw)
         self._on_change(self.beside, self.draw)
@@ -90,16 +97,21 @@ class _Editor:
         control.observe(changed, "value")
 
     def _layout(self) -> ipywidgets.Widget:
-        flip_button = self._button("Flip scene", "wb-flip", self._flip, "exchange", "the last frame comes first")
-        drop = self._button("Set aside", "wb-drop", self._drop, "trash", "the frame chosen becomes an outlier")
-        move = self._button("Move", "wb-move", self._move, "arrows", "the frame chosen goes beside the frame named")
-        self.undo = self._button("Undo", "wb-undo", self._undo, "undo", "take the last edit back")
+        make, label = self.buttons.make, ipywidgets.Label
+        drop = make("Set aside", "wb-drop", self._drop, "trash", "the frame chosen becomes an outlier")
+        move = make("Move", "wb-move", self._move, "arrows", "the frame chosen goes beside the frame named")
+        self.undo = make("Undo", "wb-undo", self._undo, "undo", "take the edit named back", "90px")
         self.writer.button.add_class("wb-write")
-        weak = self._button("next weak link", "wb-weak", self._next_weak, "forward", "where the order was guessed", "150px")
-        label = ipywidgets.Label
-        move_row = ipywidgets.HBox([move, label("to"), self.side, label("frame #"), self.beside])
-        rows = [self.about, ipywidgets.HBox([flip_button, drop]), move_row, ipywidgets.HBox([self.undo, self.writer.button])]
-        actions = ipywidgets.VBox([*rows, self.status, self.writer.bar, self.edits], layout={"padding": "0 0 0 16px"})
+        weak = make("next weak link", "wb-weak", self._next_weak, "forward", "where the order was guessed", "150px")
+        rows = [
+            self.about,
+            ipywidgets.HBox([drop, move, label("to"), self.side, label("frame #"), self.beside]),
+            ipywidgets.HTML("<b>The whole scene</b>"),
+            self.of_scene.widget,
+            ipywidgets.HTML("<b>All edits</b>"),
+            ipywidgets.HBox([self.undo, self.edits.which, self.writer.button]),
+        ]
+        actions = ipywidgets.VBox([*rows, self.status, self.writer.bar, self.edits.listed], layout={"padding": "0 0 0 16px"})
         widget = ipywidgets.VBox(
             [
                 ipywidgets.HTML(STRIP_STYLE),
@@ -115,22 +127,6 @@ class _Editor:
         )
         widget.add_class("wb-order")
         return widget
-
-    def _button(
-        self, label: str, name: str, act: Callable[[], str], icon: str, tooltip: str, width: str = "120px"
-    ) -> ipywidgets.Button:
-        """A button that reports in one line what it did, or why it could not."""
-        button = ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": width})
-        button.add_class(name)
-
-        def clicked(_: object) -> None:
-            try:
-                self._show_status(act())
-            except (WorkbenchError, OSError) as error:  # OSError: the disk may be full
-                self._show_status(html.escape(str(error)), WEAK_COLOUR)
-
-        button.on_click(clicked)
-        return button
 
     def read(self) -> None:
         """Read the order from the run."""
@@ -158,9 +154,10 @@ class _Editor:
         self.draw()
 
     def go_to(self, frame: int, changed: bool = False) -> None:
-        """Choose a frame and scroll to it, unless it is set aside; ``changed`` says that the order has changed."""
+        """Choose a frame and scroll to it, unless it is set aside; ``changed``: the order, or the scene that is shown."""
         self.chosen = frame
         scene, place = self.home.get(frame, (self.scene.value, self.place.value))
+        scene = min(scene, len(self.scenes) - 1)  # the scene that was shown may be gone
         same = scene == self.scene.value and not changed
         with self._without_redrawing():
             self._scroll_to(scene, place)
@@ -171,7 +168,9 @@ class _Editor:
     def draw_scene(self) -> None:
         """Draw everything, including what depends on the order alone."""
         self.player.show(self.scene.value, self.scenes[self.scene.value])
-        self._list_edits()
+        self.of_scene.show(self.scene.value, [name for name, _ in self.scene.options])
+        self.undo.disabled = not self.edits.show()
+        self.writer.button.button_style = "primary" if self.player.is_stale() else ""
         self.draw()
 
     def draw(self) -> None:
@@ -213,25 +212,12 @@ class _Editor:
         sure = self.sure[link]
         return f"<div class='wb-mark' style='color:{WEAK_COLOUR}'>{sure:.2f}</div>" if sure < WEAK_CONFIDENCE else ""
 
-    def _list_edits(self) -> None:
-        edits, left_out = self.run.edits("order"), self.run.info("order").get("edits_left_out", [])
-        lines = "".join(f"<li>{describe(edit)}</li>" for edit in edits)
-        warnings = "".join(f"<div style='color:{WEAK_COLOUR}'>{html.escape(line)}</div>" for line in left_out)
-        listed = f"<ol style='margin:0;max-height:7em;overflow:auto;line-height:1.4'>{lines}</ol>" if edits else "none"
-        self.edits.value = f"<b>Edits:</b> {listed}{warnings}"
-        self.undo.disabled, self.writer.button.button_style = not edits, "primary" if self.player.is_stale() else ""
-
     # --- editing ----------------------------------------------------------------------------------------------------------
 
-    def _edit(self, edit: Edit, then: int | None = None) -> None:
+    def _edit(self, edit: Edit, then: int) -> None:
         self._check_not_writing()
         edit_order(self.run, edit)
-        self._changed(self.chosen if then is None else then)
-
-    def _flip(self) -> str:
-        scene = self.scene.value
-        self._edit(flip(self.run, scene))
-        return f"Scene {scene} runs the other way round. {WRITE_HINT}"
+        self._changed(then)
 
     def _drop(self) -> str:
         frame = self.chosen
@@ -244,15 +230,18 @@ class _Editor:
 
     def _move(self) -> str:
         frame, side, beside = self.chosen, self.side.value, self.beside.value
-        self._edit({"move": frame, side: beside})
+        self._edit({"move": frame, side: beside}, frame)
         scene, place = self.home[frame]
         return f"Frame #{frame} stands {side} frame #{beside}, at place {place} of scene {scene}. {WRITE_HINT}"
 
     def _undo(self) -> str:
         self._check_not_writing()
-        edit = undo(self.run)
-        self._changed(edit["move"] if "move" in edit else edit.get("drop", self.chosen))
-        return f"Taken back: {describe(edit)}. " + (WRITE_HINT if self.player.is_stale() else "The videos show this order.")
+        taken = self.edits.undo()
+        last = taken[-1]
+        moved = named_frames(last)[:1] if "move" in last or "drop" in last else []
+        self._changed(moved[0] if moved and moved[0] in range(len(self.images)) else self.chosen)
+        what = html.escape(describe(last)) if len(taken) == 1 else f"all {len(taken)} edits"
+        return f"Taken back: {what}. " + (WRITE_HINT if self.player.is_stale() else "The videos show this order.")
 
     def _write_again(self) -> None:
         self._show_status("Writing the video.")
@@ -263,7 +252,7 @@ class _Editor:
         if wrong == "stopped":
             self._show_status(f"Stopped; the videos are as they were. {WRITE_HINT}")
         elif wrong:
-            self._show_status(html.escape(wrong), WEAK_COLOUR)
+            self._show_status(html.escape(wrong), ERROR_COLOUR)
         else:
             self._show_status("The videos are written. Run the notebook again to update its figures and metrics.")
 
@@ -315,6 +304,9 @@ class _Editor:
             yield
         finally:
             self.updating = False
+
+    def _report(self, text: str, is_error: bool) -> None:
+        self._show_status(text, ERROR_COLOUR if is_error else "inherit")
 
     def _show_status(self, text: str, colour: str = "inherit") -> None:
         self.status.value = f"<span style='color:{colour}'>{text}</span>"

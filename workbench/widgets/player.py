@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import MissingStageError, StaleStageError
 from workbench.limits import NOTEBOOK_VIDEO_BYTES
+from workbench.pipeline.scene_edits import computed_scene
 from workbench.run import Run
 from workbench.storage.arrays import read_arrays
 
@@ -56,7 +57,7 @@ class ScenePlayer:
         return False
 
     def show(self, scene: int, ordered: Sequence[int]) -> None:
-        """Show a scene.
+        """Show a scene; the matrices are those of the computed scene that most of its frames are of.
 
         Parameters
         ----------
@@ -68,7 +69,12 @@ class ScenePlayer:
         caption, content = self._video(scene)
         self.video.value, self.video.layout.display = content, None if content else "none"
         self.words.value = html.escape(caption) + (" <b>(of an earlier order)</b>" if self.is_stale() else "")
-        file = self.run.scene_matrices_path(scene)
+        number = computed_scene(self.run, ordered)
+        if number is None:
+            for picture in self.matrices:
+                picture.value = b""
+            return
+        file = self.run.scene_matrices_path(number)
         frames, shown, distances = read_arrays(file, self.run.info("video")["frames"], "frames", "shown", "fused")
         index = {frame: number for number, frame in enumerate(frames[shown].tolist())}
         kept = [index[frame] for frame in ordered if frame in index]  # frames moved here by hand have no distances
