@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from workbench import __version__
+from workbench.cli.home import provide_places
 from workbench.cli.reconstruct import reconstruct, run_command
 from workbench.cli.sweep import sweep
 from workbench.cli.terminal import is_watched, note, summary, write_table
@@ -25,6 +26,8 @@ def cli(context: click.Context) -> None:  # numpydoc ignore=PR01
     """Give a shuffled video back: scenes, foreign frames set aside, order, and the video written again."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+    elif moved := provide_places():
+        note(moved)
 
 
 @cli.command()

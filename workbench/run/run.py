@@ -216,8 +216,8 @@ class Run(Contents):
             if overwrite or found.get("released"):
                 return None
             raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
-        if not all((self.path / output).exists() for output in found["outputs"]):
-            return None
+        if not all((self.path / output).exists() for output in found["outputs"]) or found["info"].get("no_map"):
+            return None  # a map that failed may succeed now, on another machine or with a library mended
         if found.get("released"):
             with self._changed() as record:
                 record["stages"][name].pop("released", None)
