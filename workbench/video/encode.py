@@ -14,6 +14,7 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from workbench.errors import VideoError
+from workbench.storage.folder import partial_path
 from workbench.video.spill import FFV1_OPTIONS
 
 # Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
@@ -62,7 +63,7 @@ class Writer:
             raise VideoError(f"a frame rate of {frame_rate} cannot be written: give one above 0 and up to 1000")
         self.codec, self.crf = codec, crf
         self.rate = Fraction(frame_rate).limit_denominator(1001)
-        self.partial = self.out.with_name(f".{self.out.stem}.partial{self.out.suffix}")
+        self.partial = partial_path(self.out)
         self.count = 0
         self.aspect = Fraction(1)
 

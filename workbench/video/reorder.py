@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.storage.folder import partial_path
 from workbench.video.decode import Decoder, decode
 from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
@@ -176,7 +177,7 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
     VideoError
         When a file cannot be read, or ``out`` cannot be written.
     """
-    partial = out.with_name(f".{out.stem}.partial{out.suffix}")
+    partial = partial_path(out)
     try:
         with open_output(partial) as container:
             stream, start = None, Fraction(0)
