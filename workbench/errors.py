@@ -9,6 +9,9 @@ import os
 # Codes of OSError for what a disk refuses although the program is right: it is full, read-only, or not allowed to be written.
 DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 
+# What no other file or folder would mend.
+MACHINE_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
+
 _MAKE_ROOM = "make room on its disk, or work in a folder on another one"
 _PERMIT = "change its permissions, or work in a folder that you may write"
 _OTHER_PATH = "check the path, or give another one"

@@ -18,7 +18,7 @@ from workbench.run import Run
 from workbench.storage.folder import partial_path, write_whole
 
 NAMES = {
-    "not UTF-8": os.fsdecode(b"caf\xe9.mp4"),
+    "not UTF-8": os.fsdecode(b"\xe9t\xe9.mp4"),
     "250 bytes": "ä" * 123 + ".mp4",
     "a dash": "-x.mp4",
     "signs": "a 'b' \"c\" %20 #1; $(d) <e>&.mp4",
@@ -61,7 +61,7 @@ def test_notebooks_are_given_paths_in_utf8(tmp_path):
     executed = [path for _, path in run_notebooks(run, {}, None, False, execute)]
     assert executed == [run.notebooks_path / f"{notebook}.ipynb" for notebook in CHAIN]
     assert all(path.exists() for path in executed)
-    assert Path(given[0]["video"]).name == "caf?.mp4" and not Path(given[0]["video"]).exists(), "the links are gone"
+    assert Path(given[0]["video"]).name == "?t?.mp4" and not Path(given[0]["video"]).exists(), "the links are gone"
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".mp4", "ä" * 125 + ".mp4", os.fsdecode(b"\xe9" * 251 + b".mp4"), "short.mp4"])
@@ -123,3 +123,15 @@ def test_a_reader_that_has_seen_enough():
     models = subprocess.Popen([sys.executable, "-m", "workbench", "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     models.stdout.close()
     assert (models.stderr.read(), models.wait()) == (b"", 1)
+
+
+def test_too_many_open_files_is_not_blamed_on_the_video(tmp_path, monkeypatch):
+    """Another video or another folder would not help."""
+    clip = encode(tmp_path / "clip.mp4", pan(1, 2))
+
+    def fail(file: Path) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(file))
+
+    monkeypatch.setattr("workbench.run.run.file_sha256", fail)
+    answer = workbench("reconstruct", clip, "--out", tmp_path / "run")
+    refused(answer, 1, "clip.mp4 cannot be used (Too many open files): close other programs")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.errors import MACHINE_ERRNOS, MissingStageError, RunError, StaleStageError
 from workbench.parameters import Parameters
 from workbench.run import journal
 from workbench.run.contents import Contents
@@ -70,6 +70,8 @@ class Run(Contents):
         try:
             sha256 = file_sha256(source)
         except OSError as error:
+            if error.errno in MACHINE_ERRNOS:
+                raise
             raise RunError(f"{source} cannot be read ({error.strerror}): give the path of a video file") from error
         if (path / "run.json").exists():
             run = cls.open(path)
@@ -94,6 +96,8 @@ class Run(Contents):
                     run._save()
                     return run
         except OSError as error:
+            if error.errno in MACHINE_ERRNOS:
+                raise
             raise RunError(f"{path} cannot be written ({error.strerror}): choose another folder with --out") from error
         return cls.create(path, source, store)  # another process has just made it
 
