@@ -2,7 +2,8 @@
 
 An example that fails is a warning, and the build is strict. Every page has a folder of its own, a copy of one that is prepared
 once: ``left.mp4`` and ``right.mp4``, pans over two photographs, 12 frames each; ``pictures/``, three foreign pictures;
-``case.mp4`` with ``case.truth.csv``, all of it shuffled; and ``runs/case``, its finished run. Examples of a page follow each
+``case.mp4`` with ``case.truth.csv``, all of it shuffled; ``runs/case``, its finished run, with a map; and ``alpha.csv``, the
+table of a sweep. Examples of a page follow each
 other in its folder.
 
 Each runs in a fork of the building process, which has imported the package for its other pages: so none takes long.
@@ -32,7 +33,8 @@ LOGGER = logging.getLogger(__name__)
 SECONDS = 300  # an example takes at most
 FRAMES, SIZE = 12, (160, 90)  # of a clip; px
 FORK = multiprocessing.get_context("fork")
-CODE = sorted((Path(__file__).resolve().parents[2] / "workbench").rglob("*.py"))
+ROOT = Path(__file__).resolve().parents[2]
+CODE = sorted((ROOT / "workbench").rglob("*.py"))
 
 
 class Example(SphinxDirective):
@@ -85,12 +87,16 @@ def _folder(app: Sphinx, page: str) -> Path:
 
 def _prepare() -> None:
     """Draw the clips and the pictures, mix the case, and reconstruct it."""
+    from workbench.parameters import UmapParameters
+    from workbench.pipeline.stages import run_stage
+    from workbench.run import Run
     from workbench.video.encode import write_frames
 
     for name, photograph in zip(("left", "right"), load_sample_images().images, strict=True):
         small = cv2.resize(photograph, (320, 213), interpolation=cv2.INTER_AREA)
         windows = [small[2 * k : 2 * k + SIZE[1], 8 * k : 8 * k + SIZE[0]].copy() for k in range(FRAMES)]
         write_frames(windows, f"{name}.mp4")
+    shutil.copy(ROOT / "data" / "sweeps" / "alpha.csv", "alpha.csv")
     Path("pictures").mkdir()
     rng = np.random.default_rng(0)
     for k in range(3):
@@ -101,6 +107,7 @@ def _prepare() -> None:
         cv2.imwrite(f"pictures/{k}.png", picture)
     _command("workbench corrupt left.mp4 right.mp4 --foreign pictures --out case.mp4 --seed 1")
     _command("workbench reconstruct case.mp4")
+    run_stage(Run.open("runs/case"), UmapParameters(), progress=False)
 
 
 def _command(line: str) -> None:
