@@ -19,7 +19,7 @@ NO_CONTROLS = {"is_interactive", "views_of", "clickable_matrix"}  # functions of
 def test_every_command_has_a_page(name: str):
     """With an example of it, with its own options, and reached from the page of the command line."""
     text = (COMMANDS / f"{name}.md").read_text(encoding="utf-8")
-    assert text.startswith(f"# workbench {name}\n")
+    assert text.startswith(f"# {name}\n")
     lines = [line for kind, block in EXAMPLE.findall(text) if not kind for line in block.splitlines()]
     assert any(line.split()[:2] == ["workbench", name] for line in lines)
     module, function = re.search(r"\.\. click:: ([\w.]+):(\w+)", text).groups()

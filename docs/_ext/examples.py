@@ -3,8 +3,7 @@
 An example that fails is a warning, and the build is strict. Every page has a folder of its own, a copy of one that is prepared
 once: ``left.mp4`` and ``right.mp4``, pans over two photographs, 12 frames each; ``pictures/``, three foreign pictures;
 ``case.mp4`` with ``case.truth.csv``, all of it shuffled; ``runs/case``, its finished run, with a map; and ``alpha.csv``, the
-table of a sweep. Examples of a page follow each
-other in its folder.
+table of a sweep. Examples of a page follow each other in its folder.
 
 Each runs in a fork of the building process, which has imported the package for its other pages: so none takes long.
 """
@@ -18,6 +17,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from logging import WARNING, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,11 @@ def _child(folder: Path, work: Callable[[], None], output: int) -> None:
         os.dup2(output, number)
     # Sphinx has put others in the place of these.
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2))
+    getLogger().handlers.clear()
+    getLogger().setLevel(WARNING)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    )  # for kernels and workers
     failed = 0
     try:
         work()

@@ -79,7 +79,7 @@ def remove(path: Path) -> None:
 
 
 def partial_path(file: Path) -> Path:
-    """Name the file that a file is written to until it is whole.
+    """Name the file that a file of any name, such as a video, is written to until it is whole.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def write_whole(file: Path, text: str) -> Path:
     Path
         ``file``.
     """
-    partial = partial_path(file)
+    partial = file.with_name(f".{file.name}.partial")
     partial.unlink(missing_ok=True)  # opened as it is, it might share its content with another file
     partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     return partial.replace(file)
