@@ -26,6 +26,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx_click",
     "documented",
+    "examples",
     "mathtext",
     "repository_links",
     "short_names",

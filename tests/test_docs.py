@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in (".", "docs", "benchmarks", "data", "sweeps", "training")
+    for folder in (".", "docs", "docs/buttons", "docs/commands", "benchmarks", "data", "sweeps", "training")
     for path in (ROOT / folder).glob("*.md")
 )
 

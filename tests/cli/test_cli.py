@@ -141,7 +141,8 @@ def test_interrupted_run_goes_on(clip, tmp_path, monkeypatch):
 
 
 def test_full_disk_is_one_line_and_a_fault_is_not_hidden(clip, tmp_path, monkeypatch):
-    """An error of the disk is reported to the user; any other OSError is a fault of the program and keeps its traceback."""
+    """What a person can mend is one line with its own remedy; any other OSError is a fault of the program and keeps its
+    traceback."""
 
     def fail(code: int) -> None:
         def raises(*_: object) -> None:
@@ -151,9 +152,12 @@ def test_full_disk_is_one_line_and_a_fault_is_not_hidden(clip, tmp_path, monkeyp
 
     fail(errno.ENOSPC)
     answer = workbench("reconstruct", clip, "--out", tmp_path / "run")
-    refused(answer, 1, "embeddings.npy cannot be written (as the system says): make room, or choose another --out")
-    fail(errno.ENOTDIR)
-    with pytest.raises(NotADirectoryError):
+    refused(answer, 1, "embeddings.npy cannot be used (as the system says): make room on its disk")
+    fail(errno.EMFILE)
+    answer = workbench("reconstruct", clip, "--out", tmp_path / "run")
+    refused(answer, 1, "embeddings.npy cannot be used (as the system says): close other programs", "ulimit -n")
+    fail(errno.EBADF)
+    with pytest.raises(OSError, match="as the system says"):
         workbench("reconstruct", clip, "--out", tmp_path / "run")
 
 

@@ -116,6 +116,30 @@ def test_something_else_in_the_samples_place(clone, started):
     assert started == []
 
 
+def test_sample_of_a_clone_that_cannot_be_written(clone, started, tmp_path, monkeypatch):
+    """The run is made below the current folder, JupyterLab works on copies in it, and the clone stays as it was. Where the
+    current folder cannot be written either, the message says what to do."""
+    shutil.rmtree(clone / "runs")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    # Also root, who may write anywhere, is refused.
+    monkeypatch.setattr("workbench.notebooks.lab.os.access", lambda place, _: not Path(place).is_relative_to(clone))
+    answer = workbench("lab")
+    assert answer.status == 0, answer.err
+    assert f"{clone} cannot be written" in answer.err and f"go to {here / 'runs' / 'sample'}" in answer.err
+    assert not (clone / "runs").exists()
+    Run.open(here / "runs" / "sample").require(*STAGES)
+    assert {path.stem for path in (here / "runs" / "sample" / "lab").iterdir()} == {*CHAIN, *SWEEP_NOTEBOOKS}
+    assert started[0][0] == f"--ServerApp.root_dir={here / 'runs' / 'sample'}"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "runs").touch()
+    monkeypatch.chdir(tmp_path / "full")
+    answer = workbench("lab")
+    assert answer.status == 1 and len(started) == 1
+    assert answer.err.endswith("change into a folder that can be written, and call `workbench lab` there\n")
+
+
 def test_options_are_passed_on(clone, started, monkeypatch):
     """Options after ``--`` come last and replace those of the workbench: Jupyter refuses an option that is given twice."""
     monkeypatch.setattr(lab, "make_sample", lambda *_: None)

@@ -1,5 +1,6 @@
 """The whole job without notebooks: quality on the sample, the format of its result, odd clips, kills and repetition."""
 
+import html
 import importlib.util
 import json
 import os
@@ -21,11 +22,13 @@ from workbench.matching import keypoints, sift
 from workbench.matching import matches as matches_module
 from workbench.matching.nearest import SiftFlann
 from workbench.matching.superglue import SuperGlue
+from workbench.notebooks.chain import notebook_files
 from workbench.ordering import long_scenes
-from workbench.parameters import OrderParameters, WriteParameters
+from workbench.parameters import OrderParameters, UmapParameters, WriteParameters
 from workbench.pipeline import match_scenes, pair_comparer, stages
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import reconstruct, run_stage
+from workbench.reports.report import write_report
 from workbench.run import Run
 from workbench.run.stages import STAGES, stage_parameters
 from workbench.scenes.verify import TEXTURED_KEYPOINTS
@@ -535,3 +538,20 @@ def test_long_scenes_are_restored_too(sample_run, sample, tmp_path, monkeypatch)
             assert 20 < len(found["shown"]) < 50 and found["fused"].shape == (len(found["shown"]),) * 2
     with pytest.raises(ParameterError, match="above 50 frames only"):
         run_stage(run, OrderParameters(method="greedy"), overwrite=True)
+
+
+def test_a_map_that_fails_stops_nothing(short_run, tmp_path, monkeypatch):
+    """Why there is none is recorded and said, in one line; it is tried again, and then there is one."""
+    run = copy_of(short_run[0], tmp_path / "run")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("cannot cache\nfunction 'rdist'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "umap_points", fail)
+        stages.run_stage(run, UmapParameters(), progress=False)
+        assert Run.open(run.path).no_map == "There is no map: UMAP failed (RuntimeError: cannot cache function 'rdist')"
+        assert run.map_points().shape == (26, 2) and np.isnan(run.map_points()).all()
+        assert run.no_map in html.unescape(write_report(run, short_run[1], notebook_files()).read_text())
+    stages.run_stage(run, UmapParameters(), progress=False)
+    assert run.no_map == "" and np.isfinite(run.map_points()).all()

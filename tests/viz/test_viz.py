@@ -400,6 +400,15 @@ def test_umap_scatter():
         assert to_hex(dots.get_facecolor()[0]).upper() == viz.scene_colour(scene).upper()
 
 
+def test_umap_scatter_without_a_map():
+    """What was the matter stands in the place of the map, as it is, and the counts are there all the same."""
+    reason = "There is no map: UMAP failed (RuntimeError: $x cannot cache " + "function " * 20 + ")"
+    fig = viz.umap_scatter(np.full((30, 2), np.nan), LABELS, title=reason)
+    assert fig.axes[0].get_title() == reason
+    assert legend_words(fig.axes[0])[0] == "scene 0 (12)"
+    fig.canvas.draw()
+
+
 @pytest.mark.parametrize(("count", "scenes"), [(1, 1), (12, 12), (500, 12), (60, 20)])
 def test_legend_lies_inside_the_figure(count, scenes):
     points = np.random.default_rng(0).normal(size=(count, 2))

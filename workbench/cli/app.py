@@ -3,6 +3,7 @@
 The docstring of a command is its help text; its parameters are described by its options.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,10 +13,11 @@ import click
 from workbench import __version__
 from workbench.cli.arguments import RUN
 from workbench.cli.edit import edit, flip, undo
+from workbench.cli.home import provide_places
 from workbench.cli.reconstruct import reconstruct, run_command
 from workbench.cli.sweep import sweep
 from workbench.cli.terminal import is_watched, note, summary, write_table
-from workbench.errors import DISK_ERRNOS, TruthError, UsageError, WorkbenchError
+from workbench.errors import TruthError, UsageError, WorkbenchError, os_remedy
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True)
@@ -25,6 +27,8 @@ def cli(context: click.Context) -> None:  # numpydoc ignore=PR01
     """Give a shuffled video back: scenes, foreign frames set aside, order, and the video written again."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+    elif moved := provide_places():
+        note(moved)
 
 
 @cli.command()
@@ -168,11 +172,18 @@ def main() -> None:
     except click.ClickException as error:
         of_command = getattr(error, "ctx", None)
         command = of_command.command_path if of_command else "workbench"
+        dashed = next((word for word in sys.argv[2:] if word.startswith("-") and os.path.lexists(word)), None)
+        if dashed and isinstance(error, click.NoSuchOption | click.BadOptionUsage):
+            _fail(f"{dashed} is taken for an option: write ./{dashed}, or put -- before it", error.exit_code)
         _fail(f"{error.format_message().rstrip('.')}: see `{command} --help`", error.exit_code)
+    except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would fail again when it closes stdout
+        sys.exit(1)
     except OSError as error:
-        if error.errno not in DISK_ERRNOS:
+        remedy = os_remedy(error)
+        if not remedy:
             raise
-        _fail(f"{error.filename or 'a file'} cannot be written ({error.strerror}): make room, or choose another --out", 1)
+        _fail(remedy, 1)
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -111,7 +111,7 @@ def write_case(
     write_frames(frames, out, frame_rate, crf=crf)
     truth = truth_path(out)
     try:
-        with truth.open("w", newline="", encoding="utf-8") as file:
+        with truth.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file, lineterminator="\n")
             if transforms is None:
                 writer.writerow(TruthRow._fields)
@@ -218,7 +218,7 @@ def corrupt(
     _check_edits(paths, overlays, dissolve, fade)
     pictures = [] if foreign is None else _pictures(foreign)
     try:
-        scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.")
+        scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=".frames.")
     except OSError as error:
         raise VideoError(f"{out.parent} cannot be written ({error.strerror}): choose another --out") from error
     with scratch:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -11,6 +12,7 @@ import pandas as pd
 
 from workbench.errors import RunError, TruthError, WorkbenchError
 from workbench.limits import EXACT_INTEGER, SCENE_OR_PLACE, TRUTH_OR_ORDER_BYTES
+from workbench.storage.folder import NAME_BYTES
 
 OUTLIER = "outlier"  # in the truth, in place of a clip's name
 TRANSFORM_COLUMNS = ("t00", "t01", "t02", "t10", "t11", "t12")  # of a (2, 3) transform, row by row, px of the original
@@ -309,4 +311,6 @@ def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
             raise TruthError(f"{given} is not there: give the path of a truth.csv, or leave --truth out")
         return Path(given)
     beside = truth_path(Path(video))
+    if len(os.fsencode(beside.name)) > NAME_BYTES:  # no file can have that name
+        return None
     return beside if beside.is_file() else None

@@ -8,8 +8,9 @@ executed notebook that would come out the same in two runs is executed once and 
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from workbench import errors
@@ -152,19 +153,46 @@ def run_notebooks(
     NotebookError
         If a notebook fails, or has no parameter that it should be given.
     """
-    executed = run.notebooks_path.resolve()
-    executed.mkdir(exist_ok=True)
-    common = {"run_path": str(run.path.resolve()), "overwrite": overwrite, "interactive": False}
-    for notebook in notebook_files():
-        name, values = notebook.stem, dict(common)
-        for stage, kind in parameters.items():
-            if NOTEBOOKS[stage] == name:
-                values |= kind.as_dict()
-        if name == CHAIN[0]:
-            values |= {"video": str(run.source)}
-        if name == CHAIN[-1]:
-            values |= {"truth": str(truth.resolve()) if truth else ""}
-        yield name, execute(notebook, executed / notebook.name, values)
+    run.notebooks_path.mkdir(exist_ok=True)
+    with _written_in_utf8() as path_of:
+        path = path_of(run.path)
+        executed = Path(path) / run.notebooks_path.name
+        common = {"run_path": path, "overwrite": overwrite, "interactive": False}
+        for notebook in notebook_files():
+            name, values = notebook.stem, dict(common)
+            for stage, kind in parameters.items():
+                if NOTEBOOKS[stage] == name:
+                    values |= kind.as_dict()
+            if name == CHAIN[0]:
+                values |= {"video": path_of(run.source)}
+            if name == CHAIN[-1]:
+                values |= {"truth": path_of(truth) if truth else ""}
+            execute(notebook, executed / notebook.name, values)
+            yield name, run.notebooks_path / notebook.name
+
+
+@contextmanager
+def _written_in_utf8() -> Iterator[Callable[[Path], str]]:
+    """Give what makes a path absolute, in letters that can be written as UTF-8, as all that stands in a notebook must be.
+
+    What has a name in other bytes gets a link in a temporary folder, which is deleted at the end.
+    """
+    with ExitStack() as stack:
+
+        def path_of(path: Path) -> str:
+            absolute = path.resolve()
+            if _in_utf8(str(absolute)) == str(absolute):
+                return str(absolute)
+            link = Path(stack.enter_context(TemporaryDirectory(prefix="workbench-"))) / _in_utf8(absolute.name)
+            link.symlink_to(absolute)
+            return str(link)
+
+        yield path_of
+
+
+def _in_utf8(name: str) -> str:
+    """The name with a question mark for every byte that is not UTF-8."""
+    return name.encode(errors="replace").decode()
 
 
 @contextmanager

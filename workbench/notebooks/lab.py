@@ -5,6 +5,7 @@ a notebook reads the table of a sweep, the path of the table. Existing copies st
 """
 
 import ast
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -19,11 +20,14 @@ from workbench.run.kept import keep_recorded, read_kept
 from workbench.run.stages import STAGES, stage_parameters
 from workbench.storage.folder import write_whole
 
+SAMPLE_RUN = Path("runs") / "sample"  # run of the sample, in the repository or below the current folder
 COPIES_FOLDER = "lab"  # folder of a run that holds its copies of the notebooks
 
 
 def open_sample(options: Sequence[str], say: Callable[[str], None], progress: bool) -> None:
     """Run JupyterLab on the notebooks of the repository, over the run of the sample, which is completed first.
+
+    In a repository that cannot be written, the run is made below the current folder, and JupyterLab works on copies in it.
 
     Parameters
     ----------
@@ -42,8 +46,18 @@ def open_sample(options: Sequence[str], say: Callable[[str], None], progress: bo
         As :func:`make_sample` raises it.
     """
     folder = notebooks_folder()
-    make_sample(folder.parent, say, progress)
-    start(folder.parent, folder.name, options, say)
+    video = folder.parent / "data" / "sample.mp4"
+    sample = folder.parent / SAMPLE_RUN
+    nearest = next(place for place in (sample, *sample.parents) if place.exists())
+    if os.access(folder, os.W_OK) and os.access(nearest, os.W_OK):
+        make_sample(sample, video, say, progress)
+        start(folder.parent, folder.name, options, say)
+    else:
+        say(
+            f"{folder.parent} cannot be written: the run of the sample and copies of the notebooks go to {SAMPLE_RUN.resolve()}"
+        )
+        make_sample(SAMPLE_RUN, video, say, progress)
+        open_run(SAMPLE_RUN, options, say)
 
 
 def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> None:
@@ -76,13 +90,15 @@ def open_run(path: Path, options: Sequence[str], say: Callable[[str], None]) -> 
     start(run.path.resolve(), COPIES_FOLDER, options, say)
 
 
-def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run:
+def make_sample(path: Path, video: Path, say: Callable[[str], None], progress: bool) -> Run:
     """Open the run of the sample, and compute the stages that are missing.
 
     Parameters
     ----------
-    folder : Path
-        The repository.
+    path : Path
+        The run directory.
+    video : Path
+        The sample.
     say : callable
         Called with one line, str, about each step.
     progress : bool
@@ -96,13 +112,14 @@ def make_sample(folder: Path, say: Callable[[str], None], progress: bool) -> Run
     Raises
     ------
     RunError
-        If something else is in its place. The stages raise their own errors.
+        If something else is in its place, or that cannot be written. The stages raise their own errors.
     """
-    path, video = folder / "runs" / "sample", folder / "data" / "sample.mp4"
     try:
         run = Run.create(path, video)
     except RunError as error:
         reason = str(error).rpartition(": ")[0]
+        if isinstance(error.__cause__, OSError):
+            raise RunError(f"{reason}: change into a folder that can be written, and call `workbench lab` there") from error
         raise RunError(f"{reason}: move it away, the run of {video} belongs there") from error
     _keep_recorded(run, say)
     if not _is_unfinished(run):

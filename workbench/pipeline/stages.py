@@ -57,6 +57,8 @@ from workbench.video.conform import bars
 from workbench.video.proxies import read_proxies
 from workbench.video.sound import find_sound, sound_notes
 
+MAX_REASON = 200  # characters that are recorded of an error of UMAP
+
 
 @dataclass(frozen=True)
 class Computation:
@@ -184,8 +186,15 @@ def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: Blo
 
 
 def _map_frames(run: Run, parameters: UmapParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
-    np.save(out.map_path, umap_points(run.embeddings(), parameters))
-    return {}
+    """Make the map. It is for looking only, so what goes wrong in it is recorded, and shown in its place, and stops nothing."""
+    embeddings = run.embeddings()
+    try:
+        points, info = umap_points(embeddings, parameters), dict[str, Any]()
+    except Exception as error:  # of UMAP, numba or LLVM: they have no common type
+        reason = "".join(letter if letter.isprintable() else " " for letter in f"{type(error).__name__}: {error}")
+        points, info = np.zeros((len(embeddings), 2), np.float32), {"no_map": " ".join(reason.split())[:MAX_REASON]}
+    np.save(out.map_path, points)
+    return info
 
 
 def _find_scenes(run: Run, parameters: ClusterParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:

@@ -205,7 +205,9 @@ def write_page(runs: Sequence[ComparedRun], comparison: Sequence[Table], file: P
         body += [f"<p>{html.escape(note)}</p>" for note in table.notes]
     body += ["<h2>Scenes in their order</h2>", *map(_strips, runs)]
     try:
-        file.write_text(html_page("Runs side by side", "\n".join(body)), encoding="utf-8", newline="\n")
+        file.write_text(
+            html_page("Runs side by side", "\n".join(body)), encoding="utf-8", errors="backslashreplace", newline="\n"
+        )
     except OSError as error:
         raise UsageError(f"{file} cannot be written ({error.strerror}): give --html a file that can be written") from error
 

@@ -239,10 +239,17 @@ class Contents(RecordedRun):
         Returns
         -------
         (N, 2) float32 array
-            UMAP coordinates.
+            UMAP coordinates; all NaN where there is no map, see :attr:`no_map`.
         """
         self.require("umap")
-        return np.array(read_array(self.map_path, np.float32, (self.frames, 2)))
+        points = np.array(read_array(self.map_path, np.float32, (self.frames, 2)))
+        return np.full_like(points, np.nan) if self.no_map else points
+
+    @property
+    def no_map(self) -> str:  # numpydoc ignore=RT01
+        """Why there is no map, one sentence; "" where there is one, and where none was made yet."""
+        reason = self.record["stages"].get("umap", {}).get("info", {}).get("no_map")
+        return f"There is no map: UMAP failed ({reason})" if reason else ""
 
     def labels(self) -> np.ndarray:
         """Read the scenes by the clusterer; :meth:`scenes` are those that the matches verified.

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from workbench.errors import BusyError, RunError
+from workbench.errors import MACHINE_ERRNOS, BusyError, RunError
 
 # Seconds to wait for the record lock: far longer than files take to be moved. Only a stopped process (Ctrl-Z) holds it so long.
 RECORD_WAIT_SECONDS = 60
@@ -90,6 +90,8 @@ class RunLock:
                 "--out"
             ) from error
         except OSError as error:
+            if error.errno in MACHINE_ERRNOS:
+                raise
             raise RunError(f"{self.path} cannot be written ({error.strerror}): choose another folder with --out") from error
         try:
             yield

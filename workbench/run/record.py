@@ -315,6 +315,7 @@ def check_stage(found: dict[str, Any]) -> None:
     _demand(isinstance(found["seconds"], int | float) and math.isfinite(found["seconds"]))
     _demand(_are_all(str, found["info"].keys()))
     messages = [text for name in ("warnings", "edits_left_out", "doubts") for text in found["info"].get(name, [])]
+    messages.append(found["info"].get("no_map", ""))
     _demand(all(isinstance(text, str) and "\n" not in text for text in messages))
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.errors import MACHINE_ERRNOS, MissingStageError, RunError, StaleStageError
 from workbench.parameters import Parameters
 from workbench.run import journal
 from workbench.run.contents import Contents
@@ -70,6 +70,8 @@ class Run(Contents):
         try:
             sha256 = file_sha256(source)
         except OSError as error:
+            if error.errno in MACHINE_ERRNOS:
+                raise
             raise RunError(f"{source} cannot be read ({error.strerror}): give the path of a video file") from error
         if (path / "run.json").exists():
             run = cls.open(path)
@@ -94,6 +96,8 @@ class Run(Contents):
                     run._save()
                     return run
         except OSError as error:
+            if error.errno in MACHINE_ERRNOS:
+                raise
             raise RunError(f"{path} cannot be written ({error.strerror}): choose another folder with --out") from error
         return cls.create(path, source, store)  # another process has just made it
 
@@ -216,8 +220,8 @@ class Run(Contents):
             if overwrite or found.get("released"):
                 return None
             raise StaleStageError(f"{self.path}: {_difference(name, found, parameters.as_dict())}")
-        if not all((self.path / output).exists() for output in found["outputs"]):
-            return None
+        if not all((self.path / output).exists() for output in found["outputs"]) or found["info"].get("no_map"):
+            return None  # a map that failed may succeed now, on another machine or with a library mended
         if found.get("released"):
             with self._changed() as record:
                 record["stages"][name].pop("released", None)

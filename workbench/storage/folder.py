@@ -17,6 +17,8 @@ from typing import Any
 from workbench.errors import RunError
 from workbench.limits import JSON_BYTES
 
+NAME_BYTES = 255  # of a file's name, at most, on every usual file system
+
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder with anything in it, at any depth, that is neither a file nor a folder.
@@ -76,6 +78,24 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def partial_path(file: Path) -> Path:
+    """Name the file that a file of any name, such as a video, is written to until it is whole.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+
+    Returns
+    -------
+    Path
+        Beside it, hidden, with the same suffix; the name is cut where it would be too long for a file system.
+    """
+    around = len(os.fsencode(f"..partial{file.suffix}"))
+    stem = os.fsencode(file.stem)[: NAME_BYTES - around]
+    return file.with_name(f".{os.fsdecode(stem)}.partial{file.suffix}")
+
+
 def write_whole(file: Path, text: str) -> Path:
     """Write a file in one step, so that it is there whole or as it was before.
 
@@ -84,7 +104,7 @@ def write_whole(file: Path, text: str) -> Path:
     file : Path
         The file to write.
     text : str
-        Its content; written as UTF-8, line ends as they are.
+        Its content; written as UTF-8, line ends as they are. Bytes of a file name that are not UTF-8 are written as numbers.
 
     Returns
     -------
@@ -93,7 +113,7 @@ def write_whole(file: Path, text: str) -> Path:
     """
     partial = file.with_name(f".{file.name}.partial")
     partial.unlink(missing_ok=True)  # opened as it is, it might share its content with another file
-    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     return partial.replace(file)
 
 

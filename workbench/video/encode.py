@@ -12,6 +12,7 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from workbench.errors import VideoError
+from workbench.storage.folder import partial_path
 from workbench.video.aspect import set_aspect
 from workbench.video.codecs import CODECS, encoder_options, written_format
 from workbench.video.colour import rgb_tags
@@ -59,7 +60,7 @@ class Writer:
         self.rate = written_rate(mean)
         self._unit = 1 / self.rate if durations is None else tick(self.out.suffix)
         self._starts = None if durations is None else start_ticks(durations, self._unit).tolist()
-        self.partial = self.out.with_name(f".{self.out.stem}.partial{self.out.suffix}")
+        self.partial = partial_path(self.out)
         self.count = 0
         self.aspect = Fraction(1)
 

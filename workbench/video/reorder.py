@@ -13,6 +13,7 @@ from av.container import InputContainer
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.storage.folder import partial_path
 from workbench.video.aspect import set_aspect
 from workbench.video.chapters import Chapter, set_chapters
 from workbench.video.decode import Decoder, decode
@@ -189,7 +190,7 @@ def join_videos(files: Sequence[Path], out: Path, chapters: Sequence[Chapter]) -
     VideoError
         When a file cannot be read, or ``out`` cannot be written.
     """
-    partial = out.with_name(f".{out.stem}.partial{out.suffix}")
+    partial = partial_path(out)
     try:
         times = iter(packet_times(*_times_behind_each_other(files, chapters)))
         with open_output(partial) as container:

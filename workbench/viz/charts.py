@@ -22,7 +22,7 @@ def umap_scatter(points: np.ndarray, labels: np.ndarray, title: str = "Embedding
     Parameters
     ----------
     points : (N, 2) float array
-        Coordinates of UMAP, which have no unit and no meaning of their own.
+        Coordinates of UMAP, which have no unit and no meaning of their own; all NaN where there is no map.
     labels : (N,) int array
         Scene of every frame, -1 for outliers.
     title : str
@@ -52,7 +52,8 @@ def umap_scatter(points: np.ndarray, labels: np.ndarray, title: str = "Embedding
         here = labels < 0
         name = f"outliers ({here.sum()})"
         ax.scatter(points[here, 0], points[here, 1], s=size, color=OUTLIER_COLOUR, marker="x", linewidth=1.2, label=name)
-    ax.set(title=title, xlabel="UMAP 1 (no unit)", ylabel="UMAP 2 (no unit)", xticks=[], yticks=[])
+    ax.set_title(title, wrap=True, parse_math=False)
+    ax.set(xlabel="UMAP 1 (no unit)", ylabel="UMAP 2 (no unit)", xticks=[], yticks=[])
     ax.set_aspect("equal", "datalim")
     if len(points):
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, frameon=False, borderaxespad=0)

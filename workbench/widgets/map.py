@@ -1,5 +1,7 @@
 """The UMAP of the embeddings as an interactive figure: colours by scene, truth, distance or order; hover and lasso."""
 
+import html
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,6 +22,7 @@ from workbench.widgets.frames import gallery, jpeg, scene_legend
 # Plotly's symbol numbers for matplotlib's markers.
 SYMBOLS = {"x": 4, "o": 0, "s": 1, "^": 5, "D": 2, "v": 6, "<": 7, "h": 14}
 MAX_SVG_POINTS = 2000  # more points are drawn with WebGL, by the graphics card
+TITLE_LETTER = 8  # px, width of a letter of the title
 _LABEL_COLOURS = (OUTLIER_COLOUR, *SCENE_COLOURS)
 # Every colour stands at the lower and at the upper end of its step, so that no colours are blended.
 _SCENE_SCALE = [(edge / len(_LABEL_COLOURS), colour) for k, colour in enumerate(_LABEL_COLOURS) for edge in (k, k + 1)]
@@ -31,9 +34,9 @@ def point_map(points: np.ndarray, title: str = "", width: int = 560, height: int
     Parameters
     ----------
     points : (N, 2) float array
-        UMAP coordinates of every frame.
+        UMAP coordinates of every frame; all NaN where there is no map.
     title : str
-        Title above the map.
+        Title above the map; where there is no map and no title, it says that.
     width, height : int
         Size of the figure, px.
 
@@ -46,6 +49,9 @@ def point_map(points: np.ndarray, title: str = "", width: int = 560, height: int
     -----
     Colour the figure before it becomes a ``FigureWidget``: a page that is still loading plotly misses later changes.
     """
+    if not title and np.isnan(points).any():
+        title = "There is no map."
+    lines = textwrap.wrap(html.escape(title), width // TITLE_LETTER, break_long_words=False)
     kind = go.Scatter if len(points) <= MAX_SVG_POINTS else go.Scattergl
     trace = kind(
         x=points[:, 0], y=points[:, 1], mode="markers", customdata=np.arange(len(points)),
@@ -54,7 +60,7 @@ def point_map(points: np.ndarray, title: str = "", width: int = 560, height: int
     )  # fmt: skip
     figure = go.Figure([trace])
     figure.update_layout(
-        title={"text": title, "font": {"size": 14}}, width=width, height=height, dragmode="lasso",
+        title={"text": "<br>".join(lines), "font": {"size": 14}}, width=width, height=height, dragmode="lasso",
         margin={"l": 10, "r": 10, "t": 40, "b": 10}, showlegend=False, plot_bgcolor="#fafafa", hovermode="closest",
         xaxis={"showticklabels": False, "showgrid": False, "zeroline": False},
         yaxis={"showticklabels": False, "showgrid": False, "zeroline": False, "scaleanchor": "x"},

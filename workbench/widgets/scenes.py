@@ -118,7 +118,7 @@ class SceneTuner:
                 "flex": "0 0 auto",
             }
         )
-        self.map = point_map(run.map_points(), "Scenes on the map", width=460, height=340)
+        self.map = point_map(run.map_points(), run.no_map or "Scenes on the map", width=460, height=340)
         self.curve = _k_distance_figure()
         named = {
             "wb-clusterer": self.clusterer, "wb-eps": self.eps, "wb-min-samples": self.min_samples, "wb-keep": self.keep,
