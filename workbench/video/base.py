@@ -1,0 +1,101 @@
+"""What everything that frames can be read from has in common: a video file, pictures, several videos."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Self, TypeAlias
+
+import av
+
+from workbench.errors import VideoError
+from workbench.video.info import TableBuilder, VideoInfo
+
+# What a person gives: one path (a video, a folder of pictures, a pattern, a list, an archive), or several paths.
+Given: TypeAlias = str | Path | Sequence[str | Path]
+
+
+class Source(ABC):
+    """Something opened from which frames are read, in one pass. Use it as a context manager.
+
+    Attributes
+    ----------
+    names : list of str
+        File of every frame, by position; empty for one video, whose frames have no files of their own. Of several videos, those of
+        the frames that were decoded so far.
+    table : TableBuilder
+        The rows of the frames that :func:`~workbench.video.decode.decode` has yielded.
+    """
+
+    names: list[str]
+    table: TableBuilder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    @abstractmethod
+    def frame_rate(self) -> Fraction:  # numpydoc ignore=RT01
+        """Average frame rate, frames per second."""
+
+    @property
+    @abstractmethod
+    def aspect(self) -> Fraction:  # numpydoc ignore=RT01
+        """Sample aspect ratio of the upright frames; right once a frame was decoded."""
+
+    @property
+    @abstractmethod
+    def expected_frames(self) -> int:  # numpydoc ignore=RT01
+        """How many frames there should be; 0 when that is not known before they are decoded."""
+
+    @abstractmethod
+    def frames(self) -> Generator[av.VideoFrame, None, None]:
+        """Decode everything, once.
+
+        Yields
+        ------
+        av.VideoFrame
+            Upright frames, all of one size and pixel format.
+        """
+
+    @abstractmethod
+    def info(self) -> VideoInfo:
+        """Collect what is known; complete when every frame was decoded.
+
+        Returns
+        -------
+        VideoInfo
+            What the files state, and what was found while decoding.
+
+        Raises
+        ------
+        VideoError
+            When no frame was decoded.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all files."""
+
+    def original(self, position: int) -> bytes:
+        """Read the picture file that a frame came from, as it is.
+
+        Parameters
+        ----------
+        position : int
+            0-based position of the frame.
+
+        Returns
+        -------
+        bytes
+            Content of the file, from the disk or from the archive that it is in.
+
+        Raises
+        ------
+        VideoError
+            When the frame has no file of its own, as in a video.
+        """
+        raise VideoError(f"frame {position} comes from a video and has no picture file of its own: write the frames as new pictures")
