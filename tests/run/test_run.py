@@ -107,8 +107,8 @@ def test_the_same_video_elsewhere(run, source, tmp_path):
 
 
 def test_no_video(tmp_path):
-    for path in (tmp_path / "nothing.mp4", tmp_path):
-        with pytest.raises(RunError, match=r"cannot be read .*: give the path of a video file"):
+    for path, message in ((tmp_path / "nothing.mp4", "does not exist: check the path"), (tmp_path, "without a file in it")):
+        with pytest.raises(VideoError, match=message):
             Run.create(tmp_path / "run", path)
     assert not (tmp_path / "run").exists()
 

@@ -166,7 +166,7 @@ def read_order_table(path: str | Path, frames: int | None = None) -> pd.DataFram
     DataFrame
         A row per frame, sorted by position. ``position`` and ``scene`` (-1 for outliers) are int64, ``order`` is Int64 with
         NA for outliers. A further column is float64, with NaN where it is empty, when it holds nothing but numbers, as
-        ``confidence`` must; any other stays as text.
+        ``confidence`` must; any other stays as text, and so does ``name``, the file of the frame.
 
     Raises
     ------
@@ -183,7 +183,8 @@ def read_order_table(path: str | Path, frames: int | None = None) -> pd.DataFram
     records.sort(key=lambda found: float(found[1]["position"]))
     for name in records[0][1]:
         if name is not None and name not in OrderRow._fields:  # None: cells beyond the last column
-            table[name] = _numbers_or_texts([record[name] for _, record in records])
+            cells = [record[name] for _, record in records]
+            table[name] = cells if name == "name" else _numbers_or_texts(cells)  # a file may be called 001
     return table
 
 

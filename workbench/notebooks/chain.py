@@ -161,7 +161,7 @@ def run_notebooks(
             if NOTEBOOKS[stage] == name:
                 values |= kind.as_dict()
         if name == CHAIN[0]:
-            values |= {"video": str(run.source)}
+            values |= {"video": run.inputs}
         if name == CHAIN[-1]:
             values |= {"truth": str(truth.resolve()) if truth else ""}
         yield name, execute(notebook, executed / notebook.name, values)

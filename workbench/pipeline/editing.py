@@ -21,7 +21,7 @@ from workbench.pipeline.edits import (
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.stages import STAGES
-from workbench.video.decode import Decoder
+from workbench.video.source import open_source
 
 LISTED_DECISIONS = 12  # decisions that an error names at most
 
@@ -130,7 +130,7 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
         raise ClusterError(f"{run.path} has no scene, all frames are set aside: raise --cluster.eps and reconstruct again")
     if scene is not None and scene not in scenes:
         raise UsageError(f"there is no scene {scene}: {run.path} has {', '.join(map(str, scenes))}, choose one of them")
-    Decoder(run.source).close()  # raises when it is gone
+    open_source(run.inputs).close()  # raises when it is gone
     chosen = [int(number) for number in (scenes if scene is None else [scene])]
     edit_order(run, *(flip(run, number) for number in chosen))
     write_again(run, progress)
@@ -170,7 +170,7 @@ def computed(run: Run) -> pd.DataFrame:
         Rows as in ``order.csv``.
     """
     run.require("order")
-    return computed_order(run.matrices_path, run.info("video")["frames"])
+    return computed_order(run.matrices_path, run.info("video")["frames"], run.names())
 
 
 def undo_decision(run: Run, number: int) -> Edit:
@@ -254,7 +254,7 @@ def compute_again(run: Run, progress: bool = True) -> None:
         When the videos were written and the video is gone, or no video any more; nothing is computed then.
     """
     if run.is_recorded("write"):
-        Decoder(run.source).close()  # raises when it is gone
+        open_source(run.inputs).close()  # raises when it is gone
     for name in ("register", "order", "align", "write"):
         if run.is_recorded(name):
             parameters = STAGES[name].parameters(**run.recorded_parameters(name))

@@ -159,11 +159,13 @@ def reconstruct(
 
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
-    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True)
+    info, table = read_proxies(run.inputs, out.proxies_path, parameters.proxy_size, job.progress is True)
     images = WorkingCopies(out.proxies_path.resolve())
     overlay = find_overlay(images) if parameters.overlay == "ignore" else no_overlay(images)
     np.save(out.overlay_path, overlay.mask)
-    columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
+    columns: dict[str, Any] = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
+    if table.names:
+        columns["name"] = table.names
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
     return info.as_dict() | {"warnings": info.warnings} | found
@@ -288,7 +290,7 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
         if found.doubt:
             doubts.append(f"the order of scene {number} ({len(frames)} frames) is not in the pictures: {found.doubt}")
             undetermined.append(number)
-    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels)), run.edits("order"))
+    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels), run.names()), run.edits("order"))
     rows.to_csv(out.order_path, index=False, lineterminator="\n")
     return info | {"edits_left_out": left_out, "doubts": doubts, "undetermined_scenes": undetermined}
 
@@ -336,7 +338,7 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     *names, whole = (out.path / name for name in _scene_videos(run, parameters))
     orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
     progress = job.progress is True
-    scenes = write_parts(run.source, orders, names, parameters.codec, parameters.crf, progress=progress, change=change)
+    scenes = write_parts(run.inputs, orders, names, parameters.codec, parameters.crf, progress=progress, change=change)
     join_videos(scenes, whole)
     return {}
 

@@ -1,5 +1,6 @@
 """What everything that frames can be read from has in common: a video file, pictures, several videos."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from fractions import Fraction
@@ -13,6 +14,42 @@ from workbench.video.info import TableBuilder, VideoInfo
 
 # What a person gives: one path (a video, a folder of pictures, a pattern, a list, an archive), or several paths.
 Given: TypeAlias = str | Path | Sequence[str | Path]
+LISTED_NAMES = 5  # names that a message lists
+
+
+def listed(names: Sequence[str]) -> str:
+    """List the first few of some names for a message.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names.
+
+    Returns
+    -------
+    str
+        Such as ``a.png, b.png and 3 more``.
+    """
+    more = f" and {len(names) - LISTED_NAMES:,} more" if len(names) > LISTED_NAMES else ""
+    return ", ".join(names[:LISTED_NAMES]) + more
+
+
+def safe_name(name: str) -> str:
+    """Make a file name fit for tables and messages, and for a file below a folder.
+
+    Parameters
+    ----------
+    name : str
+        A name as a disk or an archive has it, with whatever is in it.
+
+    Returns
+    -------
+    str
+        Parts separated by ``/``; none leads upwards or to another place, and what cannot be printed is escaped.
+    """
+    parts = [part for part in re.split(r"[/\\\\]", name) if part not in ("", ".", "..")]
+    text = "/".join(parts).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class Source(ABC):
@@ -21,8 +58,8 @@ class Source(ABC):
     Attributes
     ----------
     names : list of str
-        File of every frame, by position; empty for one video, whose frames have no files of their own. Of several videos, those of
-        the frames that were decoded so far.
+        File of every frame, by position; empty for one video, whose frames have no files of their own. Of several videos,
+        those of the frames that were decoded so far.
     table : TableBuilder
         The rows of the frames that :func:`~workbench.video.decode.decode` has yielded.
     """
@@ -98,4 +135,6 @@ class Source(ABC):
         VideoError
             When the frame has no file of its own, as in a video.
         """
-        raise VideoError(f"frame {position} comes from a video and has no picture file of its own: write the frames as new pictures")
+        raise VideoError(
+            f"frame {position} comes from a video and has no picture file of its own: write the frames as new pictures"
+        )

@@ -17,6 +17,7 @@ from av.stream import Disposition
 from workbench.errors import VideoError
 from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
+from workbench.video.base import Source
 from workbench.video.info import TableBuilder, VideoInfo, orientation, varies
 
 # The formats FFmpeg may recognise a file as. It also "demuxes" text, drawn as pictures, and playlists that point to other files
@@ -54,7 +55,7 @@ def local_file(path: str | Path) -> Path:
     except OSError as error:
         raise VideoError(f"{str(path)[:200]} ... cannot be read ({error.strerror}): check the path") from error
     if path.is_dir():
-        raise VideoError(f"{path} is a folder: give the path of one video file")
+        raise VideoError(f"{path} is a folder: give the path of one file")
     if not path.exists():
         raise VideoError(f"{path} does not exist: check the path")
     if not path.is_file():
@@ -74,7 +75,7 @@ def _opened(path: str) -> av.container.InputContainer:
         return av.open(path, options=options, metadata_errors="replace")
 
 
-class Decoder:
+class Decoder(Source):
     """A video file opened for decoding. Use it as a context manager.
 
     Frames come upright and all in the size and pixel format of the first one.
@@ -90,6 +91,8 @@ class Decoder:
         The file.
     container, stream : PyAV objects
         The open file and its video stream.
+    names : list of str
+        Empty: frames of a video have no files of their own.
     table : TableBuilder
         The rows of the frames that :func:`decode` has yielded.
     damaged_packets : int
@@ -131,18 +134,13 @@ class Decoder:
             raise
         self.stream.codec_context.options = _LIMITS
         self.stream.thread_type = "NONE"
+        self.names: list[str] = []
         self.table = TableBuilder()
         self.damaged_packets = self.corrupt_frames = self.resized_frames = 0
         self._first: tuple[int, int, str] | None = None
         self._orientation: tuple[int, str] = (0, "")
         self._upright: tuple[Any, Any] | None = None
         self._colors = (0, 2, 2, 2)
-
-    def __enter__(self) -> "Decoder":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -182,6 +180,11 @@ class Decoder:
         """
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
         return 1 / aspect if self._orientation[0] % 180 else aspect
+
+    @property
+    def expected_frames(self) -> int:  # numpydoc ignore=RT01
+        """How many frames the file states; 0 when it states none."""
+        return self.stream.frames
 
     def frames(self) -> Generator[av.VideoFrame, None, None]:
         """Decode the file.
@@ -296,13 +299,13 @@ class Decoder:
         return self.container.duration / av.time_base if alone else 0.0
 
 
-def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], None, None]:
+def decode(path: str | Path | Source) -> Generator[tuple[int, av.VideoFrame], None, None]:
     """Decode every frame of a video that can be decoded, exactly once.
 
     Parameters
     ----------
-    path : str, Path or Decoder
-        A video file; the table and counts of an open :class:`Decoder` are filled on the way.
+    path : str, Path or Source
+        A video file; the table and counts of an open source are filled on the way.
 
     Yields
     ------
@@ -320,7 +323,7 @@ def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], N
     -----
     Decoding runs in a background thread, a few frames ahead.
     """
-    if not isinstance(path, Decoder):
+    if not isinstance(path, Source):
         with Decoder(path) as decoder:
             yield from decode(decoder)
         return

@@ -1,7 +1,7 @@
 """What is known about a video and its frames: plain data, no decoding."""
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -60,6 +60,8 @@ class VideoInfo:
         Frames of another size or pixel format than the first, converted to it.
     variable_frame_rate : bool
         Whether steps between frames differ.
+    notes : tuple of str
+        What else a person should know, in plain sentences; of pictures, and of several videos.
     """
 
     width: int
@@ -81,6 +83,7 @@ class VideoInfo:
     corrupt_frames: int
     resized_frames: int
     variable_frame_rate: bool
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Convert the fields to what JSON can hold.
@@ -88,9 +91,10 @@ class VideoInfo:
         Returns
         -------
         dict of str to object
-            All fields by name; fractions as ``"25/1"``.
+            All fields by name but the notes, which :attr:`warnings` has; fractions as ``"25/1"``.
         """
         values = asdict(self)
+        del values["notes"]
         for name, value in values.items():
             if isinstance(value, Fraction):
                 values[name] = f"{value.numerator}/{value.denominator}"
@@ -124,7 +128,7 @@ class VideoInfo:
             found.append(f"{self.resized_frames} frames differ from the first in size or format; they were converted")
         if self.variable_frame_rate:
             found.append("the frame rate varies; what is written has the average rate")
-        return found
+        return [*found, *self.notes]
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,15 @@ class FrameTable:
         Whether the frame is a key frame.
     check : (N,) uint32 array
         Checksums of the pictures, by which a frame can be recognised.
+    names : list of str
+        Files of the frames; empty for one video.
     """
 
     pts: np.ndarray
     time_s: np.ndarray
     key: np.ndarray
     check: np.ndarray
+    names: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.pts)

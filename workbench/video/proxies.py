@@ -4,6 +4,7 @@ Decoding lives in :mod:`workbench.video.decode`, writing in :mod:`workbench.vide
 """
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,8 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
-from workbench.video.decode import Decoder, decode
+from workbench.video.base import Given
+from workbench.video.decode import decode
 from workbench.video.info import FrameTable, VideoInfo
+from workbench.video.source import open_source
 
 
 def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
@@ -36,14 +39,14 @@ def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
 
 
 def read_proxies(
-    path: str | Path, out_npy: str | Path, proxy_size: int = 400, progress: bool = True
+    path: Given, out_npy: str | Path, proxy_size: int = 400, progress: bool = True
 ) -> tuple[VideoInfo, FrameTable]:
-    """Decode a video once and write a small upright RGB copy of every frame.
+    """Decode a video or pictures once and write a small upright RGB copy of every frame.
 
     Parameters
     ----------
-    path : str or Path
-        The video.
+    path : str, Path, or sequence of these
+        What :func:`~workbench.video.source.open_source` opens: one path, or several.
     out_npy : str or Path
         The file to write: (N, h, w, 3) uint8, an ordinary ``.npy`` that :class:`~workbench.storage.arrays.WorkingCopies` reads.
         It appears only when it is whole.
@@ -73,8 +76,8 @@ def read_proxies(
     if not out.parent.is_dir():
         raise VideoError(f"the folder {out.parent} does not exist: make it first")
     partial = out.with_name(f".{out.name}.partial")
-    with Decoder(path) as decoder:
-        bar = tqdm(total=decoder.stream.frames or None, desc="decode", unit="frame", disable=not progress)
+    with open_source(path) as decoder:
+        bar = tqdm(total=decoder.expected_frames or None, desc="decode", unit="frame", disable=not progress)
         try:
             with bar, partial.open("w+b") as file:
                 shape = (0, 0)
@@ -85,7 +88,7 @@ def read_proxies(
                             _write_header(file, 0, shape)
                         file.write(rgb(frame, shape).data)
                         bar.update()
-                info, table = decoder.info(), decoder.table.table()
+                info, table = decoder.info(), replace(decoder.table.table(), names=list(decoder.names))
                 file.seek(0)
                 _write_header(file, len(table), shape)
             partial.replace(out)

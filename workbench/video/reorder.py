@@ -12,15 +12,18 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
-from workbench.video.decode import Decoder, decode
+from workbench.video.base import Given
+from workbench.video.decode import decode
 from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
+from workbench.video.inputs import shown
+from workbench.video.source import open_source
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
 Change = Callable[[int, np.ndarray], np.ndarray]
 
 
 def write_video(
-    source: str | Path,
+    source: Given,
     positions: Sequence[int],
     out: str | Path,
     codec: str = "h264",
@@ -34,8 +37,9 @@ def write_video(
 
     Parameters
     ----------
-    source : str or Path
-        The video that the frames are taken from.
+    source : str, Path, or sequence of these
+        What the frames are taken from, as :func:`~workbench.video.source.open_source` opens it: a video, pictures, several
+        videos.
     positions : sequence of int
         0-based positions of the frames, in the order to write; a frame may be there more than once.
     out : str or Path
@@ -57,7 +61,7 @@ def write_video(
 
 
 def write_parts(
-    source: str | Path,
+    source: Given,
     parts: Sequence[Sequence[int]],
     outs: Sequence[str | Path],
     codec: str = "h264",
@@ -71,8 +75,9 @@ def write_parts(
 
     Parameters
     ----------
-    source : str or Path
-        The video that the frames are taken from.
+    source : str, Path, or sequence of these
+        What the frames are taken from, as :func:`~workbench.video.source.open_source` opens it: a video, pictures, several
+        videos.
     parts : sequence of sequences of int
         For every file, the 0-based positions of its frames, in the order to write.
     outs : sequence of str or Path
@@ -116,7 +121,7 @@ def write_parts(
         if min(positions) < 0:
             raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
     wanted = [position for positions in parts for position in positions]
-    with Decoder(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
+    with open_source(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
         bar = tqdm(total=len(wanted), desc="write", unit="frame", disable=not progress)
         with closing(decode(decoder)) as frames, bar:
@@ -128,7 +133,7 @@ def write_parts(
                         bar.update()
                     if writer.count < len(positions):
                         raise VideoError(
-                            f"position {positions[writer.count]} is not in {source}, which has "
+                            f"position {positions[writer.count]} is not in {shown(source)}, which has "
                             f"{len(decoder.table.table())} frames: give positions of this video"
                         )
     return files
