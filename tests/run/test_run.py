@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.errors import MissingStageError, RunError, StaleStageError, VideoError
 from workbench.parameters import ClusterParameters, EmbedParameters, OrderParameters, Parameters
 from workbench.run import Run
 from workbench.run.stages import NOTEBOOKS

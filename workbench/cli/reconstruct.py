@@ -91,8 +91,8 @@ def reconstruct(  # numpydoc ignore=PR01
 ) -> None:
     """Restore VIDEO: the fast path, without notebooks.
 
-    VIDEO is a video file, or pictures: a folder, a pattern in quotes ("frames_%04d.png", "*.png"), a text list of files, a zip or
-    tar archive, a TIFF or WebP file of several pictures, or the pictures one by one. Several videos are read as one.
+    VIDEO is a video file, or pictures: a folder, a pattern in quotes ("frames_%04d.png", "*.png"), a text list of files,
+    a zip or tar archive, a TIFF or WebP file of several pictures, or the pictures one by one. Several videos are read as one.
     """
     source = click.get_current_context().get_parameter_source
     given = {name.replace("__", "."): value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
@@ -186,12 +186,12 @@ def _begin(
     from workbench.evaluation.files import find_truth, read_truth
     from workbench.run import Run
     from workbench.video.decode import decode
+    from workbench.video.inputs import shown
     from workbench.video.source import open_source
 
     with open_source(video) as source, closing(decode(source)) as frames:  # no run directory for what has no frame
         next(frames)
-    # Of several files, none has a truth that is right for all.
-    truth_path = find_truth(video if isinstance(video, Path) else "", truth)
+    truth_path = find_truth(shown(video), truth)  # beside one of several files there is none that is right for all
     if truth_path:
         read_truth(truth_path)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)

@@ -291,7 +291,7 @@ def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
     Parameters
     ----------
     video : str or Path
-        The video, ``NAME.mp4``.
+        The video, ``NAME.mp4``, or the folder, list or archive of pictures.
     given : str or Path, default ""
         The truth that a person chose; empty when none was chosen.
 
@@ -309,5 +309,9 @@ def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
         if not Path(given).is_file():
             raise TruthError(f"{given} is not there: give the path of a truth.csv, or leave --truth out")
         return Path(given)
-    beside = truth_path(Path(video))
-    return beside if beside.is_file() else None
+    path = Path(video) if Path(video).name else Path(video).resolve()  # "." is a folder of pictures like any other
+    try:
+        beside = truth_path(path)
+        return beside if beside.is_file() else None
+    except (OSError, ValueError):  # there can be no such file: its name would be too long, or the folder is the root
+        return None

@@ -12,19 +12,18 @@ from operator import or_
 from typing import BinaryIO
 
 import av
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from workbench.errors import VideoError
 from workbench.limits import FRAME_PIXELS
 from workbench.video.base import Source, listed
 from workbench.video.conform import conformed
 from workbench.video.info import TableBuilder, VideoInfo, varies
-from workbench.video.pixels import DAMAGE, PixelForm, form_of, read_pixels, salvage
+from workbench.video.pixels import DAMAGE, EXCHANGED, PixelForm, form_of, orientation, read_pixels, salvage
 
-# The formats Pillow may recognise a file as.
-FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+# The formats Pillow may recognise a file as; of JPEG, it recognises MPO too.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 PICTURE_RATE = Fraction(25)  # frames per second: pictures have none of their own
-_ORIENTATION, _EXCHANGED = 0x0112, 5  # EXIF: from 5 on, width and height are exchanged
 _REDUCED = 254  # TIFF's tag of pages that are small copies of others: bit 0
 _TICK = Fraction(1, 1000)  # s, in which animated pictures give durations
 
@@ -101,7 +100,8 @@ class Pictures(Source):
                 self._pages += found
                 if not found:
                     self.rejected.append(file)
-        self._notes += [f"{_files(names)} left out, {reason}: {listed(names)}" for reason, names in self._reasons.items()]
+        self._left_out = [f"{_files(names)} left out, {reason}: {listed(names)}" for reason, names in self._reasons.items()]
+        self._notes += self._left_out
         self.names = [page.name for page in self._pages]
         self._durations = _durations(files[0]) if len(files) == 1 and len(self._pages) > 1 else []
         sizes = Counter(page.size for page in self._pages)
@@ -123,7 +123,7 @@ class Pictures(Source):
                             self._reject(f"{file.name}#{number}", "small copies of other pages")
                             continue
                     width, height = image.size
-                    if image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) >= _EXCHANGED:
+                    if image.format != "TIFF" and orientation(image) >= EXCHANGED:
                         width, height = height, width  # of TIFF, Pillow gives the upright size
                     name = f"{file.name}#{number}" if count > 1 else file.name
                     form = form_of(image)
@@ -138,7 +138,7 @@ class Pictures(Source):
                         )
         except Image.DecompressionBombError:
             self._reject(file.name, f"more than {FRAME_PIXELS:,} px")
-        except (*DAMAGE, UnidentifiedImageError):
+        except DAMAGE:
             self._reject(file.name, "no pictures that can be read")
         return pages
 
@@ -227,8 +227,8 @@ class Pictures(Source):
             When there is no picture.
         """
         if not self._pages:
-            found = "".join(f"; {note}" for note in self._notes[: len(self._reasons)])
-            raise VideoError(f"{self.label} has no picture that can be read{found}: give pictures ({', '.join(FORMATS)})")
+            found = "; ".join([f"{self.label} has no picture that can be read", *self._left_out])
+            raise VideoError(f"{found}; give pictures ({', '.join(FORMATS)})")
         times = self.table.table().time_s
         damaged = [f"decoded with errors: {listed(self.damaged)}"] if self.damaged else []
         return VideoInfo(

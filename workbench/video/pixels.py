@@ -6,16 +6,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import cv2
+import av
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
+
+from workbench.limits import FRAME_PIXELS
 
 _GREY = ("1", "L")
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # "I" is what Pillow makes of PGM files of 16 bits
 _COLOUR = ("P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-# What Pillow raises for damaged files, and OpenCV.
-DAMAGE = (OSError, EOFError, SyntaxError, ValueError, TypeError, IndexError, KeyError, struct.error, zlib.error, cv2.error)
+# What Pillow raises for damaged files, and FFmpeg.
+DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error, av.FFmpegError)
+EXCHANGED = 5  # from this orientation on, width and height are exchanged
 _DEEPEST = 65535  # of 16 bits, in the header of a PPM file
 
 
@@ -106,18 +109,48 @@ def read_pixels(image: Image.Image, stream: BinaryIO, form: PixelForm) -> np.nda
         For a damaged file; see :func:`salvage`.
     """
     if _is_deep_colour(image) and not getattr(image, "is_animated", False):
+        stored, own = orientation(image), form_of(image)
         stream.seek(0)
-        array = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-        if array is None:
+        decoder = av.CodecContext.create(str(image.format).lower(), "r")  # PNG, TIFF or PPM
+        decoder.options = {"max_pixels": str(FRAME_PIXELS)}
+        packet = av.Packet(stream.read())
+        frames = [*decoder.decode(packet), *decoder.decode(None)]
+        if not frames or own is None:
             raise OSError("the picture is damaged")
-        if array.ndim == 3:
-            array = cv2.cvtColor(array, cv2.COLOR_BGRA2RGBA if array.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-        return _in_form(array, form)
+        return _in_form(_upright(frames[0].to_ndarray(format=own.pixel_format), stored), form)
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode in _DEEP_GREY:
         return _in_form(np.asarray(image).clip(0, _DEEPEST).astype(np.uint16), form)
     return _in_form(np.asarray(image.convert("RGBA" if form.alpha else "RGB" if form.colour else "L")), form)
+
+
+def orientation(image: Image.Image) -> int:
+    """Tell how an opened picture, not decoded yet, is stored.
+
+    Parameters
+    ----------
+    image : Image
+        The picture.
+
+    Returns
+    -------
+    int
+        EXIF's number, 1 (upright) to 8; from 5 on, width and height are exchanged.
+    """
+    # Image.getexif rather than that of PNG, which decodes the whole picture to look for EXIF data behind it.
+    tags = image.tag_v2 if image.format == "TIFF" else Image.Image.getexif(image)  # type: ignore[attr-defined] # only of TIFF
+    found = tags.get(ExifTags.Base.Orientation, 1)
+    return found if found in range(1, 9) else 1
+
+
+def _upright(array: np.ndarray, stored: int) -> np.ndarray:
+    """A picture turned as EXIF's number says."""
+    if stored >= EXCHANGED:
+        array = array.swapaxes(0, 1)
+    if stored in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return array[::-1] if stored in (3, 4, 7, 8) else array
 
 
 def salvage(image: Image.Image, form: PixelForm) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from workbench.errors import VideoError
 from workbench.video.archive import Archive, is_archive
@@ -93,5 +93,5 @@ def _is_picture_stack(path: Path) -> bool:
             return True
     except Image.DecompressionBombError:
         return True  # the error then says what the limit is
-    except (*DAMAGE, UnidentifiedImageError):
+    except DAMAGE:
         return False
