@@ -94,7 +94,8 @@ class RecordedRun(RunPaths):
 
         Raises as :attr:`source` does.
         """
-        return self.record["source"].get("files") or str(self.source)
+        source = self.source  # raises when a file is gone
+        return list(self.record["source"].get("files", [])) or str(source)
 
     @property
     def versions(self) -> dict[str, str]:  # numpydoc ignore=RT01
