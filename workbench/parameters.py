@@ -194,6 +194,7 @@ class VideoParameters(Parameters):
         "what is drawn over every frame (logos, captions, bars): ignore, or keep as picture",
         choices=("ignore", "keep"),
     )
+    keep_order: bool = parameter(False, "several videos: keep the order inside each, and put only the videos in order")
 
 
 @dataclass(frozen=True)

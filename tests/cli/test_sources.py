@@ -57,5 +57,7 @@ def test_one_picture_is_as_a_video_of_one_frame(pictures):
     make(Path("clip.mp4"), 1)
     answers = [workbench("reconstruct", given) for given in ("frames", "clip.mp4")]
     assert [answer.status for answer in answers] == [0, 0]
-    figures = [[line for line in answer.out.splitlines() if "Seconds" not in line and "runs/" not in line] for answer in answers]
+    figures = [
+        [line for line in answer.out.splitlines() if "Seconds" not in line and "runs/" not in line] for answer in answers
+    ]
     assert figures[0] == figures[1] and figures[0][0].split() == ["Frames", "1"]

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from workbench.errors import ParameterError
 from workbench.evaluation.files import read_order
+from workbench.parameters import VideoParameters
 from workbench.pipeline.editing import flip_scenes
-from workbench.pipeline.stages import reconstruct
+from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.video.decode import decode
+from workbench.video.encode import write_frames
 from workbench.video.proxies import rgb
 from workbench.video.reorder import write_video
 from workbench.video.source import open_source
@@ -66,3 +69,22 @@ def test_several_videos_come_out_as_one(short, short_run, tmp_path):
     assert read_order(run.order_path) == read_order(short_run[0].order_path)
     with av.open(str(run.path / "reconstructed.mp4")) as container:
         assert container.streams.video[0].frames == 22
+
+
+def test_the_order_inside_several_videos_is_kept(sample_clips, tmp_path):
+    """24 frames of pagoda in three videos, given as the last, the first and the second: nothing is shuffled inside them."""
+    videos = []
+    for start in (16, 0, 8):
+        videos.append(tmp_path / f"{start}.mkv")
+        write_frames(sample_clips["pagoda"][start : start + 8], videos[-1], codec="lossless")
+    run = Run.create(tmp_path / "run", videos)
+    reconstruct(run, stage_parameters({"video.keep_order": True}), progress=False)
+    assert run.scene_order(0).tolist() == [*range(8, 24), *range(8)]
+    confidence = run.order()["confidence"].to_numpy()
+    assert (confidence[[place for place in range(24) if place % 8 != 7]] == 1).all() and np.isnan(confidence[7])
+
+
+def test_the_order_inside_one_video_is_what_is_sought(short, tmp_path):
+    run = Run.create(tmp_path / "run", short)
+    with pytest.raises(ParameterError, match="keep_order is for several videos"):
+        run_stage(run, VideoParameters(keep_order=True), progress=False)

@@ -16,13 +16,14 @@ import pandas as pd
 from workbench.embedding.embed import embed
 from workbench.embedding.overlay import find_overlay, no_overlay, without_overlay
 from workbench.embedding.views import frame_distances
-from workbench.errors import ClusterError
+from workbench.errors import ClusterError, ParameterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
 from workbench.models.registry import folder_digest, is_built_in
 from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
+from workbench.ordering.pieces import keep_pieces, pieces_of
 from workbench.ordering.scene import order_scene
 from workbench.parameters import (
     METHODS,
@@ -163,6 +164,8 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
     images = WorkingCopies(out.proxies_path.resolve())
     overlay = find_overlay(images) if parameters.overlay == "ignore" else no_overlay(images)
     np.save(out.overlay_path, overlay.mask)
+    if parameters.keep_order and not table.names:
+        raise ParameterError("keep_order is for several videos, and this is one: leave it out")
     columns: dict[str, Any] = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
     if table.names:
         columns["name"] = table.names
@@ -272,6 +275,8 @@ def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, jo
 
 def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
     labels, table, distances = run.scenes(), run.transforms(), _frame_distances(run)
+    names, keep_order = run.names(), run.parameters("video").get("keep_order", False)  # older runs do not have it
+    pieces = pieces_of(names)
     out.matrices_path.mkdir()
     info: dict[str, Any] = {}
     doubts: list[str] = []
@@ -283,6 +288,8 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
             found = order_long(rough, distances, own, parameters)
         else:
             found = order_scene(distances.scene(frames), own, parameters)
+        if keep_order:
+            found = keep_pieces(found, pieces[frames])
         arrays = {"frames": frames, "order": found.order, "confidence": found.confidence, "shown": found.shown}
         np.savez(out.scene_matrices_path(number), **(arrays | found.matrices))  # type: ignore[arg-type] # no array is a flag
         info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
@@ -290,7 +297,7 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
         if found.doubt:
             doubts.append(f"the order of scene {number} ({len(frames)} frames) is not in the pictures: {found.doubt}")
             undetermined.append(number)
-    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels), run.names()), run.edits("order"))
+    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels), names), run.edits("order"))
     rows.to_csv(out.order_path, index=False, lineterminator="\n")
     return info | {"edits_left_out": left_out, "doubts": doubts, "undetermined_scenes": undetermined}
 
