@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -144,10 +145,8 @@ class JoinedVideos(Source):
                 f"{self._resized} of {len(table)} frames are not {width} x {height} px in {pixel_format}, as most videos are: "
                 "they were converted, with black bars where their shape differs"
             )
-        return VideoInfo(
-            width=width, height=height, frame_rate=self._rate, aspect=self._aspect, rotation=first.rotation,
-            pixel_format=pixel_format, color_range=first.color_range, color_space=first.color_space,
-            color_primaries=first.color_primaries, color_trc=first.color_trc,
+        return replace(
+            first, width=width, height=height, frame_rate=self._rate, aspect=self._aspect, pixel_format=pixel_format,
             codec=", ".join(sorted({info.codec for info in self._infos})), declared_frames=0, declared_seconds=0.0,
             frames=len(table), seconds=sum(info.seconds for info in self._infos), damaged_packets=0, corrupt_frames=0,
             resized_frames=0, variable_frame_rate=False, notes=(*self._notes, *own),
