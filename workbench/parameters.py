@@ -49,12 +49,18 @@ METHODS = {
     "sift": Method("SIFT keypoints, RootSIFT descriptors", keypoints="workbench.matching.sift:Sift"),
     "sift-opencv": Method("SIFT with OpenCV's own contrast threshold", keypoints="workbench.matching.sift:SiftOpenCV"),
     "superpoint": Method("SuperPoint", keypoints="workbench.matching.superpoint:SuperPoint", weights="superpoint_model"),
+    "aliked": Method("ALIKED keypoints, by kornia", keypoints="workbench.matching.open_keypoints:Aliked"),
+    "disk": Method("DISK keypoints, by kornia", keypoints="workbench.matching.open_keypoints:Disk"),
+    "xfeat": Method("XFeat keypoints, by kornia", keypoints="workbench.matching.open_keypoints:XFeat"),
     "sift-flann": Method("nearest descriptors by FLANN, ratio and mutual test", matcher="workbench.matching.nearest:SiftFlann"),
     "sift-exact": Method(
         "nearest descriptors by full comparison, ratio and mutual test", matcher="workbench.matching.nearest:SiftExact"
     ),
     "superglue": Method("SuperGlue", matcher="workbench.matching.superglue:SuperGlue", weights="model"),
-    "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:LightGlue", weights="model"),
+    "lightglue": Method("LightGlue", matcher="workbench.matching.lightglue:make_lightglue", weights="model"),
+    "lighterglue": Method(
+        "LighterGlue for XFeat keypoints, by kornia", matcher="workbench.matching.open_lightglue:LighterGlue"
+    ),
 }
 KEYPOINTS = tuple(name for name, method in METHODS.items() if method.keypoints)
 MATCHERS = tuple(name for name, method in METHODS.items() if method.matcher)
@@ -294,10 +300,10 @@ class MatchParameters(Parameters):
     )
     match_threshold: float = parameter(
         0.25,
-        "confidence a match needs, for superglue and lightglue, 0 to 1",
+        "confidence a match needs, for superglue, lightglue and lighterglue, 0 to 1",
         0.0,
         1.0,
-        only_with=("matcher", "superglue", "lightglue"),
+        only_with=("matcher", "superglue", "lightglue", "lighterglue"),
     )
     sinkhorn_iterations: int = parameter(
         20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200, only_with=("matcher", "superglue")
@@ -312,7 +318,8 @@ class MatchParameters(Parameters):
         if self.matcher == "lightglue" and self.model == BUNDLED_SUPERGLUE:
             raise ParameterError(
                 f"no LightGlue is bundled ({BUNDLED_SUPERGLUE} is a SuperGlue): with lightglue give --match.model "
-                "ETH-CVG/lightglue_superpoint and --features.keypoints superpoint, or a local folder"
+                "aliked-lightglue and --features.keypoints aliked, or ETH-CVG/lightglue_superpoint and --features.keypoints "
+                "superpoint, or a local folder"
             )
 
 
@@ -349,8 +356,26 @@ class AlignParameters(Parameters):
 class WriteParameters(Parameters):
     """The video that is written."""
 
-    codec: str = parameter("h264", "h264 (plays in browsers) or lossless (FFV1 in Matroska)", choices=("h264", "lossless"))
-    crf: int = parameter(18, "H.264 constant rate factor, 0 (best) to 51 (worst)", 0, 51)
+    codec: str = parameter(
+        "h264",
+        "h264 (plays in browsers), h265 (smaller, up to 10 bits), prores (for editing) or lossless (FFV1 in Matroska)",
+        choices=("h264", "h265", "prores", "lossless"),
+    )
+    crf: int = parameter(
+        18, "constant rate factor of h264 and h265, 0 (best) to 51 (worst)", 0, 51, only_with=("codec", "h264", "h265")
+    )
+    timing: str = parameter(
+        "constant",
+        "constant (frames last equally long) or source (each as long as in the source, for variable frame rates)",
+        choices=("constant", "source"),
+    )
+    fps: float = parameter(
+        0.0,
+        "frames per second with constant timing, 0.001 to 1000; 0 takes the source's rate",
+        0.0,
+        1000.0,
+        only_with=("timing", "constant"),
+    )
     stabilise: bool = parameter(
         False, "hold scenes still: lock each on a frame, or where the camera travels on a steady path; black beyond a frame"
     )

@@ -25,6 +25,7 @@ from workbench.matching import matches as matches_module
 from workbench.matching.keypoints import extract
 from workbench.matching.sift import sift_features
 from workbench.matching.superglue import Network, SuperGlue
+from workbench.matching.superglue_weights import read_weights
 from workbench.matching.superpoint import SuperPoint
 from workbench.models import registry
 from workbench.models.pretrained import load_pretrained
@@ -200,7 +201,7 @@ def test_tuned_matcher_keeps_the_weights(tiny, views, monkeypatch):
     before = first.match([a], [b])[0]
     changed = parameters(tiny / "superglue", match_threshold=0.3, sinkhorn_iterations=2)
     expected = SuperGlue(changed).match([a], [b])[0]
-    monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
+    monkeypatch.setattr("workbench.matching.superglue.read_weights", None)
     found = first.tuned(changed).match([a], [b])[0]
     assert (found[0] == expected[0]).all() and (found[1] == expected[1]).all()
     assert (found[1] != before[1]).any(), "the iterations count"
@@ -436,6 +437,6 @@ def test_the_network_runs_where_it_is_put(tiny, views):
         SuperPoint(FeatureParameters(superpoint_model=str(tiny / "superpoint"), max_keypoints=100))(view, SIZE)
         for view in views
     )
-    network = Network(load_pretrained("SuperGlueForKeypointMatching", str(tiny / "superglue"), "--match.model"), "meta")
+    network = Network(read_weights(str(tiny / "superglue"), "--match.model"), "meta")
     scores = network(a, b)
     assert scores.device.type == "meta" and scores.shape == (len(a), len(b))

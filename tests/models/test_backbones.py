@@ -4,6 +4,8 @@ import json
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from http.client import IncompleteRead
 from urllib.error import URLError
 
@@ -25,6 +27,7 @@ from workbench.models.backbones import (
     typical_eps,
 )
 from workbench.models.registry import BACKBONE, REGISTRY, Model, folder_digest
+from workbench.models.resnet import ResNet18
 from workbench.parameters import EmbedParameters
 
 
@@ -292,6 +295,33 @@ def test_cut_off_and_wrong_files_in_the_cache(hub):
     for data in (whole[: len(whole) // 2], b"", b"<html>404</html>"):
         file.write_bytes(data)
         assert str(file) in refused("resnet18", "is damaged .*: delete it, or put https://")
+
+
+def test_our_resnet_is_that_of_torchvision(saved):
+    """The weights of the fixture, statistics as training leaves them, and 4 random images: the same bits."""
+    torch.manual_seed(1)
+    theirs = backbones.headless_network("resnet18")
+    for name, tensor in theirs.state_dict().items():
+        if "running" in name:
+            tensor.uniform_(0.5, 1.5)
+    ours = ResNet18().eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.rand(4, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(ours(images), theirs(images))
+    assert isinstance(load_backbone(str(saved)).network, ResNet18)
+
+
+def test_the_default_path_imports_neither_torchvision_nor_transformers():
+    """Both take longer to import than a short video takes to restore."""
+    code = (
+        "import sys; from workbench.pipeline import stages; from workbench.models.backbones import load_backbone; "
+        "from workbench.matching.matches import make_matcher; from workbench.parameters import MatchParameters; "
+        "load_backbone('resnet18-photos'), make_matcher(MatchParameters()); "
+        "print(*{'torchvision', 'transformers', 'umap'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_torchvision_is_imported_once():

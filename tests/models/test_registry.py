@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from tests.helpers.tiny import write_sums
 from workbench.cli import app
 from workbench.errors import ModelError
-from workbench.models import catalogue, registry
+from workbench.models import catalogue, open_weights, registry
 from workbench.models.backbones import cached_weights, imagenet_weights, typical_eps
 from workbench.models.catalogue import model_card, model_table, state, weights_sha256, weights_size
 from workbench.models.registry import REGISTRY, find, is_non_commercial, provenance
@@ -30,7 +30,7 @@ def test_the_registry():
     """Every name occurs once, with its licence and an option of the command line that accepts it."""
     assert len({model.name for model in REGISTRY}) == len(REGISTRY)
     assert {model.kind for model in REGISTRY} == {"embedding", "matcher", "keypoints"}
-    assert {model.source for model in REGISTRY} == {"built in", "bundled", "torchvision", "hub"}
+    assert {model.source for model in REGISTRY} == {"built in", "bundled", "torchvision", "hub", "open"}
     assert BUNDLED == ["resnet18-photos", "vgg11-photos", "efficientnet-b0-photos", "superglue-sift"]
     options = {option for command in app.cli.commands.values() for item in command.params for option in item.opts}
     for model in REGISTRY:
@@ -51,7 +51,8 @@ def test_states(weights, tmp_path, monkeypatch):
     """Asking downloads nothing; a file in its place is found."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
-    expected = {"built in": "here", "bundled": "missing", "torchvision": "download", "hub": "download"}
+    monkeypatch.setattr(open_weights, "find_spec", lambda _: None)  # the packages that carry some may be installed
+    expected = {"built in": "here", "bundled": "missing", "torchvision": "download", "hub": "download", "open": "download"}
     assert all(state(model) == expected[model.source] for model in REGISTRY)
     cached_weights("vgg16").parent.mkdir(parents=True)
     cached_weights("vgg16").touch()
@@ -116,6 +117,6 @@ def test_what_did_the_work():
     chosen["features"]["keypoints"], chosen["match"]["matcher"] = "superpoint", "sift-flann"
     assert chosen_models(chosen) == {"embedding": "resnet18-photos", "keypoints": "x/y", "matcher": "sift-flann"}
     assert provenance("superglue-sift") == "superglue-sift (bundled, Apache-2.0)"
-    assert provenance("sift-opencv") == "sift-opencv (built in)"
+    assert provenance("sift-opencv") == "sift-opencv (built in, Apache-2.0)"
     assert provenance("magic-leap-community/new") == "magic-leap-community/new (hub, non-commercial research)"
     assert provenance("my/folder") == "my/folder (your own choice, licence not known)"

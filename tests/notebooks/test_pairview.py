@@ -92,7 +92,7 @@ def test_weights_and_features_are_read_once(short_run, pairs, monkeypatch):
     """With other thresholds, ratios and frames, SuperGlue's weights and the features of a frame stay in memory."""
     matcher, (a, b) = pairview.PairMatcher(short_run[0]), pairs[-1].tolist()
     before = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.5))
-    monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
+    monkeypatch.setattr("workbench.matching.superglue.read_weights", None)
     monkeypatch.setattr("workbench.notebooks.pairview.read_features", None)
     after = matcher.match(a, b, FeatureParameters(), MatchParameters(match_threshold=0.9, sinkhorn_iterations=5))
     assert after.first is before.first and (after.matches >= 0).sum() < (before.matches >= 0).sum()

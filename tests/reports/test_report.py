@@ -121,7 +121,9 @@ def test_a_missing_truth_is_reported(run, tmp_path):
 
 def test_warnings_are_shown(run, tmp_path):
     run.record["stages"]["video"]["info"]["warnings"] = ["3 < 4 packets are damaged"]
+    run.record["stages"]["write"]["info"]["warnings"] = ["what is written has 8 bits"]
     page = Page(write_report(run, METRICS, notebooks(tmp_path)))
+    assert "what is written has 8 bits" in page.seen
     assert page.seen.index("3 < 4 packets are damaged") < page.seen.index("Frames") < page.seen.index(SECTIONS[0][1])
 
 

@@ -146,7 +146,7 @@ def test_a_changed_pair_changes_every_picture(inspector, ranked):
 def test_settings_change_the_matches(inspector, monkeypatch):
     """A higher match threshold or a lower ratio never gives more matches; SuperGlue's weights are read once."""
     inspector["match-threshold"].value = 0.1
-    monkeypatch.setattr("workbench.matching.superglue.load_pretrained", None)
+    monkeypatch.setattr("workbench.matching.superglue.read_weights", None)
     found, flann = [], []
     for threshold in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
         inspector["match-threshold"].value = threshold

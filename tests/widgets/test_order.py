@@ -289,6 +289,7 @@ def test_videos_that_cannot_be_played_here(run, monkeypatch):
     assert not player.video.value
     outputs = run.record["stages"]["write"]["outputs"]
     outputs[0] = "scene00.mkv"
+    run.record["stages"]["write"]["parameters"]["codec"] = "lossless"
     shutil.copy(run.path / "scene00.mp4", run.path / "scene00.mkv")
     assert "browsers do not play lossless video, open" in said()
     (run.path / "scene00.mkv").unlink()

@@ -228,7 +228,7 @@ def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":
 
 def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     """Write warnings to stderr, and the figures, what the matches changed, the models and the main files to stdout."""
-    for warning in [*run.info("video")["warnings"], *run.left_out]:
+    for warning in [*run.info("video")["warnings"], *run.info("write").get("warnings", []), *run.left_out]:
         click.echo(f"note: {warning}", err=True)
     write_table(summary(metrics))
     from workbench.models.registry import provenance

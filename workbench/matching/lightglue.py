@@ -3,14 +3,37 @@
 import numpy as np
 import torch
 
-from workbench.matching.base import Matches, NetworkMatcher
+from workbench.matching.base import Matcher, Matches, NetworkMatcher
+from workbench.matching.open_lightglue import OpenLightGlue
+from workbench.models.open_weights import OPEN_WEIGHTS
 from workbench.models.pretrained import load_pretrained
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 
+def make_lightglue(parameters: MatchParameters) -> Matcher:
+    """Make the LightGlue of these parameters, by kornia for open keypoints and by transformers for all others.
+
+    Parameters
+    ----------
+    parameters : MatchParameters
+        Of these, ``model`` and ``match_threshold``.
+
+    Returns
+    -------
+    Matcher
+        What matches pairs of frames.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be loaded.
+    """
+    return OpenLightGlue(parameters) if parameters.model in OPEN_WEIGHTS else LightGlue(parameters)
+
+
 class LightGlue(NetworkMatcher):
-    """LightGlue as a :class:`~workbench.matching.base.Matcher`.
+    """LightGlue of transformers as a :class:`~workbench.matching.base.Matcher`.
 
     Matches are mutual and have a confidence above ``match_threshold``; scores are that confidence, 0 to 1. Easy pairs stop
     at an early layer, as the model's configuration says.

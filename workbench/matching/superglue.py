@@ -2,26 +2,29 @@
 
 transformers' public ``forward`` takes pairs of images, finds the keypoints of both again for every pair, and pads and masks
 them to compute several pairs at once. Here the network gives the same numbers in fewer operations, for one pair at a time:
-no padding, no mask, and intermediate results that stay in a processor's cache. It reads the weights out of transformers'
-modules by name; the tests compare it with the public ``forward``, and pyproject.toml keeps the range of transformers narrow.
+no padding, no mask, and intermediate results that stay in a processor's cache. The weights have transformers' names; the tests
+compare the result with the public ``forward``.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.nn.utils.fusion import fuse_linear_bn_weights
 
 from workbench.matching.base import Matches, NetworkMatcher, as_matches
-from workbench.models.pretrained import load_pretrained, network_device
+from workbench.matching.superglue_weights import SuperGlueWeights, read_weights
+from workbench.models.pretrained import network_device
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 # The largest score above the dustbin's, a natural logarithm, for which float32 holds all factors: they lie within about
 # e^±(LARGEST_LOG_SCORE + 15), 15 for the sums, and float32 ends at e^±87. A trained network's scores lie about 20 above.
 LARGEST_LOG_SCORE = 60.0
+BATCH_NORM_EPS = 1e-5  # added to the variance, as PyTorch's batch normalisation does
 
 
 class SuperGlue(NetworkMatcher):
@@ -47,8 +50,7 @@ class SuperGlue(NetworkMatcher):
     """
 
     def __init__(self, parameters: MatchParameters, device: str | None = None) -> None:
-        model = load_pretrained("SuperGlueForKeypointMatching", parameters.model, "--match.model")
-        self.network = Network(model, device or network_device())
+        self.network = Network(read_weights(parameters.model, "--match.model"), device or network_device())
         super().__init__(parameters, self.network.length)
         # A pair's products are too small to share: threads that each take a whole pair never wait for each other, and
         # a result cannot depend on their number.
@@ -103,14 +105,14 @@ class Layer(NamedTuple):
 
 
 class Network:
-    """Similarities of the keypoints of two frames by a SuperGlue of transformers.
+    """Similarities of the keypoints of two frames by a SuperGlue.
 
     Parameters
     ----------
-    model : transformers.SuperGlueForKeypointMatching
-        The network in evaluation mode, which is moved to ``device``.
+    weights : SuperGlueWeights
+        Its weights.
     device : str
-        PyTorch's name of a device.
+        PyTorch's name of a device, to which the weights are moved.
 
     Attributes
     ----------
@@ -121,14 +123,14 @@ class Network:
     """
 
     @torch.no_grad()
-    def __init__(self, model: Any, device: str = "cpu") -> None:
-        self.length, self.heads = model.config.hidden_size, model.config.num_attention_heads
-        self.dustbin, self.device = model.bin_score.item(), device
-        model.to(device)
-        self._encoder = [_linear(block) for block in model.keypoint_encoder.encoder]
-        kinds = zip(model.gnn.layers, model.config.gnn_layers_types, strict=True)
-        self._layers = [_layer(layer, kind == "cross") for layer, kind in kinds]
-        self._final = _linear(model.final_projection.final_proj)
+    def __init__(self, weights: SuperGlueWeights, device: str = "cpu") -> None:
+        self.length, self.heads = weights.length, weights.heads
+        self.dustbin, self.device = weights.tensors["bin_score"].item(), device
+        tensors = {name: tensor.to(device) for name, tensor in weights.tensors.items()}
+        encoder = range(len(weights.encoder_sizes) + 1)
+        self._encoder = [_linear(tensors, f"keypoint_encoder.encoder.{place}") for place in encoder]
+        self._layers = [_layer(tensors, f"gnn.layers.{place}", kind == "cross") for place, kind in enumerate(weights.kinds)]
+        self._final = _linear(tensors, "final_projection.final_proj")
 
     @torch.inference_mode()
     def __call__(self, a: Features, b: Features) -> torch.Tensor:
@@ -160,28 +162,30 @@ class Network:
         return torch.cat([part[0].transpose(0, 1).flatten(1) for part in mixed])
 
 
-def _linear(block: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _linear(tensors: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Weight and bias of a linear layer; a batch normalisation after it, a fixed scale and shift by now, goes into it."""
-    if hasattr(block, "batch_norm"):
-        block = nn.utils.fuse_linear_bn_eval(block.linear, block.batch_norm)
-    return block.weight.detach(), block.bias.detach()
+    if f"{name}.linear.weight" not in tensors:
+        return tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    weight, bias = tensors[f"{name}.linear.weight"], tensors[f"{name}.linear.bias"]
+    norm = [tensors[f"{name}.batch_norm.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+    mean, variance, scale, shift = norm
+    return fuse_linear_bn_weights(weight, bias, mean, variance, BATCH_NORM_EPS, scale, shift)
 
 
-def _layer(layer: Any, across: bool) -> Layer:
-    """Transformers' layer, with the projection of the message, linear as what follows it, multiplied into that."""
-    attention = layer.attention.self
-    parts = attention.query, attention.key, attention.value
-    first, bias = _linear(layer.mlp[0])
+def _layer(tensors: dict[str, torch.Tensor], name: str, across: bool) -> Layer:
+    """A layer, with the projection of the message, linear as what follows it, multiplied into that."""
+    parts = [_linear(tensors, f"{name}.attention.self.{part}") for part in ("query", "key", "value")]
+    first, bias = _linear(tensors, f"{name}.mlp.0")
     from_own, from_message = first.tensor_split(2, dim=1)
-    project, project_bias = _linear(layer.attention.output.dense)
+    project, project_bias = _linear(tensors, f"{name}.attention.output.dense")
     return Layer(
         across,
-        torch.cat([part.weight for part in parts]),
-        torch.cat([part.bias for part in parts]),
+        torch.cat([weight for weight, _ in parts]),
+        torch.cat([bias for _, bias in parts]),
         from_own.contiguous(),
         from_message @ project,
         bias + from_message @ project_bias,
-        *_linear(layer.mlp[1]),
+        *_linear(tensors, f"{name}.mlp.1"),
     )
 
 

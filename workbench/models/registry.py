@@ -19,6 +19,8 @@ NON_COMMERCIAL = "non-commercial research"
 BACKBONE = "--embed.backbone"
 MATCHER = "--match.matcher"
 SUPERGLUE = "--match.matcher superglue --match.model"
+OPEN_LIGHTGLUE = "--features.keypoints {} --match.matcher lightglue --match.model"
+KEYPOINTS = "--features.keypoints"
 LIGHTGLUE = "--features.keypoints superpoint --match.matcher lightglue --match.model"
 SUPERPOINT = "--features.keypoints superpoint --features.superpoint_model"
 
@@ -34,8 +36,8 @@ class Model:
     kind : str
         "embedding", "matcher" or "keypoints".
     source : str
-        "built in" (computed by the workbench's own code, without weights), "bundled" (in :data:`WEIGHTS`), "torchvision" or
-        "hub" (both fetched when first used).
+        "built in" (computed by the workbench's own code, without weights), "bundled" (in :data:`WEIGHTS`), "torchvision", "hub"
+        or "open" (a file of :data:`~workbench.models.open_weights.OPEN_WEIGHTS`); the last three are fetched when first used.
     licence : str
         Licence of the weights, or of the code where there are no weights.
     about : str
@@ -45,6 +47,10 @@ class Model:
     typical_eps : float
         Cosine distance that usually separates scenes; 0 where none has been determined. Bundled embeddings have theirs in
         ``config.json``.
+    keypoints : tuple of str
+        For a matcher, the keypoints that it was trained with; empty where it takes any.
+    weights : str
+        For an open model, its file in :data:`~workbench.models.open_weights.OPEN_WEIGHTS`, where the name is another one.
     """
 
     name: str
@@ -54,6 +60,8 @@ class Model:
     about: str
     option: str
     typical_eps: float = 0.0
+    keypoints: tuple[str, ...] = ()
+    weights: str = ""
 
 
 REGISTRY = (
@@ -84,9 +92,39 @@ REGISTRY = (
     *(
         Model(name, "matcher", "built in", "Apache-2.0", method.about, MATCHER)
         for name, method in METHODS.items()
-        if method.matcher and not method.weights
+        if method.matcher.startswith("workbench.matching.nearest:")
     ),
-    Model("superglue-sift", "matcher", "bundled", "Apache-2.0", "SuperGlue for SIFT keypoints", SUPERGLUE),
+    Model(
+        "superglue-sift",
+        "matcher",
+        "bundled",
+        "Apache-2.0",
+        "SuperGlue for SIFT keypoints",
+        SUPERGLUE,
+        keypoints=("sift", "sift-opencv"),
+    ),
+    *(
+        Model(
+            f"{keypoints}-lightglue",
+            "matcher",
+            "open",
+            "Apache-2.0",
+            f"LightGlue for {keypoints.upper()} keypoints, by kornia",
+            OPEN_LIGHTGLUE.format(keypoints),
+            keypoints=(keypoints,),
+        )
+        for keypoints in ("aliked", "disk")
+    ),
+    Model(
+        "lighterglue",
+        "matcher",
+        "open",
+        "Apache-2.0",
+        "LighterGlue for XFeat keypoints, by kornia",
+        "--features.keypoints xfeat --match.matcher",
+        keypoints=("xfeat",),
+        weights="xfeat-lighterglue",
+    ),
     Model(
         "magic-leap-community/superglue_indoor",
         "matcher",
@@ -111,6 +149,10 @@ REGISTRY = (
         "LightGlue for SuperPoint keypoints; LightGlue itself is Apache-2.0, Magic Leap's SuperPoint inside it is not",
         LIGHTGLUE,
     ),
+    *(Model(name, "keypoints", "built in", "Apache-2.0", METHODS[name].about, KEYPOINTS) for name in ("sift", "sift-opencv")),
+    Model("aliked", "keypoints", "open", "BSD-3-Clause", METHODS["aliked"].about, KEYPOINTS, weights="aliked-n16"),
+    Model("disk", "keypoints", "open", "Apache-2.0", METHODS["disk"].about, KEYPOINTS, weights="disk-depth"),
+    Model("xfeat", "keypoints", "open", "Apache-2.0", METHODS["xfeat"].about, KEYPOINTS),
     Model("magic-leap-community/superpoint", "keypoints", "hub", NON_COMMERCIAL, "SuperPoint", SUPERPOINT),
 )
 
@@ -129,6 +171,31 @@ def find(name: str) -> Model | None:
         The entry of this name; None where there is none.
     """
     return next((model for model in REGISTRY if model.name == name), None)
+
+
+def refuse_other_keypoints(matcher: str, model: str, keypoints: str) -> None:
+    """Refuse a matcher with keypoints that it was not trained with: its matches would look like matches and mean nothing.
+
+    Parameters
+    ----------
+    matcher : str
+        A name of :data:`~workbench.parameters.METHODS`.
+    model : str
+        Name of its weights, in the registry or not.
+    keypoints : str
+        The keypoints that the features have, a name of :data:`~workbench.parameters.METHODS`.
+
+    Raises
+    ------
+    ModelError
+        If the registry knows that they do not fit.
+    """
+    found = find(model if METHODS[matcher].weights else matcher)
+    if found and found.keypoints and keypoints not in found.keypoints:
+        raise ModelError(
+            f"{found.name} was trained with the keypoints {' or '.join(found.keypoints)}, these are {keypoints}: choose "
+            f"--features.keypoints {found.keypoints[0]} (with --overwrite), or another matcher"
+        )
 
 
 def find_embedding(name: str) -> Model | None:

@@ -20,7 +20,7 @@ from workbench.errors import ClusterError, ParameterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
-from workbench.models.registry import folder_digest, is_built_in
+from workbench.models.registry import folder_digest, is_built_in, refuse_other_keypoints
 from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
 from workbench.ordering.pieces import keep_pieces, pieces_of
@@ -54,8 +54,11 @@ from workbench.scenes.dbscan import DbscanTree, find_labels
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
+from workbench.video.chapters import scene_chapters
+from workbench.video.codecs import CODECS, losses
 from workbench.video.proxies import read_proxies
 from workbench.video.reorder import join_videos, write_parts
+from workbench.video.timing import frame_durations, written_rate
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,7 @@ def _extract_features(run: Run, parameters: FeatureParameters, out: RunPaths, jo
 
 
 def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
+    refuse_other_keypoints(parameters.matcher, parameters.model, run.parameters("features")["keypoints"])
     labels, features, parts = run.labels(), run.features_path.resolve(), run.matches_parts_path.resolve()
     # The matches of a pair are the same whichever other pairs there are, so runs with other scenes share them.
     pool = run.pool(
@@ -330,7 +334,7 @@ def _scene_videos(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
             f"no scene was found: all {len(labels)} frames look foreign to each other ({run.order_path} sets them aside); try "
             f"--overwrite with {remedy}"
         )
-    suffix = ".mp4" if parameters.codec == "h264" else ".mkv"
+    suffix = CODECS[parameters.codec].suffixes[0]
     return (*(f"scene{scene:02d}{suffix}" for scene in range(labels.max() + 1)), f"reconstructed{suffix}")
 
 
@@ -344,10 +348,22 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
 
     *names, whole = (out.path / name for name in _scene_videos(run, parameters))
     orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
-    progress = job.progress is True
-    scenes = write_parts(run.inputs, orders, names, parameters.codec, parameters.crf, progress=progress, change=change)
-    join_videos(scenes, whole)
-    return {}
+    video, rate = run.info("video"), written_rate(parameters.fps or run.frame_rate())
+    durations = frame_durations(run.times(), run.frame_rate()) if parameters.timing == "source" else None
+    scenes = write_parts(
+        run.inputs,
+        orders,
+        names,
+        parameters.codec,
+        parameters.crf,
+        frame_rate=rate,
+        progress=job.progress is True,
+        change=change,
+        durations=durations,
+    )
+    lengths = [len(order) / rate if durations is None else durations[order].sum() for order in orders]
+    join_videos(scenes, whole, scene_chapters([len(order) for order in orders], lengths))
+    return {"warnings": losses(video["pixel_format"], video["color_trc"], parameters.codec, parameters.stabilise)}
 
 
 def _steady_transforms(run: Run) -> np.ndarray:

@@ -202,7 +202,7 @@ def _opening(run: Run, metrics: dict[str, Any]) -> str:
         if "tau" in metrics
         else "<p>No truth is known for this video: only the confidence of the links shows how reliable the order is.</p>"
     )
-    notes = [*run.info("video")["warnings"], *run.left_out, *order_doubts(run)]
+    notes = [*run.info("video")["warnings"], *run.info("write").get("warnings", []), *run.left_out, *order_doubts(run)]
     notes += [
         f"{name}: these weights are for {NON_COMMERCIAL} only." for name in run.models.values() if is_non_commercial(name)
     ]

@@ -3,7 +3,9 @@
 Nothing here changes a run; that is :class:`~workbench.run.run.Run`.
 """
 
+import re
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,30 @@ class Contents(RecordedRun):
         """
         self.require("video")
         return np.array(read_array(self.overlay_path, np.bool_, self.images().shape[1:3]))
+
+    def times(self) -> np.ndarray:
+        """Read when every frame is shown in the source.
+
+        Returns
+        -------
+        (N,) float64 array
+            Times, s, by position.
+        """
+        self.require("video")
+        return read_table(self.frames_path, {}, ["time_s"], rows=self.frames)["time_s"].to_numpy()
+
+    def frame_rate(self) -> Fraction:
+        """Give the frame rate of the source.
+
+        Returns
+        -------
+        Fraction
+            Average, frames per second.
+        """
+        recorded = self.info("video")["frame_rate"]
+        if not re.fullmatch(r"[1-9]\d{0,17}/[1-9]\d{0,17}", recorded):
+            raise damaged(self.record_path, f"{recorded[:40]!r} is no frame rate")
+        return Fraction(recorded)
 
     def embeddings(self) -> np.ndarray:
         """Read the vectors of the frames.

@@ -27,7 +27,15 @@ FORMAT = 1  # of run.json; a record of another format is refused
 PACKAGES = ("av", "numpy", "opencv-python", "scikit-learn", "torch", "torchvision", "transformers", "fast-tsp")
 # What other stages and the metrics take from a stage's info, with the type it must have.
 REQUIRED_INFO: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "video": {"width": int, "height": int, "frames": int, "warnings": list},
+    "video": {
+        "width": int,
+        "height": int,
+        "frames": int,
+        "frame_rate": str,
+        "pixel_format": str,
+        "color_trc": int,
+        "warnings": list,
+    },
     "cluster": {"eps": (int, float)},
     "match": {"pairs": int, "pairs_per_frame": (int, float)},
     "register": {"registered": int},

@@ -75,6 +75,15 @@ def _opened(path: str) -> av.container.InputContainer:
         return av.open(path, options=options, metadata_errors="replace")
 
 
+def _chosen_codec(stream: av.VideoStream) -> av.VideoCodecContext:
+    """What decodes a stream: where WebM has an alpha channel, libvpx, as FFmpeg's own VP8 and VP9 decoders leave it out."""
+    alpha_decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    has_alpha = ("alpha_mode", "1") in {(name.lower(), value) for name, value in stream.metadata.items()}
+    if alpha_decoder is None or not has_alpha:
+        return stream.codec_context
+    return av.VideoCodecContext.create(alpha_decoder, "r")
+
+
 class Decoder(Source):
     """A video file opened for decoding. Use it as a context manager.
 
@@ -132,8 +141,9 @@ class Decoder(Source):
         except VideoError:
             self.container.close()
             raise
-        self.stream.codec_context.options = _LIMITS
-        self.stream.thread_type = "NONE"
+        self._codec = _chosen_codec(self.stream)
+        self._codec.options = _LIMITS
+        self._codec.thread_type = "NONE"
         self.names: list[str] = []
         self.table = TableBuilder()
         self.damaged_packets = self.corrupt_frames = self.resized_frames = 0
@@ -202,11 +212,14 @@ class Decoder(Source):
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
             try:
-                frames = packet.decode()
+                frames = self._codec.decode(packet)
             except av.FFmpegError:
                 self.damaged_packets += 1
                 continue
-            yield from frames
+            for frame in frames:
+                if self._codec is not self.stream.codec_context:
+                    frame.key_frame = packet.is_keyframe  # libvpx does not tell, and gives each frame with its own packet
+                yield frame
 
     def _packets(self) -> Iterator[av.Packet]:
         """Packets, then the empty one that drains the decoder. Goes on after a read error, unless it only repeats."""

@@ -1,30 +1,21 @@
-"""Write videos from frames or arrays. H.264 for looking, FFV1 for keeping every bit."""
+"""Write videos from frames or arrays."""
 
 import os
-import re
-import warnings
-import zlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from workbench.errors import VideoError
-from workbench.video.spill import FFV1_OPTIONS
+from workbench.video.aspect import set_aspect
+from workbench.video.codecs import CODECS, encoder_options, written_format
+from workbench.video.timing import HIGHEST_RATE, LOWEST_RATE, start_ticks, tick, written_rate
 
-# Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
-_SAME_BITS = {
-    "yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p", "yuvj411p": "yuv411p",
-    "rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "0rgb": "bgr0", "0bgr": "bgr0", "gbrp": "bgr0", "rgba": "bgra",
-    "argb": "bgra", "abgr": "bgra", "gbrap": "bgra", "pal8": "bgra", "nv12": "yuv420p", "p010le": "yuv420p10le",
-    "yuyv422": "yuv422p", "uyvy422": "yuv422p", "monob": "gray", "monow": "gray",
-}  # fmt: skip
-
-_SUFFIXES = {"h264": (".mp4", ".m4v", ".mov", ".mkv"), "lossless": (".mkv",)}
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
@@ -35,12 +26,14 @@ class Writer:
     ----------
     out : str or Path
         The file to write.
-    codec : {"h264", "lossless"}
-        H.264, or FFV1 in ``.mkv``.
+    codec : str
+        A name of :data:`~workbench.video.codecs.CODECS`.
     crf : int
-        Quality of H.264, 0 (best) to 51.
+        Quality of H.264 and H.265, 0 (best) to 51.
     frame_rate : Fraction or float
-        Frames per second, above 0 and up to 1000.
+        Frames per second, 0.001 to 1000.
+    durations : (n,) float array, optional
+        How long every frame that is going to be written lasts, s; without it all last equally long.
 
     Attributes
     ----------
@@ -56,12 +49,15 @@ class Writer:
     container: OutputContainer  # set when the file is opened
     stream: av.VideoStream  # set with the first frame
 
-    def __init__(self, out: str | Path, codec: str, crf: int, frame_rate: Fraction | float) -> None:
+    def __init__(
+        self, out: str | Path, codec: str, crf: int, frame_rate: Fraction | float, durations: np.ndarray | None = None
+    ) -> None:
         self.out = writable(out, codec)
-        if not 0 < frame_rate <= 1000:
-            raise VideoError(f"a frame rate of {frame_rate} cannot be written: give one above 0 and up to 1000")
         self.codec, self.crf = codec, crf
-        self.rate = Fraction(frame_rate).limit_denominator(1001)
+        mean = frame_rate if durations is None else np.clip(len(durations) / durations.sum(), LOWEST_RATE, HIGHEST_RATE)
+        self.rate = written_rate(mean)
+        self._unit = 1 / self.rate if durations is None else tick(self.out.suffix)
+        self._starts = None if durations is None else start_ticks(durations, self._unit).tolist()
         self.partial = self.out.with_name(f".{self.out.stem}.partial{self.out.suffix}")
         self.count = 0
         self.aspect = Fraction(1)
@@ -105,18 +101,24 @@ class Writer:
         """
         if not self.count:
             self._start(frame, colors, aspect)
-        frame.pts, frame.time_base = self.count, 1 / self.rate
+        frame.pts, frame.time_base = self.count, self._unit
+        if self._starts:
+            frame.pts, end = self._starts[self.count : self.count + 2]
+            frame.duration = end - frame.pts
         frame.pict_type = PictureType.NONE  # else the encoder repeats the key frames of the source
         self.container.mux(self.stream.encode(frame))
         self.count += 1
 
     def _start(self, frame: av.VideoFrame, colors: tuple[int, int, int, int], aspect: Fraction) -> None:
-        self.stream = self.container.add_stream("libx264" if self.codec == "h264" else "ffv1", rate=self.rate)
+        self.stream = self.container.add_stream(CODECS[self.codec].encoder, rate=self.rate)
         self.stream.width, self.stream.height, self.stream.pix_fmt = frame.width, frame.height, frame.format.name
         self.stream.thread_type = "AUTO"  # else x264 cuts every frame into slices, which costs quality
-        self.stream.options = {"crf": str(self.crf), "preset": "veryfast"} if self.codec == "h264" else FFV1_OPTIONS
+        self.stream.options = encoder_options(self.codec, frame.format.name, self.crf)
         context = self.stream.codec_context
-        context.time_base = 1 / self.rate
+        context.time_base = self._unit
+        context.flags |= Flags.frame_duration.value if self._starts else 0  # else the last frame's duration is lost
+        if self.codec == "h265" and self.out.suffix.lower() != ".mkv":
+            context.codec_tag = "hvc1"  # without it Apple's players refuse the file
         context.sample_aspect_ratio = self.aspect = aspect
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = colors
 
@@ -145,8 +147,8 @@ def writable(out: str | Path, codec: str) -> Path:
     ----------
     out : str or Path
         The file to write.
-    codec : {"h264", "lossless"}
-        How it is to be encoded; any other text is refused.
+    codec : str
+        How it is to be encoded; what is no name of :data:`~workbench.video.codecs.CODECS` is refused.
 
     Returns
     -------
@@ -159,10 +161,11 @@ def writable(out: str | Path, codec: str) -> Path:
         When the codec is not known, the suffix does not fit it, or the folder is missing or not writable.
     """
     out = Path(out)
-    if codec not in _SUFFIXES:
-        raise VideoError(f"codec {codec!r} is not known: use {' or '.join(_SUFFIXES)}")
-    if out.suffix.lower() not in _SUFFIXES[codec]:
-        raise VideoError(f"{out} must end in {' or '.join(_SUFFIXES[codec])} for codec {codec}: change the name")
+    if codec not in CODECS:
+        raise VideoError(f"codec {codec!r} is not known: use {' or '.join(CODECS)}")
+    suffixes = CODECS[codec].suffixes
+    if out.suffix.lower() not in suffixes:
+        raise VideoError(f"{out} must end in {' or '.join(suffixes)} for codec {codec}: change the name")
     if out.is_dir():
         raise VideoError(f"{out} is a folder: give the name of a file")
     if not out.parent.is_dir():
@@ -179,10 +182,11 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
     ----------
     frame : av.VideoFrame
         The frame, of any pixel format.
-    codec : {"h264", "lossless"}
-        ``h264``: 8-bit yuv420p, odd sides padded by one repeated column or row at the right or bottom; YUV keeps its range
-        and matrix, RGB gets the matrix usual for its height (BT.709 from 720 px, else BT.601). ``lossless``: unchanged, or
-        another format that holds the same bits.
+    codec : str
+        A name of :data:`~workbench.video.codecs.CODECS`; :func:`~workbench.video.codecs.written_format` says what it takes.
+        YUV keeps its matrix and its range, except that full range becomes limited range for ``prores``, whose files cannot
+        state it. RGB, where it is not ``lossless``, gets the matrix usual for its height (BT.709 from 720 px, else BT.601).
+        Where it is not ``lossless``, odd sides are padded by one repeated column or row at the right or bottom.
 
     Returns
     -------
@@ -193,8 +197,8 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
     """
     source = frame.format.name
     tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
+    target = written_format(frame.format, codec)
     if codec == "lossless":
-        target = _SAME_BITS.get(source, source)
         if source.startswith("yuvj"):
             tags = (2, *tags[1:])
         if target == source:
@@ -204,24 +208,26 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
         return frame.reformat(format=target, **ranges), tags
     if frame.format.is_rgb or source == "pal8":
         space, standard = ("ITU709", (1, 1, 1, 1)) if frame.height >= 720 else ("ITU601", (1, 6, 6, 6))
-        return _even(frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=1)), standard
-    full = source.startswith(("yuvj", "gray")) and tags[0] != 1
+        return _even(frame.reformat(format=target, dst_colorspace=space, dst_color_range=1)), standard
+    full = source.startswith(("yuvj", "gray", "ya")) and tags[0] != 1
     color_range = 2 if full else tags[0]
-    if source != "yuv420p":
-        frame = frame.reformat(format="yuv420p", src_color_range=color_range, dst_color_range=color_range)
-    return _even(frame), (color_range, *tags[1:])
+    written = 1 if codec == "prores" and color_range == 2 else color_range
+    if source != target or written != color_range:
+        frame = frame.reformat(format=target, src_color_range=color_range, dst_color_range=written)
+    return _even(frame), (written, *tags[1:])
 
 
 def _even(frame: av.VideoFrame) -> av.VideoFrame:
-    """A yuv420p frame with even sides. The chroma planes of odd sizes already cover the added column and row."""
+    """A planar YUV frame with even sides. The chroma planes of odd sizes already cover the added column and row."""
     width, height = frame.width + frame.width % 2, frame.height + frame.height % 2
     if (width, height) == (frame.width, frame.height):
         return frame
-    padded = av.VideoFrame(width, height, "yuv420p")
+    kind = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
+    padded = av.VideoFrame(width, height, frame.format.name)
     for source, target in zip(frame.planes, padded.planes, strict=True):
-        pixels = np.frombuffer(source, np.uint8).reshape(source.height, -1)[:, : source.width]
+        pixels = np.frombuffer(source, kind).reshape(source.height, -1)[:, : source.width]
         missing = ((0, target.height - source.height), (0, target.width - source.width))
-        view = np.frombuffer(target, np.uint8).reshape(target.height, -1)
+        view = np.frombuffer(target, kind).reshape(target.height, -1)
         view[:, : target.width] = np.pad(pixels, missing, mode="edge")
     return padded
 
@@ -238,12 +244,12 @@ def write_frames(
     out : str or Path
         The file to write.
     frame_rate : Fraction or float, default 25
-        Frames per second, above 0 and up to 1000.
-    codec : {"h264", "lossless"}
-        As in :func:`~workbench.video.reorder.write_parts`. For H.264, matrix and tags are BT.709 from 720 px height on, else
-        BT.601, limited range, so that readers get the colours back; ``lossless`` keeps RGB as it is.
+        Frames per second, 0.001 to 1000.
+    codec : str
+        A name of :data:`~workbench.video.codecs.CODECS`. ``lossless`` keeps RGB as it is; for the others, matrix and tags are
+        BT.709 from 720 px height on, else BT.601, limited range, so that readers get the colours back.
     crf : int, default 18
-        Quality of H.264, 0 (best) to 51.
+        Quality of H.264 and H.265, 0 (best) to 51.
 
     Raises
     ------
@@ -283,55 +289,3 @@ def not_written(out: Path, error: Exception) -> VideoError:
     """
     reason = getattr(error, "strerror", None) or str(error)
     return VideoError(f"{out} cannot be written ({reason}): check the folder, its permissions and the disk space")
-
-
-_TRACKS, _CLUSTER = b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75"  # names of Matroska's elements
-_HEADER_BYTES = 2**16  # the description of the tracks is looked for in so many bytes
-_SIZE_END = 2**16  # px: width and height must be less, to fit two bytes
-# CRC, ..., Video(size, PixelWidth..., DisplayUnit = unknown, colour), MaxBlockAdditionID, Void of 11 bytes, ...
-_LAYOUT = re.compile(
-    rb"\xbf\x84.{4}(?P<before>.*)\xe0[\x80-\xf0](?P<video>\xb0[\x81\x82].*)\x54\xb2\x81\x04"
-    rb"(?P<colour>.*)(?P<between>\x55\xee\x81\x00)\xec\x01\0{6}\x02\0\0(?P<after>.*)",
-    re.DOTALL,
-)
-
-
-def set_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
-    """Write the sample aspect ratio into the header of a finished ``.mkv``.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is changed in place.
-    width, height : int
-        Size of its frames, px.
-    aspect : Fraction
-        Width over height of a pixel.
-
-    Warns
-    -----
-    UserWarning
-        When the header is not laid out as expected. The file then stays as it is: the pictures are right, some players show
-        them with square pixels.
-
-    Notes
-    -----
-    The aspect is stored as a display size in whole px, as FFmpeg does.
-    """
-    with path.open("r+b") as file:
-        head = file.read(_HEADER_BYTES)
-        start = head.rfind(_TRACKS, 0, head.find(_CLUSTER))
-        digits = 9 - head[start + 4].bit_length()  # of the size that follows the name
-        body = start + 4 + digits
-        size = int.from_bytes(head[start + 4 : body], "big") & ((1 << 7 * digits) - 1)
-        found = _LAYOUT.fullmatch(head[body : body + size]) if start >= 0 else None
-        wide = round(width * aspect)
-        if found is None or not 0 < wide < _SIZE_END or height >= _SIZE_END:
-            warnings.warn(f"{path}: the pixel aspect {aspect} is not in the header; set it in the player", stacklevel=2)
-            return
-        display = b"\x54\xb0\x82" + wide.to_bytes(2, "big") + b"\x54\xba\x82" + height.to_bytes(2, "big")
-        video = found["video"] + display + found["colour"]
-        new = found["before"] + b"\xe0" + bytes([0x80 | len(video)]) + video
-        new += found["between"] + b"\xec\x83\0\0\0" + found["after"]  # what is left of the room
-        file.seek(body)
-        file.write(b"\xbf\x84" + zlib.crc32(new).to_bytes(4, "little") + new)

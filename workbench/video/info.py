@@ -127,7 +127,7 @@ class VideoInfo:
         if self.resized_frames:
             found.append(f"{self.resized_frames} frames differ from the first in size or format; they were converted")
         if self.variable_frame_rate:
-            found.append("the frame rate varies; what is written has the average rate")
+            found.append("the frame rate varies; what is written has the average rate, unless --write.timing is source")
         return [*found, *self.notes]
 
 

@@ -155,10 +155,6 @@ class Pictures(Source):
             )
         if not self._durations:
             self._notes.append(f"pictures have no frame rate: {PICTURE_RATE} frames per second is used")
-        if self.form.alpha:
-            self._notes.append("there are pictures with alpha: --write.codec lossless keeps it, h264 drops it")
-        if self.form.deep:
-            self._notes.append("there are pictures of 16 bits per value: --write.codec lossless keeps them, h264 has 8")
         if any(page.mode == "CMYK" for page in self._pages):
             self._notes.append("there are pictures in CMYK: they were converted to RGB without their colour profiles")
         elif not all(page.is_srgb for page in self._pages):

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.video.aspect import set_aspect
 from workbench.video.base import Given
+from workbench.video.chapters import Chapter, set_chapters
 from workbench.video.decode import decode
-from workbench.video.encode import Writer, not_written, open_output, prepared, set_aspect, writable
+from workbench.video.encode import Writer, not_written, open_output, prepared, writable
 from workbench.video.inputs import shown
 from workbench.video.source import open_source
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
@@ -70,6 +73,7 @@ def write_parts(
     progress: bool = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
+    durations: np.ndarray | None = None,
 ) -> list[Path]:
     """Write frames of a video to several files, each in a new order. Frames are upright, and there is no sound.
 
@@ -82,14 +86,15 @@ def write_parts(
         For every file, the 0-based positions of its frames, in the order to write.
     outs : sequence of str or Path
         The files to write, one per part; each appears when it is whole.
-    codec : {"h264", "lossless"}
-        ``h264``: H.264, yuv420p, 8 bit, plays in browsers; an odd width or height is padded by one repeated column or row.
-        ``lossless``: FFV1 in ``.mkv``, every bit of the source frames.
+    codec : {"h264", "h265", "prores", "lossless"}
+        ``h264``: H.264, 8 bits, plays in browsers. ``h265``: H.265, 10 bits where the source has more than 8. ``prores``:
+        ProRes 422 HQ with 10 bits in ``.mov``, or 4444 for RGB and alpha. ``lossless``: FFV1 in ``.mkv``, every bit of the
+        source frames. Where it is not ``lossless``, an odd width or height is padded by one repeated column or row.
     crf : int, default 18
-        Quality of H.264, 0 (best) to 51.
+        Quality of H.264 and H.265, 0 (best) to 51.
     frame_rate : Fraction or float, optional
-        Frames per second, up to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are those
-        of the source.
+        Frames per second, 0.001 to 1000; without it the average rate of the source. Sample aspect ratio and colour tags are
+        those of the source.
     progress : bool, default True
         Whether to draw a progress bar.
     cache_bytes : int, default 512 MiB
@@ -98,6 +103,9 @@ def write_parts(
     change : callable, optional
         ``change(position, frame)`` returns the picture to write for a frame, both (H, W, 3) uint8 RGB and of one size. Matrix
         and tags are then those of :func:`~workbench.video.encode.write_frames`.
+    durations : (N,) float array, optional
+        How long every frame of the source lasts, s, wherever it comes to stand; ``frame_rate`` then does not count. Without it
+        all frames last equally long.
 
     Returns
     -------
@@ -120,6 +128,8 @@ def write_parts(
             raise VideoError(f"no frames to write to {out}: give at least one position")
         if min(positions) < 0:
             raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
+        if durations is not None and max(positions) >= len(durations):
+            raise VideoError(f"position {max(positions)} has no duration: give one per frame of {shown(source)}")
     wanted = [position for positions in parts for position in positions]
     with open_source(source) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
@@ -127,7 +137,7 @@ def write_parts(
         with closing(decode(decoder)) as frames, bar:
             ordered = _in_order(frames, wanted, spill, codec, change)
             for positions, out in zip(parts, files, strict=True):
-                with Writer(out, codec, crf, rate) as writer:
+                with Writer(out, codec, crf, rate, None if durations is None else durations[positions]) as writer:
                     for frame, colors in islice(ordered, len(positions)):
                         writer.write(frame, colors, decoder.aspect)
                         bar.update()
@@ -161,8 +171,8 @@ def _in_order(
         yield spill.get(position, keep=uses[position] > 0), colors
 
 
-def join_videos(files: Sequence[Path], out: Path) -> Path:
-    """Join videos one behind the other: the same pictures, not encoded again.
+def join_videos(files: Sequence[Path], out: Path, chapters: Sequence[Chapter]) -> Path:
+    """Join videos one behind the other: the same pictures with the same times, not encoded again.
 
     Parameters
     ----------
@@ -170,6 +180,8 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
         Videos that one call of :func:`write_parts` wrote.
     out : Path
         The file to write; it appears when it is whole.
+    chapters : sequence of Chapter
+        One per file, with its length.
 
     Returns
     -------
@@ -183,23 +195,22 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
     """
     partial = out.with_name(f".{out.stem}.partial{out.suffix}")
     try:
+        times = iter(packet_times(*_times_behind_each_other(files, chapters)))
         with open_output(partial) as container:
-            stream, start = None, Fraction(0)
+            set_chapters(container, chapters)
+            stream = None
             for file in files:
                 with av.open(str(file)) as source:
                     track = source.streams.video[0]
-                    stream = stream or container.add_stream_from_template(track)
-                    frames = 0
-                    for packet in source.demux(track):
-                        if packet.dts is None:  # the end of the file
-                            continue
-                        packet.pts += round(start / packet.time_base)
-                        packet.dts += round(start / packet.time_base)
+                    shape, aspect = (track.width, track.height), Fraction(track.sample_aspect_ratio or 1)
+                    if stream is None:
+                        stream = container.add_stream_from_template(track)
+                        stream.codec_context.codec_tag = track.codec_context.codec_tag
+                        stream.codec_context.sample_aspect_ratio = aspect
+                    for packet in _packets(source):
+                        packet.pts, packet.dts, packet.duration = next(times)
                         packet.stream = stream
                         container.mux(packet)
-                        frames += 1
-                    start += frames / track.average_rate
-                    shape, aspect = (track.width, track.height), Fraction(track.sample_aspect_ratio or 1)
         if out.suffix == ".mkv" and aspect != 1:
             set_aspect(partial, *shape, aspect)
         partial.replace(out)
@@ -208,3 +219,46 @@ def join_videos(files: Sequence[Path], out: Path) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return out
+
+
+def _packets(source: InputContainer) -> Iterator[av.Packet]:
+    """The packets of the pictures, without the empty one that stands for the end of the file."""
+    return (packet for packet in source.demux(source.streams.video[0]) if packet.size)
+
+
+def _times_behind_each_other(files: Sequence[Path], chapters: Sequence[Chapter]) -> tuple[list[int], int]:
+    """When the packets of all files are shown, in the order of storing, and when the last one ends; in units of the files."""
+    times: list[int] = []
+    start, free = Fraction(0), 0
+    for file, chapter in zip(files, chapters, strict=True):
+        with av.open(str(file)) as source:
+            unit = Fraction(source.streams.video[0].time_base or 1)
+            first = max(round(start / unit), free)
+            times += [first + packet.pts for packet in _packets(source)]
+        start, free = start + Fraction(chapter.seconds), max(times) + 1
+    return times, max(round(start / unit), free)
+
+
+def packet_times(shown: Sequence[int], end: int) -> list[tuple[int, int, int]]:
+    """Complete the times of packets from the times at which they are shown.
+
+    Parameters
+    ----------
+    shown : sequence of int
+        When every packet is shown, in the order of storing; all different.
+    end : int
+        When the one that is shown last ends.
+
+    Returns
+    -------
+    list of (int, int, int)
+        For every packet when it is shown, when it is decoded, and how long it is shown. Times of decoding rise, and none is
+        after the packet is shown; they are as early as the most reordered packet demands.
+    """
+    rising = sorted(shown)
+    places = {time: place for place, time in enumerate(rising)}
+    ahead = max(stored - places[time] for stored, time in enumerate(shown))
+    lead = rising[ahead] - rising[0]
+    decoded = [time - lead for time in rising[:ahead]] + rising
+    ends = [*rising[1:], end]
+    return [(time, decode_at, ends[places[time]] - time) for time, decode_at in zip(shown, decoded, strict=False)]

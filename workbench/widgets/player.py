@@ -81,8 +81,9 @@ class ScenePlayer:
         if scene >= len(written) or not (self.run.path / written[scene]).is_file():
             return f"scene {scene}: no video is written yet", b""
         file = self.run.path / written[scene]
-        if file.suffix != ".mp4":
-            return f"scene {scene}: browsers do not play lossless video, open {file} in a player", b""
+        codec = self.run.recorded_parameters("write").get("codec", "h264")
+        if codec != "h264":
+            return f"scene {scene}: browsers do not play {codec} video, open {file} in a player", b""
         size = file.stat().st_size
         if size > NOTEBOOK_VIDEO_BYTES:
             return f"scene {scene}: {size / 2**20:.0f} MB are too much for a notebook, open {file} in a player", b""
