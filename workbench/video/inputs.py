@@ -175,7 +175,10 @@ def _named_file(word: str | Path) -> Path:
 
 
 def _in_folder(folder: Path) -> Listing:
-    entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
+    except OSError as error:
+        raise VideoError(f"{folder} cannot be read ({error.strerror}): check its permissions") from error
     folders = [entry.name for entry in entries if entry.is_dir()]
     notes = [f"folders inside {folder} were not looked into: {listed(folders)}"] if folders else []
     return _found(str(folder), [entry for entry in entries if entry.is_file()], notes, "is a folder without a file in it")
