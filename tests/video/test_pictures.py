@@ -232,6 +232,15 @@ def test_a_picture_that_claims_to_be_huge_is_left_out(tmp_path):
         assert source.names == ["2.png"]
 
 
+def test_a_picture_too_long_to_be_scaled_is_a_black_frame(tmp_path):
+    """FFmpeg does not shrink 60,000 rows to a few: the frame keeps its place, and is named."""
+    for number in range(2):
+        save(tmp_path / f"{number}.png", noise(number))
+    save(tmp_path / "2.png", np.full((60_000, 3, 3), 255, np.uint8))
+    frames = arrays(tmp_path)
+    assert len(frames) == 3 and frames[2].shape == (24, 32, 3)
+
+
 def test_pictures_are_decoded_one_at_a_time():
     """Memory does not grow with the number of pictures: no more than two files are ever open."""
     open_now: set[int] = set()

@@ -192,7 +192,7 @@ class Pictures(Source):
             own = list(pages)
             with _opened(own[0].file) as (image, stream):
                 for page in own:
-                    frame = conformed(self._decoded(page, image, stream), *self.size, self.form.pixel_format)
+                    frame = self._decoded(page, image, stream)
                     frame.key_frame = True
                     frame.time_base = _TICK if self._durations else 1 / PICTURE_RATE
                     frame.pts = times[index] if self._durations else index
@@ -200,6 +200,7 @@ class Pictures(Source):
                     yield frame
 
     def _decoded(self, page: _Page, image: Image.Image, stream: BinaryIO) -> av.VideoFrame:
+        """A picture in the common size and format; what is left of it when it is damaged."""
         try:
             if page.number:
                 image.seek(page.number)
@@ -207,7 +208,12 @@ class Pictures(Source):
         except DAMAGE:
             self.damaged.append(page.name)
             array = salvage(image, self.form)
-        return av.VideoFrame.from_ndarray(array, format=self.form.pixel_format)
+        name = self.form.pixel_format
+        try:
+            return conformed(av.VideoFrame.from_ndarray(array, format=name), *self.size, name)
+        except av.FFmpegError:  # a side that a damaged header claims is too long to be scaled so much
+            self.damaged += [page.name] * (page.name not in self.damaged)
+            return av.VideoFrame.from_ndarray(salvage(Image.new("RGB", self.size), self.form), format=name)
 
     def info(self) -> VideoInfo:
         """Collect what is known about the pictures; complete when all were decoded.

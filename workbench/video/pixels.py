@@ -17,7 +17,9 @@ _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # "I" is what Pillow make
 _COLOUR = ("P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 # What Pillow raises for damaged files, and FFmpeg.
-DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error, av.FFmpegError)
+DAMAGE = (
+    OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, struct.error, zlib.error, av.FFmpegError
+)  # fmt: skip
 EXCHANGED = 5  # from this orientation on, width and height are exchanged
 _DEEPEST = 65535  # of 16 bits, in the header of a PPM file
 
