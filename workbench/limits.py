@@ -12,6 +12,12 @@ FRAME_PIXELS = 8192 * 4352  # px, width x height: more than 8K has; a decoder ho
 LIMITED_STREAMS = 64  # streams of a file that FFmpeg opens under the limit of pixels; the video is among them
 NOTEBOOK_VIDEO_BYTES = 64 * 2**20  # bytes of a video that is put into a notebook, whose kernel and page hold it whole
 
+# Pictures, lists of files, and archives, of which nothing is unpacked to the disk under a name of its own.
+LIST_BYTES = 64 * 2**20  # bytes of a text list of files: a line per frame
+MEMBER_BYTES = 2**29  # bytes of one picture in an archive, which is read into memory: twice what the largest frame has
+ARCHIVE_RATIO = 200  # bytes that an archive unpacks to, per byte of its own: pictures hardly shrink
+ARCHIVE_SPARE_BYTES = 64 * 2**20  # bytes that even a tiny archive may unpack to
+
 # Tables and records, in bytes of the file: they are read into memory whole.
 TRUTH_OR_ORDER_BYTES = 2**28  # truth.csv and order.csv: a row per frame, of any video
 RUN_TABLE_BYTES = 2**30  # every other CSV table of a run: some have a row per pair of frames

@@ -206,6 +206,7 @@ class VideoParameters(Parameters):
         -1,
         999,
     )
+    keep_order: bool = parameter(False, "several videos: keep the order inside each, and put only the videos in order")
 
 
 @dataclass(frozen=True)

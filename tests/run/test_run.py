@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.errors import MissingStageError, RunError, StaleStageError
+from workbench.errors import MissingStageError, RunError, StaleStageError, VideoError
 from workbench.parameters import ClusterParameters, EmbedParameters, OrderParameters, Parameters
 from workbench.run import Run
 from workbench.run.stages import NOTEBOOKS
@@ -107,8 +107,8 @@ def test_the_same_video_elsewhere(run, source, tmp_path):
 
 
 def test_no_video(tmp_path):
-    for path in (tmp_path / "nothing.mp4", tmp_path):
-        with pytest.raises(RunError, match=r"cannot be read .*: give the path of a video file"):
+    for path, message in ((tmp_path / "nothing.mp4", "does not exist: check the path"), (tmp_path, "without a file in it")):
+        with pytest.raises(VideoError, match=message):
             Run.create(tmp_path / "run", path)
     assert not (tmp_path / "run").exists()
 
@@ -376,3 +376,41 @@ def test_a_released_stage_that_is_up_to_date_is_reused_and_no_longer_released(ru
     assert again.calls == 0
     with pytest.raises(StaleStageError, match="stage cluster was made with"):
         Run.open(run.path).stage("cluster", ClusterParameters(eps=0.3), ("embed",), ("b.txt",), again)
+
+
+def test_a_run_of_several_files(tmp_path):
+    """What was given is recorded, file by file, and found again; a file that is gone is named; moved files are remembered."""
+    files = [tmp_path / name for name in ("a.mp4", "b.mp4")]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    run = Run.create(tmp_path / "run", files)
+    assert run.inputs == [str(file) for file in files] == Run.open(run.path).inputs
+    assert (run.source.name, run.record["source"]["bytes"]) == ("a.mp4, b.mp4", 10)
+    assert Run.create(run.path, [str(file) for file in files]).source_digest == run.source_digest
+    with pytest.raises(RunError, match="is the run of another video"):
+        Run.create(run.path, files[::-1])
+    (tmp_path / "there").mkdir()
+    moved = [file.rename(tmp_path / "there" / file.name) for file in files]
+    with pytest.raises(RunError, match=r"is gone \(.*a\.mp4\)"):
+        _ = run.inputs
+    assert Run.create(run.path, moved).inputs == [str(file) for file in moved]
+
+
+def test_a_run_of_a_folder(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"a")
+    run = Run.create(tmp_path / "run", folder)
+    assert run.inputs == str(folder) == str(run.source)
+    (folder / "b.png").write_bytes(b"b")
+    with pytest.raises(RunError, match="is the run of another video"):
+        Run.create(run.path, folder)
+
+
+@pytest.mark.parametrize("files", ["text", [], [7], ["a\0b"], {"a": 1}])
+def test_damaged_files_of_a_record(run, files):
+    record = json.loads((run.path / "run.json").read_text())
+    record["source"]["files"] = files
+    (run.path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match="is damaged"):
+        Run.open(run.path)

@@ -20,16 +20,18 @@ from workbench.run.stages import STAGES, defaults, full_names, stage_parameters
 if TYPE_CHECKING:
     from workbench.run import Run
     from workbench.storage.blocks import MapBlocks
+    from workbench.video.base import Given
 
 
-def _local(_context: click.Context, _parameter: click.Parameter, text: str) -> Path:
-    if "://" in text:  # a Path would lose one of the slashes, and the message would not say what is wrong
-        raise UsageError(f"{text} is a network address: download the video and give the path of the file")
-    return Path(text)
+def _local(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> "Given":
+    for text in words:
+        if "://" in text:  # a Path would lose one of the slashes, and the message would not say what is wrong
+            raise UsageError(f"{text} is a network address: download the video and give the path of the file")
+    return Path(words[0]) if len(words) == 1 else list(words)
 
 
-VIDEO = click.argument("video", callback=_local)
-OUT = click.option("--out", type=click.Path(path_type=Path), help="Run directory; default runs/NAME of the video.")
+VIDEO = click.argument("video", metavar="VIDEO...", nargs=-1, required=True, callback=_local)
+OUT = click.option("--out", type=click.Path(path_type=Path), help="Run directory; default runs/NAME of the video or folder.")
 TRUTH = click.option("--truth", default="", help="Ground truth; default NAME.truth.csv beside the video, if it is there.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace stages that were made with other parameters.")
 
@@ -85,9 +87,13 @@ def stage_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @stage_options
 def reconstruct(  # numpydoc ignore=PR01
-    video: Path, out: Path | None, truth: str, overwrite: bool, all_pairs: bool, scheduler: str, **options: Any
+    video: "Given", out: Path | None, truth: str, overwrite: bool, all_pairs: bool, scheduler: str, **options: Any
 ) -> None:
-    """Restore VIDEO: the fast path, without notebooks."""
+    """Restore VIDEO: the fast path, without notebooks.
+
+    VIDEO is a video file, or pictures: a folder, a pattern in quotes ("frames_%04d.png", "*.png"), a text list of files,
+    a zip or tar archive, a TIFF or WebP file of several pictures, or the pictures one by one. Several videos are read as one.
+    """
     source = click.get_current_context().get_parameter_source
     given = {name.replace("__", "."): value for name, value in options.items() if source(name) is not ParameterSource.DEFAULT}
     if all_pairs:
@@ -107,9 +113,12 @@ def reconstruct(  # numpydoc ignore=PR01
 @OVERWRITE
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", help="A stage parameter, as cluster.eps=0.3; repeatable.")
 def run_command(  # numpydoc ignore=PR01
-    video: Path, out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]
+    video: "Given", out: Path | None, truth: str, overwrite: bool, values: tuple[str, ...]
 ) -> None:
-    """Restore VIDEO through the notebooks, and write report.html."""
+    """Restore VIDEO through the notebooks, and write report.html.
+
+    VIDEO is what `workbench reconstruct` takes: a video, pictures, or several videos.
+    """
     from workbench.notebooks.chain import CHAIN, run_notebooks
     from workbench.pipeline.metrics import write_metrics
     from workbench.reports.report import write_report
@@ -130,20 +139,22 @@ def run_command(  # numpydoc ignore=PR01
     _finish(run, metrics, [report])
 
 
-def default_run(video: Path) -> Path:
+def default_run(video: "Given") -> Path:
     """Give the run directory of a video when none is named.
 
     Parameters
     ----------
-    video : Path
-        ``NAME.mp4``.
+    video : str, Path, or sequence of these
+        ``NAME.mp4``, or what else is restored.
 
     Returns
     -------
     Path
-        ``runs/NAME``.
+        ``runs/NAME``; see :func:`~workbench.video.inputs.clip_name`.
     """
-    return Path("runs") / video.stem
+    from workbench.video.inputs import clip_name
+
+    return Path("runs") / clip_name(video)
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -163,7 +174,7 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _begin(
-    video: Path, out: Path | None, truth: str, given: dict[str, Any], overwrite: bool
+    video: "Given", out: Path | None, truth: str, given: dict[str, Any], overwrite: bool
 ) -> tuple["Run", Path | None, dict[str, Parameters]]:
     """Make or open the run, find the truth and choose the parameters.
 
@@ -174,12 +185,14 @@ def _begin(
     stage_parameters(given)
     from workbench.evaluation.files import find_truth, read_truth
     from workbench.run import Run
-    from workbench.video.decode import Decoder, decode
+    from workbench.video.decode import decode
+    from workbench.video.inputs import shown
+    from workbench.video.source import open_source
 
     stream = given.get("video.stream", defaults()["video.stream"])
-    with Decoder(video, stream) as decoder, closing(decode(decoder)) as frames:  # no run directory for what has no frame
+    with open_source(video, stream) as source, closing(decode(source)) as frames:  # no run directory for what has no frame
         next(frames)
-    truth_path = find_truth(video, truth)
+    truth_path = find_truth(shown(video), truth)  # beside one of several files there is none that is right for all
     if truth_path:
         read_truth(truth_path)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)

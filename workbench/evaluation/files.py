@@ -168,7 +168,7 @@ def read_order_table(path: str | Path, frames: int | None = None) -> pd.DataFram
     DataFrame
         A row per frame, sorted by position. ``position`` and ``scene`` (-1 for outliers) are int64, ``order`` is Int64 with
         NA for outliers. A further column is float64, with NaN where it is empty, when it holds nothing but numbers, as
-        ``confidence`` must; any other stays as text.
+        ``confidence`` must; any other stays as text, and so does ``name``, the file of the frame.
 
     Raises
     ------
@@ -185,7 +185,8 @@ def read_order_table(path: str | Path, frames: int | None = None) -> pd.DataFram
     records.sort(key=lambda found: float(found[1]["position"]))
     for name in records[0][1]:
         if name is not None and name not in OrderRow._fields:  # None: cells beyond the last column
-            table[name] = _numbers_or_texts([record[name] for _, record in records])
+            cells = [record[name] for _, record in records]
+            table[name] = cells if name == "name" else _numbers_or_texts(cells)  # a file may be called 001
     return table
 
 
@@ -292,7 +293,7 @@ def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
     Parameters
     ----------
     video : str or Path
-        The video, ``NAME.mp4``.
+        The video, ``NAME.mp4``, or the folder, list or archive of pictures.
     given : str or Path, default ""
         The truth that a person chose; empty when none was chosen.
 
@@ -310,7 +311,10 @@ def find_truth(video: str | Path, given: str | Path = "") -> Path | None:
         if not Path(given).is_file():
             raise TruthError(f"{given} is not there: give the path of a truth.csv, or leave --truth out")
         return Path(given)
-    beside = truth_path(Path(video))
+    path = Path(video) if Path(video).name else Path(video).resolve()  # "." is a folder of pictures like any other
+    if not path.name:  # the root of the disk
+        return None
+    beside = truth_path(path)
     if len(os.fsencode(beside.name)) > NAME_BYTES:  # no file can have that name
         return None
     return beside if beside.is_file() else None

@@ -164,7 +164,9 @@ def run_notebooks(
                 if NOTEBOOKS[stage] == name:
                     values |= kind.as_dict()
             if name == CHAIN[0]:
-                values |= {"video": path_of(run.source)}
+                inputs = run.inputs
+                one = path_of(Path(inputs)) if isinstance(inputs, str) else [path_of(Path(file)) for file in inputs]
+                values |= {"video": one}
             if name == CHAIN[-1]:
                 values |= {"truth": path_of(truth) if truth else ""}
             execute(notebook, executed / notebook.name, values)

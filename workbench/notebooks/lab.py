@@ -207,7 +207,7 @@ def _for_run(notebook: nbformat.NotebookNode, run: Run) -> nbformat.NotebookNode
     # a video: it can open nothing outside the folder that is served.
     lines = {
         "run_path": 'run_path = ".."  # run directory; relative to this notebook',
-        "video": f"video = {str(run.source)!r}  # the video of this run",
+        "video": f"video = {run.inputs!r}  # the video of this run",
     }
     for cell in notebook.cells:
         if cell.cell_type != "code":

@@ -12,7 +12,7 @@ from workbench.pipeline.order_edits import Edit
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.stages import STAGES
-from workbench.video.decode import Decoder
+from workbench.video.source import open_source
 
 LISTED_DECISIONS = 12  # decisions that an error names at most
 
@@ -98,7 +98,7 @@ def compute_again(run: Run, progress: bool = True) -> None:
         When the videos were written and the video is gone, or no video any more; nothing is computed then.
     """
     if run.is_recorded("write"):
-        Decoder(run.source, run.stream).close()  # raises when it is gone
+        open_source(run.inputs, run.stream).close()  # raises when it is gone
     for name in ("register", "order", "align", "write"):
         if run.is_recorded(name):
             parameters = STAGES[name].parameters(**run.recorded_parameters(name))

@@ -16,7 +16,6 @@ from workbench.pipeline.order_edits import Edit
 from workbench.pipeline.scene_edits import flip, scene_lists
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
-from workbench.video.decode import Decoder
 
 
 def edit_order(run: Run, *edits: Edit) -> None:
@@ -180,7 +179,7 @@ def writing_again(run: Run, progress: bool = True) -> Iterator[None]:
     RunError, VideoError
         When the video is gone, or no video any more; nothing is changed then.
     """
-    Decoder(run.source, run.stream).close()  # raises when it is gone
+    open_source(run.inputs, run.stream).close()  # raises when it is gone
     yield
     write_again(run, progress)
 
@@ -199,7 +198,7 @@ def computed(run: Run) -> pd.DataFrame:
         Rows as in ``order.csv``.
     """
     run.require("order")
-    return computed_order(run.matrices_path, run.info("video")["frames"])
+    return computed_order(run.matrices_path, run.info("video")["frames"], run.names())
 
 
 def _checked(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -12,7 +12,7 @@ from workbench.pipeline.order_edits import Edit, changed_scenes, describe
 from workbench.storage.arrays import read_arrays
 
 
-def computed_order(distances: Path, frames: int) -> pd.DataFrame:
+def computed_order(distances: Path, frames: int, names: Sequence[str] = ()) -> pd.DataFrame:
     """Give the order as it was computed, before any edit.
 
     Parameters
@@ -21,12 +21,14 @@ def computed_order(distances: Path, frames: int) -> pd.DataFrame:
         The folder with ``scene00.npz`` and so on.
     frames : int
         Number of frames of the video.
+    names : sequence of str
+        Files of the frames; none for one video.
 
     Returns
     -------
     DataFrame
-        Rows as in ``order.csv``: position, scene, order (<NA> for outliers) and confidence, 0 to 1, of the link to the next
-        frame.
+        Rows as in ``order.csv``: position, scene, order (<NA> for outliers), confidence, 0 to 1, of the link to the next
+        frame, and with names the column ``name``.
     """
     scenes: list[list[int]] = []
     links: dict[tuple[int, int], float] = {}
@@ -35,7 +37,7 @@ def computed_order(distances: Path, frames: int) -> pd.DataFrame:
         ordered = numbers[order].tolist()
         scenes.append(ordered)
         links |= dict(zip(map(_pair, pairwise(ordered)), confidence.round(4).tolist(), strict=True))
-    return _table(scenes, links, frames)
+    return _table(scenes, links, frames, names)
 
 
 def apply_edits(computed: pd.DataFrame, edits: Sequence[Edit]) -> tuple[pd.DataFrame, list[str]]:
@@ -62,7 +64,7 @@ def apply_edits(computed: pd.DataFrame, edits: Sequence[Edit]) -> tuple[pd.DataF
             scenes = changed_scenes(scenes, edit, len(computed))
         except UsageError as reason:
             left_out.append(f"{describe(edit)}: left out, {reason}")
-    return _table(scenes, link_confidences(computed), len(computed)), left_out
+    return _table(scenes, link_confidences(computed), len(computed), _names(computed)), left_out
 
 
 def apply_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
@@ -86,7 +88,7 @@ def apply_edit(table: pd.DataFrame, edit: Edit) -> pd.DataFrame:
         When it cannot be applied.
     """
     scenes = changed_scenes(frame_lists(table), edit, len(table))
-    return _table(scenes, link_confidences(table), len(table))
+    return _table(scenes, link_confidences(table), len(table), _names(table))
 
 
 def frame_lists(table: pd.DataFrame) -> list[list[int]]:
@@ -130,11 +132,19 @@ def _pair(link: tuple[int, int]) -> tuple[int, int]:
     return min(link), max(link)
 
 
-def _table(scenes: list[list[int]], links: dict[tuple[int, int], float], frames: int) -> pd.DataFrame:
-    """Rows as in ``order.csv``. links: confidence by positions, the lower one first."""
+def _names(table: pd.DataFrame) -> list[str]:
+    """Files of the frames; none for one video."""
+    return table["name"].tolist() if "name" in table else []
+
+
+def _table(
+    scenes: list[list[int]], links: dict[tuple[int, int], float], frames: int, names: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Rows as in ``order.csv``. links: confidence by positions, the lower one first. names: files of the frames, if any."""
     number, place, confidence = np.full(frames, -1), np.full(frames, -1), np.full(frames, np.nan)
     for scene, ordered in enumerate(scenes):
         number[ordered], place[ordered] = scene, np.arange(len(ordered))
         confidence[ordered[:-1]] = [links.get(_pair(link), np.nan) for link in pairwise(ordered)]
     table = pd.DataFrame({"position": np.arange(frames), "scene": number, "order": place, "confidence": confidence})
-    return table.assign(order=table["order"].astype("Int64").mask(table["scene"] < 0))
+    table = table.assign(order=table["order"].astype("Int64").mask(table["scene"] < 0))
+    return table.assign(name=list(names)) if names else table

@@ -16,12 +16,14 @@ import pandas as pd
 from workbench.embedding.embed import embed
 from workbench.embedding.overlay import find_overlay, no_overlay, without_overlay
 from workbench.embedding.views import frame_distances
+from workbench.errors import ParameterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
 from workbench.models.registry import folder_digest, is_built_in, refuse_other_keypoints
 from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
+from workbench.ordering.pieces import keep_pieces, pieces_of
 from workbench.ordering.scene import order_scene
 from workbench.parameters import (
     METHODS,
@@ -162,7 +164,9 @@ def reconstruct(
 
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
-    info, table = read_proxies(run.source, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
+    info, table = read_proxies(run.inputs, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
+    if parameters.keep_order and not table.names:
+        raise ParameterError("keep_order is for several videos, and this is one: leave it out")
     images = WorkingCopies(out.proxies_path.resolve())
     overlay, warnings = no_overlay(images), info.warnings
     ignored = overlay.mask
@@ -172,10 +176,16 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
         if beside.any():
             warnings.append(f"frames are compared by the part that all shapes show, {1 - beside.mean():.0%} of the picture")
     np.save(out.overlay_path, ignored)
-    columns = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
+    columns: dict[str, Any] = {"pts": table.pts, "time_s": table.time_s, "key": table.key.astype(int), "check": table.check}
+    if table.names:
+        columns["name"] = table.names
     pd.DataFrame({"position": np.arange(len(table)), **columns}).to_csv(out.frames_path, index=False)
     found = {"overlay_share": round(float(overlay.mask.mean()), 6), "overlay_sought_in": len(overlay.frames)}
-    notes = [*warnings, *colour_notes(info.color_primaries, info.color_trc), *sound_notes(find_sound(run.source))]
+    notes = [
+        *warnings,
+        *colour_notes(info.color_primaries, info.color_trc),
+        *sound_notes(None if table.names else find_sound(run.source)),
+    ]
     return info.as_dict() | {"warnings": notes} | found
 
 
@@ -288,6 +298,8 @@ def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, jo
 
 def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
     labels, table, distances = run.scenes(), run.transforms(), _frame_distances(run)
+    names, keep_order = run.names(), run.parameters("video").get("keep_order", False)  # older runs do not have it
+    pieces = pieces_of(names)
     out.matrices_path.mkdir()
     info: dict[str, Any] = {}
     doubts: list[str] = []
@@ -299,6 +311,8 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
             found = order_long(rough, distances, own, parameters)
         else:
             found = order_scene(distances.scene(frames), own, parameters)
+        if keep_order:
+            found = keep_pieces(found, pieces[frames])
         arrays = {"frames": frames, "order": found.order, "confidence": found.confidence, "shown": found.shown}
         np.savez(out.scene_matrices_path(number), **(arrays | found.matrices))  # type: ignore[arg-type] # no array is a flag
         info |= {f"scene{number:02d}_weight_{part}": round(weight, 3) for part, weight in found.weights.items()}
@@ -306,7 +320,7 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
         if found.doubt:
             doubts.append(f"the order of scene {number} ({len(frames)} frames) is not in the pictures: {found.doubt}")
             undetermined.append(number)
-    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels)), run.edits("order"))
+    rows, left_out = apply_edits(computed_order(out.matrices_path, len(labels), names), run.edits("order"))
     rows.to_csv(out.order_path, index=False, lineterminator="\n")
     return info | {"edits_left_out": left_out, "doubts": doubts, "undetermined_scenes": undetermined}
 

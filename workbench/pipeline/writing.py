@@ -103,7 +103,7 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     video, rate = run.info("video"), written_rate(parameters.fps or run.frame_rate)
     durations = frame_durations(run.times(), run.frame_rate) if parameters.timing == "source" else None
     scenes = write_parts(
-        run.source,
+        run.inputs,
         orders,
         names,
         parameters.codec,

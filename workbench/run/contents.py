@@ -200,6 +200,21 @@ class Contents(RecordedRun):
         read_array(file, np.uint8, (self.frames, None, None, 3))  # raises for what is no such file
         return WorkingCopies(file.resolve())
 
+    def names(self) -> list[str]:
+        """Give the files of the frames.
+
+        Returns
+        -------
+        list of str
+            Names of picture files, ``NAME#12`` for one of several frames of a file; empty when the run is of one video.
+        """
+        self.require("video")
+        table = read_table(self.frames_path, {"position": (0, EXACT_INTEGER)}, rows=self.frames)
+        names = table["name"].tolist() if "name" in table else []
+        if not all(map(str.isprintable, names)):
+            raise damaged(self.frames_path, "not all of column name are text of one line")
+        return names
+
     def overlay(self) -> np.ndarray:
         """Read what is drawn over every frame and does not count; see :mod:`workbench.embedding.overlay`.
 
@@ -363,7 +378,8 @@ class Contents(RecordedRun):
         Returns
         -------
         DataFrame
-            Columns position, scene, order (NA for outliers) and confidence, one row per frame; see
+            Columns position, scene, order (NA for outliers), confidence, and name where the frames have files, one row per
+            frame; see
             :func:`~workbench.evaluation.files.read_order_table`.
         """
         self.require("order")

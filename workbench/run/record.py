@@ -19,6 +19,8 @@ from workbench.limits import EXACT_INTEGER
 from workbench.parameters import Parameters
 from workbench.run.stages import STAGES, RunPaths, chosen_models
 from workbench.storage.folder import digest, is_inside, read_json
+from workbench.video.base import Given
+from workbench.video.inputs import is_there, shown, source_digest
 
 FORMAT = 1  # of run.json; a record of another format is refused
 # Libraries whose versions are recorded.
@@ -79,16 +81,29 @@ class RecordedRun(RunPaths):
 
     @property
     def source_path(self) -> Path:  # numpydoc ignore=RT01
-        """Where the video was when the run was made or last opened on it; it may be gone."""
+        """Where the video was when the run was made or last opened on it; it may be gone. Of several files, a name for all."""
         return Path(self.record["source"]["path"])
 
     @property
     def source(self) -> Path:  # numpydoc ignore=RT01
-        """The video. Raises :class:`~workbench.errors.RunError` when it is no longer where it was."""
-        source = self.source_path
-        if not source.is_file():
-            raise RunError(f"the video of this run is gone ({source}): put it back, or start a new run with its new place")
-        return source
+        """The video, or the folder, pattern, list or archive; of several files, a name for all.
+
+        Raises :class:`~workbench.errors.RunError` when it is no longer where it was.
+        """
+        files = [Path(file) for file in self.record["source"].get("files", [self.source_path])]
+        gone = [file for file in files if not is_there(file)]
+        if gone:
+            raise RunError(f"the video of this run is gone ({gone[0]}): put it back, or start a new run with its new place")
+        return self.source_path
+
+    @property
+    def inputs(self) -> str | list[str]:  # numpydoc ignore=RT01
+        """What the run was made from, for :func:`~workbench.video.source.open_source`: one path, or several.
+
+        Raises as :attr:`source` does.
+        """
+        source = self.source  # raises when a file is gone
+        return list(self.record["source"].get("files", [])) or str(source)
 
     @property
     def versions(self) -> dict[str, str]:  # numpydoc ignore=RT01
@@ -226,15 +241,43 @@ def read_record(file: Path) -> dict[str, Any]:
     return record
 
 
-def new_record(source: Path, sha256: str) -> dict[str, Any]:
+def described_source(given: Given) -> dict[str, Any]:
+    """Describe what a run is made from, as its record has it.
+
+    Parameters
+    ----------
+    given : str, Path, or sequence of these
+        One path or several.
+
+    Returns
+    -------
+    dict
+        ``path``, absolute, ``sha256`` and ``bytes``; of several files, ``path`` is a name for all in the folder of the first,
+        and ``files`` has the paths.
+
+    Raises
+    ------
+    VideoError
+        When there is no such file.
+    OSError
+        When one cannot be read.
+    """
+    sha256, size = source_digest(given)
+    if isinstance(given, str | Path):
+        return {"path": str(Path(given).resolve()), "sha256": sha256, "bytes": size}
+    files = [str(Path(file).resolve()) for file in given]
+    if len(files) == 1:
+        return {"path": files[0], "sha256": sha256, "bytes": size}
+    return {"path": str(Path(files[0]).with_name(shown(files))), "files": files, "sha256": sha256, "bytes": size}
+
+
+def new_record(source: dict[str, Any]) -> dict[str, Any]:
     """Make the record of a run that has no stages yet.
 
     Parameters
     ----------
-    source : Path
-        The video.
-    sha256 : str
-        Its SHA-256, 64 hexadecimal digits.
+    source : dict
+        What it is made from, by :func:`described_source`.
 
     Returns
     -------
@@ -243,7 +286,7 @@ def new_record(source: Path, sha256: str) -> dict[str, Any]:
     """
     return {
         "format": FORMAT,
-        "source": {"path": str(source.resolve()), "sha256": sha256, "bytes": source.stat().st_size},
+        "source": source,
         "versions": {"workbench": version("video-reconstruction-workbench")} | {name: version(name) for name in PACKAGES},
         "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
         "stages": {},
@@ -282,6 +325,8 @@ def _check(record: dict[str, Any]) -> None:
     source = record["source"]
     _demand(isinstance(source["path"], str) and "\0" not in source["path"])
     _demand(re.fullmatch("[0-9a-f]{64}", source["sha256"]))
+    files = source.get("files", [source["path"]])
+    _demand(isinstance(files, list) and files and all(isinstance(file, str) and "\0" not in file for file in files))
     _demand(_are_all(str, record.get("versions", {}).values()))
     # A sweep's runs lie in cells/NAME beside the store. No other folder is shared through.
     _demand("store" not in record or re.fullmatch(r"(\.\./)+store", record["store"]))

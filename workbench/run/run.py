@@ -20,9 +20,10 @@ from workbench.parameters import Parameters
 from workbench.run import journal
 from workbench.run.contents import Contents
 from workbench.run.lock import RunLock
-from workbench.run.record import new_record, read_record, written_at
+from workbench.run.record import described_source, new_record, read_record, written_at
 from workbench.run.store import Pool, find_entry, find_pool, identity
-from workbench.storage.folder import check_folder, file_sha256, remove, write_whole
+from workbench.storage.folder import check_folder, remove, write_whole
+from workbench.video.base import Given
 
 # What a process leaves in the folder when it is killed while it makes a run.
 LEFT_BY_A_KILL = {".record.lock", ".run.json.partial"}
@@ -44,15 +45,15 @@ class Run(Contents):
         self._lock = RunLock(path)
 
     @classmethod
-    def create(cls, path: str | Path, source: str | Path, store: Path | None = None) -> "Run":
-        """Make the run of a video, or open it if it is there.
+    def create(cls, path: str | Path, source: Given, store: Path | None = None) -> "Run":
+        """Make the run of a video or of pictures, or open it if it is there.
 
         Parameters
         ----------
         path : str or Path
             The run directory.
-        source : str or Path
-            The video.
+        source : str, Path, or sequence of these
+            What :func:`~workbench.video.source.open_source` opens: a video, a folder of pictures, several files.
         store : Path, optional
             An existing folder through which a new run shares results with others; see :mod:`workbench.run.store`.
 
@@ -65,26 +66,28 @@ class Run(Contents):
         ------
         RunError
             When ``path`` is the run of another video, is no run, or is not writable, and when the video cannot be read.
+        VideoError
+            When there is no such video.
         """
-        path, source = Path(path), Path(source)
+        path = Path(path)
         try:
-            sha256 = file_sha256(source)
+            described = described_source(source)
         except OSError as error:
             if error.errno in MACHINE_ERRNOS:
                 raise
-            raise RunError(f"{source} cannot be read ({error.strerror}): give the path of a video file") from error
+            raise RunError(f"{error.filename} cannot be read ({error.strerror}): check its permissions") from error
         if (path / "run.json").exists():
             run = cls.open(path)
-            if run.record["source"]["sha256"] != sha256:
+            if run.record["source"]["sha256"] != described["sha256"]:
                 other = Path(run.record["source"]["path"]).name
                 raise RunError(f"{path} is the run of another video ({other}): choose another folder with --out")
-            if run.record["source"]["path"] != str(source.resolve()):  # the same video, moved
+            if _place(run.record["source"]) != _place(described):  # the same video, moved
                 with run._changed() as record:
-                    record["source"]["path"] = str(source.resolve())
+                    record["source"] = described
             return run
         if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - LEFT_BY_A_KILL):
             raise RunError(f"{path} is there already and is no run: choose another folder with --out")
-        record = new_record(source, sha256)
+        record = new_record(described)
         if store:  # relative, so that both can be moved together
             record["store"] = os.path.relpath(store.resolve(), path.resolve())
         try:
@@ -338,6 +341,11 @@ class Run(Contents):
         self._seen = None  # until the file is written
         self.write_text(self.record_path.name, json.dumps(self._record, indent=1) + "\n")
         self._seen = written_at(self.record_path)
+
+
+def _place(source: dict[str, Any]) -> list[str]:
+    """Where the files of a run are."""
+    return list(source.get("files", [source["path"]]))
 
 
 def _difference(name: str, found: dict[str, Any], values: dict[str, Any]) -> str:

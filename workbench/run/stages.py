@@ -72,7 +72,7 @@ class RunPaths:
         self.path = path
         self.proxies_path = path / "proxies/frames.npy"  # working copies of the frames, (N, h, w, 3) uint8 RGB
         self.overlay_path = path / "overlay.npy"  # what is drawn over every frame, (h, w) bool, px of the working copies
-        self.frames_path = path / "frames.csv"  # every decoded frame: position, pts, time_s, key, check
+        self.frames_path = path / "frames.csv"  # every decoded frame: position, pts, time_s, key, check, name of its file
         self.embeddings_path = path / "embeddings.npy"  # one vector per frame, (N, D) float32
         self.map_path = path / "umap.npy"  # the vectors on a plane, (N, 2) float32, for looking only
         self.clusters_path = path / "clusters.csv"  # scenes and outliers by the clusterer

@@ -117,7 +117,7 @@ def read_table(
     try:
         if file.stat().st_size > RUN_TABLE_BYTES:
             raise ValueError("it is far too large")
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, converters={"name": str})  # a file may be called 001, or NA
     except UNREADABLE as error:
         raise damaged(file, error) from error
     missing = [name for name in (*whole, *real) if name not in table]

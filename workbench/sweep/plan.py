@@ -34,6 +34,8 @@ from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
 from workbench.storage.folder import code_digest, file_sha256
 from workbench.video.decode import decode
+from workbench.video.inputs import is_there, source_digest
+from workbench.video.source import open_source
 
 KEYS = ("question", "videos", "runner", "fixed", "parameters")  # of a sweep file
 RUNNERS = ("notebooks", "stages")  # the first is the default
@@ -251,14 +253,14 @@ def _check(path: Path, given: dict[str, Any]) -> None:
 def _source(path: Path, video: str) -> tuple[Path, list[str]]:
     """The path of a video, and the digests of it and of its truth, after both were found readable."""
     source = path.parent / video
-    if not source.is_file():
+    if not is_there(source):
         raise UsageError(f"{path}: the video {video} is not there ({source.resolve()}): paths are relative to the sweep file")
-    with closing(cast(Generator[Any], decode(source))) as frames:
+    with open_source(source) as opened, closing(cast(Generator[Any], decode(opened))) as frames:
         next(frames)
     truth = find_truth(source)
     if truth:
         read_truth(truth)
-    return source.resolve(), [file_sha256(source), file_sha256(truth) if truth else ""]
+    return source.resolve(), [source_digest(source)[0], file_sha256(truth) if truth else ""]
 
 
 def _code(runner: str) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from workbench.errors import VideoError
 from workbench.limits import FRAME_PIXELS, LIMITED_STREAMS
 from workbench.video.ahead import ahead
+from workbench.video.base import Source
 from workbench.video.conform import conformed
 from workbench.video.info import VideoInfo
 from workbench.video.packets import PacketCounts
@@ -59,7 +60,7 @@ def local_file(path: str | Path) -> Path:
     except OSError as error:
         raise VideoError(f"{str(path)[:200]} ... cannot be read ({error.strerror}): check the path") from error
     if path.is_dir():
-        raise VideoError(f"{path} is a folder: give the path of one video file")
+        raise VideoError(f"{path} is a folder: give the path of one file")
     if not path.exists():
         raise VideoError(f"{path} does not exist: check the path")
     if not path.is_file():
@@ -88,7 +89,7 @@ def _chosen_codec(stream: av.VideoStream) -> av.VideoCodecContext:
     return av.VideoCodecContext.create(alpha_decoder, "r")
 
 
-class Decoder:
+class Decoder(Source):
     """A video file opened for decoding. Use it as a context manager.
 
     Frames come upright and all in the size and pixel format of the first one; those of another shape have black bars, and
@@ -108,6 +109,8 @@ class Decoder:
         The file.
     container, stream : PyAV objects
         The open file and its video stream.
+    names : list of str
+        Empty: frames of a video have no files of their own.
     table : TableBuilder
         The rows of the frames that :func:`decode` has yielded.
     packets : PacketCounts
@@ -150,6 +153,7 @@ class Decoder:
         self._codec = _chosen_codec(self.stream)
         self._codec.options = _LIMITS
         self._codec.thread_type = "NONE"
+        self.names: list[str] = []
         self.table = TableBuilder()
         self.packets = PacketCounts(self.stream.codec_context.name)
         self.corrupt_frames = self.resized_frames = self._read_errors = 0
@@ -157,12 +161,6 @@ class Decoder:
         self._first: tuple[int, int, str] | None = None
         self._upright = Upright()
         self._colors = (0, 2, 2, 2)
-
-    def __enter__(self) -> "Decoder":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -190,6 +188,11 @@ class Decoder:
         """
         aspect = Fraction(self.stream.sample_aspect_ratio or 1)
         return 1 / aspect if self._upright.degrees % 180 else aspect
+
+    @property
+    def expected_frames(self) -> int:  # numpydoc ignore=RT01
+        """How many frames the file states; 0 when it states none."""
+        return self.stream.frames
 
     def frames(self) -> Generator[av.VideoFrame, None, None]:
         """Decode the file.
@@ -293,13 +296,13 @@ class Decoder:
         )  # fmt: skip
 
 
-def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], None, None]:
+def decode(path: str | Path | Source) -> Generator[tuple[int, av.VideoFrame], None, None]:
     """Decode every frame of a video that can be decoded, exactly once.
 
     Parameters
     ----------
-    path : str, Path or Decoder
-        A video file; the table and counts of an open :class:`Decoder` are filled on the way.
+    path : str, Path or Source
+        A video file; the table and counts of an open source are filled on the way.
 
     Yields
     ------
@@ -317,7 +320,7 @@ def decode(path: str | Path | Decoder) -> Generator[tuple[int, av.VideoFrame], N
     -----
     Decoding runs in a background thread, a few frames ahead.
     """
-    if not isinstance(path, Decoder):
+    if not isinstance(path, Source):
         with Decoder(path) as decoder:
             yield from decode(decoder)
         return

@@ -57,6 +57,8 @@ class VideoInfo:
         How often the clock of the file begins anew.
     variable_frame_rate : bool
         Whether steps between frames differ.
+    notes : tuple of str
+        What else a person should know, in plain sentences; of pictures, and of several videos.
     """
 
     width: int
@@ -86,6 +88,7 @@ class VideoInfo:
     sizes: tuple[tuple[int, int, int], ...]
     clock_jumps: int
     variable_frame_rate: bool
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Convert the fields to what JSON can hold.
@@ -93,9 +96,10 @@ class VideoInfo:
         Returns
         -------
         dict of str to object
-            All fields by name; fractions as ``"25/1"``.
+            All fields by name but the notes, which :attr:`warnings` has; fractions as ``"25/1"``.
         """
         values = asdict(self)
+        del values["notes"]
         for name, value in values.items():
             if isinstance(value, Fraction):
                 values[name] = f"{value.numerator}/{value.denominator}"
@@ -110,7 +114,7 @@ class VideoInfo:
         list of str
             Plain sentences; empty for a sound file.
         """
-        return [*self._stream_notes(), *self._loss_notes(), *self._time_notes()]
+        return [*self._stream_notes(), *self._loss_notes(), *self._time_notes(), *self.notes]
 
     def _stream_notes(self) -> list[str]:
         if not self.has_choice:

@@ -4,6 +4,7 @@ Decoding lives in :mod:`workbench.video.decode`, writing in :mod:`workbench.vide
 """
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,9 +13,11 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.video.base import Given
 from workbench.video.colour import sdr_array
-from workbench.video.decode import Decoder, decode
+from workbench.video.decode import decode
 from workbench.video.info import VideoInfo
+from workbench.video.source import open_source
 from workbench.video.table import FrameTable
 
 
@@ -38,14 +41,14 @@ def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
 
 
 def read_proxies(
-    path: str | Path, out_npy: str | Path, proxy_size: int = 400, progress: bool = True, stream: int = -1
+    path: Given, out_npy: str | Path, proxy_size: int = 400, progress: bool = True, stream: int = -1
 ) -> tuple[VideoInfo, FrameTable]:
-    """Decode a video once and write a small upright RGB copy of every frame.
+    """Decode a video or pictures once and write a small upright RGB copy of every frame.
 
     Parameters
     ----------
-    path : str or Path
-        The video.
+    path : str, Path, or sequence of these
+        What :func:`~workbench.video.source.open_source` opens: one path, or several.
     out_npy : str or Path
         The file to write: (N, h, w, 3) uint8, an ordinary ``.npy`` that :class:`~workbench.storage.arrays.WorkingCopies` reads.
         It appears only when it is whole.
@@ -77,8 +80,8 @@ def read_proxies(
     if not out.parent.is_dir():
         raise VideoError(f"the folder {out.parent} does not exist: make it first")
     partial = out.with_name(f".{out.name}.partial")
-    with Decoder(path, stream) as decoder:
-        bar = tqdm(total=decoder.stream.frames or None, desc="decode", unit="frame", disable=not progress)
+    with open_source(path, stream) as decoder:
+        bar = tqdm(total=decoder.expected_frames or None, desc="decode", unit="frame", disable=not progress)
         try:
             with bar, partial.open("w+b") as file:
                 shape = (0, 0)
@@ -90,7 +93,7 @@ def read_proxies(
                         file.write(rgb(frame, shape).data)
                         bar.update()
                 info = decoder.info()
-                table = decoder.table.table(info.frame_rate)
+                table = replace(decoder.table.table(info.frame_rate), names=list(decoder.names))
                 file.seek(0)
                 _write_header(file, len(table), shape)
             partial.replace(out)

@@ -15,16 +15,19 @@ from tqdm import tqdm
 from workbench.errors import VideoError
 from workbench.storage.folder import partial_path
 from workbench.video.aspect import set_aspect
+from workbench.video.base import Given
 from workbench.video.chapters import Chapter, set_chapters
-from workbench.video.decode import Decoder, decode
+from workbench.video.decode import decode
 from workbench.video.encode import Writer, not_written, open_output, prepared, writable
+from workbench.video.inputs import shown
+from workbench.video.source import open_source
 from workbench.video.spill import SPILL_MEMORY_BYTES, FrameSpill
 
 Change = Callable[[int, av.VideoFrame], av.VideoFrame]
 
 
 def write_video(
-    source: str | Path,
+    source: Given,
     positions: Sequence[int],
     out: str | Path,
     codec: str = "h264",
@@ -39,8 +42,9 @@ def write_video(
 
     Parameters
     ----------
-    source : str or Path
-        The video that the frames are taken from.
+    source : str, Path, or sequence of these
+        What the frames are taken from, as :func:`~workbench.video.source.open_source` opens it: a video, pictures, several
+        videos.
     positions : sequence of int
         0-based positions of the frames, in the order to write; a frame may be there more than once.
     out : str or Path
@@ -62,7 +66,7 @@ def write_video(
 
 
 def write_parts(
-    source: str | Path,
+    source: Given,
     parts: Sequence[Sequence[int]],
     outs: Sequence[str | Path],
     codec: str = "h264",
@@ -78,8 +82,9 @@ def write_parts(
 
     Parameters
     ----------
-    source : str or Path
-        The video that the frames are taken from.
+    source : str, Path, or sequence of these
+        What the frames are taken from, as :func:`~workbench.video.source.open_source` opens it: a video, pictures, several
+        videos.
     parts : sequence of sequences of int
         For every file, the 0-based positions of its frames, in the order to write.
     outs : sequence of str or Path
@@ -128,9 +133,9 @@ def write_parts(
         if min(positions) < 0:
             raise VideoError(f"position {min(positions)} is not a frame: positions start at 0")
         if durations is not None and max(positions) >= len(durations):
-            raise VideoError(f"position {max(positions)} has no duration: give one per frame of {source}")
+            raise VideoError(f"position {max(positions)} has no duration: give one per frame of {shown(source)}")
     wanted = [position for positions in parts for position in positions]
-    with Decoder(source, stream) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
+    with open_source(source, stream) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
         bar = tqdm(total=len(wanted), desc="write", unit="frame", disable=not progress)
         with closing(decode(decoder)) as frames, bar:
@@ -142,7 +147,7 @@ def write_parts(
                         bar.update()
                     if writer.count < len(positions):
                         raise VideoError(
-                            f"position {positions[writer.count]} is not in {source}, which has "
+                            f"position {positions[writer.count]} is not in {shown(source)}, which has "
                             f"{len(decoder.table)} frames: give positions of this video"
                         )
     return files

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -30,6 +30,8 @@ class FrameTable:
         Checksums of the pictures, by which a frame can be recognised.
     clock_jumps : int
         How often the clock of the file begins anew.
+    names : list of str
+        Files of the frames; empty for one video.
     """
 
     pts: np.ndarray
@@ -37,6 +39,7 @@ class FrameTable:
     key: np.ndarray
     check: np.ndarray
     clock_jumps: int
+    names: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.pts)
