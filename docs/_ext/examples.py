@@ -10,7 +10,6 @@ Each runs in a fork of the building process, which has imported the package for 
 
 import multiprocessing
 import os
-import runpy
 import shlex
 import shutil
 import sys
@@ -115,9 +114,11 @@ def _command(line: str) -> None:
     name, *words = shlex.split(line)
     if name != "workbench":
         raise ValueError(f"an example runs commands of the workbench, not {name}")
+    from workbench.__main__ import main
+
     sys.argv = ["workbench", *words]
     try:
-        runpy.run_module("workbench", run_name="__main__")
+        main()
     except SystemExit as stop:
         if stop.code:
             raise
