@@ -1,6 +1,6 @@
 """What the write stage leaves beside the videos: cut lists for editors and ffmpeg, and pictures where they are asked for."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -9,8 +9,12 @@ from workbench.parameters import WriteParameters
 from workbench.run import Run
 from workbench.video.cut_lists import concat_list, edit_list, find_cuts, shortest_step, timeline
 from workbench.video.encode import not_written
-from workbench.video.images import SUFFIXES, image_names, write_images
+from workbench.video.images import SUFFIXES, copy_pictures, image_names, write_images
+from workbench.video.inputs import Listing, clip_name, find_files
+from workbench.video.joined import JoinedVideos
+from workbench.video.source import open_source
 
+_NO_FILES = "the pictures are not files of their own; with --write.images png or copy there are files that lists can name"
 TIMELINE, EDIT_LIST, CONCAT_LIST, IMAGES = "reconstructed.otio", "reconstructed.edl", "reconstructed.ffconcat", "images"
 
 
@@ -34,12 +38,13 @@ def export_names(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
     ParameterError
         When copies of pictures are asked for and the source is a video.
     """
-    if parameters.images == "copy":
+    if parameters.images == "copy" and not run.names():
         raise ParameterError(
             f"write.images=copy copies the pictures that came in, but {run.source} is a video: use png (lossless) or jpeg"
         )
     concat = () if _no_concat_list(run) else (CONCAT_LIST,)
-    return (TIMELINE, EDIT_LIST, *concat, *((IMAGES,) if parameters.images != "none" else ()))
+    lists = (TIMELINE, EDIT_LIST, *concat) if _listed_files(run, parameters) else ()
+    return (*lists, *((IMAGES,) if parameters.images != "none" else ()))
 
 
 def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress: bool) -> list[str]:
@@ -66,22 +71,63 @@ def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress:
     VideoError
         When the source cannot be read, or a file cannot be written.
     """
-    labels = run.order()["scene"].to_numpy()
-    orders = [run.scene_order(scene).tolist() for scene in range(labels.max() + 1)]
-    if parameters.images != "none":
-        names = image_names(orders, len(labels), [SUFFIXES[parameters.images]] * len(labels))
-        write_images(run.source, [folder / IMAGES / name for name in names], parameters.images, progress)
-    return _write_cut_lists(run, orders, np.flatnonzero(labels < 0), folder)
+    pictures = [folder / IMAGES / name for name in _image_names(run, parameters)]
+    if parameters.images == "copy":
+        with open_source(run.inputs) as source:
+            copy_pictures(source.original, pictures, progress)
+    elif parameters.images != "none":
+        write_images(run.inputs, pictures, parameters.images, progress, run.stream)
+    files = _listed_files(run, parameters)
+    return _write_cut_lists(run, files, folder) if files else [f"no lists are written: {_NO_FILES}"]
 
 
-def _write_cut_lists(run: Run, orders: list[list[int]], foreign: np.ndarray, folder: Path) -> list[str]:
-    source, times, rate = run.source.resolve(), run.times(), run.frame_rate
+def _orders(run: Run) -> list[list[int]]:
+    """The restored order of every scene."""
+    return [run.scene_order(scene).tolist() for scene in range(run.order()["scene"].max() + 1)]
+
+
+def _image_names(run: Run, parameters: WriteParameters) -> list[str]:
+    """Names of the pictures that are written, by position; none when no pictures are asked for."""
+    if parameters.images == "none":
+        return []
+    if parameters.images == "copy":
+        endings = [f"_{PurePosixPath(name).name}" for name in run.names()]
+    else:
+        endings = [SUFFIXES[parameters.images]] * len(run.order())
+    return image_names(_orders(run), len(endings), endings)
+
+
+def _listed_files(run: Run, parameters: WriteParameters) -> list[Path]:
+    """The file of every frame that lists name, by position: of the source, else of the pictures written; [] without these."""
+    names = run.names()
+    if not names:
+        return [run.source.resolve()] * len(run.times())
+    found = find_files(run.inputs)
+    if isinstance(found, Listing):
+        files = {name: file.resolve() for name, file in zip(found.names, found.files, strict=True)}
+        if all(name in files for name in names):  # every picture is a file
+            return [files[name] for name in names]
+        with open_source(run.inputs) as source:
+            if isinstance(source, JoinedVideos):
+                return [files[name.rpartition("#")[0]] for name in names]
+    return [run.path.resolve() / IMAGES / name for name in _image_names(run, parameters)]
+
+
+def _write_cut_lists(run: Run, files: list[Path], folder: Path) -> list[str]:
+    times, rate, orders = run.times(), run.frame_rate, _orders(run)
+    foreign = np.flatnonzero(run.order()["scene"].to_numpy() < 0)
     variable = run.info("video").get("variable_frame_rate", False)
-    cuts = find_cuts([source] * len(times), orders, times, rate, variable)
+    if run.names():  # times go on from file to file: those by the clock of each are needed
+        firsts: dict[Path, float] = {}
+        own_times = np.array([time - firsts.setdefault(file, time) for file, time in zip(files, times.tolist(), strict=True)])
+    else:
+        own_times = times
+    name = clip_name(run.inputs)
+    cuts = find_cuts(files, orders, own_times, rate, variable)
     varies = "the frame rate varies: an editor that opens reconstructed.otio or reconstructed.edl may be off by a frame"
     notes = [varies] if variable else []
-    _write(folder / TIMELINE, timeline(source.stem, cuts, rate, foreign.tolist(), " ".join(notes)))
-    _write(folder / EDIT_LIST, edit_list(source.stem, cuts, rate))
+    _write(folder / TIMELINE, timeline(name, cuts, rate, foreign.tolist(), " ".join(notes)))
+    _write(folder / EDIT_LIST, edit_list(name, cuts, rate))
     without = _no_concat_list(run)
     if without:
         return [*notes, f"no {CONCAT_LIST} is written: {without}"]

@@ -13,8 +13,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from workbench.errors import VideoError
-from workbench.video.decode import Decoder, decode
+from workbench.video.base import Given
+from workbench.video.decode import decode
 from workbench.video.encode import not_written
+from workbench.video.inputs import shown
+from workbench.video.source import open_source
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 JPEG_QUALITY = 95  # the highest that Pillow recommends: above it files grow and pictures hardly change
@@ -56,13 +59,13 @@ def _shortened(number: str, ending: str) -> str:
     return ending
 
 
-def write_images(source: str | Path, files: Sequence[Path], kind: str, progress: bool = True) -> None:
-    """Write every frame of a video as a picture.
+def write_images(source: Given, files: Sequence[Path], kind: str, progress: bool = True, stream: int = -1) -> None:
+    """Write every frame as a picture.
 
     Parameters
     ----------
-    source : str or Path
-        The video.
+    source : str, Path, or sequence of these
+        What the frames are taken from, as :func:`~workbench.video.source.open_source` opens it.
     files : sequence of Path
         The file to write for every frame, by position; their folders are made.
     kind : {"png", "jpeg"}
@@ -71,6 +74,8 @@ def write_images(source: str | Path, files: Sequence[Path], kind: str, progress:
         Both are converted by the matrix and the range of the source.
     progress : bool, default True
         Whether to draw a progress bar.
+    stream : int, default -1
+        The stream of the source, as for :class:`~workbench.video.decode.Decoder`.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def write_images(source: str | Path, files: Sequence[Path], kind: str, progress:
     Only a few frames are in memory at a time: the name of every file is known before, so that no frame waits for its turn.
     """
     count = 0
-    with Decoder(source) as decoder, closing(decode(decoder)) as frames:
+    with open_source(source, stream) as decoder, closing(decode(decoder)) as frames:
         for position, frame in enumerate(
             tqdm((frame for _, frame in frames), "images", len(files), unit="frame", disable=not progress)
         ):
@@ -92,7 +97,7 @@ def write_images(source: str | Path, files: Sequence[Path], kind: str, progress:
             count += 1
     if count != len(files):
         raise VideoError(
-            f"{source} has {count} frames now, {len(files)} when it was first read: start a new run with another --out"
+            f"{shown(source)} has {count} frames now, {len(files)} when it was first read: start a new run with another --out"
         )
 
 
