@@ -34,13 +34,13 @@ class OpenDetector:
     def __init__(self, parameters: FeatureParameters) -> None:
         self.max_keypoints, self.nms_radius = parameters.max_keypoints, parameters.nms_radius
         self.device = network_device()
-        self.network = self.load(parameters).eval().to(self.device)
+        self.network = self._load(parameters).eval().to(self.device)
 
-    def load(self, parameters: FeatureParameters) -> torch.nn.Module:
+    def _load(self, parameters: FeatureParameters) -> torch.nn.Module:
         """Make the network with its weights; see the subclasses."""
         raise NotImplementedError
 
-    def find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Find keypoints in a (1, 3, h, w) image, 0 to 1: (K, 2) x and y, px; (K,) scores; (K, D) descriptors."""
         raise NotImplementedError
 
@@ -48,7 +48,7 @@ class OpenDetector:
     def __call__(self, image: np.ndarray, original_size: tuple[int, int]) -> Features:
         """Find the features of one frame; see :class:`~workbench.matching.base.Detector`."""
         pixels = torch.from_numpy(checked_image(image).astype(np.float32) / 255).permute(2, 0, 1)[None].to(self.device)
-        points, scores, descriptors = (found.float().cpu().numpy() for found in self.find(pixels))
+        points, scores, descriptors = (found.float().cpu().numpy() for found in self._find(pixels))
         strongest = np.lexsort((points[:, 0], points[:, 1], -scores))[: self.max_keypoints]
         points = points[strongest].astype(np.float64)
         return as_features(points, scores[strongest], descriptors[strongest], image, original_size)
@@ -63,7 +63,7 @@ class Aliked(OpenDetector):
     transformation", IEEE TIM 2023.
     """
 
-    def load(self, parameters: FeatureParameters) -> torch.nn.Module:
+    def _load(self, parameters: FeatureParameters) -> torch.nn.Module:
         """Make the network with its weights."""
         # Without a threshold the strongest keypoints are taken, however weak they are in a dark frame.
         options = {"max_num_keypoints": parameters.max_keypoints, "detection_threshold": 0.0}
@@ -71,7 +71,7 @@ class Aliked(OpenDetector):
         give_weights(network, read_open_weights("aliked-n16"), "aliked-n16")
         return network
 
-    def find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Find keypoints in an image."""
         found = self.network(pixels)[0]
         return found.keypoints, found.keypoint_scores, found.descriptors
@@ -85,13 +85,13 @@ class Disk(OpenDetector):
     Tyszkiewicz, Fua and Trulls, "DISK: learning local features with policy gradient", NeurIPS 2020.
     """
 
-    def load(self, parameters: FeatureParameters) -> torch.nn.Module:
+    def _load(self, parameters: FeatureParameters) -> torch.nn.Module:
         """Make the network with its weights."""
         network: torch.nn.Module = kornia_feature().DISK()
         give_weights(network, read_open_weights("disk-depth")["extractor"], "disk-depth")
         return network
 
-    def find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Find keypoints in an image."""
         window = 2 * (self.nms_radius or NMS_RADIUS) + 1
         found = self.network(pixels, n=self.max_keypoints, window_size=window, pad_if_not_divisible=True)[0]
@@ -106,14 +106,14 @@ class XFeat(OpenDetector):
     Potje, Cadar, Araujo, Martins and Nascimento, "XFeat: accelerated features for lightweight image matching", CVPR 2024.
     """
 
-    def load(self, parameters: FeatureParameters) -> torch.nn.Module:
+    def _load(self, parameters: FeatureParameters) -> torch.nn.Module:
         """Make the network with its weights."""
         network: Any = kornia_feature().XFeat()
         give_weights(network.net, read_open_weights("xfeat"), "xfeat")
         found: torch.nn.Module = network
         return found
 
-    def find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _find(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Find keypoints in an image."""
         network: Any = self.network
         # The network works on sides that 32 divides, and gives whole pixels of that image times the ratio of the sides.

@@ -16,6 +16,7 @@ from workbench.pipeline.order_edits import Edit
 from workbench.pipeline.scene_edits import flip, scene_lists
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
+from workbench.video.source import open_source
 
 
 def edit_order(run: Run, *edits: Edit) -> None:

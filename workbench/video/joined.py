@@ -153,8 +153,8 @@ class JoinedVideos(Source):
             sizes.update({(wide, high): frames for wide, high, frames in info.sizes})
         return replace(
             first, width=width, height=height, stated_frame_rate=first.frame_rate, aspect=self._aspect,
-            pixel_format=pixel_format, codec=", ".join(sorted({info.codec for info in self._infos})), declared_frames=0, declared_seconds=0.0,
-            frames=count, seconds=sum(info.seconds for info in self._infos), damaged_packets=0, corrupt_frames=0,
+            pixel_format=pixel_format, codec=", ".join(sorted({info.codec for info in self._infos})),
+            declared_frames=0, declared_seconds=0.0, frames=count, seconds=sum(info.seconds for info in self._infos), damaged_packets=0, corrupt_frames=0,
             missing_packets=0, hidden_frames=0, stream=0, streams=(), has_choice=False, clock_jumps=0, resized_frames=0,
             sizes=tuple((*size, frames) for size, frames in sizes.items()), variable_frame_rate=False,
             notes=(*self._notes, *own),
