@@ -44,11 +44,11 @@ def test_every_control_has_a_page(name: str):
 def test_every_button_is_explained():
     """By the words that stand on it."""
     code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "workbench" / "widgets").glob("*.py"))
-    labels = set(re.findall(r'Button\(\s*description="([^"]+)"|_button\("([^"]+)"|_LABEL = "([^"]+)"', code))
+    labels = set(re.findall(r'Button\(\s*description="([^"]+)"|make\(\s*"([^"]+)"|_LABEL = "([^"]+)"', code))
     labels |= {("Undo this decision", "", ""), ("Restore it", "", "")}
     guide = "\n".join(path.read_text(encoding="utf-8") for path in BUTTONS.glob("*.md"))
     words = {word for found in labels for word in found if word}
-    assert {"Keep this", "Flip scene", "Write the video again"} <= words
+    assert {"Keep this", "Flip", "Cut here", "Undo", "Write the video again"} <= words
     assert [word for word in sorted(words) if f"**{word}**" not in guide] == []
 
 

@@ -154,10 +154,10 @@ class JoinedVideos(Source):
         return replace(
             first, width=width, height=height, stated_frame_rate=first.frame_rate, aspect=self._aspect,
             pixel_format=pixel_format, codec=", ".join(sorted({info.codec for info in self._infos})),
-            declared_frames=0, declared_seconds=0.0, frames=count, seconds=sum(info.seconds for info in self._infos), damaged_packets=0, corrupt_frames=0,
-            missing_packets=0, hidden_frames=0, stream=0, streams=(), has_choice=False, clock_jumps=0, resized_frames=0,
-            sizes=tuple((*size, frames) for size, frames in sizes.items()), variable_frame_rate=False,
-            notes=(*self._notes, *own),
+            declared_frames=0, declared_seconds=0.0, frames=count, seconds=sum(info.seconds for info in self._infos),
+            damaged_packets=0, corrupt_frames=0, missing_packets=0, hidden_frames=0, resized_frames=0, clock_jumps=0,
+            stream=0, streams=(), has_choice=False, variable_frame_rate=False, notes=(*self._notes, *own),
+            sizes=tuple((*size, frames) for size, frames in sizes.items()),
         )  # fmt: skip
 
     def close(self) -> None:
