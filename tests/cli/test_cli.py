@@ -320,7 +320,7 @@ def test_an_edit_that_is_interrupted_while_it_writes(clip, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.pipeline.stages.write_parts", stopped)
+        patched.setattr("workbench.pipeline.writing.write_parts", stopped)
         answer = workbench("edit", run_path, "scenes", 1, 0)
         assert answer.status == 130
         assert answer.err == (

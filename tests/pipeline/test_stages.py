@@ -25,7 +25,7 @@ from workbench.matching.superglue import SuperGlue
 from workbench.notebooks.chain import notebook_files
 from workbench.ordering import long_scenes
 from workbench.parameters import OrderParameters, UmapParameters, WriteParameters
-from workbench.pipeline import match_scenes, pair_comparer, stages
+from workbench.pipeline import match_scenes, pair_comparer, stages, writing
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.reports.report import write_report
@@ -247,9 +247,9 @@ def test_finished_stages_are_reused(short_run, short, tmp_path, monkeypatch):
         "register_pairs",
         "order_scene",
         "align_scene",
-        "write_parts",
     ):
         monkeypatch.setattr(stages, name, computed)
+    monkeypatch.setattr(writing, "write_parts", computed)
     assert quiet(run, truth_path(short)) == metrics
     assert metrics["outlier_f1"] == metrics["scene_f1"] == 1 and metrics["tau"] > 0.95
 
