@@ -91,7 +91,7 @@ def reconstruct(  # numpydoc ignore=PR01
 ) -> None:
     """Restore VIDEO: the fast path, without notebooks.
 
-    VIDEO is a video file, or pictures: a folder, a pattern in quotes ("frames_%04d.png", "*.png"), a text list of files,
+    VIDEO is a video file, or pictures: a folder, a pattern in quotes (as "frames_%04d.png"), a text list of files,
     a zip or tar archive, a TIFF or WebP file of several pictures, or the pictures one by one. Several videos are read as one.
     """
     source = click.get_current_context().get_parameter_source

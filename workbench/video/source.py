@@ -25,7 +25,7 @@ def open_source(given: Given, stream: int = -1) -> Source:
     Parameters
     ----------
     given : str, Path, or sequence of these
-        One path or several, as :attr:`workbench.run.Run.inputs` has them.
+        One path or several, as :attr:`workbench.run.record.RecordedRun.inputs` has them.
     stream : int
         The stream to read of one video, as for :class:`~workbench.video.decode.Decoder`.
 
