@@ -243,11 +243,13 @@ def test_descriptors_of_the_wrong_length(tiny, views):
 
 
 def test_frames_of_different_sizes(tiny):
+    """A frame in twice the size, its keypoints at twice their places, is the same frame to the network."""
     rng = np.random.default_rng(0)
-    a, b = random_features(rng, 5), random_features(rng, 5)
-    other = Features(b.keypoints, b.scores, b.descriptors, np.array([64, 64]))
-    with pytest.raises(ModelError, match="one size"):
-        SuperGlue(parameters(tiny / "superglue")).match([a], [other])
+    a, b = random_features(rng, 30), random_features(rng, 30)
+    twice = Features(2 * b.keypoints, b.scores, b.descriptors, 2 * b.image_size)
+    glue = SuperGlue(parameters(tiny / "superglue"))
+    (matches, scores), (again, as_sure) = glue.match([a, a], [b, twice])
+    assert (matches >= 0).sum() > 5 and np.array_equal(matches, again) and np.allclose(scores, as_sure, atol=1e-6)
 
 
 def one_line_with_remedy(error):

@@ -77,9 +77,12 @@ class NetworkMatcher:
     ----------
     map_pairs : callable
         Goes through the pairs as ``map`` does.
+    takes_any_sizes : bool
+        Whether the two frames of a pair may differ in size.
     """
 
     map_pairs: Callable[..., Iterable[Matches]] = map
+    takes_any_sizes = True
 
     def __init__(self, parameters: MatchParameters, length: int) -> None:
         self.parameters, self.length = parameters, length
@@ -107,7 +110,7 @@ class NetworkMatcher:
         Parameters
         ----------
         a, b : Features
-            Two frames of one size, both with keypoints.
+            Two frames, both with keypoints.
 
         Returns
         -------
@@ -132,7 +135,7 @@ class NetworkMatcher:
         Raises
         ------
         ModelError
-            When the descriptors are not of the model's length, or the two frames of a pair differ in size.
+            When the descriptors are not of the model's length, or the two frames of a pair differ in size and may not.
         """
         pairs = list(zip(features_a, features_b, strict=True))
         for a, b in pairs:
@@ -149,7 +152,7 @@ class NetworkMatcher:
                     f"{self.parameters.model} takes descriptors of {self.length} numbers, these features have {found}: "
                     f"choose --features.keypoints {choice}, or another --match.model"
                 )
-        if not np.array_equal(a.image_size, b.image_size):
+        if not self.takes_any_sizes and not np.array_equal(a.image_size, b.image_size):
             raise ModelError(f"{self.parameters.model} takes two frames of one size: match frames of one video only")
 
 

@@ -53,6 +53,8 @@ class LightGlue(NetworkMatcher):
     Lindenberger, Sarlin and Pollefeys, "LightGlue: local feature matching at light speed", ICCV 2023.
     """
 
+    takes_any_sizes = False  # transformers normalises the keypoints of both by one size
+
     def __init__(self, parameters: MatchParameters) -> None:
         self.model = load_pretrained("LightGlueForKeypointMatching", parameters.model, "--match.model")
         super().__init__(parameters, self.model.keypoint_detector_descriptor_dim)

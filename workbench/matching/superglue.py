@@ -63,7 +63,7 @@ class SuperGlue(NetworkMatcher):
         Parameters
         ----------
         a, b : Features
-            Two frames of one size, both with keypoints.
+            Two frames, both with keypoints.
 
         Returns
         -------
@@ -137,8 +137,10 @@ class Network:
         """Compute the similarities, (K_A, K_B) float32, of the keypoints of a and b."""
         # Both frames in one matrix, (K_A + K_B, D): all but the attention is the same for every keypoint.
         frames, count = (a, b), len(a)
-        size = a.image_size.astype(np.float32)
-        centred = [(frame.keypoints - size / 2) / np.float32(0.7 * size.max()) for frame in frames]
+        sizes = [frame.image_size.astype(np.float32) for frame in frames]
+        centred = [
+            (frame.keypoints - size / 2) / np.float32(0.7 * size.max()) for frame, size in zip(frames, sizes, strict=True)
+        ]
         strengths = [frame.scores for frame in frames]
         described = np.concatenate([frame.descriptors.T for frame in frames], dtype=np.float32)
         placed = np.column_stack([np.concatenate(centred), np.concatenate(strengths)]).astype(np.float32)
