@@ -284,19 +284,19 @@ def test_pixel_formats():
 
 def test_what_is_lost_is_told():
     """A sentence for the bit depth and one for alpha, with the codecs that keep them; none where all is kept."""
-    assert losses("yuv420p", 1, "h264") == []
-    assert losses("yuv420p10le", 18, "h265") == losses("yuva444p12le", 2, "lossless") == []
-    assert losses("yuv420p10le", 18, "h264") == [
+    assert losses("yuv420p", 1, "h264", False) == []
+    assert losses("yuv420p10le", 18, "h265", False) == losses("yuva444p12le", 2, "lossless", True) == []
+    assert losses("yuv420p10le", 18, "h264", False) == [
         "the source has 10 bits per channel (HLG), what is written has 8: "
         "--write.codec h265, --write.codec prores or --write.codec lossless keeps more"
     ]
-    depth, alpha = losses("yuva444p12le", 1, "h264")
+    depth, alpha = losses("yuva444p12le", 1, "h264", True)
     assert depth.startswith("the source has 12 bits per channel, what is written has 8: ")
     assert alpha.startswith("the alpha channel of the source is not in what is written: --write.codec prores or --write.codec")
-    [deeper] = losses("yuv422p12le", 1, "prores")
+    [deeper] = losses("yuv422p12le", 1, "prores", False)
     assert deeper.endswith("12 bits per channel, what is written has 10: --write.codec lossless keeps more")
     with pytest.raises(VideoError, match="no pixel format"):
-        losses("strange", 2, "h264")
+        losses("strange", 2, "h264", False)
 
 
 @pytest.mark.parametrize("rate", [0, 0.0001, 1001, float("nan")])

@@ -116,7 +116,7 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     )
     lengths = [len(order) / rate if durations is None else durations[order].sum() for order in orders]
     join_videos(scenes, whole, scene_chapters([len(order) for order in orders], lengths))
-    lost = losses(video["pixel_format"], video["color_trc"], parameters.codec)
+    lost = losses(video["pixel_format"], video["color_trc"], parameters.codec, bool(video.get("transparent")))
     return lost + _write_sound(run, parameters.audio, scenes, whole, orders)
 
 

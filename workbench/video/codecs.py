@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import av
 
 from workbench.errors import VideoError
+from workbench.video.alpha import has_alpha
 from workbench.video.spill import FFV1_OPTIONS
 
 # Pixel formats FFV1 does not take, and one that holds the same bits. Any other format it does not take is an error.
@@ -74,7 +75,7 @@ def written_format(source: av.VideoFormat, codec: str) -> str:
     if codec == "h265":
         return "yuv420p10le" if _bits(source) > 8 else "yuv420p"
     if codec == "prores":
-        if _has_alpha(source):
+        if has_alpha(source):
             return "yuva444p10le"
         whole_colour = source.is_rgb or source.has_palette or (len(source.components) > 1 and source.chroma_width(64) == 64)
         return "yuv444p10le" if whole_colour else "yuv422p10le"
@@ -109,7 +110,7 @@ def encoder_options(codec: str, pixel_format: str, crf: int) -> dict[str, str]:
     return FFV1_OPTIONS
 
 
-def losses(pixel_format: str, transfer: int, codec: str) -> list[str]:
+def losses(pixel_format: str, transfer: int, codec: str, transparent: bool) -> list[str]:
     """Tell what a written video does not keep of its source.
 
     Parameters
@@ -120,6 +121,8 @@ def losses(pixel_format: str, transfer: int, codec: str) -> list[str]:
         Transfer characteristics of the source, FFmpeg's number.
     codec : str
         A name of :data:`CODECS`.
+    transparent : bool
+        Whether any pixel of the source is not opaque.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def losses(pixel_format: str, transfer: int, codec: str) -> list[str]:
     if bits > kept:
         hdr = f" ({_HDR_TRANSFERS[transfer]})" if transfer in _HDR_TRANSFERS else ""
         found.append(f"the source has {bits} bits per channel{hdr}, what is written has {kept}: {_remedy('bits', kept)}")
-    if _has_alpha(source) and not chosen.alpha:
+    if transparent and not chosen.alpha:
         found.append(f"the alpha channel of the source is not in what is written: {_remedy('alpha', False)}")
     return found
 
@@ -154,7 +157,3 @@ def _remedy(quality: str, kept: int) -> str:
 
 def _bits(source: av.VideoFormat) -> int:
     return max(component.bits for component in source.components)
-
-
-def _has_alpha(source: av.VideoFormat) -> bool:
-    return any(component.is_alpha for component in source.components)

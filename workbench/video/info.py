@@ -57,6 +57,8 @@ class VideoInfo:
         How often the clock of the file begins anew.
     variable_frame_rate : bool
         Whether steps between frames differ.
+    transparent : bool
+        Whether a pixel of any frame is not opaque; known once working copies were made.
     notes : tuple of str
         What else a person should know, in plain sentences; of pictures, and of several videos.
     """
@@ -88,6 +90,7 @@ class VideoInfo:
     sizes: tuple[tuple[int, int, int], ...]
     clock_jumps: int
     variable_frame_rate: bool
+    transparent: bool = False
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:

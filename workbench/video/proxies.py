@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.video.alpha import TransparencySearch
 from workbench.video.base import Given
 from workbench.video.colour import sdr_array
 from workbench.video.decode import decode
@@ -84,15 +85,16 @@ def read_proxies(
         bar = tqdm(total=decoder.expected_frames or None, desc="decode", unit="frame", disable=not progress)
         try:
             with bar, partial.open("w+b") as file:
-                shape = (0, 0)
+                shape, transparency = (0, 0), TransparencySearch()
                 with closing(decode(decoder)) as frames:
                     for index, frame in frames:
                         if index == 0:
                             shape = proxy_shape(frame.width, frame.height, proxy_size)
                             _write_header(file, 0, shape)
                         file.write(rgb(frame, shape).data)
+                        transparency.look(frame)
                         bar.update()
-                info = decoder.info()
+                info = replace(decoder.info(), transparent=transparency.found)
                 table = replace(decoder.table.table(info.frame_rate), names=list(decoder.names))
                 file.seek(0)
                 _write_header(file, len(table), shape)
