@@ -14,7 +14,9 @@ from nbformat import v4
 from workbench.errors import MissingStageError, NotebookError
 from workbench.parameters import AlignParameters, WriteParameters
 from workbench.pipeline.stages import run_stage
-from workbench.reports.report import SECTIONS, restored_video, summary_rows, write_report
+from workbench.pipeline.writing import restored_video
+from workbench.reports.report import SECTIONS, write_report
+from workbench.reports.summary import summary_rows
 from workbench.run import Run
 
 METRICS = {"frames": 26, "scenes": 2, "outliers": 4, "seconds_video": 0.04, "seconds_embed": 1.26}

@@ -234,9 +234,9 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
         click.echo(f"note: {warning}", err=True)
     write_table(summary(metrics))
     from workbench.models.registry import provenance
+    from workbench.pipeline.writing import restored_video
     from workbench.reports.changes import lines_of
     from workbench.reports.order import order_doubts
-    from workbench.reports.report import restored_video
 
     for line in [*lines_of(run), *order_doubts(run)]:
         click.echo(line)

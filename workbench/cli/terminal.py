@@ -53,7 +53,7 @@ def summary(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     list of (str, str)
         Names and values.
     """
-    from workbench.reports.report import summary_rows
+    from workbench.reports.summary import summary_rows
 
     return summary_rows(metrics)
 

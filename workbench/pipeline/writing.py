@@ -76,6 +76,28 @@ def write_results(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     return {"warnings": warnings + write_exports(run, parameters, out.path, job.progress is True)}
 
 
+def restored_video(run: Run) -> Path:
+    """Find the video that the run wrote last; another one, in another format, may lie beside it.
+
+    Parameters
+    ----------
+    run : Run
+        A run that has written its video.
+
+    Returns
+    -------
+    Path
+        The video.
+
+    Raises
+    ------
+    MissingStageError
+        When the run has not written its video yet.
+    """
+    run.require("write")
+    return next(path for path in run.outputs("write") if path.stem == "reconstructed")
+
+
 def _scene_videos(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
     """Names of the videos: one per scene, and one of all scenes."""
     labels = run.order()["scene"].to_numpy()

@@ -18,7 +18,8 @@ import numpy as np
 from workbench.errors import MissingStageError, RunError, UsageError
 from workbench.evaluation.agreement import order_agreement
 from workbench.evaluation.files import OrderRow, read_order
-from workbench.reports.report import SCORE_LABELS, html_page, html_table, summary_rows
+from workbench.reports.markup import html_page, html_table
+from workbench.reports.summary import SCORE_LABELS, summary_rows
 from workbench.run import Run
 from workbench.storage.folder import read_json
 

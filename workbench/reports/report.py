@@ -1,7 +1,4 @@
-"""``report.html``: the figures of the executed notebooks in one page that needs nothing but itself and the videos beside it.
-
-The HTML of tables and pages is made here too, for all reports.
-"""
+"""``report.html``: the figures of the executed notebooks in one page that needs nothing but itself and the videos beside it."""
 
 import html
 from collections.abc import Sequence
@@ -12,8 +9,11 @@ import nbformat
 
 from workbench.errors import NotebookError
 from workbench.models.registry import NON_COMMERCIAL, is_non_commercial, provenance
+from workbench.pipeline.writing import restored_video
 from workbench.reports.changes import MAX_DOUBTS, NOTHING, changes_of, doubts_of, edits_of, overlay_of
+from workbench.reports.markup import html_page, html_table
 from workbench.reports.order import order_doubts
+from workbench.reports.summary import summary_rows
 from workbench.run import Run
 
 # The cells with these tags are shown, in this order, each under its heading.
@@ -30,89 +30,6 @@ SECTIONS = (
 )
 CHANGES_AFTER = "report-gallery"  # the section that is followed by what was changed
 REQUIRED_SECTIONS = 5  # the first so many sections must be in the notebooks
-SCORE_LABELS = {
-    "outlier_f1": "Outlier F1",
-    "scene_f1": "Scene pair F1",
-    "scene_ari": "Adjusted Rand index",
-    "tau": "|Kendall tau|",
-    "tau_loop": "|Kendall tau|, best rotation",
-    "adjacent": "True neighbours adjacent",
-    "coverage": "Coverage",
-}
-
-PAGE_STYLE = """<style>
-body { font: 16px/1.5 sans-serif; color: #222; max-width: 1040px; margin: 2em auto; padding: 0 1em; }
-h1, h2 { font-weight: 500; margin: 1.6em 0 0.5em; }
-img, video { max-width: 100%; }
-table { border-collapse: collapse; font-size: 15px; }
-th, td { text-align: left; padding: 0.15em 1.2em 0.15em 0; border-bottom: 1px solid #ddd; }
-.summary { display: flex; flex-wrap: wrap; gap: 3em; align-items: flex-start; }
-.anchor-link { display: none; }
-.warning { background: #fff3cd; padding: 0.5em 1em; }
-</style>"""
-
-
-def html_table(rows: Sequence[Sequence[str]], heading: Sequence[str] = ()) -> str:
-    """Make a table in HTML.
-
-    Parameters
-    ----------
-    rows : sequence of rows
-        The cells of every row, plain text.
-    heading : sequence of str
-        The headings of the columns, plain text. Default: no heading.
-
-    Returns
-    -------
-    str
-        The table as HTML.
-    """
-    lines = [("th", heading)] if heading else []
-    lines += [("td", row) for row in rows]
-    cells = ("".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in line) for tag, line in lines)
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in cells) + "</table>"
-
-
-def html_page(title: str, body: str) -> str:
-    """Make a page that needs nothing but itself.
-
-    Parameters
-    ----------
-    title : str
-        Plain text.
-    body : str
-        HTML.
-
-    Returns
-    -------
-    str
-        The page as HTML.
-    """
-    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title>{PAGE_STYLE}"
-    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>{body}</body></html>\n"
-
-
-def summary_rows(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """List the metrics of the short table.
-
-    Parameters
-    ----------
-    metrics : dict
-        The content of ``metrics.json``.
-
-    Returns
-    -------
-    list of (str, str)
-        Label and value: frames, scenes, outliers, guessed links, the scores of the order if there is a truth, seconds of every
-        stage.
-    """
-    rows = [(name.capitalize(), str(metrics[name])) for name in ("frames", "scenes", "outliers")]
-    if "weak_links" in metrics:
-        rows.append(("Links guessed", f"{metrics['weak_links']} of {metrics['links']}"))
-    rows += [(label, f"{metrics[name]:.4f}") for name, label in SCORE_LABELS.items() if name in metrics]
-    seconds = {name.removeprefix("seconds_"): value for name, value in metrics.items() if name.startswith("seconds_")}
-    rows += [(f"Seconds, {stage}", f"{value:.1f}") for stage, value in seconds.items()]
-    return [*rows, ("Seconds, all stages", f"{sum(seconds.values()):.1f}")]
 
 
 def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Path:
@@ -156,28 +73,6 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
     book = nbformat.v4.new_notebook(cells=page)
     return run.write_text(run.report_path.name, _as_html(book, f"Reconstruction of {run.source.name}"))
-
-
-def restored_video(run: Run) -> Path:
-    """Find the video that the run wrote last; another one, in another format, may lie beside it.
-
-    Parameters
-    ----------
-    run : Run
-        A run that has written its video.
-
-    Returns
-    -------
-    Path
-        The video.
-
-    Raises
-    ------
-    MissingStageError
-        When the run has not written its video yet.
-    """
-    run.require("write")
-    return next(path for path in run.outputs("write") if path.stem == "reconstructed")
 
 
 def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
