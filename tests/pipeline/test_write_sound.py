@@ -57,3 +57,13 @@ def test_what_is_said_when_there_is_no_sound(short, tmp_path):
     words = ("--out", tmp_path / "run", "--match.matcher", "sift-flann", "--write.audio", "follow")
     answer = workbench("reconstruct", short, *words)
     assert answer.status == 0 and "note: the video has no sound: --write.audio follow adds none\n" in answer.err
+
+
+def test_the_sound_of_several_videos_is_left_out(clip, short, tmp_path):
+    """One of two videos has sound: both are restored, without it, and both notes say why."""
+    words = ("--out", tmp_path / "run", "--match.matcher", "sift-flann", "--write.audio", "follow")
+    answer = workbench("reconstruct", clip, short, *words)
+    assert answer.status == 0
+    assert "note: there is sound in " in answer.err and "clip.mkv: it is left out" in answer.err
+    assert "note: --write.audio follow is for one video file: what is written has no sound" in answer.err
+    assert find_sound(tmp_path / "run" / "reconstructed.mp4") is None

@@ -144,6 +144,8 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
 
 def _write_sound(run: Run, audio: str, scenes: list[Path], whole: Path, orders: list[list[int]]) -> list[str]:
     """Put sound beside the pictures of the finished videos, as the parameter says; returns what a person should know."""
+    if audio != "none" and run.names():
+        return [f"--write.audio {audio} is for one video file: what is written has no sound"]
     if audio == "keep":
         return keep_sound(run.source, whole, float(run.times()[0]))
     if audio == "follow":

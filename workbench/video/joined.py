@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from workbench.errors import VideoError
-from workbench.video.base import Source
+from workbench.video.base import Source, listed
 from workbench.video.conform import conformed
 from workbench.video.decode import Decoder
 from workbench.video.info import VideoInfo
@@ -55,13 +55,14 @@ class JoinedVideos(Source):
         self._infos: list[VideoInfo] = []
         self._aspect, self._rate = Fraction(1), Fraction(25)
         self._expected: list[int] = []
+        self._sounding: list[str] = []  # names of the videos with sound
         self._target: tuple[int, int, str] = self._common_shape()
         self._resized = 0
 
     def _common_shape(self) -> tuple[int, int, str]:
         """Width, height and pixel format of the frames to come, by the first frame of every video."""
         shapes = []
-        for path in self.paths:
+        for path, name in zip(self.paths, self.file_names, strict=True):
             with Decoder(path) as decoder:
                 frame = next(decoder.frames(), None)
                 if frame is None:
@@ -69,6 +70,8 @@ class JoinedVideos(Source):
                     raise VideoError(f"{path} has no frame that can be decoded: leave it out")
                 shapes.append((frame.width, frame.height, frame.format.name, decoder.aspect))
                 self._expected.append(decoder.expected_frames)
+                if decoder.container.streams.audio:
+                    self._sounding.append(name)
         sizes = Counter((width, height) for width, height, _, _ in shapes)
         size = max(sizes, key=lambda size: (sizes[size], size[0] * size[1], size))
         first = next(number for number, shape in enumerate(shapes) if shape[:2] == size)
@@ -144,6 +147,8 @@ class JoinedVideos(Source):
                 f"{self._resized} of {count} frames are not {width} x {height} px in {pixel_format}, as most videos are: "
                 "they were converted, with black bars where their shape differs"
             )
+        if self._sounding:
+            own.append(f"there is sound in {listed(self._sounding)}: it is left out, as it can only be kept of one video")
         rates = list(dict.fromkeys(info.frame_rate for info in self._infos))
         if len(rates) > 1:
             shown = ", ".join(f"{float(rate):.6g}" for rate in rates)
