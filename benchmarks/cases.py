@@ -140,7 +140,7 @@ def measure_alone(method: str, video: Path) -> Row:
             return failed(method, video, 0, time.perf_counter() - start, "killed, most likely because memory ran out")
 
 
-def run_cases(videos: Sequence[Path], out: Path | None = None) -> list[Row]:
+def run_cases(videos: Sequence[Path], out: Path | None = None, methods: Sequence[str] = METHODS) -> list[Row]:
     """Measure every case by every method, each in a process of its own.
 
     Parameters
@@ -149,6 +149,8 @@ def run_cases(videos: Sequence[Path], out: Path | None = None) -> list[Row]:
         The cases.
     out : Path or None
         CSV file that gets every row as soon as it is measured.
+    methods : sequence of str
+        The methods.
 
     Returns
     -------
@@ -161,7 +163,7 @@ def run_cases(videos: Sequence[Path], out: Path | None = None) -> list[Row]:
         ``out`` cannot be written.
     """
     rows = []
-    jobs = [(method, video) for video in videos for method in METHODS]
+    jobs = [(method, video) for video in videos for method in methods]
     try:
         file = out.open("w", newline="", encoding="utf-8") if out else None
     except OSError as error:
@@ -183,10 +185,10 @@ def run_cases(videos: Sequence[Path], out: Path | None = None) -> list[Row]:
     return rows
 
 
-def means(rows: Sequence[Row]) -> list[Row]:
+def means(rows: Sequence[Row], methods: Sequence[str] = METHODS) -> list[Row]:
     """Average every figure of every method over its cases, with equal weights."""
     found = []
-    for method in METHODS:
+    for method in methods:
         own = [row for row in rows if row["method"] == method]
         steps = {f"seconds_{step}" for step in STEPS if any(f"seconds_{step}" in row for row in own)}
         averages = {name: fmean(row.get(name, 0) for row in own) for name in ("frames", *FIGURES, *steps)}

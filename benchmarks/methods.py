@@ -13,14 +13,26 @@ from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.video.reorder import write_video
 
+# The workbench with other keypoints and matchers, by the name of the method: its parameters that are not the default.
+SETTINGS = {
+    "workbench": {},
+    "sift-flann": {"match.matcher": "sift-flann"},
+    "superglue-sift": {},
+    "xfeat + lighterglue": {"features.keypoints": "xfeat", "match.matcher": "lighterglue"},
+    "aliked + lightglue": {
+        "features.keypoints": "aliked", "match.matcher": "lightglue", "match.model": "aliked-lightglue",
+    },
+    "disk + lightglue": {"features.keypoints": "disk", "match.matcher": "lightglue", "match.model": "disk-lightglue"},
+}  # fmt: skip
+
 
 def restore(method: str, video: Path, folder: Path) -> Result:
-    """Restore a video with the default parameters.
+    """Restore a video with the parameters of a method, which are the default but for its own.
 
     Parameters
     ----------
     method : str
-        ``workbench``, ``sift-flann`` (the workbench with that matcher), ``raw pixels`` or ``greedy baseline``.
+        One of :data:`SETTINGS`, ``raw pixels`` or ``greedy baseline``.
     video : Path
         The shuffled video.
     folder : Path
@@ -32,8 +44,8 @@ def restore(method: str, video: Path, folder: Path) -> Result:
         Its ``seconds`` hold every step, reading and writing included.
     """
     run = Run.create(folder / "run", video)
-    parameters = stage_parameters({"match.matcher": "sift-flann"} if method == "sift-flann" else {})
-    if method in ("workbench", "sift-flann"):
+    parameters = stage_parameters(SETTINGS.get(method, {}))
+    if method in SETTINGS:
         stages.reconstruct(run, parameters, progress=False)
         rows = read_order(run.path / "order.csv")
         labels, places = np.array([row.scene for row in rows]), np.array([row.order for row in rows])

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests import ROOT
+from workbench.errors import ModelError
 from workbench.evaluation.corrupt import shuffled_rows, write_case
 from workbench.evaluation.files import OUTLIER, TruthRow
 from workbench.evaluation.metrics import evaluate
@@ -30,7 +31,10 @@ def modules() -> Iterator[dict[str, ModuleType]]:
     """The modules of the benchmark; their folder stays on the path during the tests, because ``cases`` imports others later."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        yield {name: importlib.import_module(name) for name in ("cases", "baselines", "lab", "long_clip", "scaling", "gpu")}
+        yield {
+            name: importlib.import_module(name)
+            for name in ("cases", "baselines", "lab", "long_clip", "scaling", "gpu", "matchers")
+        }
     finally:
         sys.path.remove(str(BENCHMARKS))
 
@@ -214,3 +218,27 @@ def test_gpu_compared_with_the_cpu(modules, monkeypatch, capsys):
     assert float(re.search(r"at most (\S+)", embedding)[1]) < 1e-5
     differ, matches = (int(number) for number in re.search(r"(\d+) of (\d+) matches differ", superglue).groups())
     assert differ == 0 and matches > 100
+
+
+def test_matchers_on_views_with_a_known_homography(modules, capsys):
+    """A view of noise and the same moved by 12 and 8 px: what SIFT and FLANN match is right, and the homography is found."""
+    matchers = modules["matchers"]
+    wide = noise(400, 300, (4, 4), 40, np.random.default_rng(0))
+    picture = np.clip(128 + wide, 0, 255).astype(np.uint8)
+    first, second = (np.ascontiguousarray(picture[y : y + 240, x : x + 320]) for x, y in ((12, 8), (0, 0)))
+    moved = np.array([[1, 0, 12], [0, 1, 8], [0, 0, 1]], dtype=float)
+    pairs = [matchers.Pair(first, second, moved, "plain", "small")] * 2
+    found = matchers.homographies("sift-flann", pairs)
+    assert found["photographs precision"] > 95 and found["photographs found"] == 100 and found["photographs right"] > 50
+    assert all(value > 0 for value in matchers.speed("sift-flann", pairs).values())
+    matchers.print_table([{"method": "sift-flann"} | found])
+    assert "photographs precision" in capsys.readouterr().out
+
+
+def test_matchers_without_weights_are_named(modules, monkeypatch, capsys):
+    def missing(name, keypoints):
+        raise ModelError("weights are not here")
+
+    monkeypatch.setattr(modules["matchers"], "open_method", missing)
+    assert modules["matchers"].available(["xfeat + lighterglue"]) == []
+    assert "xfeat + lighterglue is left out: weights are not here" in capsys.readouterr().err
