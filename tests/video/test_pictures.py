@@ -73,7 +73,7 @@ def test_what_is_no_picture_is_named_and_left_out(tmp_path):
     info, table = info_of(folder, tmp_path)
     assert table.names == ["a.png"]
     notes = "; ".join(info.warnings)
-    assert "passed over, as systems leave them: .DS_Store, ._a.png, Thumbs.db, desktop.ini" in notes
+    assert "passed over, as systems leave them: ._a.png, .DS_Store, desktop.ini, Thumbs.db" in notes
     assert "2 files were left out, no pictures that can be read: empty.png, notes.md" in notes
     assert f"folders inside {folder} were not looked into: more" in notes
 
@@ -230,6 +230,19 @@ def test_a_picture_that_claims_to_be_huge_is_left_out(tmp_path):
     save(tmp_path / "2.png", noise(0))
     with open_source(tmp_path) as source:
         assert source.names == ["2.png"]
+
+
+def test_pixels_of_32_bits_are_left_out(tmp_path):
+    """Whole and floating-point numbers of 32 bits, as microscopes write them: which of them is white is not known."""
+    save(tmp_path / "a.png", noise(0))
+    save(tmp_path / "b.tif", np.full((48, 64), 70_000, np.int32))
+    save(tmp_path / "c.tif", np.full((48, 64), 0.5, np.float32))
+    with open_source(tmp_path) as source:
+        assert source.names == ["a.png"]
+        assert (
+            "2 files were left out, a kind of pixels that no video has (save them with 16 bits or 8): b.tif, c.tif"
+            in "; ".join(source.info().notes)
+        )
 
 
 def test_a_picture_too_long_to_be_scaled_is_a_black_frame(tmp_path):

@@ -132,7 +132,7 @@ class Pictures(Source):
                     if width * height > FRAME_PIXELS:
                         self._reject(name, f"more than {FRAME_PIXELS:,} px")
                     elif form is None:
-                        self._reject(name, "a kind of pixels that no video has")
+                        self._reject(name, "a kind of pixels that no video has (save them with 16 bits or 8)")
                     else:
                         profile = image.info.get("icc_profile") or b"sRGB"
                         pages.append(
