@@ -275,7 +275,9 @@ class Pictures(Source):
             raise VideoError(f"position {position} is not in {self.label}, which has {len(self._pages)} pictures")
         page = self._pages[position]
         if page.name != page.file.name:
-            raise VideoError(f"{page.name} is one of several pictures in a file: write the frames as new pictures")
+            raise VideoError(
+                f"{page.name} is one of several pictures in a file, which cannot be copied: write.images=png or jpeg makes new ones"
+            )
         with page.file.open() as stream:
             return stream.read()
 
