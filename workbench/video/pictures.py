@@ -276,7 +276,7 @@ class Pictures(Source):
         page = self._pages[position]
         if page.name != page.file.name:
             raise VideoError(
-                f"{page.name} is one of several pictures in a file, which cannot be copied: write.images=png or jpeg makes new ones"
+                f"{page.name} is one of several pictures in a file, which cannot be copied: use write.images=png"
             )
         with page.file.open() as stream:
             return stream.read()
