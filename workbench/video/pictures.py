@@ -275,9 +275,7 @@ class Pictures(Source):
             raise VideoError(f"position {position} is not in {self.label}, which has {len(self._pages)} pictures")
         page = self._pages[position]
         if page.name != page.file.name:
-            raise VideoError(
-                f"{page.name} is one of several pictures in a file, which cannot be copied: use write.images=png"
-            )
+            raise VideoError(f"{page.name} is one of several pictures in a file, which cannot be copied: use write.images=png")
         with page.file.open() as stream:
             return stream.read()
 
