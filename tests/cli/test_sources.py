@@ -31,6 +31,7 @@ def test_what_cannot_be_read_leaves_no_run(pictures, command):
     refused(workbench(command, "list.txt"), 1, "list.txt lists 1 of 2 files that are not there: gone.png")
     refused(workbench(command, "clip.mp4", "frames/-0.png"), 1, "clip.mp4 is a video, and there are pictures beside it")
     refused(workbench(command, "frames", "clip.mp4"), 1, "frames is a folder, and there is more beside it")
+    refused(workbench(command, ""), 2, "an empty path is given")
     refused(workbench(command, "clip.mp4", "http://example.org/b.mp4"), 2, "http://example.org/b.mp4 is a network address")
     assert not Path("runs").exists()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.video.test_pictures import noise, save
 from workbench.errors import ParameterError
 from workbench.evaluation.files import read_order
 from workbench.parameters import VideoParameters
@@ -87,4 +88,14 @@ def test_the_order_inside_several_videos_is_kept(sample_clips, tmp_path):
 def test_the_order_inside_one_video_is_what_is_sought(short, tmp_path):
     run = Run.create(tmp_path / "run", short)
     with pytest.raises(ParameterError, match="keep_order is for several videos"):
+        run_stage(run, VideoParameters(keep_order=True), progress=False)
+
+
+def test_the_order_of_pictures_is_what_is_sought(tmp_path):
+    """Two pictures of noise, each a file of its own: there is no order inside them."""
+    (tmp_path / "pictures").mkdir()
+    for number in (1, 2):
+        save(tmp_path / "pictures" / f"{number}.png", noise(number))
+    run = Run.create(tmp_path / "run", tmp_path / "pictures")
+    with pytest.raises(ParameterError, match="every frame is a file of its own: leave it out"):
         run_stage(run, VideoParameters(keep_order=True), progress=False)

@@ -3,13 +3,14 @@
 import hashlib
 import os
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from tests.video.test_pictures import noise, save
 from workbench.errors import VideoError
 from workbench.video.encode import write_frames
-from workbench.video.inputs import clip_name, find_files, natural_key, source_digest
+from workbench.video.inputs import clip_name, find_files, is_there, natural_key, source_digest
 from workbench.video.pictures import Pictures
 from workbench.video.source import open_source
 
@@ -32,8 +33,8 @@ def names_of(given) -> list[str]:
 
 
 def test_natural_order():
-    names = ["b", "a10", "a2", "a02", "a", "10", "9", "a2b3", "a2b20"]
-    assert sorted(names, key=natural_key) == ["9", "10", "a", "a02", "a2", "a2b3", "a2b20", "a10", "b"]
+    names = ["b", "a10", "a2", "A3", "a02", "a", "10", "9", "a2b3", "a2b20"]
+    assert sorted(names, key=natural_key) == ["9", "10", "a", "a02", "a2", "a2b3", "a2b20", "A3", "a10", "b"]
 
 
 @pytest.mark.parametrize("given", [".", "f%d.png", "f%01d.png", "*.png", "f?*.png", "../own/f*.png", "frames.txt"])
@@ -63,6 +64,30 @@ def test_names_are_below_the_folder_in_common(folder):
     assert names_of("*/x.png") == ["a/x.png", "b/x.png"]
 
 
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(folder, coding):
+    """Lines that end in CR LF, behind a mark of the coding: UTF-8, or UTF-16 as PowerShell writes it."""
+    Path("list.txt").write_bytes("f10.png\r\nf2.png\r\n".encode(coding))
+    assert names_of("list.txt") == ["f10.png", "f2.png"]
+
+
+def test_a_list_that_is_no_text(folder):
+    Path("list.txt").write_bytes(b"\0\1\2")
+    with pytest.raises(VideoError, match=r"list\.txt is no text"):
+        open_source("list.txt")
+    Path("list.txt").write_bytes(rb"own\f1.png")
+    with pytest.raises(VideoError, match=r"not there: own\\f1\.png; write one path of a file per line"):  # as it is written
+        open_source("list.txt")
+
+
+def test_a_pattern_of_folders_is_there_while_a_file_matches(folder):
+    pattern = folder.parent / "o*" / "f?.png"
+    assert names_of(pattern) == ["f1.png", "f2.png"] and is_there(pattern)
+    for name in ("f1.png", "f2.png"):
+        Path(name).unlink()
+    assert not is_there(pattern) and not is_there(folder.parent / "gone*" / "f?.png")
+
+
 def test_files_that_a_list_names_and_that_are_not_there(folder):
     Path("list.txt").write_text("f1.png\ngone.png\nhttp://example.org/a.png\n")
     with pytest.raises(VideoError, match=r"list\.txt lists 2 of 3 files .* not there: gone\.png, http.*relative to the list"):
@@ -76,6 +101,9 @@ def test_folders_and_patterns_without_pictures(folder):
     (folder / "empty").mkdir()
     with pytest.raises(VideoError, match="is a folder without a file in it"):
         open_source("empty")
+    (folder / "above" / "a").mkdir(parents=True)
+    with pytest.raises(VideoError, match=r"only with folders \(a\): give one of them, or a pattern such as 'above/\*/\*'"):
+        open_source("above")
     (folder / "empty" / "._a.png").write_bytes(b"system")
     with pytest.raises(VideoError, match="only files that systems leave there"):
         open_source("empty")
@@ -100,6 +128,16 @@ def test_a_video_among_pictures_is_refused_where_it_was_named(folder):
     (folder / "clip.mp4").rename(folder / "videos" / "clip.mp4")
     with pytest.raises(VideoError, match=r"has videos and no pictures \(clip\.mp4\): give the videos themselves"):
         open_source("videos")
+
+
+def test_an_archive_or_a_list_among_several_files_is_refused(folder):
+    with ZipFile("more.zip", "w") as archive:
+        archive.write("f1.png")
+    Path("list.txt").write_text("f1.png\n")
+    with pytest.raises(VideoError, match=r"more\.zip is an archive, .*: give it alone"):
+        open_source(["more.zip", "f2.png"])
+    with pytest.raises(VideoError, match=r"list\.txt is a text list, .*: give it alone"):
+        open_source(["f2.png", "list.txt"])
 
 
 def test_the_same_file_twice_is_kept_and_told(folder):

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.helpers.muxed import drifting, mux
 from tests.video.test_video import frames_of, index_of, make
 from workbench.errors import VideoError
 from workbench.video.decode import decode
@@ -43,12 +44,45 @@ def test_what_is_wrong_with_a_video_is_said_with_its_name(tmp_path):
     with open_source([make(tmp_path / "a.mp4", 3), varying]) as source:
         assert sum(1 for _ in decode(source)) == 9
         varies, rates = source.info().warnings
-        assert varies.startswith("b.mkv: the frame rate varies") and rates.startswith("the videos have different frame rates")
+        assert varies == "the frame rate varies in b.mkv: --write.timing source keeps the times of their frames"
+        assert rates.startswith("the videos have different frame rates")
         with pytest.raises(VideoError, match="has no picture file of its own"):
             source.original(0)
     (tmp_path / "c.mp4").write_bytes(b"no video" * 100)
     with pytest.raises(VideoError, match=r"c\.mp4 (is not|cannot be read as) a video"):
         open_source([varying, tmp_path / "c.mp4"])
+
+
+def test_hdr_beside_sdr_is_said(tmp_path):
+    """Two clips of SDR, and between them one of 10 bits that is tagged as HDR, BT.2020 and PQ."""
+    hdr = {"color_primaries": 9, "color_trc": 16, "colorspace": 9}
+    videos = [
+        make(tmp_path / "a.mkv", 2),
+        make(tmp_path / "pq.mkv", 2, pixels="yuv420p10le", **hdr),
+        make(tmp_path / "b.mkv", 2),
+    ]
+    with open_source(videos) as source:
+        assert sum(1 for _ in decode(source)) == 6
+        info = source.info()
+    assert info.color_trc == 2 and [text for text in info.warnings if "colours" in text] == [
+        "the videos have different colours (SDR, HDR (PQ)): what is written is tagged SDR, so that frames of pq.mkv look wrong "
+        "in it; convert these to SDR first"
+    ]
+
+
+def test_several_streams_in_one_of_several_videos_are_said(tmp_path):
+    """The second video has a preview beside its own stream. ``--video.stream``, which is for one video, is not named."""
+    two = mux(
+        tmp_path / "two.mkv",
+        ("libx264", drifting(3, 32, 24), range(0, 120, 40), {}),
+        ("libx264", drifting(3), range(0, 120, 40), {}),
+    )
+    with open_source([make(tmp_path / "a.mkv", 2), two]) as source:
+        assert sum(1 for _ in decode(source)) == 5
+        notes = "; ".join(source.info().warnings)
+    assert (
+        "several streams of pictures in two.mkv (stream 1): give such a file alone" in notes and "--video.stream" not in notes
+    )
 
 
 def test_a_list_of_videos(tmp_path):

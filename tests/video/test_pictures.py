@@ -73,7 +73,7 @@ def test_what_is_no_picture_is_named_and_left_out(tmp_path):
     info, table = info_of(folder, tmp_path)
     assert table.names == ["a.png"]
     notes = "; ".join(info.warnings)
-    assert "passed over, as systems leave them: .DS_Store, ._a.png, Thumbs.db, desktop.ini" in notes
+    assert "passed over, as systems leave them: ._a.png, .DS_Store, desktop.ini, Thumbs.db" in notes
     assert "2 files were left out, no pictures that can be read: empty.png, notes.md" in notes
     assert f"folders inside {folder} were not looked into: more" in notes
 
@@ -230,6 +230,31 @@ def test_a_picture_that_claims_to_be_huge_is_left_out(tmp_path):
     save(tmp_path / "2.png", noise(0))
     with open_source(tmp_path) as source:
         assert source.names == ["2.png"]
+
+
+def test_pixels_of_32_bits_are_left_out(tmp_path):
+    """Whole and floating-point numbers of 32 bits, as microscopes write them: which of them is white is not known."""
+    save(tmp_path / "a.png", noise(0))
+    save(tmp_path / "b.tif", np.full((48, 64), 70_000, np.int32))
+    save(tmp_path / "c.tif", np.full((48, 64), 0.5, np.float32))
+    with open_source(tmp_path) as source:
+        assert source.names == ["a.png"]
+        for _ in decode(source):
+            pass
+        reason = "a kind of pixels that no video has (save them with 16 bits or 8)"
+        assert f"2 files were left out, {reason}: b.tif, c.tif" in source.info().notes
+
+
+def test_a_folder_of_avif_is_one_of_pictures(tmp_path):
+    """Two flat pictures in AVIF, which to FFmpeg are videos of one frame. They have no rate, and keep their colours."""
+    for number, level in enumerate((60, 180)):
+        save(tmp_path / f"{number}.avif", np.full((48, 64, 3), level, np.uint8), quality=90)
+    with open_source(tmp_path) as source:
+        found = [frame.to_ndarray(format="rgb24") for _, frame in decode(source)]
+        info = source.info()
+    assert [frame.mean() for frame in found] == pytest.approx([60, 180], abs=2)
+    assert (info.frame_rate, info.codec, source.names) == (25, "avif", ["0.avif", "1.avif"])
+    assert any("in AVIF: they were read with 8 bits" in text for text in info.warnings)
 
 
 def test_a_picture_too_long_to_be_scaled_is_a_black_frame(tmp_path):

@@ -10,7 +10,7 @@ from tests.helpers.muxed import drifting, mux, steps, without_rate
 from workbench.video.decode import Decoder, decode
 from workbench.video.info import VideoInfo
 from workbench.video.table import FrameTable
-from workbench.video.times import film_rate, find_rate, is_steady, rising_times, varies
+from workbench.video.times import before_cut, film_rate, find_rate, is_steady, rising_times, varies
 
 NAN, TWENTY_FIVE, FILM = float("nan"), Fraction(25), Fraction(24000, 1001)
 
@@ -115,6 +115,39 @@ def test_film_in_a_file(tmp_path):
     assert info.warnings == [
         "the file states no frame rate; 23.976 frames per second are taken, as the times of its frames say"
     ]
+
+
+def test_a_file_cut_inside_a_group_of_pictures(tmp_path):
+    """A stream of 25 frames per second with two B-frames in turn, cut off: at its end frames between others are gone."""
+    options = {"bf": "2", "x264-params": "b-adapt=0"}
+    whole = mux(tmp_path / "whole.ts", ("libx264", drifting(40), range(0, 1600, 40), options))
+    content, packets = whole.read_bytes(), 188
+    seen = set()
+    for share in (0.5, 0.55, 0.6, 0.65, 0.7, 0.75):
+        (tmp_path / "cut.ts").write_bytes(content[: int(len(content) * share) // packets * packets])
+        info, table = read(tmp_path / "cut.ts")
+        assert (info.frame_rate, info.variable_frame_rate) == (25, False)
+        seen.add(bool(np.diff(table.time_s).max() > 0.07))
+    assert seen == {True, False}  # some of the cuts leave a gap
+
+
+@pytest.mark.parametrize(("behind", "varying"), [(1, False), (4, False), (5, True)])
+def test_frames_behind_a_gap_at_the_end(behind, varying):
+    times = np.array([*range(20), *range(23, 23 + behind)]) / 25
+    assert varies(before_cut(times, 0.001), 0.001) == varying
+    assert len(before_cut(times, 0.001)) == (20 + behind if varying else 20)
+
+
+def test_a_lost_frame_does_not_make_the_rate_vary():
+    times = np.array([*range(9), *range(10, 20)]) / 25
+    assert varies(times, 0.001) and not varies(times, 0.001, lost=1)
+
+
+def test_a_new_clock_is_not_taken_for_a_cut(tmp_path):
+    """24 frames whose clock is a minute later from the middle on: 61 s are stated, and only the new clock is told of."""
+    times = steps([40] * 11, [60040], [40] * 11)
+    info, _ = read(mux(tmp_path / "clip.ts", ("libx264", drifting(24), times, {"bf": "0"})))
+    assert info.warnings == ["the clock of the file begins anew 1 time; times are counted on without a gap"]
 
 
 def test_b_frames_in_avi(tmp_path):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def _local(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> "Given":
     for text in words:
+        if not text:  # a Path would make the current folder of it
+            raise UsageError("an empty path is given: give the path of a video, or . for the current folder")
         if "://" in text:  # a Path would lose one of the slashes, and the message would not say what is wrong
             raise UsageError(f"{text} is a network address: download the video and give the path of the file")
     return Path(words[0]) if len(words) == 1 else list(words)

@@ -165,8 +165,9 @@ def reconstruct(
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
     info, table = read_proxies(run.inputs, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
-    if parameters.keep_order and not table.names:
-        raise ParameterError("keep_order is for several videos, and this is one: leave it out")
+    if parameters.keep_order and len(np.unique(pieces_of(table.names))) in (0, 1, len(table)):
+        what = "every frame is a file of its own" if len(table.names) > 1 else "this is one"
+        raise ParameterError(f"keep_order is for several videos, and {what}: leave it out")
     images = WorkingCopies(out.proxies_path.resolve())
     overlay, warnings = no_overlay(images), info.warnings
     ignored = overlay.mask

@@ -48,8 +48,23 @@ def safe_name(name: str) -> str:
     str
         Parts separated by ``/``; none leads upwards or to another place, and what cannot be printed is escaped.
     """
-    parts = [part for part in re.split(r"[/\\\\]", name) if part not in ("", ".", "..")]
-    text = "/".join(parts).encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable("/".join(part for part in re.split(r"[/\\\\]", name) if part not in ("", ".", "..")))
+
+
+def printable(text: str) -> str:
+    """Escape what cannot be printed.
+
+    Parameters
+    ----------
+    text : str
+        Any text, also a file name that is not UTF-8.
+
+    Returns
+    -------
+    str
+        The text in one line.
+    """
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

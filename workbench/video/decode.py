@@ -22,7 +22,7 @@ from workbench.video.info import VideoInfo
 from workbench.video.packets import PacketCounts
 from workbench.video.streams import choose_stream, describe_stream, has_choice, stated_seconds
 from workbench.video.table import TableBuilder
-from workbench.video.times import DEFAULT_RATE, find_rate, varies
+from workbench.video.times import DEFAULT_RATE, MAX_RATE, before_cut, find_rate, varies
 from workbench.video.upright import Upright
 
 # The formats FFmpeg may recognise a file as. It also "demuxes" text, drawn as pictures, and playlists that point to other files
@@ -137,7 +137,7 @@ class Decoder(Source):
             self.container = _opened(str(self.path.resolve()))
         except av.ArgumentError as error:
             raise VideoError(
-                f"{path} is not a video, but perhaps a text, a playlist or a picture: give the path of a video file"
+                f"{path} is not a video, but perhaps a text, a playlist or a single picture: give a video, or several pictures"
             ) from error
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -267,6 +267,8 @@ class Decoder(Source):
             When no frame was decoded.
         """
         stated = self.stream.average_rate
+        if stated and stated > MAX_RATE:  # what FFmpeg makes of some raw files
+            stated = None
         table = self.table.table(stated or DEFAULT_RATE)
         if self._first is None or not len(table):
             raise VideoError(f"{self.path} has no frame that can be decoded: it is damaged; copy or download it again")
@@ -276,7 +278,8 @@ class Decoder(Source):
             width, height = height, width
             sizes = tuple((high, wide, count) for wide, high, count in sizes)
         damaged = self.packets.undecoded + self._read_errors
-        rate = find_rate(table.time_s, self.table.tick, stated, damaged) if self.table.tick else self.frame_rate
+        times = before_cut(table.time_s, self.table.tick)
+        rate = find_rate(times, self.table.tick, stated, damaged) if self.table.tick else self.frame_rate
         if stated is None and self.stream.guessed_rate == rate:  # FFmpeg's reading of the head, where that states no average
             stated = rate
         seconds = float(np.ptp(table.time_s)) + float(1 / rate)
@@ -292,7 +295,7 @@ class Decoder(Source):
             declared_frames=self.stream.frames, declared_seconds=declared, frames=len(table), seconds=seconds,
             missing_packets=missing, damaged_packets=damaged, hidden_frames=self.packets.hidden + cut,
             corrupt_frames=self.corrupt_frames, resized_frames=self.resized_frames, sizes=sizes, clock_jumps=table.clock_jumps,
-            variable_frame_rate=varies(table.time_s, self.table.tick),
+            variable_frame_rate=varies(times, self.table.tick, damaged),
         )  # fmt: skip
 
 

@@ -134,7 +134,10 @@ class VideoInfo:
                 f"the file says {self.declared_frames} frames, {self.missing_packets} of them are not in it: it is truncated "
                 "or damaged; only the decoded frames are used"
             )
-        elif self.declared_seconds - self.seconds > max(0.25, 3 / float(self.frame_rate)) + self._unseen_seconds:
+        elif (
+            not self.clock_jumps
+            and self.declared_seconds - self.seconds > max(0.25, 3 / float(self.frame_rate)) + self._unseen_seconds
+        ):
             found.append(
                 f"the file says {self.declared_seconds:.1f} s, frames for {self.seconds:.1f} s could be decoded: it is "
                 "truncated or damaged; only the decoded frames are used"
@@ -145,12 +148,11 @@ class VideoInfo:
             hidden = _count(self.hidden_frames, "frame is", "frames are")
             found.append(f"{hidden} hidden by an edit list, as in a player")
         if self.corrupt_frames:
-            found.append(f"{self.corrupt_frames} frames were decoded with errors; parts of their pictures may be wrong")
+            wrong = _count(self.corrupt_frames, "frame was", "frames were")
+            found.append(f"{wrong} decoded with errors; parts of the picture may be wrong")
         if self.resized_frames:
-            found.append(
-                f"{self.resized_frames} frames differ from the first in size or format; they were converted, with black bars "
-                "where their shape differs"
-            )
+            others = _count(self.resized_frames, "frame differs", "frames differ")
+            found.append(f"{others} from the first in size or format: converted, with black bars where the shape differs")
         return found
 
     @property
@@ -162,7 +164,9 @@ class VideoInfo:
         found, taken = [], f"{float(self.frame_rate):.5g} frames per second"
         stated = f"{float(self.stated_frame_rate):.5g}"
         if self.clock_jumps:
-            found.append(f"the clock of the file begins anew {self.clock_jumps} times; times are counted on without a gap")
+            found.append(
+                f"the clock of the file begins anew {_count(self.clock_jumps, 'time')}; times are counted on without a gap"
+            )
         if self.variable_frame_rate:
             average = "" if self.stated_frame_rate == self.frame_rate else ", their average"
             found.append(f"the frame rate varies; {taken} are taken{average}, unless --write.timing is source")

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 from workbench.errors import VideoError
 from workbench.limits import LIST_BYTES
 from workbench.storage.folder import digest, file_sha256
-from workbench.video.base import Given, listed, safe_name
+from workbench.video.base import Given, listed, printable, safe_name
 from workbench.video.decode import local_file
 
 LISTS = (".txt", ".lst")  # suffixes of text lists
@@ -45,7 +46,7 @@ class Listing:
 
 
 def natural_key(name: str) -> list[tuple[bool, int, str]]:
-    """Make the key that sorts ``frame2`` before ``frame10``.
+    """Make the key that sorts ``frame2`` before ``frame10``, and ``IMG_3.JPG`` before ``img_4.jpg``.
 
     Parameters
     ----------
@@ -55,9 +56,9 @@ def natural_key(name: str) -> list[tuple[bool, int, str]]:
     Returns
     -------
     list of (bool, int, str)
-        Numbers and texts in turn; the name itself decides last.
+        Numbers and texts in turn, capitals like small letters; the name itself decides last.
     """
-    parts = re.split(r"([0-9]+)", name)
+    parts = re.split(r"([0-9]+)", name.casefold())
     return [*((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts), (False, 0, name)]
 
 
@@ -163,9 +164,9 @@ def is_there(path: Path) -> bool:
     Returns
     -------
     bool
-        Of a pattern, whether its folder is there.
+        Of a pattern, whether a file matches it.
     """
-    return path.is_file() or path.is_dir() or (_is_pattern(path) and path.parent.is_dir())
+    return path.is_file() or path.is_dir() or (_is_pattern(path) and bool(_matches(path)))
 
 
 def _named_file(word: str | Path) -> Path:
@@ -181,7 +182,11 @@ def _in_folder(folder: Path) -> Listing:
         raise VideoError(f"{folder} cannot be read ({error.strerror}): check its permissions") from error
     folders = [entry.name for entry in entries if entry.is_dir()]
     notes = [f"folders inside {folder} were not looked into: {listed(folders)}"] if folders else []
-    return _found(str(folder), [entry for entry in entries if entry.is_file()], notes, "is a folder without a file in it")
+    none = "is a folder without a file in it"
+    if folders:
+        names = listed(list(map(safe_name, folders)))
+        none += f", only with folders ({names}): give one of them, or a pattern such as '{folder}/*/*'"
+    return _found(str(folder), [entry for entry in entries if entry.is_file()], notes, none)
 
 
 def _is_pattern(path: Path) -> bool:
@@ -195,6 +200,11 @@ def _magic_parts(path: Path) -> Iterator[Path]:
 
 
 def _by_pattern(pattern: Path) -> Listing:
+    return _found(str(pattern), _matches(pattern), [], "matches no file: check the folder, the name and the number of digits")
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """The files that a pattern means, sorted."""
     numbered = _NUMBERED.search(pattern.name)
     if numbered:
         before, after = pattern.name[: numbered.start()], pattern.name[numbered.end() :]
@@ -205,8 +215,7 @@ def _by_pattern(pattern: Path) -> Listing:
     else:
         start = next(_magic_parts(pattern)).parent
         files = [*start.glob(pattern.relative_to(start).as_posix())]
-    files = sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.as_posix()))
-    return _found(str(pattern), files, [], "matches no file: check the folder, the name and the number of digits")
+    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.as_posix()))
 
 
 def _found(label: str, files: list[Path], notes: list[str], none: str) -> Listing:
@@ -226,21 +235,30 @@ def _from_list(path: Path) -> Listing:
     if path.stat().st_size > LIST_BYTES:
         raise VideoError(f"{path} is larger than {LIST_BYTES:,} bytes: give a text list with one path per line")
     try:
-        text = os.fsdecode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        text = _list_text(path.read_bytes())
     except OSError as error:
         raise VideoError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
     lines = [line.strip("\r") for line in text.split("\n")]
     words = [line for line in map(str.strip, lines) if line and not line.startswith("#")]
-    if "\0" in text or not words:
+    if "\0" in text:
+        raise VideoError(f"{path} is no text: give a text list with one path per line, relative to the list")
+    if not words:
         raise VideoError(f"{path} lists no files: write one path per line, relative to the list")
     files = [path.parent / word for word in words]
     missing = [word for word, file in zip(words, files, strict=True) if "://" in word or not _is_file(file)]
     if missing:
         raise VideoError(
-            f"{path} lists {len(missing)} of {len(files)} files that are not there: {listed(list(map(safe_name, missing)))}; "
-            "paths are relative to the list"
+            f"{path} lists {len(missing)} of {len(files)} files that are not there: {listed(list(map(printable, missing)))}; "
+            "write one path of a file per line, relative to the list, with nothing around it"
         )
     return _listing(str(path), files, True)
+
+
+def _list_text(content: bytes) -> str:
+    """The text of a list; Windows writes lists in UTF-16."""
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    return os.fsdecode(content.removeprefix(BOM_UTF8))
 
 
 def _is_file(path: Path) -> bool:

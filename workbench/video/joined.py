@@ -10,6 +10,7 @@ import av
 
 from workbench.errors import VideoError
 from workbench.video.base import Source, listed
+from workbench.video.colour import beyond_sdr
 from workbench.video.conform import conformed
 from workbench.video.decode import Decoder
 from workbench.video.info import VideoInfo
@@ -141,10 +142,17 @@ class JoinedVideos(Source):
             raise VideoError(f"{self.label} has no frame that can be decoded: give other videos")
         (width, height, pixel_format), count = self._target, len(self.table)
         first = next((info for info in self._infos if (info.width, info.height) == (width, height)), self._infos[0])
-        own = [f"{name}: {text}" for name, info in zip(self.file_names, self._infos, strict=False) for text in info.warnings]
+        pairs = list(zip(self.file_names, self._infos, strict=False))
+        own = [f"{name}: {text}" for name, info in pairs for text in _without_remedies(info).warnings]
+        choice = [f"{name} (stream {info.stream})" for name, info in pairs if info.has_choice]
+        if choice:
+            own.append(f"there are several streams of pictures in {listed(choice)}: give such a file alone to read another one")
+        varying = [name for name, info in pairs if info.variable_frame_rate]
+        if varying:
+            own.append(f"the frame rate varies in {listed(varying)}: --write.timing source keeps the times of their frames")
         if self._resized:
             own.append(
-                f"{self._resized} of {count} frames are not {width} x {height} px in {pixel_format}, as most videos are: "
+                f"{self._resized} of {count} frames are not {width} x {height} px in {pixel_format}, which all are brought to: "
                 "they were converted, with black bars where their shape differs"
             )
         if self._sounding:
@@ -153,6 +161,14 @@ class JoinedVideos(Source):
         if len(rates) > 1:
             shown = ", ".join(f"{float(rate):.6g}" for rate in rates)
             own.append(f"the videos have different frame rates ({shown}): what is written has {float(first.frame_rate):.6g}")
+        kinds = [beyond_sdr(info.color_primaries, info.color_trc) or "SDR" for info in self._infos]
+        if len(set(kinds)) > 1:
+            first_kind = kinds[self._infos.index(first)]
+            others = [name for name, kind in zip(self.file_names, kinds, strict=False) if kind != first_kind]
+            own.append(
+                f"the videos have different colours ({', '.join(dict.fromkeys(kinds))}): what is written is tagged "
+                f"{first_kind}, so that frames of {listed(others)} look wrong in it; convert these to {first_kind} first"
+            )
         sizes: Counter[tuple[int, int]] = Counter()
         for info in self._infos:
             sizes.update({(wide, high): frames for wide, high, frames in info.sizes})
@@ -167,3 +183,8 @@ class JoinedVideos(Source):
 
     def close(self) -> None:
         """Do nothing: a file is open only while it is decoded."""
+
+
+def _without_remedies(info: VideoInfo) -> VideoInfo:
+    """What is known of a video, without what its notes would say of a choice that only one video has."""
+    return replace(info, has_choice=False, variable_frame_rate=False, stated_frame_rate=info.frame_rate)

@@ -24,7 +24,7 @@ from workbench.video.table import TableBuilder
 from workbench.video.times import varies
 
 # The formats Pillow may recognise a file as; of JPEG, it recognises MPO too.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 PICTURE_RATE = Fraction(25)  # frames per second: pictures have none of their own
 _REDUCED = 254  # TIFF's tag of pages that are small copies of others: bit 0
 _TICK = Fraction(1, 1000)  # s, in which animated pictures give durations
@@ -132,7 +132,7 @@ class Pictures(Source):
                     if width * height > FRAME_PIXELS:
                         self._reject(name, f"more than {FRAME_PIXELS:,} px")
                     elif form is None:
-                        self._reject(name, "a kind of pixels that no video has")
+                        self._reject(name, "a kind of pixels that no video has (save them with 16 bits or 8)")
                     else:
                         profile = image.info.get("icc_profile") or b"sRGB"
                         pages.append(
@@ -161,6 +161,8 @@ class Pictures(Source):
             self._notes.append("there are pictures in CMYK: they were converted to RGB without their colour profiles")
         elif not all(page.is_srgb for page in self._pages):
             self._notes.append("there are pictures with a colour profile other than sRGB: the profile was dropped")
+        if any(page.kind == "AVIF" for page in self._pages):
+            self._notes.append("there are pictures in AVIF: they were read with 8 bits per colour, also where they have more")
         if self.form.deep and any(page.number and page.form.colour and page.form.deep for page in self._pages):
             self._notes.append("pages with 16 bits per colour, in one file, were read with 8")
 
@@ -273,7 +275,7 @@ class Pictures(Source):
             raise VideoError(f"position {position} is not in {self.label}, which has {len(self._pages)} pictures")
         page = self._pages[position]
         if page.name != page.file.name:
-            raise VideoError(f"{page.name} is one of several pictures in a file: write the frames as new pictures")
+            raise VideoError(f"{page.name} is one of several pictures in a file, which cannot be copied: use write.images=png")
         with page.file.open() as stream:
             return stream.read()
 

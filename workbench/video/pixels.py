@@ -67,10 +67,11 @@ def form_of(image: Image.Image) -> PixelForm | None:
     Returns
     -------
     PixelForm or None
-        None when they are of a kind that has no counterpart in a video, such as floating-point numbers.
+        None when they are of a kind that has no counterpart in a video, such as numbers of 32 bits.
     """
     if image.mode in _DEEP_GREY:
-        return PixelForm(deep=True)
+        # In other files than those of 16 bits, this mode holds whole numbers of 32 bits.
+        return None if image.mode == "I" and image.format == "TIFF" else PixelForm(deep=True)
     if image.mode in _ALPHA or (image.mode in (*_GREY, *_COLOUR) and "transparency" in image.info):
         return PixelForm(colour=True, alpha=True, deep=_is_deep_colour(image))
     if image.mode in _COLOUR:

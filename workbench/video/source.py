@@ -11,7 +11,7 @@ from workbench.errors import VideoError
 from workbench.video.archive import Archive, is_archive
 from workbench.video.base import Given, Source
 from workbench.video.decode import Decoder
-from workbench.video.inputs import Listing, find_files, shown
+from workbench.video.inputs import LISTS, Listing, find_files, shown
 from workbench.video.joined import JoinedVideos
 from workbench.video.pictures import PictureFile, Pictures
 from workbench.video.pixels import DAMAGE
@@ -59,6 +59,10 @@ def _open_listing(found: Listing) -> Source:
     pictures = Pictures(files, found.label, found.notes)
     rejected = {file.name for file in pictures.rejected}
     others = [file for name, file in zip(found.names, found.files, strict=True) if name in rejected]
+    for file in others if found.named else ():
+        kind = "an archive" if is_archive(file) else "a text list" if file.suffix.lower() in LISTS else ""
+        if kind:
+            raise VideoError(f"{file} is {kind}, and not a picture or a video: give it alone, not as one of several files")
     if pictures.names:
         videos = [file for file in others if found.named and _is_video(file)]
         if videos:

@@ -21,6 +21,7 @@ _JUMP_SECONDS = 10.0  # a longer step is a new clock, as for FFmpeg's `dts_delta
 _JUMP_STEPS = 100  # ... where it is so many times longer than the usual step
 _FIELD_RATES = (Fraction(60000, 1001), Fraction(60), Fraction(50))  # of television, fields per second
 _FILM_STEPS = 8  # steps that are needed to tell film: fewer look like it by chance
+_TORN = 4  # frames at most that a cut in a group of pictures leaves behind a gap, where those before them are many
 _PULLDOWN_DRIFT = 0.01  # fields per frame off two and a half, for cuts made after the pulldown
 
 
@@ -89,6 +90,32 @@ def is_steady(times: np.ndarray, tick: float) -> bool:
     return bool(np.ptp(times - np.linspace(times[0], times[-1], len(times))) <= 2.01 * tick)
 
 
+def before_cut(times: np.ndarray, tick: float) -> np.ndarray:
+    """Leave out the last frames where a cut has torn them from the others.
+
+    Parameters
+    ----------
+    times : (N,) float array
+        Rising times, s, at least one.
+    tick : float
+        Precision of the time stamps, s.
+
+    Returns
+    -------
+    (n,) float array
+        The times; without the last few where only these stand off a constant rate, behind a gap.
+
+    Notes
+    -----
+    Where a file is cut off, a frame may still be there of which the frames shown before it were stored behind it.
+    """
+    for torn in range(1, _TORN + 1):
+        kept = times[:-torn]
+        if len(kept) > _FILM_STEPS and is_steady(kept, tick) and times[-torn] - kept[-1] > 1.5 * np.median(np.diff(kept)):
+            return kept
+    return times
+
+
 def film_rate(times: np.ndarray, tick: float) -> Fraction | None:
     """Find the rate of film that was put on the fields of television, its frames two and three fields long (2:3 pulldown).
 
@@ -150,7 +177,7 @@ def find_rate(times: np.ndarray, tick: float, stated: Fraction | None, lost: int
     return min(usual, key=lambda rate: abs(float(rate) - measured), default=Fraction(measured).limit_denominator(1001))
 
 
-def varies(times: np.ndarray, tick: float) -> bool:
+def varies(times: np.ndarray, tick: float, lost: int = 0) -> bool:
     """Check whether the frame rate varies.
 
     Parameters
@@ -159,6 +186,8 @@ def varies(times: np.ndarray, tick: float) -> bool:
         Rising times, s, at least one.
     tick : float
         Precision of the time stamps, s.
+    lost : int, default 0
+        How many frames may be missing between the others: so many of the longest steps do not count.
 
     Returns
     -------
@@ -167,5 +196,6 @@ def varies(times: np.ndarray, tick: float) -> bool:
         those of film on television's fields.
     """
     steps = np.diff(times)
+    steps = np.sort(steps)[: max(1, len(steps) - lost)]
     uneven = len(steps) > 1 and np.abs(steps - np.median(steps)).max() > 0.0025 + 0.1 * abs(np.median(steps))
     return bool(uneven and not is_steady(times, tick) and not film_rate(times, tick))
