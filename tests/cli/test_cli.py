@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import pytest
@@ -332,6 +333,29 @@ def test_an_edit_that_is_interrupted_while_it_writes(clip, tmp_path, monkeypatch
     assert len(Run.open(run_path).edits("order")) == 1
 
 
+@pytest.mark.parametrize("words", [("edit", "flip", 0), ("flip", "--scene", 0)])
+def test_an_edit_on_a_full_disk(clip, tmp_path, monkeypatch, words):
+    """The edit is there, the videos are not: the command that goes on is named beside the error, also for an interruption."""
+    run_path = tmp_path / "run"
+    assert workbench("reconstruct", clip, "--out", run_path).status == 0
+    verb, *rest = words
+    for failure, said in (
+        (OSError(errno.ENOSPC, "No space left on device"), ["note: the edit is kept", "workbench: a file cannot be used"]),
+        (KeyboardInterrupt(), ["workbench: interrupted; the edit is kept"]),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr("workbench.pipeline.writing.write_parts", mock.Mock(side_effect=failure))
+            answer = workbench(verb, run_path, *rest)
+        lines = answer.err.splitlines()
+        assert answer.status != 0 and [line.startswith(start) for line, start in zip(lines, said, strict=True)] == [True] * len(
+            said
+        )
+        assert f"`workbench edit {run_path} write` does it" in lines[0]
+    assert len(Run.open(run_path).edits("order")) == 2 and workbench("edit", run_path, "write").status == 0
+    again = workbench("reconstruct", clip, "--out", run_path)
+    assert again.status == 0 and f"the order has 2 edits by hand: `workbench edit {run_path}` lists them" in again.err
+
+
 def test_models_lists_all_with_their_licence():
     """One line per model between a heading and the defaults, none wider than a terminal."""
     heading, *lines, last = workbench("models").out.splitlines()
@@ -406,6 +430,15 @@ def test_undo(decided_run):
     assert read_order(path / "order.csv") == before
     refused(workbench("undo", path, "--restore"), 2, "no decision was taken back")
     refused(workbench("undo", path, "7"), 2, "there is no decision 7", "has 0 (split), 1 (expelled), 2 (rescued)")
+
+
+def test_an_undo_that_is_interrupted(decided_run, monkeypatch):
+    """The same command again would be refused, as the decision is taken back already: the one that goes on is named."""
+    with monkeypatch.context() as patched:
+        patched.setattr("workbench.pipeline.decision_editing.run_stage", mock.Mock(side_effect=KeyboardInterrupt))
+        answer = workbench("undo", decided_run.path, "2")
+    assert answer.status == 130 and answer.err.startswith("workbench: interrupted; the scenes are changed, the order is not: ")
+    assert f"`workbench reconstruct {decided_run.source} --out {decided_run.path}` does it" in answer.err
 
 
 def test_undo_where_nothing_was_decided(clip, tmp_path):

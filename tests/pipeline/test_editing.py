@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.tiny import check_result, encode, mixture, pictures
 from workbench.errors import ClusterError, RunError, StaleStageError, UsageError, VideoError
 from workbench.evaluation.files import read_order
-from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters
+from workbench.parameters import AlignParameters, ClusterParameters, OrderParameters, WriteParameters
 from workbench.pipeline import scene_edits
 from workbench.pipeline.editing import computed, edit_order, flip_scenes, undo, undo_all, write_again, writing_again
 from workbench.pipeline.edits import frame_lists
@@ -126,15 +126,23 @@ def test_no_scene_at_all(finished, tmp_path):
     assert everything(run) == before
 
 
-@pytest.mark.parametrize(("content", "error"), [(None, RunError), (b"not a video", VideoError)])
-def test_video_that_is_gone(run, content: bytes | None, error: type[Exception]):
+def test_video_that_is_gone(run):
     """Without it no video can be written: the order stays as it was."""
     before = everything(run)
     run.source.unlink()
-    if content:
-        Path(run.record["source"]["path"]).write_bytes(content)
-    with pytest.raises(error):
+    with pytest.raises(RunError, match=r"is gone \(.*\): put it back, or tell where it is now, with `workbench reconstruct"):
         flip_scenes(run)
+    assert everything(run) == before
+
+
+def test_another_video_in_its_place(run):
+    """As many frames of the same size, in another order: its frames would be written as those of the run, without a word."""
+    before = everything(run)
+    encode(run.source, mixture()[::-1], "ffv1", "bgr0")
+    with pytest.raises(RunError, match="is not what this run was made from any more: put that back"):
+        flip_scenes(run)
+    with pytest.raises(RunError, match="is not what this run was made from any more"):
+        run_stage(run, WriteParameters(codec="lossless", images="png"), overwrite=True, progress=False)
     assert everything(run) == before
 
 

@@ -137,6 +137,8 @@ def test_edits_by_hand_are_listed(run, tmp_path):
     seen = Page(write_report(run, METRICS, notebooks(tmp_path))).seen
     place = seen.index("Changed by hand:")
     assert seen[place + 1 : place + 3] == ["Let the scene of frame 3 begin with it.", "{'drop': '<i>'}."]
+    before = "These are the scenes, with their numbers, as the clusterer found them: before all that was changed in them."
+    assert seen.index("Scenes and outliers") < seen.index(before) < place
 
 
 def test_models_and_their_terms_are_shown(run, tmp_path):

@@ -100,7 +100,7 @@ def test_the_same_video_elsewhere(run, source, tmp_path):
     chain(run)
     moved = tmp_path / "moved.mp4"
     source.rename(moved)
-    with pytest.raises(RunError, match=r"is gone .*: put it back, or start a new run"):
+    with pytest.raises(RunError, match=r"is gone .*: put it back, or tell where it is now"):
         _ = Run.open(run.path).source
     again = Run.create(run.path, moved)
     assert again.source == Run.open(run.path).source == moved.resolve() and "order" in again.record["stages"]

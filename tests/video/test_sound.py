@@ -124,13 +124,17 @@ def test_keep_gives_the_same_samples(clip, tmp_path):
     assert find_sound(out).codec == find_sound(clip).codec
 
 
-@pytest.mark.parametrize("codec", ["wavpack", "pcm_s16le"])
-def test_keep_encodes_what_the_container_cannot_hold(tmp_path, codec):
-    """WavPack and PCM in mp4: AAC, and a note. PCM in Matroska only states the number of its channels."""
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("wavpack", ".mp4"), ("pcm_s16le", ".mp4"), ("flac", ".mov"), ("libopus", ".mov")]
+)
+def test_keep_encodes_what_the_container_cannot_hold(tmp_path, codec, suffix):
+    """WavPack and PCM in mp4, FLAC and Opus in mov: AAC, and a note. PCM in Matroska only states the number of its channels."""
     clip = with_sound(tmp_path / "clip.mkv", codec, tones(np.full(COUNT, SECONDS)))
-    out = restored(clip, tmp_path, ".mp4")
-    assert keep_sound(clip, out, 0.0) == [f"a .mp4 file cannot hold {codec}: it was encoded anew"]
-    assert find_sound(out).codec == "aac" and heard(samples_of(out), np.full(COUNT, SECONDS)) == list(range(COUNT))
+    out = restored(clip, tmp_path, suffix)
+    assert keep_sound(clip, out, 0.0) == [f"a {suffix} file cannot hold {codec.removeprefix('lib')}: it was encoded anew"]
+    with av.open(str(out)) as file:
+        rate = file.streams.audio[0].rate  # 48000 where Opus came in, which knows no other
+    assert find_sound(out).codec == "aac" and heard(samples_of(out), np.full(COUNT, SECONDS), rate) == list(range(COUNT))
 
 
 def test_more_channels_than_can_be_encoded(tmp_path):

@@ -1,6 +1,7 @@
 """The order editor without a browser: press a button, and read the run, the page and the strip."""
 
 import itertools
+import re
 import shutil
 import time
 
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from tests.helpers.tiny import check_result
 from tests.pipeline.test_editing import everything
 from workbench.embedding.images import thumbnail
-from workbench.pipeline.editing import computed
+from workbench.pipeline.editing import computed, edit_order
 from workbench.pipeline.edits import frame_lists
 from workbench.run import Run
 from workbench.widgets.order import order_editor
@@ -342,6 +343,14 @@ def test_edits_that_were_left_out_are_listed(run):
     run.set_edits("order", [edit], {"edits_left_out": ["flip ...: left out, frames 0 and 1 are not in one scene"]})
     listed = Page(run).named("wb-edits").value
     assert "frame 0 comes before frame 1" in listed and "left out, frames 0 and 1 are not in one scene" in listed
+
+
+def test_the_last_edit_is_listed_first(run):
+    """Only the beginning of a long list is in sight; the numbers, by which an edit is taken back, count down."""
+    frames = run.scene_order(0)[:8].tolist()
+    edit_order(run, *({"drop": frame} for frame in frames))
+    listed = Page(run).named("wb-edits").value
+    assert "<ol reversed" in listed and [int(text) for text in re.findall(r"set frame (\d+) aside", listed)] == frames[::-1]
 
 
 def test_videos_that_cannot_be_played_here(run, monkeypatch):

@@ -12,7 +12,7 @@ import click
 
 from workbench.cli.arguments import RUN
 from workbench.cli.terminal import is_watched, note
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.pipeline.order_edits import Edit
@@ -163,7 +163,7 @@ def flip(run_path: Path, scene: int | None) -> None:  # numpydoc ignore=PR01
     from workbench.run import Run
 
     run = Run.open(run_path)
-    with run.held():
+    with run.held(), _told_what_is_left(run):
         flipped = flip_scenes(run, scene, progress=is_watched())
     click.echo(f"reversed scene {', '.join(map(str, flipped))} in {run.order_path}; the videos are written again")
     _note_old_report(run)
@@ -189,7 +189,7 @@ def undo(run_path: Path, decision: int | None, restore: bool) -> None:  # numpyd
         decided = decision_lines(run.decisions()) or ["no decision was needed: the scenes are those of the clusterer"]
         click.echo("\n".join([*decided, *doubts]))
         return
-    with run.held():
+    with run.held(), _told_what_is_left(run, "match"):
         edits = redo_decision(run, decision) if restore or decision is None else [undo_decision(run, decision)]
         compute_again(run, progress=is_watched())
     for edit in edits:
@@ -219,7 +219,7 @@ def _change(run_path: Path, change: Callable[["Run"], "list[Edit]"], before: str
 
     run = Run.open(run_path)
     run.require("order")
-    with run.held(), _told_when_interrupted(run), writing_again(run, is_watched()):
+    with run.held(), _told_what_is_left(run), writing_again(run, is_watched()):
         for made in change(run):
             click.echo(f"{before}{describe(made)}")
     click.echo(f"{run.order_path} has {_scene_counts(run)}; the videos are written again")
@@ -229,16 +229,25 @@ def _change(run_path: Path, change: Callable[["Run"], "list[Edit]"], before: str
 
 
 @contextmanager
-def _told_when_interrupted(run: "Run") -> Iterator[None]:
-    """Say what an interruption left: the same command once more would make the edit a second time."""
-    before = run.edits("order")
+def _told_what_is_left(run: "Run", stage: str = "order") -> Iterator[None]:
+    """Say what an interruption or a full disk left: the same command once more would make the edit a second time."""
+    before = run.edits(stage)
+    if stage == "order":
+        left = f"the edit is kept, the videos are not written: `workbench edit {run.path} write` does it"
+    else:
+        again = f"`workbench reconstruct {run.source_path} --out {run.path}`"
+        left = f"the scenes are changed, the order is not: {again} does it, with the parameters that the run had"
     try:
         yield
     except KeyboardInterrupt:
-        if run.edits("order") == before:
+        if run.edits(stage) == before:
             raise
-        note(f"workbench: interrupted; the edit is kept, the videos are not written: `workbench edit {run.path} write` does it")
+        note(f"workbench: interrupted; {left}")
         raise click.exceptions.Exit(130) from None
+    except (WorkbenchError, OSError):
+        if run.edits(stage) != before:
+            note(f"note: {left}, once the following is mended")
+        raise
 
 
 def _list_scenes(run: "Run") -> None:

@@ -232,6 +232,10 @@ def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":
 def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     """Write warnings to stderr, and the figures, what the matches changed, the models and the main files to stdout."""
     notes = [*run.info("video")["warnings"], *run.info("write").get("warnings", []), *run.left_out, *filter(None, [run.no_map])]
+    by_hand = len(run.edits("order"))
+    if by_hand:
+        edits = "an edit" if by_hand == 1 else f"{by_hand} edits"
+        notes.append(f"the order has {edits} by hand: `workbench edit {run.path}` lists them, and can take them back")
     for warning in notes:
         click.echo(f"note: {warning}", err=True)
     write_table(summary(metrics))

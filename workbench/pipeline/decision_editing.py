@@ -12,7 +12,6 @@ from workbench.pipeline.order_edits import Edit
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
 from workbench.run.stages import STAGES
-from workbench.video.source import open_source
 
 LISTED_DECISIONS = 12  # decisions that an error names at most
 
@@ -95,10 +94,10 @@ def compute_again(run: Run, progress: bool = True) -> None:
     Raises
     ------
     RunError, VideoError
-        When the videos were written and the video is gone, or no video any more; nothing is computed then.
+        When the videos were written and the video is gone or another one now; nothing is computed then.
     """
     if run.is_recorded("write"):
-        open_source(run.inputs, run.stream).close()  # raises when it is gone
+        run.check_source()
     for name in ("register", "order", "align", "write"):
         if run.is_recorded(name):
             parameters = STAGES[name].parameters(**run.recorded_parameters(name))

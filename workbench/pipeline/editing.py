@@ -16,7 +16,6 @@ from workbench.pipeline.order_edits import Edit
 from workbench.pipeline.scene_edits import flip, scene_lists
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
-from workbench.video.source import open_source
 
 
 def edit_order(run: Run, *edits: Edit) -> None:
@@ -151,7 +150,7 @@ def flip_scenes(run: Run, scene: int | None = None, progress: bool = True) -> li
     UsageError
         When there is no such scene.
     RunError, VideoError
-        When the video is gone, or no video any more.
+        When the video is gone or another one now.
     """
     chosen = [*range(len(scene_lists(run)))] if scene is None else [scene]
     with writing_again(run, progress):
@@ -178,9 +177,9 @@ def writing_again(run: Run, progress: bool = True) -> Iterator[None]:
     Raises
     ------
     RunError, VideoError
-        When the video is gone, or no video any more; nothing is changed then.
+        When the video is gone or another one now; nothing is changed then.
     """
-    open_source(run.inputs, run.stream).close()  # raises when it is gone
+    run.check_source()
     yield
     write_again(run, progress)
 

@@ -69,9 +69,12 @@ def write_results(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
 
     Raises
     ------
+    RunError
+        When the source is gone or another one now.
     VideoError
         When the source cannot be read, or a file cannot be written.
     """
+    run.check_source()
     warnings = _write_videos(run, parameters, out, job)
     return {"warnings": warnings + write_exports(run, parameters, out.path, job.progress is True)}
 

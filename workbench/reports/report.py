@@ -29,6 +29,7 @@ SECTIONS = (
     ("report-truth", "Against the truth"),
 )
 CHANGES_AFTER = "report-gallery"  # the section that is followed by what was changed
+BEFORE_CHANGES = "These are the scenes, with their numbers, as the clusterer found them: before all that was changed in them."
 REQUIRED_SECTIONS = 5  # the first so many sections must be in the notebooks
 
 
@@ -67,7 +68,10 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
     for tag, heading in SECTIONS:
         if tag in cells and cells[tag].outputs:
             cells[tag].metadata["alt"] = heading  # the text in place of the picture
-            page += [nbformat.v4.new_markdown_cell(f"## {heading}"), cells[tag]]
+            page.append(nbformat.v4.new_markdown_cell(f"## {heading}"))
+            if tag == CHANGES_AFTER and (changes_of(run) != [NOTHING] or edits_of(run)):
+                page.append(nbformat.v4.new_markdown_cell(BEFORE_CHANGES))
+            page.append(cells[tag])
         if tag == CHANGES_AFTER:
             page.append(nbformat.v4.new_markdown_cell(_changes(run)))
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))

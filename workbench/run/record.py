@@ -93,7 +93,10 @@ class RecordedRun(RunPaths):
         files = [Path(file) for file in self.record["source"].get("files", [self.source_path])]
         gone = [file for file in files if not is_there(file)]
         if gone:
-            raise RunError(f"the video of this run is gone ({gone[0]}): put it back, or start a new run with its new place")
+            raise RunError(
+                f"the video of this run is gone ({gone[0]}): put it back, or tell where it is now, with "
+                f"`workbench reconstruct VIDEO --out {self.path}`"
+            )
         return self.source_path
 
     @property
@@ -104,6 +107,22 @@ class RecordedRun(RunPaths):
         """
         source = self.source  # raises when a file is gone
         return list(self.record["source"].get("files", [])) or str(source)
+
+    def check_source(self) -> None:
+        """Check that what the run was made from is still the same: other frames in its place would be written without a word.
+
+        Raises
+        ------
+        RunError
+            When it is gone, or has been changed or replaced.
+        VideoError
+            When nothing in its place can be read as a source.
+        """
+        if described_source(self.inputs)["sha256"] != self.source_digest:
+            raise RunError(
+                f"{self.source} is not what this run was made from any more: put that back, or tell where it is now, with "
+                f"`workbench reconstruct VIDEO --out {self.path}`"
+            )
 
     @property
     def versions(self) -> dict[str, str]:  # numpydoc ignore=RT01

@@ -20,6 +20,7 @@ from workbench.video.sound import Sound, find_sound, read_sound, track_of
 from workbench.video.sound_order import blocks_of, follow
 
 _FLAC_SUFFIXES = (".mkv",)  # sound without loss there, AAC elsewhere
+_NOT_IN_MOV = ("flac", "opus")  # FFmpeg lists them for .mov and then refuses them
 _USUAL_RATE = 48000  # samples per second, where the encoder does not take those of the source
 _AAC_BITS_PER_SAMPLE = 2  # 96 kbit/s per channel at 48 kHz
 
@@ -135,7 +136,9 @@ def shown_seconds(video: Path) -> np.ndarray:
 
 def _holds(out: OutputContainer, codec: str) -> bool:
     """Whether a file can hold sound of a codec so that players find it; few look for PCM in an .mp4."""
-    return codec in out.supported_codecs and not (out.format.name == "mp4" and codec.startswith("pcm_"))
+    if codec.startswith("pcm_") if out.format.name == "mp4" else codec in _NOT_IN_MOV and out.format.name == "mov":
+        return False
+    return codec in out.supported_codecs
 
 
 def _no_sound(choice: str) -> list[str]:

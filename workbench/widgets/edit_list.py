@@ -42,9 +42,11 @@ class EditList:
             Whether there is any.
         """
         edits, left_out = self.run.edits("order"), self.run.info("order").get("edits_left_out", [])
-        lines = "".join(f"<li>{html.escape(describe(edit))}</li>" for edit in edits)
+        lines = "".join(f"<li>{html.escape(describe(edit))}</li>" for edit in reversed(edits))
         warnings = "".join(f"<div style='color:{ERROR_COLOUR}'>{html.escape(line)}</div>" for line in left_out)
-        listed = f"<ol style='margin:0;max-height:7em;overflow:auto;line-height:1.4'>{lines}</ol>" if edits else "none"
+        # The last edit comes first: of a long list only the beginning is in sight.
+        style = "margin:0;max-height:7em;overflow:auto;line-height:1.4"
+        listed = f"<ol reversed style='{style}'>{lines}</ol>" if edits else "none"
         self.listed.value = f"<b>Edits:</b> {listed}{warnings}"
         numbers = [(f"edit {number}", number) for number in range(len(edits), 0, -1)]
         self.which.options = [("the last edit", LAST), *numbers, ("all edits", ALL)]

@@ -103,9 +103,10 @@ class _Editor:
         self.undo = make("Undo", "wb-undo", self._undo, "undo", "take the edit named back", "90px")
         self.writer.button.add_class("wb-write")
         weak = make("next weak link", "wb-weak", self._next_weak, "forward", "where the order was guessed", "150px")
+        wrapped = {"flex_flow": "row wrap"}  # on a narrow page, rather than shortened labels
         rows = [
             self.about,
-            ipywidgets.HBox([drop, move, label("to"), self.side, label("frame #"), self.beside]),
+            ipywidgets.HBox([drop, move, label("to"), self.side, label("frame #"), self.beside], layout=wrapped),
             ipywidgets.HTML("<b>The whole scene</b>"),
             self.of_scene.widget,
             ipywidgets.HTML("<b>All edits</b>"),

@@ -65,7 +65,7 @@ class SceneEdits:
             [self.flip, self.cut, self.first, self.aside],
             [self.earlier, self.later, self.join, ipywidgets.Label("with"), self.other],
         ]
-        self.widget = ipywidgets.VBox([ipywidgets.HBox(row) for row in rows])
+        self.widget = ipywidgets.VBox([ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in rows])
 
     def show(self, scene: int, names: Sequence[str]) -> None:
         """Offer what can be done with a scene.
