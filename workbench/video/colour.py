@@ -91,7 +91,7 @@ def sdr_array(frame: av.VideoFrame, width: int, height: int, interpolation: str)
     matrix = _BT2020 if frame.colorspace == _UNKNOWN and not frame.format.is_rgb else None
     try:
         # Scaled first: the conversion takes its time for every pixel.
-        small = frame.reformat(width, height, "rgb48le", src_colorspace=matrix, interpolation=interpolation)
+        small = frame.reformat(width, height, "rgb48le", src_colorspace=matrix, interpolation=interpolation, threads=1)
         converter = _converter(threading.get_ident(), width, height, frame.color_primaries, frame.color_trc)
         converter.vpush(small)
         return converter.vpull().to_ndarray()

@@ -32,7 +32,8 @@ def conformed(frame: av.VideoFrame, width: int, height: int, pixel_format: str) 
         return frame
     pts, base, key = frame.pts, frame.time_base, frame.key_frame
     inner_width, inner_height, _, _ = place_in(frame.width, frame.height, width, height)
-    frame = frame.reformat(width=inner_width, height=inner_height, format=pixel_format)
+    # One thread: with several, swscale writes past the end of a row where another one has been already (10 bits, odd widths).
+    frame = frame.reformat(width=inner_width, height=inner_height, format=pixel_format, threads=1)
     if (inner_width, inner_height) != (width, height):
         frame = _padded(frame, width, height)
     frame.pts, frame.key_frame = pts, key

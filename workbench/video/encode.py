@@ -197,6 +197,7 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
     colors : (int, int, int, int)
         The colour tags that then hold: range, space, primaries, transfer; FFmpeg's numbers.
     """
+    # One thread, as in workbench.video.conform: with several, swscale may leave wrong pixels at 10 bits and odd widths.
     source = frame.format.name
     tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
     target = written_format(frame.format, codec)
@@ -207,15 +208,15 @@ def prepared(frame: av.VideoFrame, codec: str) -> tuple[av.VideoFrame, tuple[int
             return frame, tags
         # The same range on both sides, or swscale would stretch the values.
         ranges = {"src_color_range": tags[0], "dst_color_range": tags[0]} if source.startswith("yuvj") else {}
-        return frame.reformat(format=target, **ranges), tags
+        return frame.reformat(format=target, threads=1, **ranges), tags
     if frame.format.is_rgb or source == "pal8":
         space, standard = rgb_tags(frame)
-        return _even(frame.reformat(format=target, dst_colorspace=space, dst_color_range=1)), standard
+        return _even(frame.reformat(format=target, dst_colorspace=space, dst_color_range=1, threads=1)), standard
     full = source.startswith(("yuvj", "gray", "ya")) and tags[0] != 1
     color_range = 2 if full else tags[0]
     written = 1 if codec == "prores" and color_range == 2 else color_range
     if source != target or written != color_range:
-        frame = frame.reformat(format=target, src_color_range=color_range, dst_color_range=written)
+        frame = frame.reformat(format=target, src_color_range=color_range, dst_color_range=written, threads=1)
     return _even(frame), (written, *tags[1:])
 
 

@@ -137,7 +137,7 @@ def _written(file: Path) -> Iterator[Path]:
 def _png(frame: av.VideoFrame, aspect: Fraction) -> bytes:
     """The content of a PNG file. FFmpeg's encoder writes the colour tags, which Pillow cannot."""
     source = frame.format
-    frame = frame.reformat(format=_png_format(source), interpolation=_CONVERSION, dst_color_range=ColorRange.JPEG)
+    frame = frame.reformat(format=_png_format(source), interpolation=_CONVERSION, dst_color_range=ColorRange.JPEG, threads=1)
     if frame.format.name in ("rgb48be", "rgba64be") and not source.is_rgb:
         _whiten(frame)
     encoder = av.CodecContext.create("png", "w")
@@ -169,7 +169,7 @@ def _png_format(source: av.VideoFormat) -> str:
 
 def _jpeg(frame: av.VideoFrame) -> bytes:
     """The content of a JPEG file."""
-    frame = frame.reformat(format="rgb24", interpolation=_CONVERSION, dst_color_range=ColorRange.JPEG)
+    frame = frame.reformat(format="rgb24", interpolation=_CONVERSION, dst_color_range=ColorRange.JPEG, threads=1)
     content = BytesIO()
     Image.fromarray(frame.to_ndarray()).save(content, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
     return content.getvalue()

@@ -47,7 +47,7 @@ def warped(frame: av.VideoFrame, transform: np.ndarray) -> av.VideoFrame:
     """
     tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
     if frame.format.name in _PLANAR:
-        frame = frame.reformat(format=_PLANAR[frame.format.name])
+        frame = frame.reformat(format=_PLANAR[frame.format.name], threads=1)
     kind = frame.format
     owners = {component.plane: component for component in kind.components}
     if len(owners) < len(kind.components) or not _is_integer(kind):
