@@ -1,6 +1,6 @@
 # docker build -t workbench .
 # docker run workbench                                                   restores the sample, as `make demo` does
-# docker run -v "$PWD:/work" workbench reconstruct /work/broken.mp4 --out /work/out
+# docker run -v "$PWD:/videos" workbench reconstruct /videos/broken.mp4 --out /videos/out
 # docker run -p 127.0.0.1:8888:8888 workbench lab -- --ip=0.0.0.0 --no-browser
 FROM python:3.11-slim-bookworm
 
