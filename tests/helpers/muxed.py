@@ -33,7 +33,7 @@ def mux(
             streams.append(stream)
         for stream, (_, frames, times, _) in zip(streams, tracks, strict=True):
             for picture, time in zip(frames, times, strict=True):
-                frame = av.VideoFrame.from_ndarray(picture).reformat(format=stream.pix_fmt)
+                frame = av.VideoFrame.from_ndarray(picture).reformat(format=stream.pix_fmt, threads=1)
                 frame.pts, frame.time_base = time, Fraction(1, 1000)
                 file.mux(stream.encode(frame))
             file.mux(stream.encode())

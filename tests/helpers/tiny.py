@@ -63,7 +63,7 @@ def encode(
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
         for index, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture).reformat(format=pixels)
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format=pixels, threads=1)
             frame.pts, frame.time_base = pts[index] if pts else index, Fraction(1, rate)
             file.mux(stream.encode(frame))
         file.mux(stream.encode())

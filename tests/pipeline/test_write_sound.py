@@ -22,7 +22,7 @@ def clip(tmp_path_factory):
         video, sound = file.add_stream("ffv1", rate=10), file.add_stream("flac", rate=RATE, layout="mono")
         video.width, video.height, video.pix_fmt = 96, 72, "yuv420p"
         for index, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p", threads=1)
             frame.pts = index
             file.mux(video.encode(frame))
         file.mux(video.encode())

@@ -11,7 +11,7 @@ def frame_with(alpha: np.ndarray, pixel_format: str) -> av.VideoFrame:
     """A grey frame of 34 x 20 px with an alpha channel, (20, 34) uint8."""
     picture = np.full((20, 34, 4), 100, np.uint8)
     picture[..., 3] = alpha
-    return av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format=pixel_format)
+    return av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format=pixel_format, threads=1)
 
 
 @pytest.mark.parametrize("pixel_format", ["rgba", "bgra", "yuva420p", "yuva444p10le", "gbrap", "rgba64le"])

@@ -31,7 +31,7 @@ def hdr_clip(path: Path, tags: tuple[int, int, int, int] = HLG, count: int = 4) 
         context = stream.codec_context
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = tags
         for index, picture in enumerate(pan(5, count)):
-            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p10le")
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p10le", threads=1)
             frame.pts = index
             frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = tags
             file.mux(stream.encode(frame))
@@ -48,7 +48,7 @@ def patches(values: list[float], tags: tuple[int, int, int, int]) -> av.VideoFra
     levels = np.repeat(np.round(np.array(values) * 65535).astype(np.uint16), 16)
     picture = np.broadcast_to(levels[None, :, None], (16, len(levels), 3))
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb48le")
-    frame = frame.reformat(format="yuv444p10le", dst_color_range=1)
+    frame = frame.reformat(format="yuv444p10le", dst_color_range=1, threads=1)
     frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = tags
     return frame
 
@@ -75,7 +75,7 @@ def test_a_wide_gamut_is_not_relabelled():
     """The red of Display P3 is outside BT.709 and comes out as red. A colour inside gets more saturated numbers. Grey stays."""
     picture = np.zeros((16, 48, 3), np.uint8)
     picture[:, :16], picture[:, 16:32], picture[:, 32:] = (250, 10, 10), (150, 110, 110), (128, 128, 128)
-    frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv444p", dst_colorspace="ITU709", dst_color_range=1)
+    frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv444p", dst_colorspace="ITU709", dst_color_range=1, threads=1)
     frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = WIDE
     full, inside, grey = rgb(frame)[8, 8::16].astype(int)
     assert full[0] > 235 and full[1:].max() < 40

@@ -24,7 +24,7 @@ def noise(width: int = 65, height: int = 47) -> np.ndarray:
 
 
 def frame_of(pixels: str, tags: tuple[int, int, int, int] = (1, 1, 1, 1)) -> av.VideoFrame:
-    frame = av.VideoFrame.from_ndarray(noise()).reformat(format=pixels)
+    frame = av.VideoFrame.from_ndarray(noise()).reformat(format=pixels, threads=1)
     frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = tags
     return frame
 
@@ -43,7 +43,7 @@ def test_the_identity_changes_nothing(pixels):
     still = warped(frame, np.eye(2, 3))
     assert still.format.name == FORMATS[pixels]
     assert (still.color_range, still.colorspace, still.color_primaries, still.color_trc) == tags
-    planar = frame if pixels == FORMATS[pixels] else frame.reformat(format=FORMATS[pixels])
+    planar = frame if pixels == FORMATS[pixels] else frame.reformat(format=FORMATS[pixels], threads=1)
     assert all((a == b).all() for a, b in zip(values_of(still), values_of(planar), strict=True))
 
 

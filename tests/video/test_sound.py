@@ -41,7 +41,7 @@ def with_sound(
         video.width, video.height, video.pix_fmt = 96, 72, "yuv420p"
         sound = file.add_stream(codec, rate=RATE, layout=layout)
         for index, picture in enumerate(pan(7, count)):
-            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p", threads=1)
             frame.pts, frame.time_base = times[index] if times else index, Fraction(1, 10)
             file.mux(video.encode(frame))
         file.mux(video.encode())
@@ -271,7 +271,7 @@ def test_what_else_is_in_the_file_stays(tmp_path, name):
             ]
         )
         for index, picture in enumerate(pan(7, COUNT)):
-            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p", threads=1)
             frame.pts = index
             file.mux(stream.encode(frame))
         file.mux(stream.encode())

@@ -48,7 +48,7 @@ def make(path: Path, count=12, codec="libx264", pixels="yuv420p", size=(64, 48),
         for name, value in context.items():
             setattr(stream.codec_context, name, value)
         for index in range(count):
-            frame = av.VideoFrame.from_ndarray(painted(index, *size)).reformat(format=pixels)
+            frame = av.VideoFrame.from_ndarray(painted(index, *size)).reformat(format=pixels, threads=1)
             frame.pts, frame.time_base = times[index] if times else index, 1 / rate
             file.mux(stream.encode(frame))
         if sound:

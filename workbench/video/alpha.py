@@ -46,9 +46,9 @@ class TransparencySearch:
         if self.found or not (frame.format.has_palette or has_alpha(frame.format)):
             return
         if frame.format.has_palette:
-            frame = frame.reformat(format="bgra")
+            frame = frame.reformat(format="bgra", threads=1)
         elif frame.format.name.startswith(("rgba64", "bgra64")):  # the filter does not take these
-            frame = frame.reformat(format="gbrap16le")
+            frame = frame.reformat(format="gbrap16le", threads=1)
         alpha = self._alpha_of(frame)
         plane = np.frombuffer(alpha.planes[0], np.uint16 if alpha.format.components[0].bits > 8 else np.uint8)
         clear = OPAQUE * (2 ** alpha.format.components[0].bits - 1)
