@@ -318,7 +318,7 @@ class MatchParameters(Parameters):
         only_with=("matcher", *NETWORK_MATCHERS),
     )
     nearest_inliers: int = parameter(
-        30,
+        60,
         "nearest neighbours that agree in easy pairs, which spare superglue and lightglue, 1 to 10000; 0: no pair is",
         0,
         10_000,
