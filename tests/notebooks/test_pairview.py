@@ -60,8 +60,8 @@ def test_pairs_that_fit_better_unmoved(short_run, pairs, monkeypatch):
 
 
 def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
-    """With the run's settings, the matches and the transform are the run's. With a ratio that SuperGlue does not use, it matches
-    again, easy pairs too, and finds nearly all of the same matches."""
+    """With the run's settings, the matches and the transform are the run's. With a ratio that SuperGlue does not use, it
+    matches again, easy pairs too, and finds nearly all of the same matches."""
     run = short_run[0]
     matcher, table = pairview.PairMatcher(run), run.transforms().set_index(["a", "b"])
     for a, b in pairs[:: len(pairs) // 4].tolist():
