@@ -54,6 +54,20 @@ def test_only_pairs_with_few_agreeing_neighbours_reach_the_network():
     assert (found[2][0] >= 0).sum() >= 31
 
 
+def test_nearest_neighbours_stay_where_the_network_has_less():
+    """Twenty neighbours agree; the network matches nothing, or all keypoints with a wrong one, or all with the right one."""
+    a, b = frame(1), frame(1, move=(9, -4), lost=80)
+    (nearest,) = SiftExact(MatchParameters(matcher="sift-exact")).match([a], [b])
+    network = Network()
+    for numbers, kept in ((np.zeros(0, int), True), (np.arange(100)[::-1], True), (np.arange(100), False)):
+        chosen = np.arange(len(numbers))
+        network.match = lambda some, _, chosen=chosen, numbers=numbers: [
+            as_matches(a, chosen, numbers, np.full(len(numbers), 0.5))
+        ]
+        ((matches, _),) = NearestFirst(network, 30).match([a], [b])
+        assert np.array_equal(matches, nearest[0]) == kept
+
+
 @pytest.mark.parametrize("moved", [0, 40, 100])
 def test_what_agrees_with_one_motion_is_counted(moved):
     """Of a hundred right correspondences so many are given a wrong end at a random place."""

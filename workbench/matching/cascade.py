@@ -19,7 +19,7 @@ AGREEING = 3 / 400  # share of the long side that a correspondence may lie off a
 
 
 class NearestFirst:
-    """Matches by nearest neighbours, and by a network where too few of them agree.
+    """Matches by nearest neighbours, and by a network where too few of them agree and more of the network's do.
 
     Parameters
     ----------
@@ -58,11 +58,14 @@ class NearestFirst:
             When the network does not take such features.
         """
         found = self.nearest.match(features_a, features_b)
-        pairs = zip(features_a, features_b, found, strict=True)
-        hard = [place for place, (a, b, (matches, _)) in enumerate(pairs) if agreeing(a, b, matches) < self.inliers]
+        frames = list(zip(features_a, features_b, strict=True))
+        counts = [agreeing(*pair, matches) for pair, (matches, _) in zip(frames, found, strict=True)]
+        hard = [place for place, count in enumerate(counts) if count < self.inliers]
         matched = self.network.match([features_a[place] for place in hard], [features_b[place] for place in hard])
         for place, matches in zip(hard, matched, strict=True):
-            found[place] = matches
+            # LighterGlue finds nothing in some pairs of frames that are all but the same.
+            if counts[place] <= agreeing(*frames[place], matches[0]):
+                found[place] = matches
         return found
 
 
