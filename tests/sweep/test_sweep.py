@@ -636,7 +636,7 @@ def test_cells_that_no_worker_survives(whole, tmp_path, caplog):
     caplog.set_level(logging.CRITICAL, "distributed.scheduler")  # it rightly logs that it gives up
     cells = read_sweep(whole[0]).cells[:2]
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        results = {cell.name: result["status"] for cell, result in run_cells(cells, tmp_path, work=killed_at_even_places)}
+        results = {cell.name: result["status"] for cell, result in run_cells([cells], tmp_path, work=killed_at_even_places)}
     assert [results[cell.name] for cell in cells] == [FAILED, DONE]
     assert "its worker process was killed 2 times" in read_result(cells[0], tmp_path)["error"]
 

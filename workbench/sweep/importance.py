@@ -14,7 +14,7 @@ from workbench.sweep.search import Range, distribution
 from workbench.sweep.table import DONE, varied
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_marker
 
-DRAWS = 40  # times that the trials are drawn anew, for the spread of an importance
+DRAWS = 20  # times that the trials are drawn anew, for the spread of an importance
 SPREAD_PERCENT = (5, 95)  # of these draws, that the spread covers
 DEFAULT_COLOUR = "#e9e2cc"  # line at the default value
 LOGARITHMIC_FROM = 8  # ratio of the largest to the smallest value, from which an axis is logarithmic
@@ -112,8 +112,7 @@ def _shares(trials: pd.DataFrame, metric: str, names: Sequence[str]) -> np.ndarr
                 params={name: row[name] for name in names}, distributions=distributions, value=row[metric]
             )
         )
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    shares = optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(names), normalize=False)
+    shares = optuna.importance.FanovaImportanceEvaluator(seed=0).evaluate(study, params=list(names))
     return np.array([shares[name] for name in names])
 
 
