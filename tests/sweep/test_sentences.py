@@ -23,7 +23,8 @@ CHANGES = pd.DataFrame(
 def test_importances():
     """Clear shares are named with their spread, the others as what may be chance."""
     assert sentences.of_importances(FOUND, "adjacent") == (
-        "Of the variance of adjacent, max keypoints 60% (40% to 70%). What match threshold and nms radius explain may be chance."
+        "The variance of adjacent is explained by max keypoints 60% (40% to 70%). "
+        "What match threshold and nms radius explain may be chance."
     )
     assert sentences.of_importances(FOUND[1:], "tau").startswith("No parameter alone clearly decides tau.")
     assert sentences.of_importances(FOUND * 0, "tau") == "No parameter changes tau: it is the same in every trial."

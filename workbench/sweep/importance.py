@@ -1,6 +1,7 @@
 """Which parameters of a sweep matter: the importance of each by Optuna's fANOVA, and the trials themselves, as figures."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,43 +78,42 @@ def importances(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     By functional ANOVA of a random forest (Hutter, Hoos and Leyton-Brown, ICML 2014). A search tries more sets near the best
     than elsewhere, so the shares are about what was tried.
     """
+    try:
+        from optuna import logging
+    except ImportError as error:
+        raise UsageError("importances are computed by Optuna, which is not installed: pip install optuna") from error
+    logging.set_verbosity(logging.WARNING)
     trials = trial_means(table, metric)
-    names = varied(table)
-    whole = _shares(trials, metric, names)
-    rng = np.random.default_rng(0)
-    draws = [
-        _shares(trials.iloc[rng.integers(0, len(trials), len(trials))], metric, names)
-        for _ in range(DRAWS if len(trials) else 0)
-    ]
+    choices = {name: _tried(name, trials[name]) for name in varied(table)}
+    whole = _shares(trials, metric, choices)
+    rng, count = np.random.default_rng(0), len(trials)
+    draws = [_shares(trials.iloc[rng.integers(0, count, count)], metric, choices) for _ in range(DRAWS if count else 0)]
     low, high = np.percentile(draws or [whole], SPREAD_PERCENT, axis=0)
-    found = pd.DataFrame({"share": whole, "low": low, "high": high}, index=pd.Index(names, name="parameter"))
+    found = pd.DataFrame({"share": whole, "low": low, "high": high}, index=pd.Index(list(choices), name="parameter"))
     return found.sort_values("share", ascending=False, kind="stable")
 
 
-def _shares(trials: pd.DataFrame, metric: str, names: Sequence[str]) -> np.ndarray:
+def _tried(name: str, values: pd.Series) -> Range | list[Any]:
+    """The range of the numbers that were tried for a parameter, or what else was tried."""
+    found = sorted(values.unique().tolist())
+    return Range(found[0], found[-1]) if type(defaults()[name]) in (int, float) and len(found) > 1 else found
+
+
+def _shares(trials: pd.DataFrame, metric: str, choices: dict[str, Range | list[Any]]) -> np.ndarray:
     """The share of the variance that each parameter explains in some trials."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise UsageError("importances are computed by Optuna, which is not installed: pip install optuna") from error
+    from optuna import create_study
+    from optuna.importance import FanovaImportanceEvaluator
+    from optuna.trial import create_trial
+
     if trials.empty or np.ptp(trials[metric].to_numpy(dtype=float)) == 0:
-        return np.zeros(len(names))
-    choices: dict[str, Range | list[object]] = {}
-    for name in names:
-        values = sorted(trials[name].unique().tolist())
-        number = type(defaults()[name]) in (int, float)
-        choices[name] = Range(values[0], values[-1]) if number and len(values) > 1 else values
+        return np.zeros(len(choices))
     distributions = {name: distribution(name, found) for name, found in choices.items()}
-    study = optuna.create_study()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = create_study()
     for row in trials.to_dict("records"):
-        study.add_trial(
-            optuna.trial.create_trial(
-                params={name: row[name] for name in names}, distributions=distributions, value=row[metric]
-            )
-        )
-    shares = optuna.importance.FanovaImportanceEvaluator(seed=0).evaluate(study, params=list(names))
-    return np.array([shares[name] for name in names])
+        values = {name: row[name] for name in choices}
+        study.add_trial(create_trial(params=values, distributions=distributions, value=row[metric]))
+    shares = FanovaImportanceEvaluator(seed=0).evaluate(study, params=list(choices))
+    return np.array([shares[name] for name in choices])
 
 
 def importance_plot(found: pd.DataFrame, metric: str, ax: Axes | None = None) -> Figure:
@@ -145,11 +145,11 @@ def importance_plot(found: pd.DataFrame, metric: str, ax: Axes | None = None) ->
     ax.set_xlabel(f"share of the variance of {metric} that the parameter explains alone (line: 5 to 95 % of redrawn trials)")
     ax.set_title(f"What decides {metric}", fontsize=12)
     ax.grid(alpha=0.3, axis="x")
-    return ax.figure  # type: ignore[return-value]
+    return cast(Figure, ax.figure)
 
 
 def trials_plot(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figure:
-    """Draw every cell by the value of each parameter, a marker per video; the means of the videos are joined to nothing.
+    """Draw the metric of every cell against the value of each parameter, a marker per video.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def trials_plot(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> 
     Returns
     -------
     matplotlib.figure.Figure
-        A panel per parameter; the default is marked.
+        A panel per parameter; the default is shaded.
     """
     rows = -(-len(parameters) // 3)
     fig, axes = plt.subplots(rows, 3, figsize=(10, 2.6 * rows + 0.5), squeeze=False, sharey=True, layout="constrained")

@@ -185,6 +185,7 @@ class Trials:
         if inside:
             self._study.enqueue_trial(inside)
         self._asked: list[optuna.Trial] = []
+        self._left = search.trials
 
     def ask(self) -> list[dict[str, Any]]:
         """Choose the sets of parameters of the next batch.
@@ -194,9 +195,8 @@ class Trials:
         list of dict of str to object
             Values by dotted name; fewer than a batch at the end, and none when the budget is used.
         """
-        left = self._search.trials - len(self._study.trials)
-        left += sum(trial.state.name == "WAITING" for trial in self._study.trials)  # the defaults, not yet asked for
-        self._asked = [self._study.ask(self._distributions) for _ in range(min(self._search.batch, left))]
+        count = min(self._search.batch, self._left)
+        self._asked, self._left = [self._study.ask(self._distributions) for _ in range(count)], self._left - count
         return [
             {name: _short(value, self._search.space[name]) for name, value in trial.params.items()} for trial in self._asked
         ]

@@ -35,7 +35,11 @@ def of_importances(found: pd.DataFrame, metric: str) -> str:
         return f"No parameter changes {metric}: it is the same in every trial."
     clear, rest = found[found["low"] >= CLEAR], found[found["low"] < CLEAR]
     shares = [f"{in_words(name)} {row.share:.0%} ({row.low:.0%} to {row.high:.0%})" for name, row in clear.iterrows()]
-    first = f"Of the variance of {metric}, {_joined(shares)}." if shares else f"No parameter alone clearly decides {metric}."
+    first = (
+        f"The variance of {metric} is explained by {_joined(shares)}."
+        if shares
+        else f"No parameter alone clearly decides {metric}."
+    )
     if rest.empty:
         return first
     return f"{first} What {_joined([in_words(name) for name in rest.index])} explain may be chance."
