@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -188,13 +189,7 @@ def stable_ranges(labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]
     """
     count = len(labels)
     low, high = np.zeros(count, int), np.zeros(count, int)
-    same: dict[tuple[int, int], bool] = {}
-
-    def alike(a: int, b: int) -> bool:
-        if (a, b) not in same:
-            same[a, b] = _agreement(labels[a], labels[b]) >= SAME_CLUSTERING
-        return same[a, b]
-
+    alike = cache(lambda a, b: _agreement(labels[a], labels[b]) >= SAME_CLUSTERING)
     for middle in range(count):
         if middle and np.array_equal(labels[middle], labels[middle - 1]):
             low[middle], high[middle] = low[middle - 1], high[middle - 1]
