@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workbench.notebooks.pairview import PairMatcher
@@ -34,7 +35,7 @@ def of_importances(found: pd.DataFrame, metric: str) -> str:
     if (found["share"] == 0).all():
         return f"No parameter changes {metric}: it is the same in every trial."
     clear, rest = found[found["low"] >= CLEAR], found[found["low"] < CLEAR]
-    shares = [f"{in_words(name)} {row.share:.0%} ({row.low:.0%} to {row.high:.0%})" for name, row in clear.iterrows()]
+    shares = [f"{in_words(name)} {share:.0%} ({low:.0%} to {high:.0%})" for name, share, low, high in clear.itertuples()]
     first = (
         f"The variance of {metric} is explained by {_joined(shares)}."
         if shares
@@ -93,15 +94,15 @@ def of_changes(found: pd.DataFrame, figure: str) -> str:
     str
         Two sentences.
     """
-    ranges = found.groupby("parameter", sort=False)[[figure, "seconds"]].agg(["min", "max"])
-    width = ranges[figure]["max"] / ranges[figure]["min"].clip(lower=1e-9) - 1
-    most = str(width.idxmax())
-    few, many = ranges.loc[most, (figure, "min")], ranges.loc[most, (figure, "max")]
-    cheap, dear = ranges.loc[most, ("seconds", "min")], ranges.loc[most, ("seconds", "max")]
-    hardly = [in_words(str(name)) for name in width.index[width <= SLIGHT]]
+    groups = found.groupby("parameter", sort=False)[[figure, "seconds"]]
+    names = [in_words(str(name)) for name in groups.groups]
+    low, high = (each.to_numpy(dtype=float) for each in (groups.min(), groups.max()))
+    growth = high[:, 0] / np.maximum(low[:, 0], 1e-9) - 1
+    most = int(growth.argmax())
+    hardly = [name for name, change in zip(names, growth, strict=True) if change <= SLIGHT]
     first = (
-        f"{in_words(most).capitalize()} changes {in_words(figure)} most, from {few:.0f} to {many:.0f}, and its values cost "
-        f"{cheap:.0f} to {dear:.0f} s of keypoints and matches."
+        f"{names[most].capitalize()} changes {in_words(figure)} most, from {low[most, 0]:.0f} to {high[most, 0]:.0f}, and its "
+        f"values cost {low[most, 1]:.0f} to {high[most, 1]:.0f} s of keypoints and matches."
     )
     return f"{first} {_joined(hardly).capitalize()} change it by a tenth at most." if hardly else first
 
