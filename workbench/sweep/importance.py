@@ -18,7 +18,6 @@ from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scen
 DRAWS = 20  # times that the trials are drawn anew, for the spread of an importance
 SPREAD_PERCENT = (5, 95)  # of these draws, that the spread covers
 DEFAULT_COLOUR = "#e9e2cc"  # line at the default value
-LOGARITHMIC_FROM = 8  # ratio of the largest to the smallest value, from which an axis is logarithmic
 
 
 def trial_means(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -175,14 +174,12 @@ def trials_plot(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> 
         values = sorted(done[name].unique().tolist())
         for k, (video, cells) in enumerate(done.groupby("video", sort=False)):
             places = cells[name].astype(float) if numbers else [values.index(value) for value in cells[name]]
-            ax.plot(places, cells[metric], scene_marker(k), color=SCENE_COLOURS[k], alpha=0.7, markersize=5, label=video)
+            ax.plot(places, cells[metric], scene_marker(k), color=SCENE_COLOURS[k], alpha=0.5, markersize=6, label=video)
         default = defaults()[name]
         if numbers or default in values:
             ax.axvline(default if numbers else values.index(default), color=DEFAULT_COLOUR, linewidth=6, zorder=0)
         if not numbers:
             ax.set_xticks(range(len(values)), [str(value) for value in values])
-        elif values and values[0] > 0 and values[-1] / values[0] > LOGARITHMIC_FROM:
-            ax.set_xscale("log")
         ax.set_xlabel(in_words(name))
         ax.grid(alpha=0.3)
     for ax in axes[:, 0]:

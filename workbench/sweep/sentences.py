@@ -11,7 +11,7 @@ from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.run import Run
 from workbench.run.stages import defaults, stage_parameters
 from workbench.sweep.importance import in_words, trial_means
-from workbench.sweep.table import QUALITY, setting_names, value_name, varied
+from workbench.sweep.table import COMPARED_DECIMALS, QUALITY, setting_names, value_name, varied
 
 CLEAR = 0.05  # share of the variance at least, at the lower end of its spread, of a parameter that matters
 SLIGHT = 0.1  # relative change of a figure, up to which it counts as hardly changed
@@ -65,18 +65,21 @@ def of_trials(table: pd.DataFrame, metric: str) -> str:
     if trials.empty:
         return f"No trial has a value of {metric}."
     values = trials[metric]
-    best = int((values if QUALITY.get(metric, True) else -values).argmax())
-    names = varied(table)
-    first = (
-        f"{len(trials)} trials come to {metric} {values.min():.3f} to {values.max():.3f}; the best is "
-        f"{setting_names(trials[names])[best]}."
-    )
+    names, worth = varied(table), (values if QUALITY.get(metric, True) else -values).round(COMPARED_DECIMALS)
+    best = int(worth.argmax())
+    ties = int((worth == worth.max()).sum())
+    who = "the best is" if ties == 1 else f"{ties} share the best, among them"
+    first = f"{len(trials)} trials come to {metric} {values.min():.3f} to {values.max():.3f}; {who} "
     same = (trials[names] == pd.Series({name: defaults()[name] for name in names})).all(axis=1)
+    if same.any() and worth[same].iloc[0] == worth.max():
+        return f"{first}that of the defaults."
+    first += f"{setting_names(trials[names])[best]}."
     if not same.any():
         return first
-    value = values[same].iloc[0]
-    better = int((values > value).sum() if QUALITY.get(metric, True) else (values < value).sum())
-    return f"{first} The defaults come to {value:.3f}; {better} of the other {len(trials) - 1} trials are better."
+    better = int((worth > worth[same].iloc[0]).sum())
+    return (
+        f"{first} The defaults come to {values[same].iloc[0]:.3f}; {better} of the other {len(trials) - 1} trials are better."
+    )
 
 
 def of_changes(found: pd.DataFrame, figure: str) -> str:
@@ -157,7 +160,11 @@ def findings(table: pd.DataFrame, found: pd.DataFrame, changes: pd.DataFrame, me
         Markdown.
     """
     wide = found[(found["high"] - found["low"]) > found["share"].clip(lower=CLEAR)]
-    doubts = [f"The share of {in_words(str(name))} depends on which trials are drawn." for name in wide.index]
+    doubts = []
+    if len(wide):
+        doubts.append(
+            f"How much is explained by {_joined([in_words(name) for name in wide.index])} depends on which trials are drawn."
+        )
     if table["video"].nunique() == 1:
         doubts.append("The search saw one clip: another may need other values.")
     parts = {
