@@ -1,6 +1,6 @@
 """Correspondences between the frames of many pairs, by the matcher that is chosen, written to ``matches.h5``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -46,13 +46,15 @@ def make_matcher(parameters: MatchParameters) -> Matcher:
     return matcher
 
 
-def make_cascade(parameters: MatchParameters) -> Matcher:
+def make_cascade(parameters: MatchParameters, make: Callable[[MatchParameters], Matcher] = make_matcher) -> Matcher:
     """Make what matches the pairs of a run.
 
     Parameters
     ----------
     parameters : MatchParameters
         Of these, ``matcher`` names the matcher; ``nearest_inliers`` says which pairs a network is spared, 0 for none.
+    make : callable
+        Makes the matcher.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def make_cascade(parameters: MatchParameters) -> Matcher:
     ModelError
         When weights cannot be loaded.
     """
-    matcher = make_matcher(parameters)
+    matcher = make(parameters)
     if parameters.matcher not in NETWORK_MATCHERS or not parameters.nearest_inliers:
         return matcher
     return NearestFirst(matcher, parameters.nearest_inliers)

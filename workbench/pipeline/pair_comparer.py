@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.matches import make_cascade, match_pairs, pairs_key, split_matched
-from workbench.parameters import MatchParameters, RegisterParameters
+from workbench.parameters import METHODS, MatchParameters, RegisterParameters
 from workbench.registration.tables import register_pairs
 from workbench.storage.blocks import BlockJob, Loaded, is_made_from, join_files
 
@@ -78,7 +78,8 @@ class PairComparer:
             self._seconds += time.perf_counter() - start
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may take another one.
-        return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)
+        threshold, least = RegisterParameters().threshold, METHODS[self.parameters.matcher].min_inliers
+        return register_pairs(self.features_h5, file, pairs, self.images, threshold, False, least)
 
     @property
     def seconds_per_pair(self) -> float | None:  # numpydoc ignore=RT01

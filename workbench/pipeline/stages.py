@@ -292,7 +292,8 @@ def _pictures(run: Run) -> Sequence[np.ndarray]:
 def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     pairs = read_pairs(run.pairs_path)
     progress = job.progress is True
-    table = register_pairs(run.features_path, run.matches_path, pairs, _pictures(run), parameters.threshold, progress)
+    files, least = (run.features_path, run.matches_path), METHODS[run.parameters("match")["matcher"]].min_inliers
+    table = register_pairs(*files, pairs, _pictures(run), parameters.threshold, progress, least)
     table.to_csv(out.transforms_path, index=False)
     return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
 
