@@ -250,7 +250,7 @@ class ClusterParameters(Parameters):
         only_with=("clusterer", "hdbscan", "optics"),
     )
     xi: float = parameter(
-        0.4, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999, only_with=("clusterer", "optics")
+        0.7, "OPTICS: drop in density that parts two scenes, 0.001 to 0.999", 0.001, 0.999, only_with=("clusterer", "optics")
     )
     same_place: str = parameter(
         "split", "takes of one place, when what is in front of the background differs: split or join", choices=("split", "join")
