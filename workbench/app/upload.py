@@ -42,7 +42,7 @@ class FileHandler(JobHandler):
         name = plain_name(self.get_query_argument("name"))
         target = receiving_folder(job) / name
         try:
-            self.file = target.open("xb")
+            self.file = _new_file(target)
         except FileExistsError as error:
             raise UsageError(f"two files are called {name}: give one of them another name") from error
         self.job, self.target = job, target
@@ -101,3 +101,7 @@ class FileHandler(JobHandler):
                 self.problem = self.problem or error
             self.file = None
             self.job.arriving.discard(self.target.name)
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    return path.open("xb")
