@@ -10,7 +10,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, StaticFileHandler
 
 from workbench.app.guard import Guarded
-from workbench.app.jobs import Job, State, as_json, close_upload, new_job
+from workbench.app.incoming import close_upload, new_job
+from workbench.app.jobs import Job, State, as_json
 from workbench.app.pictures import zipped
 from workbench.app.queue import Queue
 from workbench.app.result import change, describe_result, frame_picture, result_files

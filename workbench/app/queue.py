@@ -32,6 +32,7 @@ class Queue:
         self._waiting: list[Job] = []
         self._more = asyncio.Event()
         self._running: Job | None = None
+        self._stopping = False  # whether a person stops the job that runs
         self._process: asyncio.subprocess.Process | None = None
 
     def add(self, job: Job) -> None:
@@ -54,7 +55,7 @@ class Queue:
         self._more.set()
 
     def stop(self, job: Job) -> None:
-        """Stop a job that waits or runs. What it has finished stays.
+        """Stop a job that waits, or tell the process of one that runs to end. What is finished stays.
 
         Parameters
         ----------
@@ -65,7 +66,7 @@ class Queue:
             self._waiting.remove(job)
             self._settle(job, State.STOPPED)
         elif job is self._running:
-            job.state = State.STOPPED
+            self._stopping = True
             if self._process and self._process.returncode is None:
                 self._process.kill()  # a run is made to be killed: nothing that is finished is lost
 
@@ -90,7 +91,8 @@ class Queue:
             while not self._waiting:
                 self._more.clear()
                 await self._more.wait()
-            self._running = job = self._waiting.pop(0)
+            job = self._waiting.pop(0)
+            self._running, self._stopping = job, False
             job.state = State.RUNNING
             try:
                 await self._do(job)
@@ -106,7 +108,7 @@ class Queue:
         assert process.stdin and process.stdout
         error = ""
         try:
-            if job.state == State.STOPPED:  # while the process was started
+            if self._stopping:  # while the process was started
                 process.kill()
             # The pipe stays open: where it ends, the server has ended, and so does the process.
             process.stdin.write(json.dumps({"path": str(job.path), "pictures": job.pictures}).encode() + b"\n")
@@ -118,9 +120,11 @@ class Queue:
                     job.progress = Progress(**told)
             status = await process.wait()
         finally:
+            process.stdin.close()
             if process.returncode is None:
                 process.kill()
-        if job.state == State.STOPPED:
+                await process.wait()
+        if self._stopping and status:
             self._settle(job, State.STOPPED)
             return
         if status and not error:

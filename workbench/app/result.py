@@ -19,7 +19,8 @@ from workbench.reports.order import order_doubts
 from workbench.run import Run
 from workbench.viz.pictures import evenly, scene_colour
 
-SHOWN_FRAMES = 12  # of a scene, and of the foreign frames
+SHOWN_FRAMES = 12  # of a scene
+SHOWN_FOREIGN = 24  # foreign frames
 SHOWN_LINKS = 8  # doubtful links, the least sure first
 BESIDE = 3  # frames shown on each side of a doubtful link
 THUMBNAIL = 200, 150  # px, width and height at most
@@ -61,7 +62,7 @@ def describe_result(run: Run) -> dict[str, Any]:
             {"frames": len(frames), "colour": scene_colour(number), "strip": _strip(frames), "video": own}
             for number, (frames, own) in enumerate(zip(scenes, by_scene, strict=True))
         ],
-        "foreign": {"frames": len(foreign), "strip": _strip(foreign)},
+        "foreign": {"frames": len(foreign), "strip": _strip(foreign, SHOWN_FOREIGN)},
         "doubtful": _doubtful(run, scenes),
         "notes": _notes(run),
         "changes": lines_of(run),
@@ -161,8 +162,8 @@ VERBS: dict[str, Callable[[Run, int], Edit]] = {
 }
 
 
-def _strip(frames: list[int]) -> list[int]:
-    return [frames[place] for place in evenly(len(frames), SHOWN_FRAMES)]
+def _strip(frames: list[int], count: int = SHOWN_FRAMES) -> list[int]:
+    return [frames[place] for place in evenly(len(frames), count)]
 
 
 def _doubtful(run: Run, scenes: list[list[int]]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import stream_request_body
 
 from workbench.app.handlers import JobHandler
-from workbench.app.jobs import Job, State, plain_name, receiving_folder
+from workbench.app.incoming import plain_name, receiving_folder
+from workbench.app.jobs import Job, State
 from workbench.errors import UsageError
 
 MAX_FILE_BYTES = 2**53  # the disk is the limit, not the server

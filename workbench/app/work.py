@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from workbench.app.jobs import given_to
+from workbench.app.incoming import given_to
 from workbench.errors import WorkbenchError, os_remedy
 from workbench.run import Run
 from workbench.run.kept import read_kept

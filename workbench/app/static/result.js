@@ -73,12 +73,15 @@ export function draw(job, result, act) {
   by("watch").hidden = result.video === null;
   if (result.video) {
     play(job, result.video, result.written ? "All scenes, one after the other" : "The order before your changes", false);
+    by("save").href = saved(job.name, result.video, job.version);
   }
   by("scenes").replaceChildren(...scenes.map((one, number) => scene(job, number, one, scenes.length, act)));
   by("edits").hidden = !result.edits.length;
   by("changes").replaceChildren(...result.edits.map(text => make("li", { textContent: text })));
   by("foreign").hidden = !foreign.frames;
-  by("foreign-title").textContent = count(foreign.frames, "foreign frame");
+  by("foreign-title").textContent = count(foreign.frames, "foreign frame") +
+    (foreign.frames > foreign.strip.length ? `, ${foreign.strip.length} of them shown` : "");
+  by("decisions").replaceChildren(...result.changes.map(text => make("li", { textContent: text })));
   by("foreign-strip").replaceChildren(...foreign.strip.map(position => frame(job.name, position)));
   by("doubtful").hidden = !doubtful.count;
   by("doubt-title").textContent = count(doubtful.count, "doubtful link") +
