@@ -103,8 +103,9 @@ def test_a_video_from_drop_to_download(app, open_page, sample, tmp_path):
     assert page.locator("#summary").inner_text().startswith("200 frames: 3 scenes, 20 foreign frames, ")
     expect(page.locator(".scene")).to_have_count(3)
     expect(page.locator("#foreign-strip img")).to_have_count(20)
+    page.wait_for_function("document.getElementById('video').readyState > 1")
     show(page, "result")
-    page.wait_for_function("document.getElementById('video').readyState > 0")
+    page.screenshot(path=PICTURES / "app-readme.png", clip={"x": 0, "y": 0, "width": 1280, "height": 1060}, full_page=True)
     assert page.evaluate("document.getElementById('video').duration") == pytest.approx(180 / 25, abs=0.1)
 
     before = in_order(run)
