@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 from workbench.app.jobs import Job, Progress, State, find_jobs
-from workbench.errors import UsageError
+from workbench.errors import UsageError, os_remedy
 
 WORK = "workbench.app.work"  # the module that the process runs
+ENDED = (
+    "the work was ended in the middle of it, perhaps because the memory was full (see the terminal of `workbench app`): close "
+    "other programs, and try again"
+)
 
 
 class Queue:
@@ -64,7 +68,7 @@ class Queue:
         """
         if job in self._waiting:
             self._waiting.remove(job)
-            self._settle(job, State.STOPPED)
+            _settle(job, State.STOPPED)
         elif job is self._running:
             self._stopping = True
             if self._process and self._process.returncode is None:
@@ -101,10 +105,13 @@ class Queue:
 
     async def _do(self, job: Job) -> None:
         pipe = asyncio.subprocess.PIPE
-        # A session of its own: Ctrl-C in the terminal is for the server, which ends the process.
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", WORK, stdin=pipe, stdout=pipe, start_new_session=True
-        )
+        try:  # in a session of its own: Ctrl-C in the terminal is for the server, which ends the process
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", WORK, stdin=pipe, stdout=pipe, start_new_session=True
+            )
+        except OSError as refused:  # too many files or processes, or no memory
+            _settle(job, State.FAILED, os_remedy(refused) or str(refused))
+            return
         assert process.stdin and process.stdout
         error = ""
         try:
@@ -124,15 +131,16 @@ class Queue:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        if self._stopping and status:
-            self._settle(job, State.STOPPED)
-            return
-        if status and not error:
-            error = "the work has ended in the middle of it (see the terminal of `workbench app`): try again"
-        job.message = job.in_words(error)
-        self._settle(job, State.FAILED if error else State.DONE)
-
-    def _settle(self, job: Job, state: State) -> None:
-        job.state, job.progress = state, None
-        if state == State.FAILED:
+        if error:  # what the process has told
+            _settle(job, State.FAILED, error)
             job.discard()
+        elif not status:
+            _settle(job, State.DONE)
+        elif self._stopping:
+            _settle(job, State.STOPPED)
+        else:
+            _settle(job, State.FAILED, ENDED)
+
+
+def _settle(job: Job, state: State, message: str = "") -> None:
+    job.state, job.progress, job.message = state, None, job.in_words(message)

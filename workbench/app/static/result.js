@@ -73,7 +73,8 @@ export function draw(job, result, act) {
   by("watch").hidden = result.video === null;
   if (result.video) {
     play(job, result.video, result.written ? "All scenes, one after the other" : "The order before your changes", false);
-    by("save").href = saved(job.name, result.video, job.version);
+    by("save").hidden = !result.written;
+    by("save-link").href = saved(job.name, result.video, job.version);
   }
   by("scenes").replaceChildren(...scenes.map((one, number) => scene(job, number, one, scenes.length, act)));
   by("edits").hidden = !result.edits.length;
