@@ -99,7 +99,7 @@ class Guarded(RequestHandler):
         status_code : int
             The status that the error has by itself.
         **details : object
-            ``exc_info``, as of :func:`sys.exc_info`.
+            ``exc_info``, as ``sys.exc_info`` gives it.
         """
         info = details.get("exc_info")
         error = info[1] if isinstance(info, tuple) else None
@@ -118,7 +118,7 @@ class Guarded(RequestHandler):
         Parameters
         ----------
         *details : object
-            Type, error and traceback, as of :func:`sys.exc_info`.
+            Type, error and traceback, as ``sys.exc_info`` gives them.
         """
         error = details[1]
         if not isinstance(error, WorkbenchError | HTTPError) and not (isinstance(error, OSError) and os_remedy(error)):

@@ -126,17 +126,17 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is printed goes to the terminal of the server
     current: dict[str, Any] = {}
 
-    def tell(**more: Any) -> None:
+    def _tell(**more: Any) -> None:
         current.update(more)
         messages.write(json.dumps(current) + "\n")
 
-    def on_stage(stage: Stage) -> None:
-        tell(number=STEPS.index(stage.name) + 1, of=len(STEPS), about=stage.about, done=0, total=0)
+    def _on_stage(stage: Stage) -> None:
+        _tell(number=STEPS.index(stage.name) + 1, of=len(STEPS), about=stage.about, done=0, total=0)
 
-    on_stage(STAGES["video"])
-    sys.stderr = ToldBars(tell, sys.stderr)
+    _on_stage(STAGES["video"])
+    sys.stderr = ToldBars(_tell, sys.stderr)
     try:
-        restore(Path(task["path"]), task["pictures"], on_stage)
+        restore(Path(task["path"]), task["pictures"], _on_stage)
     except (WorkbenchError, OSError) as error:
         line = str(error) if isinstance(error, WorkbenchError) else os_remedy(error)
         if not line:
@@ -145,7 +145,8 @@ def main() -> None:
 
 
 def _end_with_the_server() -> None:
-    sys.stdin.read()
+    while os.read(sys.stdin.fileno(), 1):  # not by sys.stdin, whose lock Python could not take when it exits
+        pass
     os._exit(1)
 
 
