@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.helpers.served import SECONDS, Served
 from tests.helpers.tiny import text
@@ -84,6 +85,19 @@ def test_a_job_is_stopped_goes_on_and_is_changed(short, short_run, tmp_path):
         part = served.ask(f"/api/jobs/{name}/files/reconstructed.mp4", Range="bytes=4-7")
         assert (part.status, part.body) == (206, b"ftyp")
     assert find_jobs(tmp_path)[name].state == State.DONE
+
+
+def test_two_people_change_at_once(short_run, tmp_path):
+    """Both have looked at the same order: only one of them changes it, or the scene would be flipped twice."""
+    shutil.copytree(short_run[0].path, tmp_path / "short")
+    (tmp_path / "short" / UPLOAD).mkdir()
+    with Served(tmp_path) as served, ThreadPoolExecutor() as threads:
+        job = served.ask("/api/jobs/short").json
+        assert job["state"] == "done"
+        asked = {"verb": "flip", "scene": 0, "version": job["version"]}
+        answers = [*threads.map(lambda _: served.ask("/api/jobs/short/change", asked), range(4))]
+        assert sorted(answer.status for answer in answers) == [200, 400, 400, 400]
+    assert len(Run.open(tmp_path / "short").edits("order")) == 1
 
 
 def test_the_work_ends_with_its_server(short, tmp_path):

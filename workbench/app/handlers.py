@@ -198,15 +198,16 @@ class ActHandler(JobHandler):
         self.finish(as_json(job, self.queue.before(job)))
 
     async def _change(self, job: Job) -> None:
-        if job.is_busy:
-            raise UsageError(f"{job.name} is being worked on: wait until that is done, or stop it")
         asked = self.asked()
-        if asked.get("version") != job.version():
-            raise UsageError("the order was changed meanwhile, perhaps by somebody else: look at it and try again")
         scene = asked.get("scene", 0)
         if type(scene) is not int:
             raise UsageError("a scene is named by its number: reload the page")
-        await self.read(job, change, str(asked.get("verb")), scene)
+        async with self.queue.changing:
+            if job.is_busy:
+                raise UsageError(f"{job.name} is being worked on: wait until that is done, or stop it")
+            if asked.get("version") != job.version():
+                raise UsageError("the order was changed meanwhile, perhaps by somebody else: look at it and try again")
+            await self.read(job, change, str(asked.get("verb")), scene)
 
 
 class ResultHandler(JobHandler):

@@ -29,10 +29,13 @@ class Queue:
         The same.
     jobs : dict
         Every job by name, the oldest first.
+    changing : asyncio.Lock
+        Held while an order is changed by hand, so that nobody changes one that was not looked at.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.jobs = folder, find_jobs(folder)
+        self.changing = asyncio.Lock()
         self._waiting: list[Job] = []
         self._more = asyncio.Event()
         self._running: Job | None = None

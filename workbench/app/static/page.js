@@ -5,6 +5,7 @@ import { draw, make } from "./result.js";
 
 const by = id => document.getElementById(id);
 const SECOND = 1000; // ms between two questions how far a job is
+const RETRY = 5000; // ms until a question that failed is asked again
 const STATES = {
   receiving: "is being received", waiting: "waits", running: "is being restored", done: "done", stopped: "stopped",
   failed: "failed", unfinished: "not finished",
@@ -105,6 +106,7 @@ async function showJob(name) {
     if (busy) asking = setTimeout(() => showJob(name), SECOND);
   } catch (error) {
     tell(error.message);
+    asking = setTimeout(() => showJob(name), RETRY); // a result may just be replaced, or the server be started again
   }
 }
 
