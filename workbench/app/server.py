@@ -10,17 +10,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
+from workbench.app.downloads import FrameHandler, PicturesHandler, ResultFileHandler
 from workbench.app.guard import Access, Guarded
-from workbench.app.handlers import (
-    ActHandler,
-    FrameHandler,
-    JobHandler,
-    JobsHandler,
-    OneJobHandler,
-    PicturesHandler,
-    ResultFileHandler,
-    ResultHandler,
-)
+from workbench.app.handlers import ActHandler, JobHandler, JobsHandler, OneJobHandler, ResultHandler
 from workbench.app.queue import Queue
 from workbench.app.upload import FileHandler
 from workbench.errors import BusyError, RunError, UsageError
