@@ -178,9 +178,9 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     matplotlib.figure.Figure
         The two overlays.
     """
-    table, images = run.transforms(), run.images()
+    table, images = run.transforms(), _compared_pictures(run)
     row = table[(table["a"] == a) & (table["b"] == b)].iloc[0]
-    height, width = images.shape[1:3]
+    height, width = images[a].shape[:2]
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
     return viz.registered_overlay(images[a], images[b], transform)

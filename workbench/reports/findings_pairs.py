@@ -64,8 +64,8 @@ def pair_sentence(matches: int, inliers: int, registered: bool, displacement: fl
     scale = f"(0: the same; {UNRELATED:.2f}: nothing in common)"
     if not registered:
         return (
-            f"No transform is found that six of {count_of(matches, 'match', 'matches')} agree with: the pair does not register. As "
-            f"they are, the ranks of the frames differ by {before:.3f} {scale}."
+            f"No transform is found that six of {count_of(matches, 'match', 'matches')} agree with: it does not register. "
+            f"As they are, the ranks of the frames differ by {before:.3f} {scale}."
         )
     found = f"{inliers} of {count_of(matches, 'match', 'matches')} agree with one transform"
     if displacement < STILL_PX:
