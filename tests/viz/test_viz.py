@@ -459,16 +459,22 @@ def test_eps_curve_over_a_narrow_range(eps):
     assert sum(low <= tick <= high for tick in fig.axes[1].get_xticks()) >= 2, "an axis without numbers"
 
 
-def test_frame_changes(flat):
-    np.testing.assert_array_equal(viz.frame_changes(flat[:4]), [1, 1, 1])
-    np.testing.assert_array_equal(viz.frame_changes(flat, [10, 0, 5]), [10, 5])
-    assert viz.frame_changes(flat[:1]).shape == viz.frame_changes(flat[:0]).shape == (0,)
+def test_frame_changes(images):
+    """A moving window changes a little with every step and more with wide steps; another light changes nothing; noise that has
+    nothing in common comes to a third."""
+    steady, wide = viz.frame_changes(images[:4]), viz.frame_changes(images, [0, 10, 20])
+    assert steady.shape == (3,) and wide.shape == (2,) and 0 < steady.max() < wide.min() < 1 / 3
+    dark = (0.5 * images[:1].astype(float)).round().astype(np.uint8)
+    np.testing.assert_allclose(viz.frame_changes([images[0], dark[0]]), 0, atol=0.01)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
+    np.testing.assert_allclose(viz.frame_changes(noise), 1 / 3, atol=0.01)
+    assert viz.frame_changes(images[:1]).shape == viz.frame_changes(images[:0]).shape == (0,)
 
 
 def test_frame_change_plot():
-    ax = viz.frame_change_plot(np.full(9, 60.0), [np.full(4, 2.0), np.full(3, 5.0), np.zeros(0)]).axes[0]
+    ax = viz.frame_change_plot(np.full(9, 0.3), [np.full(4, 0.02), np.full(3, 0.05), np.zeros(0)]).axes[0]
     assert legend_words(ax) == [
-        "input order (mean 60.0)", "scene 0, restored (mean 2.0)", "scene 1, restored (mean 5.0)",
+        "input order (median 0.30)", "scene 0, restored (median 0.020)", "scene 1, restored (median 0.050)",
         "scene 2, restored (one frame)",
     ]  # fmt: skip
     assert ax.lines[2].get_xdata().tolist() == [5, 6, 7], "a scene starts where the one before it ends"

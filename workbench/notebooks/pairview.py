@@ -11,14 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.embedding.images import rank_thumbnail
 from workbench.embedding.overlay import without_overlay
 from workbench.matching.base import Matcher, NetworkMatcher
 from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_matcher
 from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.registration.pair import UNMOVED_SHARE, Registration, in_pixels_of, residual
-from workbench.registration.tables import CACHED_THUMBNAILS, TRANSFORM, register_features
+from workbench.registration.pair import Registration, in_pixels_of
+from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
@@ -184,28 +183,6 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
     return viz.registered_overlay(images[a], images[b], transform)
-
-
-def better_unmoved(run: Run, pairs: np.ndarray) -> np.ndarray:
-    """Tell for which registered pairs the two frames fit clearly better as they are than after registration.
-
-    Parameters
-    ----------
-    run : Run
-        A registered run.
-    pairs : (P, 2) int array
-        Input positions a < b of pairs that the run compared.
-
-    Returns
-    -------
-    (P,) bool array
-        True where the residual without any transform is below 0.9 of that of the pair; False where the pair does not register.
-    """
-    table = run.transforms().set_index(["a", "b"]).loc[[(a, b) for a, b in pairs.tolist()]]
-    size, pictures = (run.info("video")["width"], run.info("video")["height"]), _compared_pictures(run)
-    rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(pictures[frame]))
-    unmoved = np.array([residual(rank(a), rank(b), np.eye(2, 3), size) for a, b in pairs.tolist()])
-    return (table["model"] != "none").to_numpy() & (unmoved < UNMOVED_SHARE * table["residual"].to_numpy())
 
 
 def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:

@@ -39,27 +39,14 @@ class Findings:
         return [("Learnt", self.learnt), ("Doubtful", self.doubtful or [NO_DOUBT]), ("What to do next", self.following)]
 
     def _repr_markdown_(self) -> str:
-        parts = ["\n".join([f"**{title}**\n", *(f"- {in_markdown(line)}" for line in lines)]) for title, lines in self._parts()]
+        parts = [
+            "\n".join([f"**{title}**\n", *(f"- {html.escape(line, quote=False)}" for line in lines)])
+            for title, lines in self._parts()
+        ]
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
         return "\n".join(f"{title}: {' '.join(lines)}" for title, lines in self._parts())
-
-
-def in_markdown(sentence: str) -> str:
-    """Make plain text safe to be shown as Markdown, which may hold HTML.
-
-    Parameters
-    ----------
-    sentence : str
-        Plain text. Names in it may come from files.
-
-    Returns
-    -------
-    str
-        The same with ``&``, ``<`` and ``>`` escaped.
-    """
-    return html.escape(sentence, quote=False)
 
 
 def checks(*rows: tuple[str, float, str, float]) -> pd.DataFrame:

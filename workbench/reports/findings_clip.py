@@ -17,6 +17,29 @@ ALONE = 10.0  # times the median distance to the nearest frame, from which a fra
 SAME = 0.1  # share of the spread of all similarities within which two medians count as the same
 
 
+def file_sentence(frames: int, seconds: float, width: int, height: int, lost: int) -> str:
+    """Say what was read.
+
+    Parameters
+    ----------
+    frames : int
+        Number of decoded frames.
+    seconds : float
+        Length of the video, s.
+    width, height : int
+        Of a frame, px.
+    lost : int
+        Number of packets that could not be decoded.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    all_there = "every packet gave a frame" if not lost else f"{count_of(lost, 'packet')} could not be decoded"
+    return f"{count_of(frames, 'frame')} of {width} x {height} px, {seconds:.1f} s in all; {all_there}."
+
+
 def change_sentence(changes: np.ndarray) -> str:
     """Say whether frames that follow each other in a file are alike.
 

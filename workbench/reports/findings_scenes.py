@@ -94,6 +94,24 @@ def gap_sentence(distances: np.ndarray, labels: np.ndarray) -> str:
     return f"{found}. Both overlap: no radius parts them by this distance alone."
 
 
+def lonely_sentence(labels: np.ndarray) -> str:
+    """Say whether the loneliest frames are outliers.
+
+    Parameters
+    ----------
+    labels : (M,) int array
+        Scene of the loneliest frames, the loneliest first, -1 = outlier.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    outliers, inside = int((labels < 0).sum()), np.flatnonzero(labels >= 0)
+    first = f"the first frame of a scene comes at place {inside[0] + 1}" if len(inside) else "none is of a scene"
+    return f"Of the {len(labels)} loneliest frames {outliers or 'none'} {'is an outlier' if outliers <= 1 else 'are outliers'}; {first}."
+
+
 def map_findings(labels: np.ndarray, share: float, distances: np.ndarray) -> Findings:
     """Sum up how many scenes there are.
 

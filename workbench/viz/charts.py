@@ -221,7 +221,7 @@ def frame_change_plot(
     ax.set(
         title=title,
         xlabel="step in the sequence",
-        ylabel="mean change of the ranks of the\ngrey levels, 0 to 1 (1/3: unrelated)",
+        ylabel="mean change of ranks, 0 to 1\n(1/3: unrelated frames)",
     )
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.3)

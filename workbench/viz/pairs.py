@@ -296,9 +296,9 @@ def overlay_pictures(
     overlays : list of (h, w, 3) uint8 arrays
         One image, or two for ``blink``.
     difference : float or None
-        How much the ranks of the grey levels differ where both frames are, 0 (same) to 1, near 0.41 for frames that have nothing
-        in common: :func:`~workbench.registration.pair.residual`, which light does not change. None where hardly any of both
-        overlaps.
+        How much the ranks of the grey levels differ where both frames are, 0 (same) to 1, near 0.41 for frames that have
+        nothing in common: :func:`~workbench.registration.pair.residual`, which light does not change. None where hardly any
+        of both overlaps.
 
     Raises
     ------
