@@ -145,6 +145,33 @@ def _right(row: dict[str, float]) -> str:
     return f"{row['right']} of {row['matches']} ({percent(row['right'] / max(1, row['matches']))})"
 
 
+def blocks_sentence(counts: np.ndarray, labels: np.ndarray) -> str:
+    """Say where the compared pairs lie in a matrix of frames sorted by scene.
+
+    Parameters
+    ----------
+    counts : (N, N) float array
+        Number of matches, NaN where a pair was not compared.
+    labels : (N,) int array
+        Scene of every row, -1 = outlier.
+
+    Returns
+    -------
+    str
+        Two sentences.
+    """
+    compared = np.isfinite(counts) & ~np.eye(len(counts), dtype=bool)
+    if not compared.any():
+        return "No pair was compared."
+    own = (labels[:, None] == labels) & (labels >= 0)
+    share = percent(float((compared & own).sum() / compared.sum()))
+    inside = compared.sum(axis=1)[labels >= 0]
+    return (
+        f"{share} of the compared pairs lie in the blocks of the scenes along the diagonal. A frame of a scene was compared "
+        f"with {np.median(inside) if len(inside) else 0:.0f} others in the median."
+    )
+
+
 def match_findings(
     inside: np.ndarray, outside: np.ndarray, unmoved: np.ndarray, changes: Sequence[str], doubts: Sequence[str]
 ) -> Findings:
