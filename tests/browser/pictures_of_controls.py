@@ -13,8 +13,8 @@ OUT = ROOT / "data" / "controls"
 WIDTH, QUALITY = 760, 62
 # Left, top, right and bottom of the controls in the picture of the visible page, px.
 BOXES = {
-    "00_make_corrupted_clip": (110, 300, 1360, 720),
-    "01_embed": (110, 200, 1360, 900),
+    "00_make_corrupted_clip": (110, 345, 1360, 720),
+    "01_embed": (110, 265, 1360, 800),
     "02_visualise_clusters": (110, 255, 1360, 965),
     "03_tune_eps": (80, 85, 1360, 965),
     "04_inspect_matches": (110, 85, 1360, 890),

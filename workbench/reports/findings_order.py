@@ -170,11 +170,11 @@ def links_sentence(confidence: np.ndarray, order: pd.DataFrame) -> str:
     weak = known < WEAK_CONFIDENCE
     if not weak.any():
         return f"All {count_of(len(known), 'link')} are at {known.min():.2f} or above: none is a guess."
-    worst, scenes = order.iloc[0], count_of(order["scene"].nunique(), "scene")
-    link = f"frames {worst['first']} and {worst['second']} of scene {worst['scene']}"
+    scenes = count_of(order["scene"].nunique(), "scene")
+    first, second, scene = (order[name].iloc[0] for name in ("first", "second", "scene"))
     return (
         f"{weak.sum()} of {count_of(len(known), 'link')} are guesses (below {WEAK_CONFIDENCE}), in {scenes}. The least certain "
-        f"one, {worst['confidence']:.2f}, joins {link}."
+        f"one, {order['confidence'].iloc[0]:.2f}, joins frames {first} and {second} of scene {scene}."
     )
 
 
