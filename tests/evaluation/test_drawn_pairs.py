@@ -44,7 +44,8 @@ def test_which_matches_are_right(pairs):
     y, x = (places[::500] for places in np.nonzero(np.isfinite(pair.truth[..., 0])))
     points, true = np.stack([x, y], axis=1), pair.truth[y, x]
     assert is_right(pair, points, true).all()
-    assert is_right(pair, points, true + [2.9, 0]).all() and not is_right(pair, points, true - [0, 3.1]).any()
+    assert is_right(pair, points, np.add(true, [2.9, 0])).all()
+    assert not is_right(pair, points, np.subtract(true, [0, 3.1])).any()
     y, x = (places[::500] for places in np.nonzero(np.isnan(pair.truth[..., 0])))
     assert len(x) and not is_right(pair, np.stack([x, y], axis=1), np.zeros((len(x), 2))).any()
     assert is_right(pair, np.zeros((0, 2)), np.zeros((0, 2))).shape == (0,)
