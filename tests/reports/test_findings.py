@@ -151,7 +151,9 @@ def test_ranges_of_eps():
 def test_three_radii():
     same = findings_eps.radii_sentence({"eps 0.1": LABELS, "eps 0.2": LABELS})
     other = findings_eps.radii_sentence({"eps 0.1": LABELS, "eps 0.2": np.zeros(12, int)})
-    assert same.endswith("the number of scenes does not depend on it.") and "eps 0.1 2 scenes and 2 outliers" in same
+    assert same.endswith("the number of scenes does not depend on it.") and same.startswith(
+        "eps 0.1 gives 2 scenes and 2 outliers;"
+    )
     assert other.endswith("so the radius decides how many scenes there are.")
 
 

@@ -33,7 +33,8 @@ def pair_numbers(run: Run, a: int, b: int) -> dict[str, float]:
     MissingStageError
         If the run is not registered.
     """
-    row = run.transforms().set_index(["a", "b"]).loc[(a, b)]
+    table = run.transforms()
+    row = table[(table["a"] == a) & (table["b"] == b)].iloc[0]
     size = run.info("video")["width"], run.info("video")["height"]
     return {
         "matches": int(row["matches"]),

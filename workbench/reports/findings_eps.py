@@ -89,8 +89,9 @@ def ranges_sentence(ranges: pd.DataFrame, eps: float | None) -> str:
     parted = ranges[ranges["scenes"] > 1]
     if parted.empty:
         return "At no eps is there more than one scene."
-    widest = parted.loc[(parted["high"] / parted["low"]).idxmax()]
-    best = parted.loc[parted["silhouette"].idxmax()] if parted["silhouette"].notna().any() else widest
+    scores = parted["silhouette"].to_numpy(dtype=float)
+    widest = parted.iloc[int((parted["high"] / parted["low"]).to_numpy().argmax())]
+    best = parted.iloc[int(np.nanargmax(scores))] if np.isfinite(scores).any() else widest
     found = (
         f"Of the ranges with more than one scene the widest, {widest['low']:.3g} to {widest['high']:.3g}, has "
         f"{count_of(int(widest['scenes']), 'scene')}; scenes are separated best (silhouette {best['silhouette']:.2f}) with "
@@ -120,13 +121,14 @@ def radii_sentence(labels: Mapping[str, np.ndarray]) -> str:
     """
     counts = {name: (int(found.max(initial=-1)) + 1, int((found < 0).sum())) for name, found in labels.items()}
     parts = [
-        f"{name} {count_of(scenes, 'scene')} and {count_of(outliers, 'outlier')}" for name, (scenes, outliers) in counts.items()
+        f"{name} gives {count_of(scenes, 'scene')} and {count_of(outliers, 'outlier')}"
+        for name, (scenes, outliers) in counts.items()
     ]
     scenes = {scenes for scenes, _ in counts.values()}
     end = (
         "the number of scenes does not depend on it" if len(scenes) == 1 else "so the radius decides how many scenes there are"
     )
-    return f"With {'; '.join(parts)}: {end}."
+    return f"{'; '.join(parts)}: {end}."
 
 
 def eps_findings(sweep: EpsSweep, labels: np.ndarray, used: float | None) -> Findings:

@@ -3,7 +3,8 @@
 Numbers in, sentences out: every sentence follows from the numbers it is given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -141,7 +142,7 @@ def drawn_sentence(table: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
     return " ".join(sentences)
 
 
-def _right(row: dict[str, float]) -> str:
+def _right(row: Mapping[Hashable, Any]) -> str:
     return f"{row['right']} of {row['matches']} ({percent(row['right'] / max(1, row['matches']))})"
 
 

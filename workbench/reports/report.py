@@ -95,7 +95,7 @@ def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
 
 def _findings(notebooks: list[Path]) -> list[nbformat.NotebookNode]:
     """The findings of every notebook that has some, each under the title of the notebook."""
-    page = []
+    page: list[nbformat.NotebookNode] = []
     for path in notebooks:
         cells = nbformat.read(path, as_version=4).cells
         titles = [
