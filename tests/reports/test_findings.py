@@ -210,13 +210,20 @@ def test_blocks():
     assert findings_pairs.blocks_sentence(np.full((12, 12), np.nan), LABELS) == "No pair was compared."
 
 
+def test_the_camera():
+    both = findings_pairs.camera_sentence({0: 13.72, 1: 0.1, 2: 8.0})
+    assert "moved in scene 0 (13.7 px) and scene 2 (8.0 px)" in both and both.endswith("It stood still in scene 1.")
+    assert findings_pairs.camera_sentence({3: 0.0}) == "The camera stood still in scene 3."
+    assert "is not known" in findings_pairs.camera_sentence({})
+
+
 def test_findings_of_the_matches():
     every, none = np.ones(20, bool), np.zeros(20, bool)
-    good = findings_pairs.match_findings(every, none, none, [NOTHING], [])
-    assert good == Findings(["100 % of the pairs inside scenes register.", NOTHING], [], [good.following[-1]])
-    bad = findings_pairs.match_findings(none, every, every, ["A scene was split."], ["the odds are even"])
+    good = findings_pairs.match_findings(every, none, none, "It moved.", [NOTHING], [])
+    assert good == Findings(["100 % of the pairs inside scenes register.", "It moved.", NOTHING], [], [good.following[-1]])
+    bad = findings_pairs.match_findings(none, every, every, "It moved.", ["A scene was split."], ["the odds are even"])
     assert bad.doubtful[0] == "The odds are even." and len(bad.doubtful) == 4 and len(bad.following) == 3
-    assert "nothing was registered" in findings_pairs.match_findings(none[:0], none, none[:0], [NOTHING], []).doubtful[0]
+    assert "nothing was registered" in findings_pairs.match_findings(none[:0], none, none[:0], "", [NOTHING], []).doubtful[0]
 
 
 def time_line(count: int = 40) -> np.ndarray:

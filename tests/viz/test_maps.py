@@ -32,9 +32,13 @@ def test_pictures_stand_where_their_frames_lie(images, points):
         assert (np.asarray(box.offsetbox.get_data()) == 5 * frame).all()
 
 
-def test_a_map_of_very_many_frames_has_few_pictures():
-    many = np.random.default_rng(0).uniform(0, 1, (5000, 2))
-    assert len(maps._spread(many)) == maps.MAX_PICTURES
+def test_pictures_do_not_overlap():
+    """Of very many frames a few are drawn, and none within the width and the height of another one."""
+    many = np.random.default_rng(0).uniform(0, 10, (5000, 2))
+    chosen = maps._spread(many)
+    assert 40 <= len(chosen) <= maps.MAX_PICTURES
+    apart = np.abs(many[chosen][:, None] - many[chosen])
+    assert ((apart[..., 0] > 0.82) | (apart[..., 1] > 0.61) | np.eye(len(chosen), dtype=bool)).all()
 
 
 def test_without_a_map(images):

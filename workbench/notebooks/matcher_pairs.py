@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.run.stages import stage_parameters
 
 KEYPOINTS = 512  # per view at most
+PALE = 160  # grey levels by which black is made paler
 RIGHT_COLOUR, WRONG_COLOUR = "#0072B2", "#D55E00"  # can be told apart by colour-blind readers
 
 
@@ -167,17 +169,19 @@ def judged_figure(found: Sequence[JudgedMatches]) -> Figure:
     """
     names, pairs = list(dict.fromkeys(one.method for one in found)), list({id(one.pair): one.pair for one in found}.values())
     height, width = pairs[0].first.shape[:2]
-    across = 10 / max(2, len(pairs))
-    size = (10, (across * height / (2 * width) + 0.3) * len(names))
+    across = 9 / max(2, len(pairs))
+    size = (9, (across * height / (2 * width) + 0.3) * len(names))
     fig, axes = plt.subplots(len(names), len(pairs), figsize=size, squeeze=False, layout="constrained")
     for one in found:
         ax = axes[names.index(one.method), next(place for place, pair in enumerate(pairs) if pair is one.pair)]
-        ax.imshow(np.hstack([one.pair.first, one.pair.second]))
+        both = np.hstack([one.pair.first, one.pair.second])
+        # Pale and grey, so that the lines stand out, and the figure is small enough to be kept in a notebook.
+        ax.imshow(cv2.cvtColor(both, cv2.COLOR_RGB2GRAY), cmap="gray", vmin=-PALE, vmax=255, interpolation="antialiased")
         ends = np.stack([one.points_a, np.add(one.points_b, [width, 0])], axis=1)
         for right, colour, style in ((False, WRONG_COLOUR, "--"), (True, RIGHT_COLOUR, "-")):
             ax.add_collection(LineCollection(ends[one.right == right], colors=colour, linewidths=0.7, linestyles=style))
         ax.set_axis_off()
-        ax.set_title(f"{one.pair.name}, {one.method}: {one.right.sum()} right, {(~one.right).sum()} wrong", fontsize=9)
+        ax.set_title(f"{one.pair.name}, {one.method}: {one.right.sum()} right, {(~one.right).sum()} wrong", fontsize=8)
     return fig
 
 

@@ -23,6 +23,8 @@ from workbench.run.stages import stage_parameters
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.viz.pairs import match_picture
 
+FIGURE_WIDTH = 7.6  # inches, of the figures of a pair
+
 
 def ranked_pairs(run: Run) -> np.ndarray:
     """Rank the pairs of a run whose frames are in the same scene.
@@ -83,7 +85,7 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
     fig.suptitle(f"{name}: {fig.get_suptitle()}", fontsize=10)
-    return fig
+    return _narrowed(fig)
 
 
 def matchers_to_compare(features: FeatureParameters, matching: MatchParameters) -> list[MatchParameters]:
@@ -182,7 +184,14 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     height, width = images[a].shape[:2]
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
-    return viz.registered_overlay(images[a], images[b], transform)
+    return _narrowed(viz.registered_overlay(images[a], images[b], transform))
+
+
+def _narrowed(fig: Figure) -> Figure:
+    """The figure, at most as wide as several of them may be in one notebook, which keeps them all."""
+    width, height = fig.get_size_inches()
+    fig.set_size_inches(min(width, FIGURE_WIDTH), height * min(1, FIGURE_WIDTH / width))
+    return fig
 
 
 def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:

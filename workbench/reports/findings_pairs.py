@@ -173,8 +173,30 @@ def blocks_sentence(counts: np.ndarray, labels: np.ndarray) -> str:
     )
 
 
+def camera_sentence(moved: Mapping[int, float]) -> str:
+    """Say in which scenes the camera moved.
+
+    Parameters
+    ----------
+    moved : mapping of int to float
+        For every scene by how much the matches of its registered pairs move, median over the pairs, px of the original.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    moving = [f"scene {scene} ({px:.1f} px)" for scene, px in moved.items() if px >= STILL_PX]
+    still = [f"scene {scene}" for scene, px in moved.items() if px < STILL_PX]
+    found = [f"Between compared frames the camera moved in {listed(moving)}, in the median over the pairs."] if moving else []
+    found += (
+        [f"It stood still in {listed(still)}." if moving else f"The camera stood still in {listed(still)}."] if still else []
+    )
+    return " ".join(found) or "No pair registers, so how the camera moved is not known."
+
+
 def match_findings(
-    inside: np.ndarray, outside: np.ndarray, unmoved: np.ndarray, changes: Sequence[str], doubts: Sequence[str]
+    inside: np.ndarray, outside: np.ndarray, unmoved: np.ndarray, camera: str, changes: Sequence[str], doubts: Sequence[str]
 ) -> Findings:
     """Sum up whether the matches show how the camera moved.
 
@@ -184,6 +206,8 @@ def match_findings(
         For every compared pair inside a scene, and for every other one, whether it registers.
     unmoved : (P,) bool array
         Pairs inside scenes whose frames fit clearly better without their transform.
+    camera : str
+        How the camera moved, from :func:`camera_sentence`.
     changes : sequence of str
         What the matches changed in the scenes.
     doubts : sequence of str
@@ -194,7 +218,7 @@ def match_findings(
     Findings
         The findings of notebook 04.
     """
-    learnt, doubtful, following = list(changes), [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in doubts], []
+    learnt, doubtful, following = [camera, *changes], [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in doubts], []
     if len(inside):
         learnt.insert(0, f"{percent(inside.mean())} of the pairs inside scenes register.")
         if inside.mean() < MOST:

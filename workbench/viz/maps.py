@@ -18,11 +18,12 @@ from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, figure_of, new
 
 MAX_PICTURES = 60  # frames drawn as pictures on a map
 PICTURE_PX = 44  # long side of one
-CELLS = 14  # across and down a map; one picture in each, so that they hardly overlap
+ACROSS = 12  # pictures along the longer side of what is drawn
+PICTURE_RATIO = 0.75  # height of a picture to its width
 
 
 def picture_map(images: Sequence[np.ndarray], points: np.ndarray, title: str = "Frames on the map") -> Figure:
-    """Draw frames as small pictures where they lie on a map, one for every part of the map that has frames.
+    """Draw frames as small pictures where they lie on a map, as many as do not overlap.
 
     Parameters
     ----------
@@ -43,24 +44,24 @@ def picture_map(images: Sequence[np.ndarray], points: np.ndarray, title: str = "
     ax.scatter(points[:, 0], points[:, 1], s=8, color=OUTLIER_COLOUR, alpha=0.5, linewidth=0)
     for frame in _spread(points):
         small = thumbnail(images[frame], PICTURE_PX, PICTURE_PX)
-        ax.add_artist(AnnotationBbox(OffsetImage(small, zoom=0.72), points[frame], frameon=False, pad=0))
+        ax.add_artist(AnnotationBbox(OffsetImage(small, zoom=0.6), points[frame], frameon=False, pad=0))
     _without_ticks(ax, title)
     return figure_of(ax)
 
 
 def _spread(points: np.ndarray) -> list[int]:
-    """Frames that cover a map: of every cell with frames the one nearest to its middle, those of full cells first."""
+    """Frames that cover a map, in the middle of its fullest parts first, so that no two of their pictures overlap."""
     if not len(points) or not np.isfinite(points).all():
         return []
-    low, high = points.min(axis=0), points.max(axis=0)
-    places = CELLS * (points - low) / np.maximum(high - low, 1e-9)
-    cells = np.minimum(places.astype(int), CELLS - 1)
-    _, cell, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    off = np.abs(places - cells - 0.5).max(axis=1)
-    firsts = [
-        int(np.flatnonzero(cell == number)[off[cell == number].argmin()]) for number in np.argsort(-counts, kind="stable")
-    ]
-    return firsts[:MAX_PICTURES]
+    places = ACROSS * (points - points.min(axis=0)) / max(np.ptp(points, axis=0).max(), 1e-9)
+    _, cell, counts = np.unique(places.round().astype(int), axis=0, return_inverse=True, return_counts=True)
+    middles = np.stack([np.bincount(cell, axis) / counts for axis in places.T], axis=1)
+    off = np.abs(places - middles[cell]).max(axis=1)
+    chosen: list[int] = []
+    for frame in np.lexsort((off, -counts[cell])).tolist():
+        if len(chosen) < MAX_PICTURES and (np.abs(places[chosen] - places[frame]) >= (1.0, PICTURE_RATIO)).any(axis=1).all():
+            chosen.append(frame)
+    return chosen
 
 
 def value_map(points: np.ndarray, values: np.ndarray, label: str, title: str = "Frames on the map") -> Figure:
