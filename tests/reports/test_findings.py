@@ -168,14 +168,14 @@ def test_pairs():
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        ((60, 4, False, np.nan, 0.3, np.nan), "it does not register"),
-        ((60, 40, True, 0.1, 0.05, 0.05), "the camera stood still"),
-        ((60, 40, True, 12.0, 0.20, 0.05), "falls from 0.200 to 0.050"),
+        ((60, 4, False, False, np.nan, 0.3, np.nan), "it does not register"),
+        ((60, 40, True, True, 0.1, 0.05, 0.05), "the camera stood still"),
+        ((60, 40, True, False, 12.0, 0.20, 0.05), "falls from 0.200 to 0.050"),
         (
             (60, 11, True, 12.0, 0.05, 0.20),
             "rises from 0.050 to 0.200 (0: the same; 0.41: nothing in common): the transform follows",
         ),
-        ((60, 11, True, 12.0, 0.20, 0.20), "stays about the same, 0.200 and 0.200"),
+        ((60, 11, True, False, 12.0, 0.20, 0.20), "stays about the same, 0.200 and 0.200"),
     ],
     ids=["unregistered", "still", "camera", "thing that moves", "undecided"],
 )
@@ -211,10 +211,10 @@ def test_blocks():
 
 
 def test_the_camera():
-    both = findings_pairs.camera_sentence({0: 13.72, 1: 0.1, 2: 8.0})
+    both = findings_pairs.camera_sentence({0: 0.0343, 1: 0.0019, 2: 0.02}, 400)
     assert "moved in scene 0 (13.7 px) and scene 2 (8.0 px)" in both and both.endswith("It stood still in scene 1.")
-    assert findings_pairs.camera_sentence({3: 0.0}) == "The camera stood still in scene 3."
-    assert "is not known" in findings_pairs.camera_sentence({})
+    assert findings_pairs.camera_sentence({3: 0.0}, 400) == "The camera stood still in scene 3."
+    assert "is not known" in findings_pairs.camera_sentence({}, 400)
 
 
 def test_findings_of_the_matches():
@@ -262,7 +262,9 @@ def test_links():
 
 
 def test_alignment():
-    assert "what is blurred moved by itself" in findings_order.alignment_sentence(np.full(5, 0.3), np.full(5, 1.2))
+    assert "what is blurred moved by itself, or lies at another depth" in findings_order.alignment_sentence(
+        np.full(5, 0.3), np.full(5, 1.2)
+    )
     bad = findings_order.alignment_sentence(np.r_[np.full(4, 3.0), np.nan], np.full(5, np.nan))
     assert "expect blur" in bad and bad.endswith("Not joined to the reference: 1 frame.") and "chained" not in bad
     assert "no alignment" in findings_order.alignment_sentence(np.full(3, np.nan), np.full(3, np.nan))

@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.embedding.images import rank_thumbnail
 from workbench.embedding.overlay import without_overlay
+from workbench.ordering.scene import STILL_DISPLACEMENT
 from workbench.registration.pair import UNMOVED_SHARE, residual
 from workbench.registration.tables import CACHED_THUMBNAILS
 from workbench.run import Run
@@ -24,9 +25,9 @@ def pair_numbers(run: Run, a: int, b: int) -> dict[str, float]:
     Returns
     -------
     dict
-        ``matches``, ``inliers``; ``registered``, whether a transform was found; ``displacement``, mean distance by which the
-        inliers move, px of the original, NaN for none; ``before`` and ``after``, the difference of the ranks of both frames as
-        they are and registered, 0 to 1.
+        ``matches``, ``inliers``; ``registered``, whether a transform was found; ``still``, whether it leaves the picture where
+        it is; ``displacement``, mean distance by which the inliers move, px of the original, NaN for none; ``before`` and
+        ``after``, the difference of the ranks of both frames as they are and registered, 0 to 1.
 
     Raises
     ------
@@ -40,6 +41,7 @@ def pair_numbers(run: Run, a: int, b: int) -> dict[str, float]:
         "matches": int(row["matches"]),
         "inliers": int(row["inliers"]),
         "registered": row["model"] != "none",
+        "still": bool(row["displacement"] < STILL_DISPLACEMENT),
         "displacement": float(row["displacement"]) * float(np.hypot(*size)),
         "before": float(_unmoved(run, np.array([[a, b]]))[0]),
         "after": float(row["residual"]),

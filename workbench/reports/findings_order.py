@@ -198,7 +198,11 @@ def alignment_sentence(error: np.ndarray, chained: np.ndarray) -> str:
     found = f"Matched points are {np.median(together):.2f} px apart in the median once all pairs are solved together"
     if len(one_by_one):
         found += f", and {np.median(one_by_one):.2f} px once transforms are chained"
-    holds = "so what is blurred moved by itself" if np.median(together) <= NEAR_PX else "more than a pixel, so expect blur"
+    holds = (
+        "so what is blurred moved by itself, or lies at another depth"
+        if np.median(together) <= NEAR_PX
+        else "more than a pixel, so expect blur"
+    )
     lost = count_of(len(error) - len(together), "frame")
     return f"{found}: {holds}." if len(together) == len(error) else f"{found}: {holds}. Not joined to the reference: {lost}."
 

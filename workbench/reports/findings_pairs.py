@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.ordering.scene import STILL_DISPLACEMENT
 from workbench.registration.pair import UNMOVED_SHARE, UNRELATED
 from workbench.reports.changes import NOTHING
 from workbench.reports.findings import Findings, count_of, listed, percent
 
 MOST = 0.9  # share of the pairs inside scenes that register in a clip without trouble
-STILL_PX = 0.5  # mean displacement of matches, px, below which a camera counts as still
 TIE = 1.05  # ratio up to which two counts are called equal
 
 
@@ -43,7 +43,9 @@ def pairs_sentence(inside: np.ndarray, outside: np.ndarray, frames: int) -> str:
     return " ".join(found)
 
 
-def pair_sentence(matches: int, inliers: int, registered: bool, displacement: float, before: float, after: float) -> str:
+def pair_sentence(
+    matches: int, inliers: int, registered: bool, still: bool, displacement: float, before: float, after: float
+) -> str:
     """Say what registration did to a pair of frames.
 
     Parameters
@@ -52,6 +54,8 @@ def pair_sentence(matches: int, inliers: int, registered: bool, displacement: fl
         How many matches there are, and how many agree with the transform.
     registered : bool
         Whether a transform was found.
+    still : bool
+        Whether the transform leaves the picture where it is.
     displacement : float
         Mean distance by which the inliers move, px of the original; NaN where none was found.
     before, after : float
@@ -69,7 +73,7 @@ def pair_sentence(matches: int, inliers: int, registered: bool, displacement: fl
             f"As they are, the ranks of the frames differ by {before:.3f} {scale}."
         )
     found = f"{inliers} of {count_of(matches, 'match', 'matches')} agree with one transform"
-    if displacement < STILL_PX:
+    if still:
         return (
             f"{found}, which leaves the picture where it is: the camera stood still. The ranks of the frames differ by "
             f"{after:.3f} {scale}; this is what moved by itself, and the other {matches - inliers} matches are on it, or wrong."
@@ -173,25 +177,25 @@ def blocks_sentence(counts: np.ndarray, labels: np.ndarray) -> str:
     )
 
 
-def camera_sentence(moved: Mapping[int, float]) -> str:
+def camera_sentence(moved: Mapping[int, float], diagonal: float) -> str:
     """Say in which scenes the camera moved.
 
     Parameters
     ----------
     moved : mapping of int to float
-        For every scene by how much the matches of its registered pairs move, median over the pairs, px of the original.
+        For every scene by how much the matches of its registered pairs move, median over the pairs, as a share of the diagonal.
+    diagonal : float
+        Of the picture, px of the original.
 
     Returns
     -------
     str
         One or two sentences.
     """
-    moving = [f"scene {scene} ({px:.1f} px)" for scene, px in moved.items() if px >= STILL_PX]
-    still = [f"scene {scene}" for scene, px in moved.items() if px < STILL_PX]
+    moving = [f"scene {scene} ({share * diagonal:.1f} px)" for scene, share in moved.items() if share >= STILL_DISPLACEMENT]
+    still = [f"scene {scene}" for scene, share in moved.items() if share < STILL_DISPLACEMENT]
     found = [f"Between compared frames the camera moved in {listed(moving)}, in the median over the pairs."] if moving else []
-    found += (
-        [f"It stood still in {listed(still)}." if moving else f"The camera stood still in {listed(still)}."] if still else []
-    )
+    found += [f"{'It' if moving else 'The camera'} stood still in {listed(still)}."] if still else []
     return " ".join(found) or "No pair registers, so how the camera moved is not known."
 
 
