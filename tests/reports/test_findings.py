@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.reports import findings_clip, findings_eps, findings_order, findings_pairs, findings_scenes
+from workbench.reports import findings_clip, findings_eps, findings_failures, findings_order, findings_pairs, findings_scenes
 from workbench.reports.changes import NOTHING
 from workbench.reports.findings import NO_DOUBT, Findings, checks, count_of, listed, percent
 from workbench.scenes.eps import sweep_eps
@@ -301,3 +301,38 @@ def test_findings_of_the_order():
     bad = findings_order.order_findings(LABELS, 1, ["The order of scene 1 is not there."], [SHUFFLED[:1]], "No truth.")
     assert bad.doubtful[:3] == ["The order of scene 1 is not there.", "1 link is a guess.", "1 step inside scenes is a jump."]
     assert bad.following[0].startswith("Look at the guessed links")
+
+
+def metrics(**changed: float) -> dict[str, float]:
+    """The metrics of a scene that was restored rightly, with changes."""
+    good = {"tau": 1.0, "tau_loop": 1.0, "adjacent": 1.0, "scene_f1": 1.0, "scenes": 1}
+    return good | {"links": 20, "weak_links": 0, "undetermined_scenes": 0} | changed
+
+
+@pytest.mark.parametrize(
+    ("measured", "closes", "words"),
+    [
+        (metrics(), False, ["1 scene, as in the truth, and the order is right", "0 of 20 links are guesses."]),
+        (metrics(tau=0.1, tau_loop=0.2, weak_links=20), False, ["The order is wrong", "marks this: 20 of 20 links"]),
+        (metrics(tau=0.1, tau_loop=0.2, undetermined_scenes=1), False, ["The order is wrong", "The workbench marks this"]),
+        (metrics(tau=0.1, tau_loop=0.2, weak_links=2), False, ["The order is wrong", "does not mark this: 2 of 20 links"]),
+        (metrics(tau=0.1), True, ["right but for where it begins", "The workbench says that the scene is a loop"]),
+        (metrics(tau=0.1), False, ["right but for where it begins", "does not say that the scene is a loop"]),
+        (metrics(scene_f1=0.6), False, ["The scenes are not those of the truth (F1 0.60)"]),
+    ],
+)
+def test_verdicts(measured, closes, words):
+    sentence = findings_failures.verdict_sentence(measured, closes)
+    assert all(part in sentence for part in words)
+
+
+def test_findings_of_failures():
+    wrong = {"tau": 0.1, "tau_loop": 0.2}
+    found = findings_failures.failure_findings(
+        {"a": metrics(), "b": metrics(tau=0.1), "c": metrics(**wrong, weak_links=20), "d": metrics(**wrong)}, ["b"]
+    )
+    assert (
+        found.learnt[0] == "Restored: a." and found.learnt[1].endswith("a loop: b.") and found.learnt[2].endswith("guessed: c.")
+    )
+    assert found.doubtful[0].startswith("Wrong, and not marked: d.")
+    assert findings_failures.failure_findings({"a": metrics()}, []).doubtful == []
