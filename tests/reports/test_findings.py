@@ -172,7 +172,7 @@ def test_pairs():
         ((60, 40, True, True, 0.1, 0.05, 0.05), "the camera stood still"),
         ((60, 40, True, False, 12.0, 0.20, 0.05), "falls from 0.200 to 0.050"),
         (
-            (60, 11, True, 12.0, 0.05, 0.20),
+            (60, 11, True, False, 12.0, 0.05, 0.20),
             "rises from 0.050 to 0.200 (0: the same; 0.41: nothing in common): the transform follows",
         ),
         ((60, 11, True, False, 12.0, 0.20, 0.20), "stays about the same, 0.200 and 0.200"),
