@@ -100,7 +100,7 @@ def _with_disc(picture: np.ndarray, disc: np.ndarray, middle: tuple[float, float
     """A picture with a turned disc in front, cut from the middle of another picture."""
     width, height = SIZE
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, radius / (height / 2))
-    matrix[:, 2] += np.array(middle) - ((width - 1) / 2, (height - 1) / 2)
+    matrix[:, 2] += (middle[0] - (width - 1) / 2, middle[1] - (height - 1) / 2)
     turned = cv2.warpAffine(disc, matrix, SIZE, flags=cv2.INTER_LINEAR)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     cover = np.clip(radius - np.hypot(x - middle[0], y - middle[1]), 0, 1)[..., None]
