@@ -54,7 +54,7 @@ lab: $(READY)
 
 # Execute the notebooks in place, with the outputs that are committed.
 notebooks: $(READY)
-	rm -rf runs/sample
+	rm -rf runs/sample runs/when_it_fails
 	WORKBENCH_HEADLESS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 	$(BIN)/python -m tests.clean_notebooks notebooks/*.ipynb
 

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from workbench.notebooks import pairview
+from workbench.notebooks import pairfacts, pairview
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import in_pixels_of
 from workbench.registration.tables import TRANSFORM
@@ -50,13 +50,23 @@ def test_compare_matchers(short_run, pairs):
 def test_pairs_that_fit_better_unmoved(short_run, pairs, monkeypatch):
     """Hardly any pair of the run; all pairs of a table that moves every frame by 40 px; none where no pair registers."""
     run = short_run[0]
-    assert pairview.better_unmoved(run, pairs).mean() < 0.05 and pairview.better_unmoved(run, pairs[:0]).shape == (0,)
+    assert pairfacts.better_unmoved(run, pairs).mean() < 0.05 and pairfacts.better_unmoved(run, pairs[:0]).shape == (0,)
     table, alike = run.transforms(), pairs[-3:]
     moved = table.assign(t02=table["t02"] + 40, residual=0.4)
     monkeypatch.setattr(type(run), "transforms", lambda _: moved)
-    assert pairview.better_unmoved(run, alike).all()
+    assert pairfacts.better_unmoved(run, alike).all()
     monkeypatch.setattr(type(run), "transforms", lambda _: moved.assign(model="none"))
-    assert not pairview.better_unmoved(run, alike).any()
+    assert not pairfacts.better_unmoved(run, alike).any()
+
+
+def test_numbers_of_a_pair(short_run, pairs):
+    """Those of the table, with the displacement in px; the difference before is that of the frames as they are."""
+    run, (a, b) = short_run[0], pairs[len(pairs) // 2].tolist()
+    numbers, row = pairfacts.pair_numbers(run, a, b), run.transforms().set_index(["a", "b"]).loc[(a, b)]
+    assert [numbers[name] for name in ("matches", "inliers", "after")] == [row["matches"], row["inliers"], row["residual"]]
+    diagonal = np.hypot(run.info("video")["width"], run.info("video")["height"])
+    assert numbers["registered"] and numbers["displacement"] == pytest.approx(row["displacement"] * diagonal)
+    assert numbers["before"] >= 0.9 * numbers["after"] > 0
 
 
 def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):

@@ -11,18 +11,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.embedding.images import rank_thumbnail
 from workbench.embedding.overlay import without_overlay
 from workbench.matching.base import Matcher, NetworkMatcher
 from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_cascade, make_matcher
 from workbench.parameters import METHODS, FeatureParameters, MatchParameters
-from workbench.registration.pair import UNMOVED_SHARE, Registration, in_pixels_of, residual
-from workbench.registration.tables import CACHED_THUMBNAILS, TRANSFORM, register_features
+from workbench.registration.pair import Registration, in_pixels_of
+from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.viz.pairs import match_picture
+
+FIGURE_WIDTH = 7.6  # inches, of the figures of a pair
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
@@ -85,7 +86,7 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
     fig.suptitle(f"{name}: {fig.get_suptitle()}", fontsize=10)
-    return fig
+    return _narrowed(fig)
 
 
 def matchers_to_compare(features: FeatureParameters, matching: MatchParameters) -> list[MatchParameters]:
@@ -180,34 +181,19 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     matplotlib.figure.Figure
         The two overlays.
     """
-    table, images = run.transforms(), run.images()
+    table, images = run.transforms(), _compared_pictures(run)
     row = table[(table["a"] == a) & (table["b"] == b)].iloc[0]
-    height, width = images.shape[1:3]
+    height, width = images[a].shape[:2]
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
-    return viz.registered_overlay(images[a], images[b], transform)
+    return _narrowed(viz.registered_overlay(images[a], images[b], transform))
 
 
-def better_unmoved(run: Run, pairs: np.ndarray) -> np.ndarray:
-    """Tell for which registered pairs the two frames fit clearly better as they are than after registration.
-
-    Parameters
-    ----------
-    run : Run
-        A registered run.
-    pairs : (P, 2) int array
-        Input positions a < b of pairs that the run compared.
-
-    Returns
-    -------
-    (P,) bool array
-        True where the residual without any transform is below 0.9 of that of the pair; False where the pair does not register.
-    """
-    table = run.transforms().set_index(["a", "b"]).loc[[(a, b) for a, b in pairs.tolist()]]
-    size, pictures = (run.info("video")["width"], run.info("video")["height"]), _compared_pictures(run)
-    rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(pictures[frame]))
-    unmoved = np.array([residual(rank(a), rank(b), np.eye(2, 3), size) for a, b in pairs.tolist()])
-    return (table["model"] != "none").to_numpy() & (unmoved < UNMOVED_SHARE * table["residual"].to_numpy())
+def _narrowed(fig: Figure) -> Figure:
+    """The figure, at most as wide as several of them may be in one notebook, which keeps them all."""
+    width, height = fig.get_size_inches()
+    fig.set_size_inches(min(width, FIGURE_WIDTH), height * min(1, FIGURE_WIDTH / width))
+    return fig
 
 
 def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:
