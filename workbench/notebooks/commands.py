@@ -30,7 +30,7 @@ def source(cell: pd.Series, table: str | Path) -> str:
     Returns
     -------
     str
-        Absolute path when the run of the cell lies beside the table; otherwise the path in the table, relative to the sweep file.
+        Absolute path when the run of the cell lies beside the table; otherwise the path in the sweep file, relative to that.
     """
     if pd.isna(cell["run"]):  # measured without one
         return str(cell["video"])
