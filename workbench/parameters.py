@@ -64,6 +64,7 @@ METHODS = {
 }
 KEYPOINTS = tuple(name for name, method in METHODS.items() if method.keypoints)
 MATCHERS = tuple(name for name, method in METHODS.items() if method.matcher)
+NETWORK_MATCHERS = ("superglue", "lightglue", "lighterglue")
 
 
 def load_class(place: str) -> Callable[..., Any]:
@@ -309,7 +310,14 @@ class MatchParameters(Parameters):
         "confidence a match needs, for superglue, lightglue and lighterglue, 0 to 1",
         0.0,
         1.0,
-        only_with=("matcher", "superglue", "lightglue", "lighterglue"),
+        only_with=("matcher", *NETWORK_MATCHERS),
+    )
+    nearest_inliers: int = parameter(
+        30,
+        "nearest neighbours that must agree for a pair to be easy; a network matches the others, 0 all",
+        0,
+        100_000,
+        only_with=("matcher", *NETWORK_MATCHERS),
     )
     sinkhorn_iterations: int = parameter(
         20, "SuperGlue Sinkhorn iterations, 1 to 200", 1, 200, only_with=("matcher", "superglue")

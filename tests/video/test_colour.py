@@ -75,7 +75,9 @@ def test_a_wide_gamut_is_not_relabelled():
     """The red of Display P3 is outside BT.709 and comes out as red. A colour inside gets more saturated numbers. Grey stays."""
     picture = np.zeros((16, 48, 3), np.uint8)
     picture[:, :16], picture[:, 16:32], picture[:, 32:] = (250, 10, 10), (150, 110, 110), (128, 128, 128)
-    frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv444p", dst_colorspace="ITU709", dst_color_range=1, threads=1)
+    frame = av.VideoFrame.from_ndarray(picture).reformat(
+        format="yuv444p", dst_colorspace="ITU709", dst_color_range=1, threads=1
+    )
     frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = WIDE
     full, inside, grey = rgb(frame)[8, 8::16].astype(int)
     assert full[0] > 235 and full[1:].max() < 40

@@ -170,7 +170,9 @@ def test_odd_sizes_are_padded(tmp_path, codec):
     with av.open(str(path), "w") as file:
         stream = file.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 95, 71, "yuv420p10le"
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pan(1, 1)[0][:71, :95])).reformat(format="yuv420p10le", threads=1)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pan(1, 1)[0][:71, :95])).reformat(
+            format="yuv420p10le", threads=1
+        )
         frame.pts = 0
         file.mux([*stream.encode(frame), *stream.encode()])
     out = write_video(path, [0], tmp_path / f"out{CODECS[codec].suffixes[0]}", codec, crf=2, progress=False)
