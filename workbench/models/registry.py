@@ -97,7 +97,7 @@ REGISTRY = (
         "Apache-2.0",
         "EfficientNet-Lite0, trained on ImageNet, from a package",
         BACKBONE,
-        typical_eps=0.1,
+        typical_eps=0.22,
     ),
     *(
         Model(name, "matcher", "built in", "Apache-2.0", method.about, MATCHER)
