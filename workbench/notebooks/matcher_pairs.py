@@ -16,7 +16,8 @@ from workbench.evaluation.drawn_pairs import DrawnPair, is_right
 from workbench.matching.base import Detector, Matcher
 from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_matcher
-from workbench.models.open_weights import find_file
+from workbench.models.open_weights import OPEN_WEIGHTS
+from workbench.models.weight_files import find_file
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.run.stages import stage_parameters
 
@@ -95,7 +96,7 @@ def methods_here() -> tuple[list[str], list[str]]:
     here, left_out = [], []
     for name, method in SHOWN_METHODS.items():
         try:
-            if all(find_file(file) for file in method.weights):
+            if all(find_file(OPEN_WEIGHTS[file]) for file in method.weights):
                 _open(name)
                 here.append(name)
             else:
