@@ -1,6 +1,6 @@
 # make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab on the sample.
 # make lint: style, types, docstrings, imports, spelling. make docs: the documentation, into build/docs; warnings are errors.
-# make browser-test: the notebooks in JupyterLab in a real browser; installs Debian's chromium when there is none.
+# make browser-test: the notebooks in JupyterLab, and workbench app, in a real browser; installs Debian's chromium when there is none.
 # make scaling: time and memory of clips of 500 to 10,000 frames, beside the baselines (an hour or two).
 # make fuzz: 500 broken and hostile inputs. make kill-test: 50 runs killed at random moments. Both say how to repeat one.
 # Each creates .venv with the pinned packages when it is missing.
@@ -54,7 +54,7 @@ lab: $(READY)
 
 # Execute the notebooks in place, with the outputs that are committed.
 notebooks: $(READY)
-	rm -rf runs/sample
+	rm -rf runs/sample runs/when_it_fails
 	WORKBENCH_HEADLESS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 	$(BIN)/python -m tests.clean_notebooks notebooks/*.ipynb
 

@@ -33,7 +33,7 @@ def modules() -> Iterator[dict[str, ModuleType]]:
     try:
         yield {
             name: importlib.import_module(name)
-            for name in ("cases", "baselines", "lab", "long_clip", "scaling", "gpu", "matchers")
+            for name in ("cases", "baselines", "lab", "long_clip", "scaling", "gpu", "matchers", "clusterers")
         }
     finally:
         sys.path.remove(str(BENCHMARKS))
@@ -242,3 +242,36 @@ def test_matchers_without_weights_are_named(modules, monkeypatch, capsys):
     monkeypatch.setattr(modules["matchers"], "open_method", missing)
     assert modules["matchers"].available(["xfeat + lighterglue"]) == []
     assert "xfeat + lighterglue is left out: weights are not here" in capsys.readouterr().err
+
+
+def test_the_most_stable_clustering(modules):
+    """Clusterings at five values: two and three are the same over the widest range; those with a single label do not count."""
+    one, two = np.array([0, 0, 0, 1, 1, 1, -1, -1]), np.array([0, 0, 1, 1, 2, 2, -1, -1])
+    trivial = np.zeros(8, int)
+    chosen = modules["clusterers"].most_stable([two, one, one, trivial, trivial], np.array([0.0, 1.0, 2.0, 3.0, 9.0]))
+    np.testing.assert_array_equal(chosen, one)
+    np.testing.assert_array_equal(modules["clusterers"].most_stable([trivial] * 2, np.arange(2.0)), trivial)
+
+
+def test_stable_values_find_groups(modules):
+    """Points in three tight groups of 20 and six far from all: both stable clusterers find the groups."""
+    rng = np.random.default_rng(0)
+    points = np.vstack([rng.normal(centre, 0.01, (20, 2)) for centre in ((0, 0), (1, 0), (0, 1))] + [rng.uniform(3, 9, (6, 2))])
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    for method in ("hdbscan-stable", "optics-stable"):
+        labels = modules["clusterers"].METHODS[method](distances)
+        assert [len(set(labels[start : start + 20])) for start in (0, 20, 40)] == [1, 1, 1], method
+        assert len({labels[0], labels[20], labels[40]}) == 3 and min(labels[0], labels[20], labels[40]) >= 0, method
+
+
+def test_clusterers_on_cases(modules, folder, tmp_path, capsys):
+    """A row per case and the summaries, and the same rows as CSV; a folder without cases is one line."""
+    assert modules["clusterers"].main([str(folder), "--out", str(tmp_path / "table.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[2:7]] == ["left", "right", "mean", "least", "all is right"]
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["case"] for row in rows] == ["left", "right"] and all(0 <= float(row["dbscan_scene_f1"]) <= 1 for row in rows)
+    assert len([line for line in lines if line.startswith("dbscan / ")]) == 4
+    assert modules["clusterers"].main([str(tmp_path)]) == 2
+    assert "give a folder with NAME.mp4" in capsys.readouterr().err

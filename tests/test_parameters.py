@@ -117,7 +117,7 @@ def test_dotted_and_short_keys():
         "clusterer": "dbscan",
         "min_samples": 3,
         "min_cluster_size": 10,
-        "xi": 0.4,
+        "xi": 0.7,
         "same_place": "split",
         "min_scene_frames": 6,
     }

@@ -194,3 +194,19 @@ def test_another_seed_gives_another_sample(script: ModuleType) -> None:
     one, two = (script.dahlia(np.random.default_rng(seed), count=3)[0] for seed in (1, script.SEED))
     assert not np.array_equal(one, two)
     assert not np.array_equal(script.foreign_pictures(1)[2], script.foreign_pictures(script.SEED)[2])
+
+
+def test_wide_clip_is_what_its_script_makes(script: ModuleType, clips: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Every third frame of two scenes and six foreign ones; every picture is within coding loss, PSNR above 20 dB."""
+    sys.path.insert(0, str(DATA))
+    try:
+        wide = importlib.import_module("make_wide_sample")
+    finally:
+        sys.path.remove(str(DATA))
+    expected = wide.wide_clips(clips)
+    assert {name: len(frames) for name, frames in expected.items()} == {"pagoda": 22, "dahlia": 20, OUTLIER: 6}
+    truth = read_truth(DATA / "wide.truth.csv")
+    assert truth == shuffled_rows({name: len(frames) for name, frames in expected.items()}, script.SEED)
+    for row, frame in zip(truth, pictures(DATA / "wide.mp4"), strict=True):
+        error = np.mean((frame.astype(float) - expected[row.clip][row.frame]) ** 2)
+        assert 10 * np.log10(255**2 / error) > 20, row

@@ -15,6 +15,9 @@ Config = TypeVar("Config")
 class MatcherConfig:
     """Settings of a SuperGlue training (``training/matcher.py``)."""
 
+    photograph_scenes: int  # training scenes of photographs, one per photograph at most
+    plane_scenes: int  # training scenes of planes in space
+    strangers: float  # share of the pairs whose views show different scenes, 0 to 1: nothing is to be matched there
     layers: int  # attention layers, self and cross attention alternating; an even number
     heads: int  # attention heads; must divide 128
     encoder: list  # widths of the keypoint encoder's hidden layers

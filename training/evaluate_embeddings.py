@@ -1,9 +1,11 @@
-"""Measure how well embeddings separate the scenes of cases with a ground truth: one table, case by case.
+"""Measure how well embeddings separate the scenes of cases with a ground truth, and what they cost.
 
-    python -m training.evaluate_embeddings CASES_DIR NAME_OR_FOLDER...
+    python -m training.evaluate_embeddings CASES_DIR... --backbones NAME_OR_FOLDER... [--out TABLE.csv]
 
 A case is ``NAME.mp4`` with ``NAME.truth.csv`` beside it. A backbone is given by a name that ``workbench models`` lists
-(``thumbnail`` and ``rank-vlad`` included) or by a folder that ``training.embedding`` wrote.
+(``thumbnail`` and ``rank-vlad`` included) or by a folder that ``training.embedding`` wrote. Frames are embedded as the
+workbench embeds them, working copies without overlay, but in one thread. Tables are printed as Markdown; ``--out`` writes a row
+per case and backbone, in the columns of a sweep's table, which notebook 06 reads.
 """
 
 import argparse
@@ -11,137 +13,33 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+import pandas as pd
+import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from training.embedding_scores import CaseScores, Clustered, common_eps, left_out, middle_eps, score
 from workbench.embedding.descriptors import rank_vlad, thumbnails
-from workbench.embedding.distances import cosine_distances
 from workbench.embedding.embed import network_embeddings
+from workbench.embedding.overlay import without_overlay
 from workbench.errors import UsageError, WorkbenchError
-from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_truth, truth_path
-from workbench.evaluation.metrics import evaluate
+from workbench.evaluation.files import read_truth, truth_path
 from workbench.models.backbones import load_backbone, typical_eps
-from workbench.models.registry import is_built_in
-from workbench.parameters import ClusterParameters, EmbedParameters, VideoParameters
-from workbench.scenes.dbscan import dbscan
-from workbench.scenes.eps import SWEEP, sweep_eps
-from workbench.video.proxies import read_proxies
+from workbench.models.catalogue import MEGABYTE, weights_size
+from workbench.models.registry import find_embedding, is_built_in
+from workbench.parameters import EmbedParameters, VideoParameters
+from workbench.pipeline.stages import run_stage
+from workbench.run import Run
+from workbench.sweep.table import DONE
 
-NEAREST_FRAMES = 8  # frames among which a temporal neighbour is searched, as many as the first candidates of the matcher
-HEADINGS = (
-    *("case", "backbone", "best eps", "outlier F1", "scene F1", "from", "to"),
-    *("suggested", "outlier F1", "scene F1", "recall", "ms"),
-)
+FIRST_BATCH = 32  # frames that are embedded before time is taken
 
 Embedder = Callable[[np.ndarray], np.ndarray]  # (N, h, w, 3) uint8 RGB -> (N, D) float32, unit length
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Figures of one backbone on one case. F1 scores and recall are 0 to 1, eps are cosine distances.
-
-    Attributes
-    ----------
-    outliers, scenes : (E,) float array
-        Outlier F1 and scene pair F1 at every eps of the workbench's sweep.
-    suggested : float
-        The eps that the workbench suggests.
-    suggested_outliers, suggested_scenes : float
-        F1 scores at the suggested eps.
-    recall : float
-        See :func:`neighbour_recall`.
-    milliseconds : float
-        Time to embed one frame.
-    """
-
-    outliers: np.ndarray
-    scenes: np.ndarray
-    suggested: float
-    suggested_outliers: float
-    suggested_scenes: float
-    recall: float
-    milliseconds: float
-
-    @property
-    def perfect(self) -> np.ndarray:
-        """(E,) bool: at which eps of the sweep both F1 scores are 1."""
-        return (self.outliers == 1) & (self.scenes == 1)
-
-
-def f1_scores(truth: Sequence[TruthRow], labels: np.ndarray) -> tuple[float, float]:
-    """Outlier F1 and scene pair F1, 0 to 1, of (N,) labels, -1 for outliers.
-
-    :func:`~workbench.evaluation.metrics.evaluate` defines both.
-    """
-    rows = [OrderRow(position, int(label), position if label >= 0 else -1) for position, label in enumerate(labels)]
-    found = evaluate(truth, rows)
-    return found["outlier_f1"], found["scene_f1"]
-
-
-def neighbour_recall(truth: Sequence[TruthRow], distances: np.ndarray, neighbours: int = NEAREST_FRAMES) -> float:
-    """Share of scene frames that have a temporal neighbour among the frames nearest to them.
-
-    A temporal neighbour is a frame of the same clip, 1 or 2 frames away. Frames that have none in the video do not count.
-
-    Parameters
-    ----------
-    truth : sequence of TruthRow
-        What every frame is.
-    distances : (N, N) array
-        Distances of all frames, in the order of ``truth``.
-    neighbours : int
-        How many of the nearest frames are searched, foreign frames among them.
-
-    Returns
-    -------
-    float
-        The share, 0 to 1.
-    """
-    clips, frames = np.array([row.clip for row in truth]), np.array([row.frame for row in truth])
-    apart = np.abs(frames[:, None] - frames[None])
-    close = (clips[:, None] == clips[None]) & (apart >= 1) & (apart <= 2) & (clips != OUTLIER)[:, None]
-    others = distances.astype(np.float64)
-    np.fill_diagonal(others, np.inf)
-    nearest = np.argsort(others, axis=1, kind="stable")[:, :neighbours]
-    found = np.take_along_axis(close, nearest, axis=1).any(axis=1)
-    return float(found[close.any(axis=1)].mean())
-
-
-def score(truth: Sequence[TruthRow], embeddings: np.ndarray, milliseconds: float, usual_eps: float) -> Scores:
-    """Compute all figures of a case.
-
-    Parameters
-    ----------
-    truth : sequence of TruthRow
-        What every frame is.
-    embeddings : (N, D) float32 array
-        Vectors of unit length, in the order of ``truth``.
-    milliseconds : float
-        Time to embed one frame.
-    usual_eps : float
-        Typical eps of the backbone, cosine distance; 0 when the backbone has none.
-
-    Returns
-    -------
-    Scores
-        The figures.
-    """
-    distances, fewest = cosine_distances(embeddings), ClusterParameters().min_samples
-    scores = np.array([f1_scores(truth, dbscan(distances, eps, fewest)) for eps in SWEEP])
-    suggested = sweep_eps(distances, fewest, usual_eps).suggested
-    at_suggested = f1_scores(truth, dbscan(distances, suggested, fewest))
-    recall = neighbour_recall(truth, distances)
-    return Scores(scores[:, 0], scores[:, 1], suggested, *at_suggested, recall, milliseconds)
-
-
-def common_eps(table: Sequence[Scores]) -> tuple[float, float, int]:
-    """The eps at which the most cases are perfect: lower end and upper end of their range, and the number of these cases."""
-    counts = np.sum([scores.perfect for scores in table], axis=0)
-    best = SWEEP[counts == counts.max()]
-    return float(best.min()), float(best.max()), int(counts.max())
 
 
 def embedder(name: str) -> Embedder:
@@ -162,103 +60,173 @@ def embedder(name: str) -> Embedder:
 
 
 def timed(embed: Embedder, images: np.ndarray) -> tuple[np.ndarray, float]:
-    """Embed frames: the embeddings, and the milliseconds per frame; a first batch warms up and does not count."""
-    embed(images[:32])
-    start = time.perf_counter()
+    """Embed frames: the embeddings, and the CPU seconds; a first batch warms up and does not count."""
+    embed(images[:FIRST_BATCH])
+    start = time.process_time()
     embeddings = embed(images)
-    return embeddings, 1000 * (time.perf_counter() - start) / len(images)
+    return embeddings, time.process_time() - start
 
 
-def row(case: str, name: str, scores: Scores) -> list[str]:
-    """A line of the table. The best eps is the middle one of those with the largest product of both F1 scores."""
-    product = scores.outliers * scores.scenes
-    best = np.flatnonzero(product == product.max())
-    best = int(best[len(best) // 2])
-    perfect = SWEEP[scores.perfect]
-    ends = [f"{perfect.min():.3f}", f"{perfect.max():.3f}"] if len(perfect) else ["-", "-"]
-    return [
-        case,
-        Path(name).name,
-        f"{SWEEP[best]:.3f}",
-        f"{scores.outliers[best]:.3f}",
-        f"{scores.scenes[best]:.3f}",
-        *ends,
-        f"{scores.suggested:.3f}",
-        f"{scores.suggested_outliers:.3f}",
-        f"{scores.suggested_scenes:.3f}",
-        f"{scores.recall:.3f}",
-        f"{scores.milliseconds:.1f}",
-    ]
+def megabytes(name: str) -> float:
+    """Size of a backbone's weights; 0 where it has none."""
+    model = find_embedding(name)
+    size = weights_size(model) if model else (Path(name) / "model.safetensors").stat().st_size
+    return size / MEGABYTE
 
 
-def summary(name: str, table: Sequence[Scores]) -> str:
-    """Summarise a backbone over all cases in one line."""
-    low, high, count = common_eps(table)
-    middle = np.sqrt(low * high)
-    at_best = sum(bool(scores.perfect.any()) for scores in table)
-    suggested = sum(scores.suggested_outliers == scores.suggested_scenes == 1 for scores in table)
-    outliers, scenes = (np.mean([getattr(scores, f"suggested_{kind}") for scores in table]) for kind in ("outliers", "scenes"))
-    return (
-        f"{Path(name).name}: perfect on {at_best} of {len(table)} cases at the best eps of each, on {count} at one eps of "
-        f"{low:.3f} to {high:.3f} (middle {middle:.3f}), on {suggested} at the suggested eps (means there: outlier F1 "
-        f"{outliers:.3f}, scene F1 {scenes:.3f}); recall {min(scores.recall for scores in table):.3f} or more"
-    )
-
-
-def find_cases(folder: Path) -> list[Path]:
-    """List the videos that have a truth file beside them, sorted by name.
+def find_cases(folders: Sequence[Path]) -> list[Path]:
+    """List the videos that have a truth file beside them, by folder, then by name.
 
     Raises
     ------
     ~workbench.errors.UsageError
-        There is none.
+        A folder holds none.
     """
-    cases = [video for video in sorted(folder.glob("*.mp4")) if truth_path(video).is_file()]
-    if not cases:
-        raise UsageError(f"{folder} holds no case: give a folder with NAME.mp4 and NAME.truth.csv beside it")
+    cases = []
+    for folder in folders:
+        found = [video for video in sorted(folder.glob("*.mp4")) if truth_path(video).is_file()]
+        if not found:
+            raise UsageError(f"{folder} holds no case: give a folder with NAME.mp4 and NAME.truth.csv beside it")
+        cases += found
     return cases
 
 
-def evaluate_all(videos: Sequence[Path], names: Sequence[str]) -> dict[str, list[Scores]]:
-    """Score every backbone on every case, in the order of ``videos``, on the working copies that the workbench makes."""
+def evaluate_all(videos: Sequence[Path], names: Sequence[str]) -> dict[str, list[CaseScores]]:
+    """Score every backbone on every case, in the order of ``videos``."""
     embedders, tables = {name: embedder(name) for name in names}, {name: [] for name in names}
-    with tempfile.TemporaryDirectory(prefix="embeddings-") as folder:
-        for video in tqdm(videos, desc="cases"):
-            proxies = Path(folder) / f"{video.stem}.npy"
-            read_proxies(video, proxies, VideoParameters().proxy_size, progress=False)
-            images = np.load(proxies)
-            truth = read_truth(truth_path(video), len(images))
-            for name in names:
-                embeddings, milliseconds = timed(embedders[name], images)
-                tables[name].append(score(truth, embeddings, milliseconds, typical_eps(name)))
-            proxies.unlink()
+    for video in tqdm(videos, desc="cases"):
+        with tempfile.TemporaryDirectory(prefix="embeddings-") as folder:
+            run = Run.create(Path(folder) / "run", video)
+            run_stage(run, VideoParameters(), progress=False)
+            images = np.stack(list(without_overlay(run.images(), run.overlay())))
+        truth = read_truth(truth_path(video), len(images))
+        for name in names:
+            tables[name].append(score(truth, *timed(embedders[name], images)))
     return tables
+
+
+def row(video: Path, name: str, scores: CaseScores, unseen: Clustered) -> dict[str, Any]:
+    """A row of the table: one case with one backbone."""
+    suggested, best = scores.suggested(typical_eps(name)), scores.best
+    return {
+        "video": f"{video.parent.name}/{video.name}",
+        "embed.backbone": Path(name).name,
+        "status": DONE,
+        "error": "",
+        "seconds": round(scores.seconds, 3),
+        "frames": len(scores.truth),
+        "eps": round(suggested.eps, 6),
+        "clustered_outlier_f1": suggested.outliers,
+        "clustered_scene_f1": suggested.scenes,
+        "left_out_eps": round(unseen.eps, 6),
+        "left_out_outlier_f1": unseen.outliers,
+        "left_out_scene_f1": unseen.scenes,
+        "best_eps": round(best.eps, 6),
+        "best_outlier_f1": best.outliers,
+        "best_scene_f1": best.scenes,
+        "neighbour_recall": scores.recall,
+        "ms_per_frame": round(1000 * scores.seconds / len(scores.truth), 2),
+        "weights_mb": round(megabytes(name), 1),
+        "run": "",
+        "notebooks": "",
+    }
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Summarise each backbone over all cases: what it costs, and mean / lower quartile / least of its figures."""
+    rows = {}
+    for name, cells in table.groupby("embed.backbone", sort=False):
+        found = {"weights, MB": f"{cells['weights_mb'].iloc[0]:.1f}", "ms per frame": f"{cells['ms_per_frame'].median():.1f}"}
+        for prefix, heading in (("clustered", "suggested eps"), ("left_out", "eps of the other cases"), ("best", "best eps")):
+            both = cells[[f"{prefix}_outlier_f1", f"{prefix}_scene_f1"]]
+            found[f"{heading}: perfect"] = f"{int((both == 1).all(axis=1).sum())} of {len(cells)}"
+            found |= {f"{heading}: {kind} F1": _spread(both[f"{prefix}_{kind}_f1"], 3) for kind in ("outlier", "scene")}
+        rows[name] = found | {"8 nearest, %": _spread(100 * cells["neighbour_recall"], 1)}
+    return pd.DataFrame(rows).rename_axis("mean / lower quartile / least", axis=1)
+
+
+def by_case(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """Both F1 scores, outliers and scenes, of every backbone on every case; a single figure where both are equal."""
+    pairs = zip(table[f"{prefix}_outlier_f1"], table[f"{prefix}_scene_f1"], strict=True)
+    texts = [f"{a:.2f}" if f"{a:.2f}" == f"{b:.2f}" else f"{a:.2f} / {b:.2f}" for a, b in pairs]
+    return _pivot(table, texts)
+
+
+def recall_by_case(table: pd.DataFrame) -> pd.DataFrame:
+    """Neighbour recall of every backbone on every case, %."""
+    return _pivot(table, [f"{100 * value:.1f}" for value in table["neighbour_recall"]])
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table as Markdown, with the name of its columns above its index."""
+    lines = [
+        [str(table.columns.name), *map(str, table.columns)],
+        *([str(name), *map(str, values)] for name, *values in table.itertuples()),
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
+
+
+def typical(videos: Sequence[Path], cases: Sequence[CaseScores]) -> str:
+    """At which eps the most cases of each folder, and of all folders, are perfect."""
+    folders = [video.parent.name for video in videos]
+    parts = []
+    for group in dict.fromkeys([*folders, "all"]):
+        chosen = [scores for folder, scores in zip(folders, cases, strict=True) if group in (folder, "all")]
+        low, high, count = common_eps(chosen)
+        parts.append(f"{group} {count} of {len(chosen)} at {low:.4f} to {high:.4f}, middle {middle_eps(chosen):.4f}")
+    return "; ".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    parser = argparse.ArgumentParser(
-        description="Measure how well embeddings separate scenes and find neighbours, case by case, in one table."
-    )
-    parser.add_argument("cases", type=Path, help="folder with NAME.mp4 and NAME.truth.csv")
-    parser.add_argument("names", nargs="+", metavar="NAME_OR_FOLDER", help="backbones")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="+", type=Path, help="folders with NAME.mp4 and NAME.truth.csv")
+    parser.add_argument("--backbones", nargs="+", required=True, metavar="NAME_OR_FOLDER")
+    parser.add_argument("--out", type=Path, help="CSV file for a row per case and backbone")
     chosen = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     try:
         videos = find_cases(chosen.cases)
-        tables = evaluate_all(videos, chosen.names)
+        with threadpool_limits(1):
+            tables = evaluate_all(videos, chosen.backbones)
     except WorkbenchError as error:
         print(f"evaluation: {error}", file=sys.stderr)
         return error.exit_status
-    lines = [list(HEADINGS)]
-    for index, video in enumerate(videos):
-        lines += [row(video.stem, name, tables[name][index]) for name in chosen.names]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
-    print()
-    for name in chosen.names:
-        print(summary(name, tables[name]))
+    unseen = {name: left_out(tables[name]) for name in chosen.backbones}
+    cells = [
+        row(video, name, tables[name][place], unseen[name][place])
+        for place, video in enumerate(videos)
+        for name in chosen.backbones
+    ]
+    table = pd.DataFrame(cells)
+    print(markdown(summary(table)))
+    for title, shown in (
+        ("Suggested eps", by_case(table, "clustered")),
+        ("Suggested eps, with the typical eps of all other cases", by_case(table, "left_out")),
+        ("Best eps", by_case(table, "best")),
+        ("Frames with a neighbour in time among the 8 nearest, %", recall_by_case(table)),
+    ):
+        print(f"\n{title}\n\n{markdown(shown)}")
+    print("\nEps at which the most cases are perfect")
+    for name in chosen.backbones:
+        print(f"{Path(name).name}: {typical(videos, tables[name])}")
+    if chosen.out:
+        table.to_csv(chosen.out, index=False, lineterminator="\n")
     return 0
+
+
+def _pivot(table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
+    cases = [video.removesuffix(".mp4") for video in table["video"]]  # with their folder: two may have cases of one name
+    frame = pd.DataFrame({"case": cases, "backbone": table["embed.backbone"], "text": texts})
+    wide = frame.pivot(index="case", columns="backbone", values="text")
+    return wide.loc[list(dict.fromkeys(cases)), list(dict.fromkeys(frame["backbone"]))].rename_axis("case", axis=1)
+
+
+def _spread(values: pd.Series, decimals: int) -> str:
+    return " / ".join(f"{value:.{decimals}f}" for value in (values.mean(), values.quantile(0.25), values.min()))
 
 
 if __name__ == "__main__":

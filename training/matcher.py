@@ -1,11 +1,11 @@
 """Train SuperGlue (Sarlin et al., CVPR 2020) on SIFT keypoints with RootSIFT descriptors.
 
-    python -m training.matcher_scenes training/configs/superglue-sift.yaml --photographs DIR --clips DIR --out build/scenes
+    python -m training.matcher_files training/configs/superglue-sift.yaml --photographs DIR --clips DIR --out build/scenes
     python -m training.matcher training/configs/superglue-sift.yaml --scenes build/scenes --out build/superglue-sift
 
 A run that was killed continues from its last checkpoint when the same command is given again, and ends with the same weights
-as an uninterrupted run. The result is a folder for ``--match.model``. With ``--start OTHER/checkpoint.pt`` it begins with the
-weights of an earlier training: a second stage, on other scenes.
+as an uninterrupted run. The result is a folder for ``--match.model``. With ``--start FOLDER`` it begins with the weights of
+such a folder: a further stage, on other scenes.
 """
 
 import argparse
@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from training import checkpoint
 from training.configuration import MatcherConfig, read_config
 from training.loop import optimise, run_command
 from training.matcher_batches import Batch, make_batch
-from training.matcher_network import log_assignment, negative_log_likelihood, new_network, quality, save_network
+from training.matcher_network import load_weights, log_assignment, negative_log_likelihood, new_network, quality, save_network
 from workbench.errors import UsageError
 
 VALIDATION_BATCHES, VALIDATION_PAIRS, VALIDATION_KEYPOINTS = 8, 16, 256
@@ -32,7 +31,7 @@ def step_batch(paths: list[Path], step: int, config: MatcherConfig) -> Batch:
     """Draw the batch of a step. It depends on the seed and the step alone, so that a resumed run sees the same batches."""
     rng = np.random.default_rng((config.seed, step))
     keypoints = int(np.exp(rng.uniform(*np.log(config.keypoints))))
-    return make_batch(paths, max(2, config.tokens // keypoints), keypoints, rng)
+    return make_batch(paths, max(2, config.tokens // keypoints), keypoints, rng, config.strangers)
 
 
 def validate(network: Any, batches: list[Batch]) -> dict[str, float]:
@@ -49,7 +48,7 @@ def validate(network: Any, batches: list[Batch]) -> dict[str, float]:
 
 
 def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu", start: Path | None = None) -> None:
-    """Train from the scenes that ``training.matcher_scenes`` wrote, and write the network to ``out``.
+    """Train from the scenes that ``training.matcher_files`` wrote, and write the network to ``out``.
 
     Parameters
     ----------
@@ -62,22 +61,19 @@ def train(config: MatcherConfig, scenes: Path, out: Path, device: str = "cpu", s
     device : str
         PyTorch device.
     start : Path or None
-        Checkpoint of an earlier training whose weights to begin with; None begins as a mutual nearest neighbour matcher.
+        Folder of a trained network to begin with; None begins as a mutual nearest neighbour matcher.
 
     Raises
     ------
     ~workbench.errors.UsageError
-        There are no scenes, or ``start`` does not exist.
+        There are no scenes, or ``start`` holds no such network.
     """
     paths, held_out = (sorted((scenes / side).glob("*.npz")) for side in ("train", "validation"))
     if not paths or not held_out:
-        raise UsageError(f"{scenes} lacks scenes in train or validation: run training.matcher_scenes first")
+        raise UsageError(f"{scenes} lacks scenes in train or validation: run training.matcher_files first")
     network = new_network(config.layers, config.heads, config.encoder, config.seed)
     if start:
-        begun = checkpoint.load(start)
-        if begun is None:
-            raise UsageError(f"{start} does not exist: give the checkpoint.pt of an earlier training")
-        network.load_state_dict(begun["network"])
+        load_weights(network, start)
     network.to(device).train()
     rng = np.random.default_rng(config.seed)
     held_out_batches = [
@@ -102,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("config", type=Path)
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", type=Path, help="checkpoint.pt of an earlier training to begin with")
+    parser.add_argument("--start", type=Path, help="folder of a trained network to begin with")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args(arguments)

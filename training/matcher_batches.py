@@ -33,16 +33,19 @@ class Batch:
     targets: torch.Tensor
 
 
-def make_batch(paths: Sequence[Path], count: int, keypoints: int, rng: np.random.Generator) -> Batch:
+def make_batch(paths: Sequence[Path], count: int, keypoints: int, rng: np.random.Generator, strangers: float = 0.0) -> Batch:
     """Draw ``count`` pairs of views of the scenes in ``paths``, with ``keypoints`` keypoints per view.
 
-    Views with fewer keypoints are filled up with keypoints of another scene, which match nothing.
+    Views with fewer keypoints are filled up with keypoints of another scene, which match nothing. In a share ``strangers`` of
+    the pairs, the two views show different scenes.
     """
     rows = []
     while len(rows) < count:
         row = _pair(paths, keypoints, rng)
         if row is not None:
             rows.append(row)
+    for number in range(round(strangers * count)):
+        rows[number] = _strangers(rows[number], rows[number - count // 2])
     return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)))
 
 
@@ -108,6 +111,12 @@ def _pair(paths: Sequence[Path], keypoints: int, rng: np.random.Generator) -> li
     # As transformers' normalize_keypoints does it.
     normal = [(xy - size / 2) / (0.7 * size.max()) for xy in result["keypoints"]]
     return [np.stack(normal).astype(np.float32), np.stack(result["scores"]), np.stack(result["descriptors"]), targets]
+
+
+def _strangers(one: list[np.ndarray], other: list[np.ndarray]) -> list[np.ndarray]:
+    """The first view of one pair beside the second view of another."""
+    mixed = [np.stack([mine[0], theirs[1]]) for mine, theirs in zip(one, other, strict=True)]
+    return [*mixed[:-1], np.full_like(mixed[-1], UNMATCHED)]
 
 
 def _surviving_keypoints(count: int, keypoints: int, rng: np.random.Generator) -> np.ndarray:

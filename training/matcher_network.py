@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from training.matcher_batches import UNMATCHED, Batch
+from workbench.errors import UsageError
 from workbench.models.backbones import torchvision
 
 # SuperGlue adds the descriptors to the encoded keypoints: at this length both have a similar size at the start of a training.
@@ -157,23 +160,22 @@ def quality(log_assignment: Tensor, targets: Tensor, threshold: float) -> Qualit
     return Quality(right / max(judged.sum().item(), 1), right / max((wanted >= 0).sum().item(), 1))
 
 
-def fold_descriptor_length(network: Any) -> None:
-    """Rewrite the weights in place so that the network takes descriptors of unit length and gives the same results.
+def scale_residual_stream(network: Any, factor: float) -> None:
+    """Rewrite the weights in place so that the network takes descriptors of ``factor`` times the length, with the same results.
 
-    The residual stream is divided by :data:`DESCRIPTOR_LENGTH`: the layers that write to it are divided by that, those that
-    read from it multiplied.
+    The layers that write to the residual stream are multiplied by that, those that read from it divided.
     """
     width = network.config.hidden_size
     with torch.no_grad():
         for writer in (network.keypoint_encoder.encoder[-1], *(layer.mlp[-1] for layer in network.gnn.layers)):
-            writer.weight.div_(DESCRIPTOR_LENGTH)
-            writer.bias.div_(DESCRIPTOR_LENGTH)
+            writer.weight.mul_(factor)
+            writer.bias.mul_(factor)
         for layer in network.gnn.layers:
             inner = layer.attention.self
             for reader in (inner.query, inner.key, inner.value):
-                reader.weight.mul_(DESCRIPTOR_LENGTH)
-            layer.mlp[0].linear.weight[:, :width].mul_(DESCRIPTOR_LENGTH)
-        network.final_projection.final_proj.weight.mul_(DESCRIPTOR_LENGTH)
+                reader.weight.div_(factor)
+            layer.mlp[0].linear.weight[:, :width].div_(factor)
+        network.final_projection.final_proj.weight.div_(factor)
 
 
 def save_network(network: Any, folder: Path) -> None:
@@ -181,5 +183,22 @@ def save_network(network: Any, folder: Path) -> None:
     import copy
 
     network = copy.deepcopy(network).eval()
-    fold_descriptor_length(network)
+    scale_residual_stream(network, 1 / DESCRIPTOR_LENGTH)
     network.half().save_pretrained(folder)
+
+
+def load_weights(network: Any, folder: Path) -> None:
+    """Load what :func:`save_network` wrote into a network of the same sizes, in place.
+
+    Raises
+    ------
+    ~workbench.errors.UsageError
+        The folder has no weights, or those of another network.
+    """
+    try:
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UsageError(
+            f"{folder} holds no weights for such a network: give the folder model of an earlier training"
+        ) from error
+    scale_residual_stream(network, DESCRIPTOR_LENGTH)

@@ -1,23 +1,16 @@
 """Make the scenes that SuperGlue is trained on: several views of one subject, with features and true correspondences.
 
-There are three kinds: a photograph seen through homographies or a smooth deformation; two photographs as layers at different
-depths, which move relative to each other (parallax); and two frames of a clip. A scene is a small ``.npz`` file.
+Here are three kinds: a photograph seen through homographies or a smooth deformation; two photographs as layers at different
+depths, which move relative to each other (parallax); and two frames of a clip. :mod:`training.matcher_planes` has a fourth, and
+:mod:`training.matcher_files` writes them.
 """
 
-import argparse
-import sys
 from dataclasses import dataclass, replace
-from itertools import combinations
-from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from training.configuration import MatcherConfig, read_config
 from training.light import blurred, compressed, motion_blurred, noisy, relit
-from training.loop import run_command
-from training.pictures import clips, photographs, read_clip, read_photograph
 from training.warps import LARGE, MEDIUM, SMALL, Warp, random_bend, random_homography, sampled
 from workbench.matching.sift import sift_features
 from workbench.storage.hloc import Features
@@ -159,9 +152,9 @@ def same_points(a: View, b: View, numbers: tuple[int, int]) -> tuple[np.ndarray,
     return np.argwhere(close), (distance[close] + 1 - similarity[close]).astype(np.float32)
 
 
-def sift(image: np.ndarray) -> Features:
-    """SIFT features as the workbench computes them at its default threshold, at most :data:`MAX_KEYPOINTS`."""
-    return sift_features(image, MAX_KEYPOINTS, CONTRAST_THRESHOLD, (image.shape[1], image.shape[0]))
+def sift(image: np.ndarray, keypoints: int = MAX_KEYPOINTS) -> Features:
+    """SIFT features as the workbench computes them at its default threshold, at most ``keypoints``."""
+    return sift_features(image, keypoints, CONTRAST_THRESHOLD, (image.shape[1], image.shape[0]))
 
 
 def augmented(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -220,90 +213,3 @@ def _layer_at(layers: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The number of the layer at (K, 2) points, (K,); the border is repeated outside."""
     x, y = (np.clip(np.rint(points[:, axis]), 0, layers.shape[1 - axis] - 1).astype(int) for axis in (0, 1))
     return layers[y, x]
-
-
-def save_scene(path: Path, views: list[View]) -> None:
-    """Write a scene to an ``.npz`` file, which appears only when it is complete.
-
-    Notes
-    -----
-    Arrays of the file, for V views with N keypoints together, one view after the other, and C correspondences: ``counts``
-    (V,), keypoints per view; ``keypoints`` (N, 2) float32, px; ``scores`` (N,) float32; ``descriptors`` (N, 128) float16;
-    ``size`` (2,), width and height; ``points`` (C, 4) int16: view, view, keypoint, keypoint; ``costs`` (C,) float16;
-    ``unknown`` (N,) bool: True where the place of a keypoint in another view is unknown.
-    """
-    features = [view.features for view in views]
-    points, costs = [np.zeros((0, 4), np.int16)], [np.zeros(0, np.float16)]
-    for first, second in combinations(range(len(views)), 2):
-        same, cost = same_points(views[first], views[second], (first, second))
-        points.append(np.column_stack([np.full(len(same), first), np.full(len(same), second), same]).astype(np.int16))
-        costs.append(cost.astype(np.float16))
-    unknown = [np.isnan(np.stack(list(view.places.values()))).any(axis=(0, 2)) for view in views]
-    partial = path.with_name(path.name + ".tmp")
-    with partial.open("wb") as file:
-        np.savez(
-            file,
-            counts=[len(item) for item in features],
-            keypoints=np.concatenate([item.keypoints for item in features]),
-            scores=np.concatenate([item.scores for item in features]),
-            descriptors=np.concatenate([item.descriptors.T for item in features]).astype(np.float16),
-            size=features[0].image_size,
-            points=np.concatenate(points),
-            costs=np.concatenate(costs),
-            unknown=np.concatenate(unknown),
-        )
-    partial.replace(path)
-
-
-def write_scenes(photograph_paths: list[Path], clip_paths: list[Path], out: Path, seed: int) -> None:
-    """Write one scene of six views per photograph (a third of them with a second photograph in front), and 60 scenes per clip.
-
-    Scenes that exist already are kept, so that an interrupted call can be continued.
-
-    Parameters
-    ----------
-    photograph_paths, clip_paths : list of Path
-        The pictures and videos.
-    out : Path
-        Folder for the scenes.
-    seed : int
-        Decides everything random.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    count = len(photograph_paths)
-    for number in tqdm(np.random.default_rng(seed).permutation(count), desc="photographs"):
-        path, rng = out / f"photograph{number:05d}.npz", np.random.default_rng((seed, int(number)))
-        if not path.exists():
-            chosen = [number, *rng.integers(count, size=int(rng.random() < 0.33))]
-            save_scene(path, photograph_views([read_photograph(photograph_paths[index], 500) for index in chosen], 6, rng))
-    for place, clip in enumerate(tqdm(clip_paths, desc="clips")):
-        frames = read_clip(clip, 400)
-        for number in range(60):
-            path, rng = out / f"clip{place:03d}_{number:03d}.npz", np.random.default_rng((seed, place, number))
-            if not path.exists():
-                first = int(rng.integers(len(frames)))
-                second = int(np.clip(first + rng.choice([-1, 1]) * rng.choice([1, 2, 4, 8, 15]), 0, len(frames) - 1))
-                save_scene(path, clip_views(frames[first], frames[second], rng))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run ``python -m training.matcher_scenes CONFIG --photographs DIR --clips DIR --out DIR`` and return the exit status."""
-    parser = argparse.ArgumentParser(description="Make the scenes that SuperGlue is trained on.")
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--photographs", type=Path, required=True)
-    parser.add_argument("--clips", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="gets the folders train and validation")
-    given = parser.parse_args(arguments)
-
-    def work() -> None:
-        config = read_config(given.config, MatcherConfig)
-        chosen = clips(given.clips, config.held_out_clips)
-        held_out = [path for path in clips(given.clips, ()) if path not in chosen]
-        write_scenes(photographs(given.photographs, held_out_tenth=True), held_out, given.out / "validation", config.seed)
-        write_scenes(photographs(given.photographs), chosen, given.out / "train", config.seed)
-
-    return run_command(work)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

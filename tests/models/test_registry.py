@@ -8,10 +8,11 @@ from safetensors.torch import load_file
 from tests.helpers.tiny import write_sums
 from workbench.cli import app
 from workbench.errors import ModelError
-from workbench.models import catalogue, open_weights, registry
-from workbench.models.backbones import cached_weights, imagenet_weights, typical_eps
+from workbench.models import catalogue, registry, weight_files
+from workbench.models.backbones import imagenet_file, imagenet_weights, typical_eps
 from workbench.models.catalogue import model_card, model_table, state, weights_sha256, weights_size
 from workbench.models.registry import REGISTRY, find, is_non_commercial, provenance
+from workbench.models.weight_files import kept_at
 from workbench.run.stages import chosen_models
 
 BUNDLED = [model.name for model in REGISTRY if model.source == "bundled"]
@@ -51,11 +52,13 @@ def test_states(weights, tmp_path, monkeypatch):
     """Asking downloads nothing; a file in its place is found."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(open_weights, "find_spec", lambda _: None)  # the packages that carry some may be installed
+    monkeypatch.setattr(weight_files, "find_spec", lambda _: None)  # the packages that carry some may be installed
     expected = {"built in": "here", "bundled": "missing", "torchvision": "download", "hub": "download", "open": "download"}
-    assert all(state(model) == expected[model.source] for model in REGISTRY)
-    cached_weights("vgg16").parent.mkdir(parents=True)
-    cached_weights("vgg16").touch()
+    expected_by_name = {"efficientnet-lite0": "install"}
+    assert all(state(model) == expected_by_name.get(model.name, expected[model.source]) for model in REGISTRY)
+    vgg = kept_at(imagenet_file("vgg16"))
+    vgg.parent.mkdir(parents=True)
+    vgg.touch()
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: "/there/model.safetensors")
     (weights / "superglue-sift").mkdir()
     (weights / "superglue-sift" / "model.safetensors").touch()
@@ -88,7 +91,7 @@ def test_size_digest_and_card_of_what_is_bundled(weights):
 
 def test_cards_say_where_a_file_is_and_where_it_goes():
     text = "\n".join(model_card("resnet50"))
-    assert imagenet_weights("resnet50").url in text and f"put that file at {cached_weights('resnet50')}" in text
+    assert imagenet_weights("resnet50").url in text and f"put that file at {kept_at(imagenet_file('resnet50'))}" in text
     text = "\n".join(model_card("magic-leap-community/superglue_indoor"))
     assert "https://huggingface.co/magic-leap-community/superglue_indoor/resolve/main/model.safetensors" in text
     assert "Licence: non-commercial research" in text

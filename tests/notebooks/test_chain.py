@@ -47,7 +47,8 @@ EXTRA = {
     },
     "05_order_frames": {"truth": ""},
 }
-# The notebooks of sweeps compute no stage.
+# The notebooks of sweeps compute no stage, and this one makes runs of its own.
+DRAWN = "08_when_it_fails"
 ALONE = {
     "06_compare": {
         "table": "../data/sweeps/alpha.csv",
@@ -57,7 +58,14 @@ ALONE = {
         "best_run": "../runs/best",
         "interactive": True,
     },
-    "07_tune_superglue": {"table": "../data/sweeps/superglue.csv", "run_path": "../runs/sample", "interactive": True},
+    "07_tune_superglue": {
+        "table": "../data/sweeps/superglue_optuna.csv",
+        "metric": "adjacent",
+        "single": "../data/sweeps/superglue.csv",
+        "run_path": "../runs/sample",
+        "interactive": True,
+    },
+    DRAWN: {"runs_path": "../runs/when_it_fails", "clip_seed": 0, "interactive": True},
 }
 # Folders of one machine, and the memory addresses that unnamed objects print.
 MACHINE = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|work|mnt|opt|var|usr|private)/|\b[A-Z]:\\\\|\bat 0x[0-9a-f]{6,}")
@@ -86,10 +94,10 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, object]:
 
 
 def test_numbered_and_complete():
-    """00, 01, ... without a gap: the chain, then the notebooks of sweeps."""
+    """00, 01, ... without a gap: the chain, then the notebooks of sweeps, then the one of clips that fail."""
     assert [path.name[:3] for path in COMMITTED] == [f"{k:02d}_" for k in range(len(COMMITTED))]
-    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.SWEEP_NOTEBOOKS]
-    assert set(ALONE) == set(chain_module.SWEEP_NOTEBOOKS)
+    assert [path.stem for path in COMMITTED] == [*chain_module.CHAIN, *chain_module.SWEEP_NOTEBOOKS, DRAWN]
+    assert set(ALONE) == {*chain_module.SWEEP_NOTEBOOKS, DRAWN}
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.stem)
@@ -109,7 +117,8 @@ def test_valid_and_short(committed):
 
 
 def test_parts(committed):
-    """A question, then the parameters before any other code, controls near the end, a check last, and where to go next."""
+    """A question, then the parameters before any other code, controls near the end, a check last or before the findings, and
+    where to go next."""
     _, notebook = committed
     text = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert "**Question:**" in text[0]
@@ -118,7 +127,8 @@ def test_parts(committed):
     assert [heading for heading in headings if heading in wanted] == wanted
     assert "**Next:**" in text[-1]
     assert "parameters" in tags(code(notebook)[0])
-    assert "nbval-check-output" in tags(code(notebook)[-1])
+    *_, check, findings = code(notebook)
+    assert "nbval-check-output" in tags(check if "report-findings" in tags(findings) else findings)
 
 
 def test_parameters_cell(committed):
@@ -154,11 +164,11 @@ def test_kept_parameters_are_used(committed):
     if committed[0].stem in ALONE:
         assert "overwrite" not in "".join(cell.source for cell in code(committed[1]))
         return
-    source = "\n".join(cell.source for cell in code(committed[1]))
-    made = re.findall(r"^(\w+) = \w+Parameters\.from_names\(globals\(\)\)$", source.partition("\nrun = Run.")[0], re.MULTILINE)
-    assert made
-    for variable in made:
-        assert f"kept.with_kept(run, {variable})" in source
+    (source,) = (cell.source for cell in code(committed[1]) if "page.open_run(run_path, interactive, " in cell.source)
+    assert "from_names(globals())" in source
+    assert "from_names" not in "".join(cell.source for cell in code(committed[1]) if cell.source != source)
+    own = [STAGES[stage].parameters for stage, name in NOTEBOOKS.items() if name == committed[0].stem]
+    assert all(kind.__name__ in source for kind in own if fields(kind))
 
 
 def test_controls_are_guarded(committed):
@@ -170,11 +180,43 @@ def test_controls_are_guarded(committed):
         (statement,) = ast.parse(cell.source).body
         assert isinstance(statement, ast.If)
         assert ast.unparse(statement.test) == "controls"
-        assert statement.orelse == []
+        instead = "".join(ast.unparse(line) for line in statement.orelse)
+        assert not instead or re.fullmatch(r"display\(page\.picture_of_controls\('\d\d'\)\)", instead)
         assert any("fig = " in earlier.source for earlier in notebook.cells[: notebook.cells.index(cell)])
     guarded = "".join(cell.source for cell in explore)
     assert "".join(cell.source for cell in code(notebook)).count("display(") == guarded.count("display(")
-    assert any("controls = widgets.is_interactive(interactive)" in cell.source for cell in code(notebook))
+    opened = ("controls = widgets.is_interactive(interactive)", "run, controls, ")
+    assert any(line.startswith(opened) for cell in code(notebook) for line in cell.source.splitlines())
+
+
+def test_every_figure_is_followed_by_what_it_shows(committed):
+    """In the notebooks of the chain: every cell that shows a figure ends with sentences, and the last one has findings. The
+    two pictures of a pair, and the overlay above the errors of its alignment, share theirs."""
+    path, notebook = committed
+    if path.stem in ALONE:
+        return
+    for cell in code(notebook):
+        shown = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        words = [output for output in cell.outputs if "text/markdown" in output.get("data", {})]
+        shared = "pairview.matches_figure" in cell.source or "viz.scene_overlay_before_after" in cell.source
+        assert not shown or words or shared, cell.source
+    (findings,) = tagged(notebook, "report-findings")
+    text = findings.outputs[0].data["text/markdown"]
+    assert all(f"**{part}**\n\n- " in text for part in ("Learnt", "Doubtful", "What to do next"))
+    method = next(cell.source for cell in notebook.cells if cell.source.startswith("## The method"))
+    assert "$$" in method and ("](https://" in method)
+
+
+def test_most_of_the_code_is_about_the_question(committed):
+    """At most a fifth of the lines of code opens the run, guards controls or passes parameters on; imports and the parameters
+    cell do not count."""
+    path, notebook = committed
+    if path.stem in ALONE:
+        return
+    lines = [line for cell in code(notebook) if "parameters" not in tags(cell) for line in cell.source.splitlines()]
+    lines = [line for line in lines if line.strip() and not line.startswith(("import ", "from "))]
+    plumbing = [line for line in lines if re.match(r"(run, controls|if controls:|else:|.*from_names|.*page\.picture_of)", line)]
+    assert len(plumbing) <= len(lines) / 5, (len(plumbing), len(lines))
 
 
 def test_outputs_are_committed(committed):

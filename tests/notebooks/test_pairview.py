@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from workbench.notebooks import pairview
+from workbench.notebooks import pairfacts, pairview
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import in_pixels_of
 from workbench.registration.tables import TRANSFORM
@@ -50,18 +50,28 @@ def test_compare_matchers(short_run, pairs):
 def test_pairs_that_fit_better_unmoved(short_run, pairs, monkeypatch):
     """Hardly any pair of the run; all pairs of a table that moves every frame by 40 px; none where no pair registers."""
     run = short_run[0]
-    assert pairview.better_unmoved(run, pairs).mean() < 0.05 and pairview.better_unmoved(run, pairs[:0]).shape == (0,)
+    assert pairfacts.better_unmoved(run, pairs).mean() < 0.05 and pairfacts.better_unmoved(run, pairs[:0]).shape == (0,)
     table, alike = run.transforms(), pairs[-3:]
     moved = table.assign(t02=table["t02"] + 40, residual=0.4)
     monkeypatch.setattr(type(run), "transforms", lambda _: moved)
-    assert pairview.better_unmoved(run, alike).all()
+    assert pairfacts.better_unmoved(run, alike).all()
     monkeypatch.setattr(type(run), "transforms", lambda _: moved.assign(model="none"))
-    assert not pairview.better_unmoved(run, alike).any()
+    assert not pairfacts.better_unmoved(run, alike).any()
+
+
+def test_numbers_of_a_pair(short_run, pairs):
+    """Those of the table, with the displacement in px; the difference before is that of the frames as they are."""
+    run, (a, b) = short_run[0], pairs[len(pairs) // 2].tolist()
+    numbers, row = pairfacts.pair_numbers(run, a, b), run.transforms().set_index(["a", "b"]).loc[(a, b)]
+    assert [numbers[name] for name in ("matches", "inliers", "after")] == [row["matches"], row["inliers"], row["residual"]]
+    diagonal = np.hypot(run.info("video")["width"], run.info("video")["height"])
+    assert numbers["registered"] and numbers["displacement"] == pytest.approx(row["displacement"] * diagonal)
+    assert numbers["before"] >= 0.9 * numbers["after"] > 0
 
 
 def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
-    """With the run's settings, the matches and the transform are the run's; matched again, with a ratio that SuperGlue does not
-    use, they are the same."""
+    """With the run's settings, the matches and the transform are the run's. With a ratio that SuperGlue does not use, it
+    matches again, easy pairs too, and finds nearly all of the same matches."""
     run = short_run[0]
     matcher, table = pairview.PairMatcher(run), run.transforms().set_index(["a", "b"])
     for a, b in pairs[:: len(pairs) // 4].tolist():
@@ -74,7 +84,8 @@ def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):
         size, small = (run.info("video")["width"], run.info("video")["height"]), run.images().shape[2:0:-1]
         np.testing.assert_allclose(matcher.transform(own.aligned), in_pixels_of(transform, size, small), atol=1e-6)
         again = matcher.match(a, b, FeatureParameters(), MatchParameters(ratio=0.5))
-        assert (again.matches == own.matches).all() and np.abs(again.scores - own.scores).max() < 1e-5
+        both = (again.matches >= 0) & (own.matches >= 0)
+        assert (again.matches == own.matches)[both].mean() > 0.95 and both.sum() > 0.8 * (own.matches >= 0).sum()
 
 
 def test_features_found_live_are_those_a_run_would_have(short_run):
@@ -116,7 +127,8 @@ def test_settings_side_by_side(short_run, pairs):
 def test_matchers_that_fit_the_keypoints():
     """The run's matcher beside FLANN; a run of nearest neighbours is compared with SuperGlue for SIFT keypoints alone."""
     own = MatchParameters(matcher="lightglue", model="some/lightglue", match_threshold=0.5)
-    assert pairview.matchers_to_compare(FeatureParameters("superpoint"), own) == [own, replace(own, matcher="sift-flann")]
+    alone = replace(own, nearest_inliers=0)
+    assert pairview.matchers_to_compare(FeatureParameters("superpoint"), own) == [alone, replace(own, matcher="sift-flann")]
     nearest = MatchParameters(matcher="sift-flann", ratio=0.7)
     for keypoints, other in (("sift", "superglue"), ("sift-opencv", "superglue"), ("superpoint", "sift-exact")):
         first, second = pairview.matchers_to_compare(FeatureParameters(keypoints), nearest)

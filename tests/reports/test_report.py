@@ -173,6 +173,22 @@ def test_a_section_without_output_has_no_heading(run, tmp_path):
     assert [item for item in seen if item in dict(SECTIONS).values()] == heads
 
 
+def test_findings_of_every_notebook_are_shown(run, tmp_path):
+    """Below the title of the notebook, after the figures; a report without any has no such heading."""
+    books = notebooks(tmp_path)
+    assert "Findings" not in Page(write_report(run, METRICS, books)).seen
+    for number, path in enumerate(books):
+        book = nbformat.read(path, as_version=4)
+        book.cells.insert(0, v4.new_markdown_cell(f"# Notebook {number}\n\nA question."))
+        words = v4.new_output("execute_result", {"text/markdown": f"**Learnt**\n\n- The number {number}."})
+        book.cells.append(cell("report-findings", words))
+        nbformat.write(book, path)
+    seen = Page(write_report(run, METRICS, books)).seen
+    wanted = ["Findings", "Notebook 0", "The number 0.", "Notebook 1", "The number 1.", "How it was made"]
+    assert [item for item in seen if item in wanted] == wanted
+    assert seen.index("Findings") > seen.index(SECTIONS[-1][1])
+
+
 def test_the_video_written_last_is_named(run, tmp_path):
     """An older file in another format may lie beside it. A player is offered for what browsers play only."""
     assert restored_video(run).name == "reconstructed.mp4"

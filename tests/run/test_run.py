@@ -113,6 +113,14 @@ def test_no_video(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_what_a_browser_sent_is_there_before_the_run(tmp_path, source):
+    sent = tmp_path / "sent" / "upload" / source.name
+    sent.parent.mkdir(parents=True)
+    sent.write_bytes(source.read_bytes())
+    assert Run.create(tmp_path / "sent", sent).source == sent.resolve()
+    assert sent.read_bytes() == source.read_bytes()
+
+
 def test_folders_and_files_that_are_no_run(tmp_path, source):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")

@@ -47,7 +47,7 @@ class Clip:
         probed = self.compare(probing_pairs(pieces, view, view))
         table = pd.concat([table, probed]).drop_duplicates(["a", "b"]).sort_values(["a", "b"], ignore_index=True)
         counts = np.full(len(labels), 200) if keypoints is None else np.array(keypoints)
-        return Found(labels, verify(labels, pieces, table, counts, view, 0.05, **more))
+        return Found(labels, verify(labels, pieces, table, counts, view, **{"alike": 0.05} | more))
 
 
 class Found:
@@ -182,6 +182,19 @@ def test_a_frame_with_few_keypoints_may_belong_without_registering(keypoints, st
     assert found.frames("expelled") == ([] if stays else [12])
     assert found.labels[12] == (0 if stays else -1)
     assert np.array_equal(np.delete(found.labels, 12), np.delete(truth, 12))
+
+
+@pytest.mark.parametrize(("apart", "stays"), [(0.1, True), (0.2, False)])
+def test_a_frame_that_looks_like_its_scene_is_not_expelled(apart, stays):
+    """It registers to nothing: every matcher fails on some frames. The others are 0.1 from their neighbours."""
+    truth = runs((0, 30), (1, 20))
+    clip = Clip(truth, blank=[12])
+    clip.distances[12] = clip.distances[:, 12] = np.maximum(clip.distances[12], apart) * (np.arange(50) != 12)
+    found = clip.verified(truth, alike=0.3)
+    assert found.frames("expelled") == ([] if stays else [12])
+    assert found.labels[12] == (0 if stays else -1)
+    said = "frame 12 was left: it registers to none of"
+    assert [doubt.startswith(said) and "looks like a frame of the scene" in doubt for doubt in found.doubts] == [True] * stays
 
 
 def test_a_scene_of_water_stays():

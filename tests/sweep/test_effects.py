@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 
 from workbench.errors import UsageError
 from workbench.sweep import figures
-from workbench.sweep.effects import effects, preferred
+from workbench.sweep.effects import effects
 from workbench.sweep.table import read_table
 
 COLUMNS = (
@@ -59,24 +59,6 @@ def test_cells_given_twice_count_once(table, tmp_path):
     """The defaults are often named again in the list of a parameter's values."""
     again = written(tmp_path, [*CELLS, CELLS[0], CELLS[2]])
     pd.testing.assert_frame_equal(effects(again, ["tau"]), effects(table, ["tau"]))
-
-
-def test_preferred(table):
-    """512 keypoints are hardly better and cost twice as much; a threshold of 0.1 is as good and saves a sixth."""
-    chosen = preferred(effects(table, ["tau"]), ["tau"])
-    assert chosen.round(3).to_dict("index") == {
-        "features.max_keypoints": {"default": 256, "preferred": 256, "tau_change": 0, "cost": 1},
-        "match.match_threshold": {"default": 0.25, "preferred": 0.1, "tau_change": -0.005, "cost": 0.833},
-    }
-
-
-@pytest.mark.parametrize(("seconds", "value"), [(15.0, 256), (2.0, 512)], ids=["expensive", "cheap"])
-def test_better_values_are_preferred(tmp_path, seconds, value):
-    """A better value is preferred whatever it costs; one as good only when it saves a tenth."""
-    cells = ["a,256,0.25,done,,9,0.9,1,5,r,", f"a,512,0.25,done,,9,0.9,1,{seconds},r,"]
-    assert preferred(effects(written(tmp_path, cells), ["tau"]), ["tau"])["preferred"].tolist() == [value]
-    cells[1] = cells[1].replace("0.9,", "0.95,")
-    assert preferred(effects(written(tmp_path, cells), ["tau"]), ["tau"])["preferred"].tolist() == [512]
 
 
 @pytest.mark.parametrize(

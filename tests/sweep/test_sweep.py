@@ -18,6 +18,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import dask
 import nbformat
 import numpy as np
@@ -164,6 +165,7 @@ def test_the_name_of_a_cell_covers_everything_that_decides_its_result(clip):
         ({"fixed": {"min_samples": "few"}}, ["min_samples='few' must be of type int"]),
         ({"fixed": ["eps"]}, ["fixed must be names with values"]),
         ({"video": "clip.mp4"}, ["video is not known; known: question, videos, runner, fixed, parameters"]),
+        ({"trials": 3}, ["trials belongs to a search: add `search: optuna`"]),
         ({"videos": []}, ["videos must be a list of paths"]),
         ({"videos": ["clip.mp4", "gone.mp4"]}, ["the video gone.mp4 is not there", "relative to the sweep file"]),
         ({"videos": ["clip.truth.csv"]}, ["clip.truth.csv"]),
@@ -234,7 +236,7 @@ def test_the_ready_sweeps_can_be_read():
     assert files
     for file in files:
         sweep = read_sweep(file)
-        assert sweep.question.endswith("?") and len(sweep.cells) > 1, file
+        assert sweep.question.endswith("?") and sweep.size > 1, file
 
 
 # --- the cells ------------------------------------------------------------------------------------------------------------
@@ -572,6 +574,28 @@ def test_on_this_machine(whole, tmp_path):
         refused(workbench("sweep", file, "--out", tmp_path / "out"), 2, "another sweep works in", "--out")
 
 
+def test_a_search(clip, tmp_path):
+    """Three trials, two at a time: the best is printed, the figure is there, and a second call runs nothing."""
+    ranges = {"match.ratio": {"low": 0.6, "high": 0.95}}
+    wanted = {"search": "optuna", "metric": "adjacent", "trials": 3, "batch": 2}
+    file = sweep_file(clip, {"ranges": ranges}, **wanted)
+    answer = workbench("sweep", file, "--out", tmp_path / "out")
+    assert answer.status == 0, answer
+    first, best, *files = answer.out.splitlines()
+    table = pd.read_parquet(tmp_path / "out" / "sweep.parquet")
+    top = table.loc[table["adjacent"].idxmax()]
+    assert (
+        first == "3 cells: 3 done"
+        and best == f"best of 3 trials: ratio {top['match.ratio']:.6g}: adjacent {top['adjacent']:.4g}"
+    )
+    assert files == [str(tmp_path / "out" / name) for name in ("sweep.csv", "sweep.parquet", "importance.png")]
+    assert cv2.imread(files[-1]) is not None
+    assert [line.split(" ", 1)[0] for line in answer.err.splitlines()] == ["1/3", "2/3", "3/3"]
+    assert 0.8 in set(table["match.ratio"][:2])  # the first trial has the default
+    again = workbench("sweep", file, "--out", tmp_path / "out")
+    assert (again.out, again.err) == (answer.out, "")
+
+
 def test_killed_and_started_again(whole, tmp_path):
     """SIGKILL after the second cell: finished cells are not run again, and the table is the same."""
     file, expected = whole
@@ -636,7 +660,7 @@ def test_cells_that_no_worker_survives(whole, tmp_path, caplog):
     caplog.set_level(logging.CRITICAL, "distributed.scheduler")  # it rightly logs that it gives up
     cells = read_sweep(whole[0]).cells[:2]
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        results = {cell.name: result["status"] for cell, result in run_cells(cells, tmp_path, work=killed_at_even_places)}
+        results = {cell.name: result["status"] for cell, result in run_cells([cells], tmp_path, work=killed_at_even_places)}
     assert [results[cell.name] for cell in cells] == [FAILED, DONE]
     assert "its worker process was killed 2 times" in read_result(cells[0], tmp_path)["error"]
 

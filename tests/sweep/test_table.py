@@ -354,6 +354,7 @@ def test_source(tmp_path):
     """The run of a cell records the path of its video; a table without runs has the path in the sweep file."""
     cell = rows({"video": "../a.mp4"}).iloc[0]
     assert source(cell, tmp_path) == "../a.mp4"
+    assert source(rows({"video": "../a.mp4", "run": None}).iloc[0], tmp_path) == "../a.mp4"  # measured without a run
     video = encode(tmp_path / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 2)
     Run.create(tmp_path / "sweep" / "cells" / "x", video)
     for table in (tmp_path / "sweep", tmp_path / "sweep" / "sweep.csv"):

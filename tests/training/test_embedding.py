@@ -1,4 +1,4 @@
-"""The training of embedding networks: views, loss, resuming, configuration, and the figures of the evaluation.
+"""The training of embedding networks: views, loss, resuming, configuration.
 
 Pictures are blurred random colours: no two are alike, and a network can distinguish them after a few steps.
 """
@@ -18,14 +18,11 @@ from training import checkpoint, embedding, pictures
 from training.configuration import read_config
 from training.embedding import Config, main, nt_xent, train
 from training.embedding_views import Shake, draw_pairs, overlaid, shaken, view
-from training.evaluate_embeddings import Scores, common_eps, f1_scores, find_cases, neighbour_recall, score, timed
 from training.loop import learning_rate
 from workbench.embedding.embed import network_embeddings
 from workbench.errors import ModelError, UsageError
-from workbench.evaluation.files import OUTLIER, TruthRow
 from workbench.models import backbones
 from workbench.models.backbones import load_backbone, typical_eps
-from workbench.scenes.eps import SWEEP
 
 CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
 BACKBONES = [path for path in CONFIGS if path.stem in ("resnet18", "vgg11_bn", "efficientnet_b0")]
@@ -253,12 +250,11 @@ def test_too_few_photographs_are_an_error(folders, tmp_path) -> None:
 # Configuration and checkpoints
 
 
-def test_configurations_are_valid_and_hold_out_the_same_clips() -> None:
-    """All networks are trained on the same data and the same settings but size, steps, warm-up, precision, frame gap."""
+def test_configurations_are_alike() -> None:
+    """All networks are trained and used alike in everything but the precision, and what was found after the training."""
     configs = [read_config(path, Config) for path in BACKBONES]
-    assert len(configs) == 3
-    own = {"architecture": "", "training_size": 0, "size": 0, "typical_eps": 0.0, "steps": 0, "precision": "float32"}
-    own |= {"warm_up": 0, "frame_gap": 0}
+    own = {"architecture": "", "typical_eps": 0.0, "precision": "float32"}
+    assert len({config.architecture for config in configs}) == 3
     assert len({repr(replace(config, **own)) for config in configs}) == 1
     assert "founders" in configs[0].held_out_clips
 
@@ -311,76 +307,3 @@ def test_photographs_held_out_are_not_trained_on(folders) -> None:
     train_side, held_out = (set(pictures.photographs(folders[0], side)) for side in (False, True))
     assert train_side.isdisjoint(held_out)
     assert len(train_side | held_out) == 120
-
-
-# Evaluation
-
-# Two clips of five frames and two foreign frames.
-TRUTH = [TruthRow(index, "a", index) for index in range(5)]
-TRUTH += [TruthRow(5 + index, "b", index) for index in range(5)]
-TRUTH += [TruthRow(10, OUTLIER, 0), TruthRow(11, OUTLIER, 1)]
-
-
-def constructed() -> np.ndarray:
-    """(12, 6) float32 of unit length: clip a turns by 0.1 rad per frame, clip b by 0.2, foreign frames are orthogonal."""
-    rows = np.zeros((12, 6), np.float32)
-    for index in range(5):
-        rows[index, :2] = np.cos(0.1 * index), np.sin(0.1 * index)
-        rows[5 + index, 2:4] = np.cos(0.2 * index), np.sin(0.2 * index)
-    rows[10, 4] = rows[11, 5] = 1
-    return rows
-
-
-def test_f1_scores_of_made_up_labels() -> None:
-    """Perfect labels score 1; with a frame of clip b among the outliers and a foreign frame in clip a, both fall."""
-    perfect = np.array([0] * 5 + [1] * 5 + [-1, -1])
-    assert f1_scores(TRUTH, perfect) == (1, 1)
-    worse = perfect.copy()
-    worse[9], worse[10] = -1, 0
-    # Outliers: of two found one is foreign, of two foreign one is found. Pairs: 16 agree, of 20 by clip and 16 by scene.
-    assert f1_scores(TRUTH, worse) == (pytest.approx(0.5), pytest.approx(32 / 36))
-
-
-def test_range_of_perfect_eps_is_what_the_geometry_says() -> None:
-    """Clip b is one scene from eps = 1 - cos 0.2 = 0.020 on (a core frame needs two neighbours); the clips join only at 1."""
-    scores = score(TRUTH, constructed(), 1.0, 0.1)
-    perfect = SWEEP[scores.perfect]
-    assert perfect.min() == pytest.approx(1 - np.cos(0.2), rel=0.06)
-    assert perfect.max() > 0.9
-    assert scores.suggested_outliers == scores.suggested_scenes == 1
-    assert scores.recall == 1
-
-
-def test_neighbour_recall_of_made_up_distances() -> None:
-    """A frame whose nearest frames are foreign does not count as found; foreign frames themselves are not counted."""
-    truth = [TruthRow(0, "a", 0), TruthRow(1, "a", 1), TruthRow(2, "a", 9), TruthRow(3, OUTLIER, 0)]
-    places = np.array([0.0, 1.0, 5.0, 0.4])
-    distances = np.abs(places[:, None] - places[None])
-    assert neighbour_recall(truth, distances, neighbours=2) == 1  # frames 0 and 1; frame 9 has no neighbour in the video
-    assert neighbour_recall(truth, distances, neighbours=1) == 0
-
-
-def test_common_eps_is_where_most_cases_are_perfect() -> None:
-    """Of two cases, perfect from the 11th to the 40th and the 31st to the 60th eps: the 31st to the 40th."""
-    cases = []
-    for first, last in ((10, 40), (30, 60)):
-        good = ((np.arange(len(SWEEP)) >= first) & (np.arange(len(SWEEP)) < last)).astype(float)
-        cases.append(Scores(good, np.ones(len(SWEEP)), 0.1, 1.0, 1.0, 1.0, 1.0))
-    assert common_eps(cases) == (SWEEP[30], SWEEP[39], 2)
-
-
-def test_time_per_frame_excludes_the_first_batch() -> None:
-    """The backbone is called once for a first batch and once for all frames."""
-    calls = []
-    images = np.zeros((40, 2, 2, 3), np.uint8)
-    rows, milliseconds = timed(lambda part: calls.append(len(part)) or part[:, 0, 0], images)
-    assert calls == [32, 40]
-    assert rows.shape == (40, 3)
-    assert milliseconds >= 0
-
-
-def test_a_folder_without_cases_is_an_error(tmp_path) -> None:
-    """A video without a truth file is not a case."""
-    (tmp_path / "alone.mp4").touch()
-    with pytest.raises(UsageError, match="holds no case"):
-        find_cases(tmp_path)

@@ -191,9 +191,9 @@ def test_match_picture_scales_limits_lines_and_takes_no_matches(images):
 def test_blinking_pictures(images):
     """Frame 0 warped onto frame 2 equals frame 2, also where frame 0 does not reach; as they are, they differ."""
     (moved, still), difference = pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, -8.0], [0, 1, 0]]), "blink")
-    assert (moved == images[2]).all() and (still == images[2]).all() and difference == 0
+    assert (moved == images[2]).all() and (still == images[2]).all() and difference < 0.03
     (first, second), difference = pairs.overlay_pictures(images[0], images[2], np.eye(2, 3), "blink")
-    assert (first == images[0]).all() and (second == images[2]).all() and difference > 1
+    assert (first == images[0]).all() and (second == images[2]).all() and difference > 0.1
     (alone, _), difference = pairs.overlay_pictures(images[0], images[2], np.array([[1, 0, 900.0], [0, 1, 0]]), "blink")
     assert (alone == images[2]).all() and difference is None
 
@@ -203,18 +203,18 @@ def test_overlay_of_a_shifted_frame(images, kind):
     """Frame 2 of the moving window is frame 0 shifted 8 px to the left: nothing differs after registration."""
     fig = viz.registered_overlay(images[0], images[2], np.array([[1, 0, -8.0], [0, 1, 0]]), kind)
     before, after = (ax.get_title() for ax in fig.axes)
-    assert before.startswith("before registration: mean difference") and " 0.0 " not in before
-    assert after == "after registration: mean difference 0.0 grey levels"
+    left = [float(title.rpartition(" ")[2]) for title in (before, after)]
+    assert before.startswith("before registration: difference of ranks ") and left[0] > 0.1 > 0.03 > left[1]
     shown = fig.axes[1].get_images()[0].get_array()
     if kind == "red-cyan":
-        assert (shown[..., 0] == shown[..., 1]).all(), "agreement is grey"
+        assert np.abs(shown[..., 0].astype(int) - shown[..., 1]).mean() < 5, "agreement is grey"
     else:
         np.testing.assert_array_equal(shown, images[2])
 
 
 def test_overlay_without_overlap_and_with_wrong_input(images):
     fig = viz.registered_overlay(images[0], images[1], np.array([[1, 0, 900.0], [0, 1, 0]]))
-    assert fig.axes[1].get_title() == "after registration: no overlap"
+    assert fig.axes[1].get_title() == "after registration: hardly any overlap"
     with pytest.raises(ValueError, match="one size"):
         viz.registered_overlay(images[0], images[1][:50], np.eye(2, 3))
     with pytest.raises(ValueError, match="checkerboard"):
@@ -459,16 +459,22 @@ def test_eps_curve_over_a_narrow_range(eps):
     assert sum(low <= tick <= high for tick in fig.axes[1].get_xticks()) >= 2, "an axis without numbers"
 
 
-def test_frame_changes(flat):
-    np.testing.assert_array_equal(viz.frame_changes(flat[:4]), [1, 1, 1])
-    np.testing.assert_array_equal(viz.frame_changes(flat, [10, 0, 5]), [10, 5])
-    assert viz.frame_changes(flat[:1]).shape == viz.frame_changes(flat[:0]).shape == (0,)
+def test_frame_changes(images):
+    """A moving window changes a little with every step and more with wide steps; another light changes nothing; noise that has
+    nothing in common comes to a third."""
+    steady, wide = viz.frame_changes(images[:4]), viz.frame_changes(images, [0, 10, 20])
+    assert steady.shape == (3,) and wide.shape == (2,) and 0 < steady.max() < wide.min() < 1 / 3
+    dark = (0.5 * images[:1].astype(float)).round().astype(np.uint8)
+    np.testing.assert_allclose(viz.frame_changes([images[0], dark[0]]), 0, atol=0.01)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
+    np.testing.assert_allclose(viz.frame_changes(noise), 1 / 3, atol=0.01)
+    assert viz.frame_changes(images[:1]).shape == viz.frame_changes(images[:0]).shape == (0,)
 
 
 def test_frame_change_plot():
-    ax = viz.frame_change_plot(np.full(9, 60.0), [np.full(4, 2.0), np.full(3, 5.0), np.zeros(0)]).axes[0]
+    ax = viz.frame_change_plot(np.full(9, 0.3), [np.full(4, 0.02), np.full(3, 0.05), np.zeros(0)]).axes[0]
     assert legend_words(ax) == [
-        "input order (mean 60.0)", "scene 0, restored (mean 2.0)", "scene 1, restored (mean 5.0)",
+        "input order (median 0.30)", "scene 0, restored (median 0.020)", "scene 1, restored (median 0.050)",
         "scene 2, restored (one frame)",
     ]  # fmt: skip
     assert ax.lines[2].get_xdata().tolist() == [5, 6, 7], "a scene starts where the one before it ends"

@@ -231,7 +231,7 @@ def test_overlay(inspector, run):
     b = inspector.pair()[1]
     assert np.abs(shown[1] - run.images()[b]).mean() < 6 < np.abs(shown[0] - run.images()[b]).mean() + 6
     words = inspector["overlay-caption"].value
-    after, before = map(float, re.search(r"difference ([\d.]+) grey levels, unregistered ([\d.]+)", words).groups())
+    after, before = map(float, re.search(r"difference of ranks ([\d.]+), unregistered ([\d.]+)", words).groups())
     assert after < before
     inspector.choose(*strangers(run))
     assert "does not register" in inspector["overlay-caption"].value

@@ -37,16 +37,6 @@ def parts(box):
     return [item.children if isinstance(item, ipywidgets.HBox) else item for item in box.children]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "headless", "expected"), [(True, None, True), (True, "", True), (True, "1", False), (False, None, False)]
-)
-def test_is_interactive(monkeypatch, wanted, headless, expected):
-    monkeypatch.delenv(frames.HEADLESS, raising=False)
-    if headless is not None:
-        monkeypatch.setenv(frames.HEADLESS, headless)
-    assert widgets.is_interactive(wanted) is expected
-
-
 def test_frame_browser_follows_its_sequence(images):
     (slider, _), _, caption, picture = parts(widgets.frame_browser(images, [4, 0, 2], np.array([0, 0, -1, 0, 1, 1])))
     assert (slider.min, slider.max) == (0, 2)

@@ -14,6 +14,7 @@ from workbench import __version__
 from workbench.cli.arguments import RUN
 from workbench.cli.edit import edit, flip, undo
 from workbench.cli.home import provide_places
+from workbench.cli.page import app
 from workbench.cli.reconstruct import reconstruct, run_command
 from workbench.cli.sweep import sweep
 from workbench.cli.terminal import is_watched, note, summary, write_table
@@ -148,7 +149,7 @@ def lab(words: tuple[str, ...]) -> None:  # numpydoc ignore=PR01
         open_sample(words, say=note, progress=is_watched())
 
 
-for command in (reconstruct, run_command, sweep, edit, flip, undo):
+for command in (reconstruct, run_command, sweep, edit, flip, undo, app):
     cli.add_command(command)
 
 

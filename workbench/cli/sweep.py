@@ -13,8 +13,13 @@ import click
 from workbench.cli.terminal import is_watched, note
 
 if TYPE_CHECKING:
-    from workbench.sweep.plan import Cell
+    from collections.abc import Iterator
 
+    from pandas import DataFrame
+
+    from workbench.sweep.plan import Cell, Sweep
+
+IMPORTANCE_NAME = "importance.png"  # the figure of a search, in its folder
 ERRORS_SHOWN = 5  # number of different errors that are printed; all of them are in the table
 
 
@@ -26,13 +31,14 @@ ERRORS_SHOWN = 5  # number of different errors that are printed; all of them are
 def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # numpydoc ignore=PR01
     """Reconstruct videos with many sets of parameters.
 
-    FILE says which; the cells run side by side on Dask. The result is a table, one row per video and set of parameters.
-    Interrupted or killed, the same command goes on; what failed is tried again. See sweeps/README.md.
+    FILE says which, or what Optuna is to search for; the cells run side by side on Dask. The result is a table, one row per
+    video and set of parameters. Interrupted or killed, the same command goes on; what failed is tried again. See
+    sweeps/README.md.
     """
     from filelock import FileLock, Timeout
 
     from workbench.errors import UsageError
-    from workbench.sweep.cells import read_result, write_table
+    from workbench.sweep.cells import write_table
     from workbench.sweep.plan import read_sweep
     from workbench.sweep.table import DONE
 
@@ -46,9 +52,7 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # n
         with FileLock(folder / ".lock", timeout=0):
             if file.resolve() != (folder / "sweep.yaml").resolve():
                 shutil.copyfile(file, folder / "sweep.yaml")
-            wanted = {cell.name: cell for cell in plan.cells}
-            to_do = [cell for cell in wanted.values() if (read_result(cell, folder) or {}).get("status") != DONE]
-            _run(to_do, len(wanted), folder, scheduler)
+            plan = _run(plan, folder, scheduler)
             table = write_table(plan, folder)
     except Timeout as error:
         raise UsageError(f"another sweep works in {folder}: wait for it, or choose another --out") from error
@@ -61,22 +65,50 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # n
         note(f"note: {len(errors) - ERRORS_SHOWN} more errors are in the table")
     counts = Counter(table["status"])
     click.echo(f"{len(table)} cells: {', '.join(f'{count} {status}' for status, count in counts.most_common())}")
-    for name in ("sweep.csv", "sweep.parquet"):
+    files = ["sweep.csv", "sweep.parquet"]
+    if plan.search and counts[DONE]:
+        files.append(_show_search(plan, table, folder))
+    for name in files:
         click.echo(folder / name)
 
 
-def _run(to_do: "list[Cell]", total: int, folder: Path, scheduler: str) -> None:
-    """Run cells; a terminal shows a progress bar, a log gets one line per cell."""
-    if not to_do:
-        return
+def _run(plan: "Sweep", folder: Path, scheduler: str) -> "Sweep":
+    """Run what is not done; a terminal shows a progress bar, a log gets one line per cell. Return the sweep with its cells."""
     from tqdm import tqdm
 
-    from workbench.sweep.cells import run_cells
+    from workbench.sweep.batches import cell_batches, with_cells
+    from workbench.sweep.cells import is_done, run_cells
 
-    watched = is_watched()
-    with tqdm(total=total, initial=total - len(to_do), desc="cells", unit="cell", disable=not watched) as bar:
-        for done, (cell, result) in enumerate(run_cells(to_do, folder, scheduler), start=total - len(to_do) + 1):
+    watched, cells, done = is_watched(), list["Cell"](), 0
+    with tqdm(total=plan.size, desc="cells", unit="cell", disable=not watched) as bar:
+
+        def counted() -> "Iterator[list[Cell]]":
+            nonlocal done
+            for batch in cell_batches(plan, folder):
+                cells.extend(batch)
+                before = sum(is_done(cell, folder) for cell in batch)
+                done += before
+                bar.update(before)
+                yield batch
+
+        for cell, result in run_cells(counted(), folder, scheduler):
+            done += 1
             bar.update()
             if not watched:
                 values = ", ".join(f"{name} {value}" for name, value in cell.parameters.items())
-                click.echo(f"{done}/{total} {cell.video}, {values}: {result['status']}", err=True)
+                click.echo(f"{done}/{plan.size} {cell.video}, {values}: {result['status']}", err=True)
+    return with_cells(plan, cells)
+
+
+def _show_search(plan: "Sweep", table: "DataFrame", folder: Path) -> str:
+    """Print the best trial of a search, and draw what decides its metric; return the name of the picture."""
+    from workbench.sweep.importance import importance_plot, importances, trial_means
+    from workbench.sweep.table import setting_names
+
+    assert plan.search
+    metric, trials = plan.search.metric, trial_means(table, plan.search.metric)
+    if len(trials):
+        best = int((trials[metric] * (1 if plan.search.maximise else -1)).argmax())
+        click.echo(f"best of {len(trials)} trials: {setting_names(trials)[best]}: {metric} {trials[metric].iloc[best]:.4g}")
+    importance_plot(importances(table, metric), metric).savefig(folder / IMPORTANCE_NAME, dpi=100, bbox_inches="tight")
+    return IMPORTANCE_NAME

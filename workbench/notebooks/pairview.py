@@ -11,18 +11,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import viz
-from workbench.embedding.images import rank_thumbnail
 from workbench.embedding.overlay import without_overlay
 from workbench.matching.base import Matcher, NetworkMatcher
 from workbench.matching.keypoints import make_detector
-from workbench.matching.matches import make_matcher
-from workbench.parameters import FeatureParameters, MatchParameters
-from workbench.registration.pair import UNMOVED_SHARE, Registration, in_pixels_of, residual
-from workbench.registration.tables import CACHED_THUMBNAILS, TRANSFORM, register_features
+from workbench.matching.matches import make_cascade, make_matcher
+from workbench.parameters import METHODS, FeatureParameters, MatchParameters
+from workbench.registration.pair import Registration, in_pixels_of
+from workbench.registration.tables import TRANSFORM, register_features
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
 from workbench.storage.hloc import Features, has_pair, open_h5, read_features, read_matches
 from workbench.viz.pairs import match_picture
+
+FIGURE_WIDTH = 7.6  # inches, of the figures of a pair
 
 
 def ranked_pairs(run: Run) -> np.ndarray:
@@ -76,15 +77,16 @@ def matches_figure(run: Run, a: int, b: int, other: MatchParameters | None = Non
             matches, scores = read_matches(file, a, b, (len(first), len(second)))
         name = run.parameters("match")["matcher"]
     else:
-        matches, scores = make_matcher(other).match([first], [second])[0]
+        matches, scores = make_cascade(other).match([first], [second])[0]
         name = other.matcher
     images, compared = run.images(), _compared_pictures(run)
-    aligned = register_features(first, second, matches, run.ransac_threshold(), (compared[a], compared[b]))
+    least = METHODS[name].min_inliers
+    aligned = register_features(first, second, matches, run.ransac_threshold(), (compared[a], compared[b]), least)
     scale = images.shape[2] / int(first.image_size[0])
     fig = viz.plot_images([images[a], images[b]], [f"frame {a}", f"frame {b}"])
     fig = viz.plot_matches(fig, first.keypoints, second.keypoints, matches, scores, aligned.inliers, scale=scale)
     fig.suptitle(f"{name}: {fig.get_suptitle()}", fontsize=10)
-    return fig
+    return _narrowed(fig)
 
 
 def matchers_to_compare(features: FeatureParameters, matching: MatchParameters) -> list[MatchParameters]:
@@ -100,14 +102,15 @@ def matchers_to_compare(features: FeatureParameters, matching: MatchParameters) 
     Returns
     -------
     list of MatchParameters
-        The given matcher and nearest neighbours by FLANN. Where the given one compares nearest neighbours itself, the first is
-        SuperGlue for SIFT keypoints, and for others the comparison of all descriptors.
+        The given matcher, a network for easy pairs too, and nearest neighbours by FLANN. Where the given one compares nearest
+        neighbours itself, the first is SuperGlue for SIFT keypoints, and for others the comparison of all descriptors.
     """
     flann = replace(matching, matcher="sift-flann")
     if matching.matcher not in ("sift-flann", "sift-exact"):
-        return [matching, flann]
+        return [replace(matching, nearest_inliers=0), flann]
     fits_superglue = features.keypoints in ("sift", "sift-opencv")
-    return [MatchParameters(matcher="superglue") if fits_superglue else replace(matching, matcher="sift-exact"), flann]
+    own = MatchParameters(matcher="superglue", nearest_inliers=0) if fits_superglue else replace(matching, matcher="sift-exact")
+    return [own, flann]
 
 
 def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParameters]) -> pd.DataFrame:
@@ -136,9 +139,9 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
     rows = {}
     features, threshold, pictures = _features(run, pairs.tolist()), run.ransac_threshold(), _compared_pictures(run)
     for parameters in matchers:
-        found = make_matcher(parameters).match([a for a, _ in features], [b for _, b in features])
+        found = make_cascade(parameters).match([a for a, _ in features], [b for _, b in features])
         aligned = [
-            register_features(*both, matches, threshold, (pictures[a], pictures[b]))
+            register_features(*both, matches, threshold, (pictures[a], pictures[b]), METHODS[parameters.matcher].min_inliers)
             for (a, b), both, (matches, _) in zip(pairs.tolist(), features, found, strict=True)
         ]
         matches = [int((matches >= 0).sum()) for matches, _ in found]
@@ -178,34 +181,19 @@ def overlay_figure(run: Run, a: int, b: int) -> Figure:
     matplotlib.figure.Figure
         The two overlays.
     """
-    table, images = run.transforms(), run.images()
+    table, images = run.transforms(), _compared_pictures(run)
     row = table[(table["a"] == a) & (table["b"] == b)].iloc[0]
-    height, width = images.shape[1:3]
+    height, width = images[a].shape[:2]
     original = run.info("video")["width"], run.info("video")["height"]
     transform = in_pixels_of(row[TRANSFORM].to_numpy(dtype=float).reshape(2, 3), original, (width, height))
-    return viz.registered_overlay(images[a], images[b], transform)
+    return _narrowed(viz.registered_overlay(images[a], images[b], transform))
 
 
-def better_unmoved(run: Run, pairs: np.ndarray) -> np.ndarray:
-    """Tell for which registered pairs the two frames fit clearly better as they are than after registration.
-
-    Parameters
-    ----------
-    run : Run
-        A registered run.
-    pairs : (P, 2) int array
-        Input positions a < b of pairs that the run compared.
-
-    Returns
-    -------
-    (P,) bool array
-        True where the residual without any transform is below 0.9 of that of the pair; False where the pair does not register.
-    """
-    table = run.transforms().set_index(["a", "b"]).loc[[(a, b) for a, b in pairs.tolist()]]
-    size, pictures = (run.info("video")["width"], run.info("video")["height"]), _compared_pictures(run)
-    rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(pictures[frame]))
-    unmoved = np.array([residual(rank(a), rank(b), np.eye(2, 3), size) for a, b in pairs.tolist()])
-    return (table["model"] != "none").to_numpy() & (unmoved < UNMOVED_SHARE * table["residual"].to_numpy())
+def _narrowed(fig: Figure) -> Figure:
+    """The figure, at most as wide as several of them may be in one notebook, which keeps them all."""
+    width, height = fig.get_size_inches()
+    fig.set_size_inches(min(width, FIGURE_WIDTH), height * min(1, FIGURE_WIDTH / width))
+    return fig
 
 
 def settings_figure(run: Run, a: int, b: int, settings: Sequence[Mapping[str, Any]]) -> Figure:
@@ -277,8 +265,8 @@ class MatchedPair:
 class PairMatcher:
     """A matcher for any two frames of a run, also pairs that the run did not compare, with settings that change between calls.
 
-    With the settings of the run, its own features and matches are used; with others, they are computed for the two frames.
-    Features and weights are kept in memory.
+    With the settings of the run, its own features and matches are used; with others, they are computed for the two frames,
+    by the network alone where there is one: so it is seen what the settings change. Features and weights are kept in memory.
 
     Parameters
     ----------
@@ -333,7 +321,8 @@ class PairMatcher:
         first, second = self.features(a, features), self.features(b, features)
         found = self._own_matches(a, b) if [features.as_dict(), matching.as_dict()] == self._own else None
         matches, scores = found or self.matcher(matching).match([first], [second])[0]
-        aligned = register_features(first, second, matches, self.threshold, (self._compared[a], self._compared[b]))
+        pictures, least = (self._compared[a], self._compared[b]), METHODS[matching.matcher].min_inliers
+        aligned = register_features(first, second, matches, self.threshold, pictures, least)
         return MatchedPair(first, second, matches, scores, aligned)
 
     def matcher(self, parameters: MatchParameters) -> Matcher:
@@ -349,6 +338,10 @@ class PairMatcher:
         Matcher
             The matcher.
         """
+        is_own = parameters.as_dict() == self._own[1]
+        return make_cascade(parameters, self._tuned) if is_own else self._tuned(parameters)
+
+    def _tuned(self, parameters: MatchParameters) -> Matcher:
         if parameters.matcher not in ("superglue", "lightglue"):
             return self._matcher(parameters)
         network = cast(NetworkMatcher, self._matcher(MatchParameters(parameters.matcher, parameters.model)))

@@ -22,6 +22,7 @@ NEAREST_FRAMES = 3  # every frame is compared with so many frames that are neare
 FIRST_PAIRS_PER_FRAME = 4  # pairs per frame to begin with
 ALIKE_NEAREST = 6  # a pair is worth a guess if it is predicted to be nearer than so many frames are
 GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their common partners, and of reversals
+WEAK_LINKS = 4  # the longest links of an order, between which pieces of it may be turned round
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
 MAX_ROUNDS = 6  # most scenes need two to four
 MAX_MATRIX_ENTRIES = 2_000_000  # pairs of frames whose distances are in memory at once: some 300 bytes each
@@ -117,7 +118,10 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
         most = min(budget - len(near), int(GUESSES_PER_FRAME * count))
         alike = alike_to_partners(residual, compared)[: most // 2]
         _mark_compared(compared, alike)
-        pairs = np.concatenate([near, alike, pairs_of_reversals(found.order, found.fused, compared, most // 2)])
+        folds = pairs_of_weak_links(found.order, found.fused, compared)[: max(0, budget - len(near))]
+        _mark_compared(compared, folds)
+        turned = pairs_of_reversals(found.order, found.fused, compared, most // 2 - len(folds))
+        pairs = np.concatenate([near, alike, folds, turned])
         if not len(pairs):
             break
         table = yield _positions(frames, pairs)
@@ -230,18 +234,57 @@ def pairs_of_reversals(order: np.ndarray, distances: np.ndarray, compared: np.nd
     A reversal replaces two links by two others (2-opt; Croes, Operations Research 1958). One more frame at distance 0 from all
     stands for the ends of the order.
     """
+    first, second = np.triu_indices(len(order) + 1, 2)
+    return _joined_by_reversals(order, distances, compared, first, second)[: max(0, max_pairs)]
+
+
+def pairs_of_weak_links(order: np.ndarray, distances: np.ndarray, compared: np.ndarray) -> np.ndarray:
+    """List pairs that were not compared and would follow each other if the order were turned round between its weakest links.
+
+    A fold has such a link at its bend: where the path left one way, and took up the other one from its far end. Turned round,
+    the links would be no cheaper as long as the frames that belong together were never compared.
+
+    Parameters
+    ----------
+    order : (n,) int array
+        Each frame once.
+    distances : (n, n) float array
+        Symmetric distances in any unit.
+    compared : (n, n) bool array
+        The pairs that were compared.
+
+    Returns
+    -------
+    (P, 2) int array
+        Indices into the scene, the pair of the least costly reversal first; each once: at most two for every two of the four
+        longest links and the ends.
+    """
+    count = len(order)
+    links = distances[order[:-1], order[1:]]
+    cuts = np.sort(np.concatenate([np.argsort(-links, kind="stable")[:WEAK_LINKS], [count - 1, count]]))
+    first, second = np.triu_indices(len(cuts), 1)
+    return _joined_by_reversals(order, distances, compared, cuts[first], cuts[second])
+
+
+def _joined_by_reversals(
+    order: np.ndarray, distances: np.ndarray, compared: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """The pairs that were not compared and that follow each other once the order is turned round between two of its links.
+
+    ``first`` and ``second`` are the places after which the links begin, from 0; the last two are those of the frame that stands
+    for the ends.
+    """
     count = len(order)
     tour = np.pad(distances[np.ix_(order, order)], (0, 1))
     after = np.roll(np.arange(count + 1), -1)
     link = tour[np.arange(count + 1), after]
-    rise = tour + tour[np.ix_(after, after)] - link[:, None] - link
-    first, second = np.triu_indices(count + 1, 2)
-    cheapest = np.argsort(rise[first, second], kind="stable")
+    rise = tour[first, second] + tour[after[first], after[second]] - link[first] - link[second]
+    cheapest = np.argsort(rise, kind="stable")
     first, second = first[cheapest], second[cheapest]
     joined = np.stack([np.stack([first, second], axis=1), np.stack([after[first], after[second]], axis=1)], axis=1).reshape(
         -1, 2
     )
-    pairs = order[joined[(joined < count).all(axis=1)]]
+    pairs = order[joined[(joined < count).all(axis=1) & (joined[:, 0] != joined[:, 1])]]
     pairs = np.sort(pairs[~compared[pairs[:, 0], pairs[:, 1]]], axis=1)
     places = np.sort(np.unique(pairs, axis=0, return_index=True)[1])
-    return pairs[places[: max(0, max_pairs)]]
+    return pairs[places]

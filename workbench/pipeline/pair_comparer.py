@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.matching.matches import make_matcher, match_pairs, pairs_key, split_matched
-from workbench.parameters import MatchParameters, RegisterParameters
+from workbench.matching.matches import make_cascade, match_pairs, pairs_key, split_matched
+from workbench.parameters import METHODS, MatchParameters, RegisterParameters
 from workbench.registration.tables import register_pairs
 from workbench.storage.blocks import BlockJob, Loaded, is_made_from, join_files
 
@@ -51,7 +51,7 @@ class PairComparer:
     ) -> None:
         self.features_h5, self.images, self.parameters, self.parts = features_h5, images, parameters, parts
         self.job = replace(job, parts=None)  # a round has its blocks beside its own file
-        self.matcher = Loaded(make_matcher, parameters, job.key)
+        self.matcher = Loaded(make_cascade, parameters, job.key)
         self.files: list[Path] = []
         self.parts.mkdir(parents=True, exist_ok=True)
         self._continued = any(self.parts.iterdir())
@@ -78,7 +78,8 @@ class PairComparer:
             self._seconds += time.perf_counter() - start
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may take another one.
-        return register_pairs(self.features_h5, file, pairs, self.images, RegisterParameters().threshold, progress=False)
+        threshold, least = RegisterParameters().threshold, METHODS[self.parameters.matcher].min_inliers
+        return register_pairs(self.features_h5, file, pairs, self.images, threshold, False, least)
 
     @property
     def seconds_per_pair(self) -> float | None:  # numpydoc ignore=RT01

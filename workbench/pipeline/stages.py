@@ -47,7 +47,7 @@ from workbench.pipeline.writing import write_results, written_names
 from workbench.registration.alignment import align_scene
 from workbench.registration.tables import alignment_table, register_pairs, registered_points
 from workbench.run import Run
-from workbench.run.stages import STAGES, RunPaths, stage_of
+from workbench.run.stages import STAGES, RunPaths, Stage, stage_of
 from workbench.scenes.blends import blend_thumbnails, undo_edit
 from workbench.scenes.cluster import cluster, umap_points
 from workbench.scenes.dbscan import DbscanTree, find_labels
@@ -135,6 +135,7 @@ def reconstruct(
     overwrite: bool = False,
     progress: bool = True,
     map_blocks: MapBlocks = map,
+    on_stage: Callable[[Stage], None] | None = None,
 ) -> dict[str, Any]:
     """Compute all stages of the fast path in order, without notebooks, and the metrics.
 
@@ -148,6 +149,8 @@ def reconstruct(
         The truth of the video.
     overwrite, progress, map_blocks : bool, bool, callable
         As for :func:`run_stage`.
+    on_stage : callable, optional
+        Called with every stage before it is computed or found finished.
 
     Returns
     -------
@@ -158,6 +161,8 @@ def reconstruct(
         if stage.name == "write":
             write_metrics(run, truth)  # what was found is kept even when there is no scene to write
         if stage.on_fast_path:
+            if on_stage:
+                on_stage(stage)
             run_stage(run, parameters[stage.name], overwrite, progress, map_blocks)
     return write_metrics(run, truth)  # with the seconds of writing
 
@@ -292,7 +297,8 @@ def _pictures(run: Run) -> Sequence[np.ndarray]:
 def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     pairs = read_pairs(run.pairs_path)
     progress = job.progress is True
-    table = register_pairs(run.features_path, run.matches_path, pairs, _pictures(run), parameters.threshold, progress)
+    files, least = (run.features_path, run.matches_path), METHODS[run.parameters("match")["matcher"]].min_inliers
+    table = register_pairs(*files, pairs, _pictures(run), parameters.threshold, progress, least)
     table.to_csv(out.transforms_path, index=False)
     return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
 

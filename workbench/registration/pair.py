@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-MIN_INLIERS = 6  # matches that must agree with a transform
+MIN_INLIERS = 6  # matches that must agree with a transform, where nothing else is known of the matcher
 MAX_SCALE = 3.0  # enlargement, or reduction, of a transform that is accepted
 RANSAC_THRESHOLD = 3 / 400  # share of the long side that an inlier may lie off: 3 px on a 400 px working copy
 MIN_OVERLAP = 0.2  # share of the frame that must overlap for a residual
@@ -68,6 +68,7 @@ def register_pair(
     image_size: tuple[int, int],
     threshold: float = RANSAC_THRESHOLD,
     ranks: tuple[np.ndarray, np.ndarray] | None = None,
+    min_inliers: int = MIN_INLIERS,
 ) -> Registration:
     """Estimate the similarity transform from frame a to frame b.
 
@@ -84,23 +85,25 @@ def register_pair(
     ranks : two (h, w) float32 arrays, optional
         The frames a and b as :func:`~workbench.embedding.images.rank_thumbnail` makes them. Without them the identity is not
         considered.
+    min_inliers : int
+        Matches that must agree with the transform.
 
     Returns
     -------
     Registration
-        The transform and its inliers. Fewer than 6 inliers or a scale outside 1/3 to 3 give the model "none"; that is a
+        The transform and its inliers. Fewer than ``min_inliers`` or a scale outside 1/3 to 3 give the model "none"; that is a
         result, not an error. The same points and ranks always give the same transform.
 
     Notes
     -----
     By RANSAC (Fischler and Bolles, CACM 1981), refined on the inliers. RANSAC takes the transform that most matches agree with,
-    also when these are on one moving thing and the camera is still. So the identity is tried too where at least 6 matches agree
+    also when these are on one moving thing and the camera is still. So the identity is tried too where as many matches agree
     with it and not with the transform, and it is taken if it leaves clearly less difference over the whole picture, where both
     can be compared. Differences are clipped, so that a small thing that moves counts by its area alone.
     """
     points_a = np.asarray(points_a, dtype=np.float64).reshape(-1, 2)
     points_b = np.asarray(points_b, dtype=np.float64).reshape(-1, 2)
-    if len(points_a) < MIN_INLIERS:
+    if len(points_a) < min_inliers:
         return _unregistered(len(points_a))
     # OpenCV's RANSAC seeds a generator of its own; the shared seed is set for versions that would use the shared generator.
     cv2.setRNGSeed(0)
@@ -116,13 +119,13 @@ def register_pair(
         return _unregistered(len(points_a))
     inliers = mask.ravel().astype(bool)
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))
-    if inliers.sum() < MIN_INLIERS or not 1 / MAX_SCALE <= scale <= MAX_SCALE:
+    if inliers.sum() < min_inliers or not 1 / MAX_SCALE <= scale <= MAX_SCALE:
         return _unregistered(len(points_a))
     moved = np.linalg.norm(points_b - points_a, axis=1)
     unmoved = moved <= threshold * max(image_size)
     if (
         ranks is not None
-        and np.count_nonzero(unmoved & ~inliers) >= MIN_INLIERS
+        and np.count_nonzero(unmoved & ~inliers) >= min_inliers
         and _unmoved_fits_better(*ranks, transform, image_size)
     ):
         transform, inliers, scale = np.eye(2, 3), unmoved, 1.0

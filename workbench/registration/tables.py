@@ -14,7 +14,7 @@ from tqdm import tqdm
 from workbench.embedding.images import rank_thumbnail
 from workbench.evaluation.files import TRANSFORM_COLUMNS
 from workbench.registration.alignment import Alignment, PairPoints
-from workbench.registration.pair import UNRELATED, Registration, register_pair, residual
+from workbench.registration.pair import MIN_INLIERS, UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
 
 TRANSFORM = list(TRANSFORM_COLUMNS)
@@ -28,6 +28,7 @@ def register_features(
     matches0: np.ndarray,
     threshold: float,
     images: tuple[np.ndarray, np.ndarray] | None = None,
+    min_inliers: int = MIN_INLIERS,
 ) -> Registration:
     """Register two frames from their features and matches.
 
@@ -42,6 +43,8 @@ def register_features(
     images : two (h, w, 3) uint8 arrays, optional
         RGB working copies of the two frames, without which only the matches decide; see
         :func:`~workbench.registration.pair.register_pair`.
+    min_inliers : int
+        Matches that must agree with the transform; :data:`~workbench.parameters.METHODS` has the number of each matcher.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def register_features(
         The transform from a to b; its ``inliers`` are in the order of the matches that are not -1.
     """
     ranks = None if images is None else (rank_thumbnail(images[0]), rank_thumbnail(images[1]))
-    return _register(a.keypoints, b.keypoints, a.image_size, matches0, threshold, ranks)
+    return _register(a.keypoints, b.keypoints, a.image_size, matches0, threshold, ranks, min_inliers)
 
 
 def _register(
@@ -59,10 +62,12 @@ def _register(
     matches0: np.ndarray,
     threshold: float,
     ranks: tuple[np.ndarray, np.ndarray] | None,
+    min_inliers: int,
 ) -> Registration:
     matched = np.flatnonzero(matches0 >= 0)
     width, height = (int(side) for side in image_size)
-    return register_pair(a[matched], b[matches0[matched]], min(len(a), len(b)), (width, height), threshold, ranks)
+    points = a[matched], b[matches0[matched]]
+    return register_pair(*points, min(len(a), len(b)), (width, height), threshold, ranks, min_inliers)
 
 
 def register_pairs(
@@ -72,6 +77,7 @@ def register_pairs(
     images: Sequence[np.ndarray],
     threshold: float,
     progress: bool = True,
+    min_inliers: int = MIN_INLIERS,
 ) -> pd.DataFrame:
     """Register every pair of frames from its matches.
 
@@ -87,6 +93,8 @@ def register_pairs(
         How far an inlier may lie off, px of the working copy.
     progress : bool
         Whether a progress bar is shown.
+    min_inliers : int
+        Matches that must agree with a transform; :data:`~workbench.parameters.METHODS` has the number of each matcher.
 
     Returns
     -------
@@ -111,7 +119,7 @@ def register_pairs(
         for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
             (points_a, size), (points_b, _) = keypoints(a), keypoints(b)
             matches, _ = read_matches(matches_file, a, b, (len(points_a), len(points_b)))
-            aligned = _register(points_a, points_b, size, matches, threshold / long_side, (rank(a), rank(b)))
+            aligned = _register(points_a, points_b, size, matches, threshold / long_side, (rank(a), rank(b)), min_inliers)
             remaining = residual(rank(a), rank(b), aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
             rows.append(
                 {

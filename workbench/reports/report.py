@@ -28,6 +28,7 @@ SECTIONS = (
     ("report-links", "Where was the order guessed?"),
     ("report-truth", "Against the truth"),
 )
+FINDINGS = "report-findings"  # tag of the cells with the findings of a notebook; all of them are shown, one after the other
 CHANGES_AFTER = "report-gallery"  # the section that is followed by what was changed
 BEFORE_CHANGES = "These are the scenes, with their numbers, as the clusterer found them: before all that was changed in them."
 REQUIRED_SECTIONS = 5  # the first so many sections must be in the notebooks
@@ -36,7 +37,8 @@ REQUIRED_SECTIONS = 5  # the first so many sections must be in the notebooks
 def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Path:
     """Write ``report.html`` from the executed notebooks.
 
-    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code. What the matches changed in the scenes,
+    Every cell tagged as in :data:`SECTIONS` is shown with its outputs, without code: a figure, and what it shows in words. The
+    findings of the notebooks follow. What the matches changed in the scenes,
     and what was changed by hand, is said in words.
 
     Parameters
@@ -74,6 +76,7 @@ def write_report(run: Run, metrics: dict[str, Any], notebooks: list[Path]) -> Pa
             page.append(cells[tag])
         if tag == CHANGES_AFTER:
             page.append(nbformat.v4.new_markdown_cell(_changes(run)))
+    page += _findings(notebooks)
     page.append(nbformat.v4.new_markdown_cell(_closing(run, notebooks)))
     book = nbformat.v4.new_notebook(cells=page)
     return run.write_text(run.report_path.name, _as_html(book, f"Reconstruction of {run.source.name}"))
@@ -88,6 +91,22 @@ def _tagged(notebooks: list[Path]) -> dict[str, nbformat.NotebookNode]:
             for tag in wanted.intersection(cell.metadata.get("tags", [])):
                 found[tag] = cell
     return found
+
+
+def _findings(notebooks: list[Path]) -> list[nbformat.NotebookNode]:
+    """The findings of every notebook that has some, each under the title of the notebook."""
+    page: list[nbformat.NotebookNode] = []
+    for path in notebooks:
+        cells = nbformat.read(path, as_version=4).cells
+        titles = [
+            line[2:] for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines() if line[:2] == "# "
+        ]
+        for cell in cells:
+            if FINDINGS in cell.metadata.get("tags", []):
+                heading = [] if page else ["## Findings"]
+                page.append(nbformat.v4.new_markdown_cell("\n\n".join([*heading, f"### {titles[0] if titles else path.stem}"])))
+                page.append(cell)
+    return page
 
 
 def _opening(run: Run, metrics: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ from workbench.video.base import Given
 # What a process leaves in the folder when it is killed while it makes a run.
 LEFT_BY_A_KILL = {".record.lock", ".run.json.partial"}
 
+UPLOAD = "upload"  # folder of a run with what a browser sent, see workbench/app; it is there before the run is
+
 
 class Run(Contents):
     """A run directory that exists. Make one with :meth:`create`, open one with :meth:`open`.
@@ -85,7 +87,7 @@ class Run(Contents):
                 with run._changed() as record:
                     record["source"] = described
             return run
-        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - LEFT_BY_A_KILL):
+        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - LEFT_BY_A_KILL - {UPLOAD}):
             raise RunError(f"{path} is there already and is no run: choose another folder with --out")
         record = new_record(described)
         if store:  # relative, so that both can be moved together

@@ -1,6 +1,8 @@
 """The choice of DBSCAN's radius eps: DBSCAN over a range of eps, and where its labels stay the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -149,7 +151,7 @@ def sweep_eps(distances: Distances, min_samples: int, typical_eps: float = 0.0) 
     """
     tree = DbscanTree(distances, min_samples)
     labels = [tree.labels(eps) for eps in SWEEP]
-    low, high = _stable_ranges(labels)
+    low, high = stable_ranges(labels)
     scenes = np.array([label.max() + 1 for label in labels])
     width = np.log(SWEEP[high] / SWEEP[low])
     # Nothing but outliers, and (without a prior) everything in one scene, stay the same over any range: they do not count.
@@ -172,17 +174,22 @@ def sweep_eps(distances: Distances, min_samples: int, typical_eps: float = 0.0) 
     return EpsSweep(SWEEP, scenes, outliers, width, score, float(suggested), *ends, tree)
 
 
-def _stable_ranges(labels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """For every clustering of the sweep, the indices of the first and the last one around it that are the same."""
+def stable_ranges(labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Find the range around every clustering of a sweep in which the clustering stays the same.
+
+    Parameters
+    ----------
+    labels : sequence of E (N,) int arrays
+        Scene of every frame, -1 = outlier, at E values of a parameter, sorted.
+
+    Returns
+    -------
+    low, high : (E,) int array
+        Indices of the first and the last clustering around each that are the same: see :func:`sweep_eps`.
+    """
     count = len(labels)
     low, high = np.zeros(count, int), np.zeros(count, int)
-    same: dict[tuple[int, int], bool] = {}
-
-    def alike(a: int, b: int) -> bool:
-        if (a, b) not in same:
-            same[a, b] = _agreement(labels[a], labels[b]) >= SAME_CLUSTERING
-        return same[a, b]
-
+    alike = cache(lambda a, b: _agreement(labels[a], labels[b]) >= SAME_CLUSTERING)
     for middle in range(count):
         if middle and np.array_equal(labels[middle], labels[middle - 1]):
             low[middle], high[middle] = low[middle - 1], high[middle - 1]

@@ -33,6 +33,8 @@ MIN_SPLIT_FRAMES = 5  # frames that a piece needs to become a scene of its own w
 REGISTERING_SHARE = 0.8  # of a scene's frames in pieces; from this share on, a frame that registers to nothing is foreign
 SMALL_SCENE_SHARE = 0.1  # of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
 TEXTURED_KEYPOINTS = 50  # a frame with fewer keypoints may belong to its scene and still not register
+USUAL_LOOKS = 0.05  # share of a scene's frames; one that looks more like its scene than so many others do is not set aside
+LOOKED_AT = 256  # frames of a scene at most of which the distance to the nearest one is found
 CHAIN_NEIGHBOURS = 3  # nearest frames of its scene that a frame without texture hangs together with
 
 
@@ -106,7 +108,8 @@ def verify(
       that it is another take of the same place (:func:`~workbench.scenes.evidence.together_odds`, times a thousand if
       the embeddings say that it looks like a frame of the scene);
     - a frame of a scene becomes an outlier if it registers to nothing although it was compared three times and has 50
-      keypoints, in a scene of which four fifths register, or in a small one in which none does;
+      keypoints, in a scene of which four fifths register, or in a small one in which none does; but not if the embeddings say
+      that it looks as much like a frame of its scene as the others do, since every matcher fails on some frames;
     - two pieces of one scene stay together if a single pair of them registers, if one has fewer than five frames, or if frames
       with fewer than 50 keypoints, which may not register, lead from one to the other;
     - pieces of two scenes are joined if at least three pairs of them have twelve inliers, and it is twice as likely, with the
@@ -143,6 +146,10 @@ def verify(
         if doubtful := votes[frame]:
             doubts.append(f"frame {frame} was left: {doubtful.reason}")
         elif scenes[frame] >= 0 and (decision := _expel(frame, evidence)):
+            members = np.flatnonzero(labels == labels[frame])
+            if (pieces[members] >= 0).any() and looks.usual(frame, members):
+                doubts.append(f"frame {frame} was left: it {decision.reason}, but it looks like a frame of the scene")
+                continue
             decisions.append(decision)
             scenes[frame] = -1
     decisions += _scene_decisions(labels, scenes, evidence, looks)
@@ -164,6 +171,14 @@ class _Looks:
             distances = self.embedded(some, others)
             found.append((float(distances.min()), int(others[distances.min(axis=0).argmin()])))
         return min(found)
+
+    def usual(self, frame: int, members: np.ndarray) -> bool:
+        """Whether a frame of a scene is as near to another one of it as all but the most unusual frames are."""
+        others = members[members != frame]
+        some = others[np.linspace(0, len(others) - 1, min(len(others), LOOKED_AT)).round().astype(int)]
+        distances = np.where(some[:, None] == others, np.inf, self.embedded(some, others)).min(axis=1)
+        limit = min(self.alike, float(np.quantile(distances, 1 - USUAL_LOOKS)))
+        return self.nearest(np.array([frame]), others)[0] <= limit
 
     def odds(self, ratio: float, frames: np.ndarray, others: np.ndarray) -> float:
         """Odds that frames belong to others, by the smallest ratio of their pairs and by their looks."""

@@ -5,7 +5,8 @@ result, ``store/`` the results of stages that cells share, and ``sweep.csv`` and
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from socket import gethostname
@@ -226,16 +227,20 @@ def _column(values: Sequence[Any]) -> pd.Series:
 
 
 def run_cells(
-    cells: list[Cell], folder: Path, scheduler: str = "", work: Callable[[Cell, Path], dict[str, Any]] = run_cell
+    batches: Iterable[list[Cell]],
+    folder: Path,
+    scheduler: str = "",
+    work: Callable[[Cell, Path], dict[str, Any]] = run_cell,
 ) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    """Run cells on the workers of Dask.
+    """Run cells on the workers of Dask, batch by batch.
 
-    A cell whose worker dies is run again by another; a cell that kills several workers has failed.
+    A cell whose worker dies is run again by another; a cell that kills several workers has failed. Cells that are done are left
+    out.
 
     Parameters
     ----------
-    cells : list of Cell
-        The cells; their workers write their results below ``folder``.
+    batches : iterable of list of Cell
+        The cells; their workers write their results below ``folder``. A batch is asked for when the one before is finished.
     folder : Path
         Folder of the sweep.
     scheduler : str
@@ -247,7 +252,7 @@ def run_cells(
     Yields
     ------
     cell : Cell
-        A cell, as soon as it is finished, in no particular order.
+        A cell, as soon as it is finished, in no particular order within its batch.
     result : dict of str to object
         As :func:`run_cell` returns it.
 
@@ -260,15 +265,40 @@ def run_cells(
     OSError
         If the disk is full. Finished cells are kept.
     """
-    folder = folder.resolve()
-    with connected(scheduler) if scheduler else local_workers(len(cells)) as client:
-        keys = {cell.name: f"{folder}/{cell.name}" for cell in cells}
-        futures = {client.submit(_with_folder, work, cell, folder, key=keys[cell.name], pure=False): cell for cell in cells}
-        for future, result in as_finished(client, futures, scheduler):
-            cell = futures[future]
-            if isinstance(result, KilledWorker):
-                result = write_result(cell, folder, FAILED, killed_message(result))
-            yield cell, result
+    folder, client = folder.resolve(), None
+    with ExitStack() as stack:
+        for cells in batches:
+            to_do = [cell for cell in cells if not is_done(cell, folder)]
+            if not to_do:
+                continue
+            if client is None:
+                client = stack.enter_context(connected(scheduler) if scheduler else local_workers(len(cells)))
+            futures = {
+                client.submit(_with_folder, work, cell, folder, key=f"{folder}/{cell.name}", pure=False): cell for cell in to_do
+            }
+            for future, result in as_finished(client, futures, scheduler):
+                cell = futures[future]
+                if isinstance(result, KilledWorker):
+                    result = write_result(cell, folder, FAILED, killed_message(result))
+                yield cell, result
+
+
+def is_done(cell: Cell, folder: Path) -> bool:
+    """Check whether a cell has a result that needs not be computed again.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell.
+    folder : Path
+        Folder of the sweep.
+
+    Returns
+    -------
+    bool
+        False also for a cell that failed.
+    """
+    return (read_result(cell, folder) or {}).get("status") == DONE
 
 
 def _with_folder(work: Callable[[Cell, Path], dict[str, Any]], cell: Cell, folder: Path) -> dict[str, Any]:

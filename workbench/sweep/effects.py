@@ -1,8 +1,7 @@
 """What the parameters of a sweep do: over a whole grid, one or two at a time, or each alone against the defaults.
 
-:func:`main_effect` and :func:`pivot` average over everything else that varies. :func:`effects` and :func:`preferred` read a
-sweep that changes one parameter at a time: cells that differ from the defaults in one parameter, against the cell of the
-defaults.
+:func:`main_effect` and :func:`pivot` average over everything else that varies. :func:`effects` reads a sweep that changes one
+parameter at a time: cells that differ from the defaults in one parameter, against the cell of the defaults.
 """
 
 from collections.abc import Sequence
@@ -14,8 +13,6 @@ from workbench.run.stages import ONLY_WITH, defaults
 from workbench.sweep.table import DONE, SPREAD, done_cells, varied
 
 COST_COLUMNS = ("seconds_features", "seconds_match")  # seconds of the stages that these parameters make slower or faster
-TIE_TOLERANCE = 0.01  # figures so little below the best still count as equally good
-MIN_SAVED_COST = 0.1  # share of the default's cost that an equally good value must save to be preferred to the default
 
 
 def without_unused(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,34 +189,3 @@ def effects(table: pd.DataFrame, figures: Sequence[str]) -> pd.DataFrame:
                 row = {"parameter": name, "value": value, "default": value == defaults()[name], "videos": len(here)}
                 rows.append(row | here.mean().to_dict() | (here - there).mean().add_suffix("_change").to_dict())
     return pd.DataFrame(rows)
-
-
-def preferred(found: pd.DataFrame, figures: Sequence[str]) -> pd.DataFrame:
-    """Choose a value for each parameter: the cheapest of those that are as good as the best.
-
-    The default stays unless it is worse than the best, or another value that is as good saves a tenth of the cost.
-
-    Parameters
-    ----------
-    found : pandas.DataFrame
-        From :func:`effects`.
-    figures : sequence of str
-        Figures of it, 0 to 1, whose mean measures how good a value is.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per parameter: default and preferred, values; the change of each figure; cost, seconds as a share of those of
-        the default.
-    """
-    rows, changes = {}, [f"{figure}_change" for figure in figures]
-    for name, cells in found.groupby("parameter", sort=False):
-        # Changes and shares, not means: a value may have fewer videos than the default.
-        gain, cost = cells[changes].mean(axis=1), cells["seconds"] / (cells["seconds"] - cells["seconds_change"])
-        as_good = gain >= gain.max() - TIE_TOLERANCE
-        default, best = cells.index[cells["default"]][0], cost[as_good].idxmin()
-        if as_good[default] and cost[best] > 1 - MIN_SAVED_COST:
-            best = default
-        values = {"default": cells["value"][default], "preferred": cells["value"][best]}
-        rows[name] = values | cells.loc[best, changes].to_dict() | {"cost": cost[best]}
-    return pd.DataFrame.from_dict(rows, orient="index")

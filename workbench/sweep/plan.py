@@ -10,36 +10,36 @@ A sweep file is YAML::
       grid: {cluster.eps: [0.02, 0.03], order.method: [path, greedy]}   # all combinations
 
 In place of ``grid`` there may be ``list`` (one dictionary per set of parameters) or ``sample`` (``count``, ``seed`` and
-``from``, which maps a name to ``[low, high]`` or to values to choose from).
+``from``, which maps a name to ``[low, high]`` or to values to choose from). Or Optuna chooses: :mod:`workbench.sweep.search`.
 """
 
 import functools
 import hashlib
-import itertools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import yaml
 
-from workbench.errors import ParameterError, UsageError
+from workbench.errors import UsageError
 from workbench.evaluation.files import find_truth, read_truth
 from workbench.limits import SWEEP_FILE_BYTES, SWEEP_FILE_DEPTH
 from workbench.models.registry import folder_digest
 from workbench.notebooks.chain import notebook_files
 from workbench.run.stages import defaults, full_names, stage_parameters
 from workbench.storage.folder import code_digest, file_sha256
+from workbench.sweep import search
+from workbench.sweep.search import Search, read_search
+from workbench.sweep.sets import as_dictionary, as_list, check, count_sets, make_sets, read_form
 from workbench.video.decode import decode
 from workbench.video.inputs import is_there, source_digest
 from workbench.video.source import open_source
 
-KEYS = ("question", "videos", "runner", "fixed", "parameters")  # of a sweep file
+KEYS = ("question", "videos", "runner", "fixed", "parameters", *search.KEYS)  # of a sweep file
 RUNNERS = ("notebooks", "stages")  # the first is the default
-FORMS = ("grid", "list", "sample")  # of the parameters
 MAX_UNCONFIRMED_CELLS = 1000  # a sweep of more cells has to be confirmed
 
 
@@ -73,6 +73,84 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A video of a sweep.
+
+    Attributes
+    ----------
+    video : str
+        As the sweep file names it.
+    path : Path
+        Absolute.
+    digests : tuple of str
+        Of the video and of its truth, empty without one.
+    """
+
+    video: str
+    path: Path
+    digests: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class CellMaker:
+    """Makes the cells of a sweep from sets of parameters.
+
+    Attributes
+    ----------
+    sources : list of Source
+        The videos.
+    fixed : dict of str to object
+        The fixed parameters, by dotted name.
+    runner : str
+        One of :data:`RUNNERS`.
+    code : list of str
+        Digests of the code that computes a cell.
+    weights : callable
+        Gives the digest of the weights of a model.
+    """
+
+    sources: list[Source]
+    fixed: dict[str, Any]
+    runner: str
+    code: list[str]
+    weights: Callable[[str], str] = field(default_factory=lambda: functools.cache(folder_digest))
+
+    def cell(self, source: Source, values: dict[str, Any]) -> Cell:
+        """Make the cell of one video.
+
+        Parameters
+        ----------
+        source : Source
+            The video.
+        values : dict of str to object
+            Its varied parameters, by dotted name.
+
+        Returns
+        -------
+        Cell
+            The cell.
+        """
+        given = self.fixed | values
+        name = _name([*source.digests, self.runner, self.code], given, self.weights)
+        return Cell(name, source.video, source.path, values, given, self.runner)
+
+    def cells(self, values: dict[str, Any]) -> list[Cell]:
+        """Make the cells of all videos with one set of parameters.
+
+        Parameters
+        ----------
+        values : dict of str to object
+            The varied parameters, by dotted name.
+
+        Returns
+        -------
+        list of Cell
+            One per video.
+        """
+        return [self.cell(source, values) for source in self.sources]
+
+
+@dataclass(frozen=True)
 class Sweep:
     """The content of a sweep file.
 
@@ -85,13 +163,22 @@ class Sweep:
     varied : tuple of str
         Dotted names of the parameters that differ between cells.
     cells : list of Cell
-        The cells in the order of the file, all of the first video first.
+        The cells in the order of the file, all of the first video first; none of a search, which has to be run to know them.
+    maker : CellMaker
+        Makes cells for other sets of parameters.
+    search : Search or None
+        The search that chooses the parameters; None where the file lists them.
+    size : int
+        Number of cells; of a search, at most.
     """
 
     path: Path
     question: str
     varied: tuple[str, ...]
     cells: list[Cell] = field(repr=False)
+    maker: CellMaker = field(repr=False)
+    search: Search | None
+    size: int
 
 
 def read_sweep(path: str | Path, many: bool = False) -> Sweep:
@@ -123,33 +210,35 @@ def read_sweep(path: str | Path, many: bool = False) -> Sweep:
     runner = content.get("runner", RUNNERS[0])
     if runner not in RUNNERS:
         raise UsageError(f"{path}: runner {runner!r} is not known; known: {', '.join(RUNNERS)}")
-    videos = _list(path, "videos", content["videos"], str)
-    form, wanted = _form(path, content["parameters"])
-    fixed = full_names(_dictionary(path, "fixed", content.get("fixed", {})))
-    size = len(videos) * _size(path, form, wanted)
+    videos = as_list(path, "videos", content["videos"], str)
+    wanted = read_search(path, content)
+    form, listed = ("ranges", None) if wanted else read_form(path, content["parameters"])
+    fixed = full_names(as_dictionary(path, "fixed", content.get("fixed", {})))
+    size = len(videos) * (wanted.trials if wanted else count_sets(form, listed))
     if size > MAX_UNCONFIRMED_CELLS and not many:
         raise UsageError(f"{path} has {size:,} cells: pass --yes to run them all, or give fewer values")
-    sets = [full_names(values) for values in _SETS[form](wanted)]
-    varied = tuple(dict.fromkeys(name for values in sets for name in values))
+    sets = [] if wanted else make_sets(form, listed)
+    varied = tuple(wanted.space) if wanted else tuple(dict.fromkeys(name for values in sets for name in values))
     both = sorted(set(varied) & set(fixed))
     if both:
         raise UsageError(f"{path}: {', '.join(both)} is both fixed and varied: give it once")
     rest = defaults() | fixed
     sets = [{name: values.get(name, rest[name]) for name in varied} for values in sets]
-    for values in sets:
-        _check(path, fixed | values)
+    for values in [fixed, *sets]:
+        check(path, fixed | values)
+    maker = CellMaker([_source(path, video) for video in videos], fixed, runner, _code(runner))
     cells: dict[str, Cell] = {}
-    weights, code = functools.cache(folder_digest), _code(runner)
-    for video in videos:
-        source, digests = _source(path, video)
+    for source in maker.sources:
         for values in sets:
-            given = fixed | values
-            cell = Cell(_name([*digests, runner, code], given, weights), video, source, values, given, runner)
+            cell = maker.cell(source, values)
             if cell.name in cells and form != "sample":  # a sample may draw the same set again
                 shown = ", ".join(f"{name} {value}" for name, value in values.items())
-                raise UsageError(f"{path}: {video} with {shown} is there twice: give every video and every set of values once")
+                raise UsageError(
+                    f"{path}: {source.video} with {shown} is there twice: give every video and every set of values once"
+                )
             cells.setdefault(cell.name, cell)
-    return Sweep(path, str(content.get("question", "")), varied, list(cells.values()))
+    size = size if wanted else len(cells)
+    return Sweep(path, str(content.get("question", "")), varied, list(cells.values()), maker, wanted, size)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -165,7 +254,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give the path of a sweep file") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or an impossible date
         raise UsageError(f"{path} is not valid YAML ({' '.join(str(error).split())}): correct it there") from error
-    content = _dictionary(path, "a sweep file", content)
+    content = as_dictionary(path, "a sweep file", content)
     unknown = [str(key) for key in content if key not in KEYS]
     if unknown:
         raise UsageError(f"{path}: {', '.join(unknown)} is not known; known: {', '.join(KEYS)}")
@@ -184,74 +273,8 @@ def _plain(path: Path, text: str) -> None:
             raise UsageError(f"{path} has references (*NAME) or lists nested too deeply: write plain values")
 
 
-def _form(path: Path, parameters: Any) -> tuple[str, Any]:
-    """The form of the parameters (grid, list or sample) and its content, of which the structure is checked."""
-    found = list(_dictionary(path, "parameters", parameters))
-    if len(found) != 1 or found[0] not in FORMS:
-        raise UsageError(f"{path}: parameters is {', '.join(map(str, found)) or 'empty'}: give one of {', '.join(FORMS)}")
-    form, wanted = found[0], parameters[found[0]]
-    if form == "list":
-        return form, _list(path, "list", wanted, dict)
-    choices = _dictionary(path, form, wanted)
-    if form == "sample":
-        if set(choices) != {"count", "seed", "from"}:
-            raise UsageError(f"{path}: sample has {', '.join(map(str, choices))}: give count, seed and from")
-        for name, least in (("count", 1), ("seed", 0)):
-            if type(choices[name]) is not int or choices[name] < least:
-                raise UsageError(f"{path}: {name} is {choices[name]!r}: give a whole number of at least {least}")
-        choices = _dictionary(path, "from", choices["from"])
-    if not choices:
-        raise UsageError(f"{path}: {form} names no parameter: give a list of values for each parameter to vary")
-    for name, values in choices.items():
-        _list(path, str(name), values, object)
-    for name, values in full_names(choices).items():
-        if form == "sample" and _is_range(type(defaults()[name]), values):
-            for end in values:  # an end out of range, such as infinity, cannot be drawn from
-                _check(path, {name: end})
-    return form, wanted
-
-
-def _size(path: Path, form: str, wanted: Any) -> int:
-    """The number of sets of parameters, counted without making them."""
-    if form == "grid":
-        return int(np.prod([len(values) for values in wanted.values()], dtype=object))
-    return wanted["count"] if form == "sample" else len(wanted)
-
-
-def _grid(wanted: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    for values in itertools.product(*wanted.values()):
-        yield dict(zip(wanted, values, strict=True))
-
-
-def _sample(wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    rng = np.random.default_rng(wanted["seed"])
-    for _ in range(wanted["count"]):
-        yield {name: _draw(rng, type(defaults()[name]), values) for name, values in full_names(wanted["from"]).items()}
-
-
-def _draw(rng: np.random.Generator, kind: type, values: list[Any]) -> Any:
-    """Draw a value; two numbers are the ends of a range, both included for whole numbers, six digits for others."""
-    if not _is_range(kind, values):
-        return values[int(rng.integers(len(values)))]
-    return int(rng.integers(min(values), max(values) + 1)) if kind is int else float(f"{rng.uniform(*values):.6g}")
-
-
-def _is_range(kind: type, values: list[Any]) -> bool:
-    return len(values) == 2 and kind in (int, float) and all(type(value) in (int, kind) for value in values)
-
-
-_SETS: dict[str, Callable[[Any], Iterator[dict[str, Any]]]] = {"grid": _grid, "list": iter, "sample": _sample}
-
-
-def _check(path: Path, given: dict[str, Any]) -> None:
-    try:
-        stage_parameters(given)
-    except ParameterError as error:
-        raise ParameterError(f"{path}: {error}") from error
-
-
-def _source(path: Path, video: str) -> tuple[Path, list[str]]:
-    """The path of a video, and the digests of it and of its truth, after both were found readable."""
+def _source(path: Path, video: str) -> Source:
+    """A video, after it and its truth were found readable."""
     source = path.parent / video
     if not is_there(source):
         raise UsageError(f"{path}: the video {video} is not there ({source.resolve()}): paths are relative to the sweep file")
@@ -260,7 +283,8 @@ def _source(path: Path, video: str) -> tuple[Path, list[str]]:
     truth = find_truth(source)
     if truth:
         read_truth(truth)
-    return source.resolve(), [source_digest(source)[0], file_sha256(truth) if truth else ""]
+    digests = source_digest(source)[0], file_sha256(truth) if truth else ""
+    return Source(video, source.resolve(), digests)
 
 
 def _code(runner: str) -> list[str]:
@@ -274,17 +298,3 @@ def _name(described: list[Any], given: dict[str, Any], weights: Callable[[str], 
     models = chosen["embed"]["backbone"], chosen["match"]["model"], chosen["features"]["superpoint_model"]
     digests = [weights(model) for model in models]  # retrained weights differ even under the same name
     return hashlib.sha256(json.dumps([*described, chosen, digests], sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _dictionary(path: Path, name: str, value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise UsageError(f"{path}: {name} must be names with values, as `name: value`: see sweeps/README.md")
-    return value
-
-
-def _list(path: Path, name: str, value: Any, kind: type) -> list[Any]:
-    if not isinstance(value, list) or not value or not all(isinstance(item, kind) for item in value):
-        items: dict[type, str] = {str: "paths", dict: "dictionaries"}
-        what = items.get(kind, "values")
-        raise UsageError(f"{path}: {name} must be a list of {what}, as [...], with at least one: see sweeps/README.md")
-    return value

@@ -13,6 +13,7 @@ from workbench.viz.charts import (
     k_distance_curve,
     umap_scatter,
 )
+from workbench.viz.maps import nearest_frames, picture_map, scene_maps, value_map
 from workbench.viz.matrices import match_counts_matrix, similarity_before_after, similarity_matrix
 from workbench.viz.order import (
     alignment_error_plot,
@@ -47,12 +48,15 @@ __all__ = [
     "link_confidence_plot",
     "match_counts_matrix",
     "named_strips",
+    "nearest_frames",
     "order_against_truth",
     "overlay_figure",
+    "picture_map",
     "plot_images",
     "plot_matches",
     "registered_overlay",
     "scene_colour",
+    "scene_maps",
     "scene_marker",
     "scene_name",
     "scene_overlay_before_after",
@@ -60,4 +64,5 @@ __all__ = [
     "similarity_matrix",
     "strips_before_after",
     "umap_scatter",
+    "value_map",
 ]

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from workbench.embedding.images import thumbnail
+from workbench.embedding.images import rank_transform, thumbnail
 from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, figure_of, new_axes, scene_colour, scene_marker, scene_name
 
 MAX_LEGEND_SCENES = 16  # scenes named in a legend
@@ -160,7 +161,9 @@ def _plain_log_ticks(ax: Axes) -> None:
 
 
 def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
-    """Compute the mean absolute change from each frame of a sequence to the next.
+    """Compute how much the ranks of the grey levels change from each frame of a sequence to the next.
+
+    Ranks are used because light does not change them: in a scene that flickers, grey levels would tell of the light alone.
 
     Parameters
     ----------
@@ -172,11 +175,12 @@ def frame_changes(images: Sequence[np.ndarray], order: Sequence[int] | np.ndarra
     Returns
     -------
     (M - 1,) float64 array
-        Grey levels, 0 to 255.
+        Mean absolute change of the ranks, 0 to 1; near 1/3 for frames that have nothing in common.
     """
     order = np.arange(len(images)) if order is None else np.asarray(order, dtype=int)
-    small = [thumbnail(images[p], COMPARED_SIZE, COMPARED_SIZE).astype(np.int16) for p in order.tolist()]
-    return np.array([np.abs(b - a).mean() for a, b in pairwise(small)], dtype=np.float64)
+    small = (thumbnail(images[p], COMPARED_SIZE, COMPARED_SIZE) for p in order.tolist())
+    ranks = (rank_transform(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) for image in small)
+    return np.array([np.abs(b - a).mean(dtype=np.float64) for a, b in pairwise(ranks)], dtype=np.float64)
 
 
 def frame_change_plot(
@@ -190,7 +194,7 @@ def frame_change_plot(
     Parameters
     ----------
     before : (N - 1,) float array
-        From :func:`frame_changes`, grey levels.
+        From :func:`frame_changes`, 0 to 1.
     after : sequence of float arrays
         One such array for scene 0, 1, ...
     title : str
@@ -205,16 +209,20 @@ def frame_change_plot(
     """
     ax = new_axes(ax, (10, 3.6))
     if len(before):
-        label = f"input order (mean {np.mean(before):.1f})"
+        label = f"input order (median {np.median(before):.2f})"
         ax.plot(np.arange(len(before)), before, color=OUTLIER_COLOUR, linewidth=0.8, alpha=0.8, label=label)
     start = 0
     for scene, values in enumerate(after):
-        mean = f"mean {np.mean(values):.1f}" if len(values) else "one frame"
-        name = f"{scene_name(scene)}, restored ({mean})" if scene < MAX_LEGEND_SCENES else None
+        middle = f"median {np.median(values):.3f}" if len(values) else "one frame"
+        name = f"{scene_name(scene)}, restored ({middle})" if scene < MAX_LEGEND_SCENES else None
         steps = start + np.arange(len(values))
         ax.plot(steps, values, ".-", color=scene_colour(scene), markersize=3, linewidth=1.2, label=name)
         start += len(values) + 1
-    ax.set(title=title, xlabel="step in the sequence", ylabel="mean absolute change\n(grey levels, 0 to 255)")
+    ax.set(
+        title=title,
+        xlabel="step in the sequence",
+        ylabel="mean change of ranks, 0 to 1\n(1/3: unrelated frames)",
+    )
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.3)
     if ax.get_legend_handles_labels()[0]:

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 
-from workbench.embedding.images import thumbnail
+from workbench.embedding.images import rank_thumbnail, rank_transform, thumbnail
+from workbench.registration.pair import residual
 from workbench.viz.pictures import GAP, SHEET_WIDTH, evenly
 
 DISAGREE_COLOUR = "#D55E00"  # of matches that disagree with the registration
@@ -252,12 +253,13 @@ def registered_overlay(image_a: np.ndarray, image_b: np.ndarray, transform: np.n
     transform : (2, 3) float array
         Takes x, y of a to b, in px of these images.
     kind : str
-        ``red-cyan`` (a in red, b in cyan, grey where both agree) or ``checkerboard`` (a and b in turn).
+        ``red-cyan`` (ranks of the grey levels, of a in red and of b in cyan, grey where both agree) or ``checkerboard`` (a and
+        b in turn).
 
     Returns
     -------
     Figure
-        Two overlays. Their titles give the mean absolute difference of the grey levels where both frames are, 0 to 255.
+        Two overlays. Their titles give the difference of the ranks, see :func:`overlay_pictures`.
 
     Raises
     ------
@@ -270,7 +272,7 @@ def registered_overlay(image_a: np.ndarray, image_b: np.ndarray, transform: np.n
     for name, matrix in (("before", np.eye(2, 3)), ("after", transform)):
         (overlay,), difference = overlay_pictures(image_a, image_b, matrix, kind)
         overlays.append(overlay)
-        found = "no overlap" if difference is None else f"mean difference {difference:.1f} grey levels"
+        found = "hardly any overlap" if difference is None else f"difference of ranks {difference:.3f}"
         titles.append(f"{name} registration: {found}")
     return plot_images(overlays, titles)
 
@@ -294,7 +296,9 @@ def overlay_pictures(
     overlays : list of (h, w, 3) uint8 arrays
         One image, or two for ``blink``.
     difference : float or None
-        Mean absolute difference of the grey levels where both frames are, 0 to 255; None without any overlap.
+        How much the ranks of the grey levels differ where both frames are, 0 (same) to 1, near 0.41 for frames that have
+        nothing in common: :func:`~workbench.registration.pair.residual`, which light does not change. None where hardly any
+        of both overlaps.
 
     Raises
     ------
@@ -307,12 +311,19 @@ def overlay_pictures(
     image_b, matrix = np.ascontiguousarray(image_b), np.asarray(transform, dtype=float)
     moved = cv2.warpAffine(np.ascontiguousarray(image_a), matrix, (width, height))
     inside = cv2.warpAffine(np.ones((height, width), np.float32), matrix, (width, height)) > 0.999
-    grey_a, grey_b = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (moved, image_b))
-    difference = float(cv2.absdiff(grey_a, grey_b)[inside].mean()) if inside.any() else None
+    left = residual(rank_thumbnail(image_a), rank_thumbnail(image_b), matrix, (width, height))
+    difference = left if np.isfinite(left) else None
     if kind == "red-cyan":
-        return [np.dstack([np.where(inside, grey_a, grey_b), grey_b, grey_b])], difference
+        ranks_a, ranks_b = _ranks(image_a), _ranks(image_b)
+        red = np.where(inside, cv2.warpAffine(ranks_a, matrix, (width, height)), ranks_b)
+        return [np.dstack([red, ranks_b, ranks_b])], difference
     if kind == "blink":
         return [np.where(inside[..., None], moved, image_b), image_b], difference
     side = max(1, width // CHECKERBOARD_SQUARES)
     rows, columns = np.indices((height, width)) // side
     return [np.where((((rows + columns) % 2 == 0) & inside)[..., None], moved, image_b)], difference
+
+
+def _ranks(image: np.ndarray) -> np.ndarray:
+    """The ranks of the grey levels of an (h, w, 3) uint8 image, (h, w) uint8: 255 for the brightest."""
+    return np.round(255 * rank_transform(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))).astype(np.uint8)

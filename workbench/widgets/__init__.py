@@ -8,8 +8,9 @@ scenes, :mod:`~workbench.widgets.order` edits the order, and :mod:`~workbench.wi
 entry points are all importable from this package.
 """
 
+from workbench.notebooks.page import is_interactive
 from workbench.widgets.decisions import decision_browser
-from workbench.widgets.frames import frame_browser, is_interactive
+from workbench.widgets.frames import frame_browser
 from workbench.widgets.map import map_browser, views_of
 from workbench.widgets.matches import match_inspector
 from workbench.widgets.matrix import clickable_matrix, similarity_browser

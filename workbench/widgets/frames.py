@@ -1,7 +1,6 @@
 """Browsers for frames, one at a time or as a gallery, and the picture and legend helpers that the other controls share."""
 
 import base64
-import os
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -11,7 +10,6 @@ import numpy as np
 from workbench.embedding.images import thumbnail
 from workbench.viz.pictures import evenly, scene_colour, scene_name
 
-HEADLESS = "WORKBENCH_HEADLESS"  # environment variable, set where notebooks run without a person
 MAX_LEGEND_SCENES = 16  # scenes named in a legend; the others are counted
 
 PICTURE_SIZE_PX = 132, 99  # largest width and height of a picture; narrow rows show it smaller
@@ -31,22 +29,6 @@ STRIP_STYLE = """<style>
   font-size: 11px; line-height: 16px; }
 .wb-mark::after { content: ""; flex: 1; width: 5px; background: currentColor; border-radius: 2px; }
 </style>"""
-
-
-def is_interactive(interactive: bool) -> bool:
-    """Decide whether a notebook shows its controls.
-
-    Parameters
-    ----------
-    interactive : bool
-        Whether controls are wanted, a parameter of every notebook.
-
-    Returns
-    -------
-    bool
-        True when controls are wanted and the environment variable ``WORKBENCH_HEADLESS`` is unset or empty.
-    """
-    return bool(interactive) and not os.environ.get(HEADLESS)
 
 
 def frame_browser(

@@ -254,7 +254,7 @@ class _Inspector:
             transform, how = self.matching.transform(found.aligned), f"registered by {self.matchers[0]}"
         pictures, after = overlay_pictures(first, second, transform, self.kind.value)
         self.overlay.value = _webp(pictures)
-        left = "no overlap" if after is None else f"mean difference {after:.1f} grey levels, unregistered {before:.1f}"
+        left = "hardly any overlap" if after is None else f"difference of ranks {after:.3f}, unregistered {before:.3f}"
         self.overlay_caption.value = f"frame {a} warped onto frame {b}: {how}; {left}"
 
 

@@ -1,0 +1,74 @@
+"""What is measured of compared pairs beside their figures: the difference before and after registration."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from workbench.embedding.images import rank_thumbnail
+from workbench.embedding.overlay import without_overlay
+from workbench.ordering.scene import STILL_DISPLACEMENT
+from workbench.registration.pair import UNMOVED_SHARE, residual
+from workbench.registration.tables import CACHED_THUMBNAILS
+from workbench.run import Run
+
+
+def pair_numbers(run: Run, a: int, b: int) -> dict[str, float]:
+    """Give the numbers of a compared pair.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    a, b : int
+        Input positions of the frames, a < b.
+
+    Returns
+    -------
+    dict
+        ``matches``, ``inliers``; ``registered``, whether a transform was found; ``still``, whether it leaves the picture where
+        it is; ``displacement``, mean distance by which the inliers move, px of the original, NaN for none; ``before`` and
+        ``after``, the difference of the ranks of both frames as they are and registered, 0 to 1.
+
+    Raises
+    ------
+    MissingStageError
+        If the run is not registered.
+    """
+    table = run.transforms()
+    row = table[(table["a"] == a) & (table["b"] == b)].iloc[0]
+    size = run.info("video")["width"], run.info("video")["height"]
+    return {
+        "matches": int(row["matches"]),
+        "inliers": int(row["inliers"]),
+        "registered": row["model"] != "none",
+        "still": bool(row["displacement"] < STILL_DISPLACEMENT),
+        "displacement": float(row["displacement"]) * float(np.hypot(*size)),
+        "before": float(_unmoved(run, np.array([[a, b]]))[0]),
+        "after": float(row["residual"]),
+    }
+
+
+def better_unmoved(run: Run, pairs: np.ndarray) -> np.ndarray:
+    """Tell for which registered pairs the two frames fit clearly better as they are than after registration.
+
+    Parameters
+    ----------
+    run : Run
+        A registered run.
+    pairs : (P, 2) int array
+        Input positions a < b of pairs that the run compared.
+
+    Returns
+    -------
+    (P,) bool array
+        True where the residual without any transform is below 0.9 of that of the pair; False where the pair does not register.
+    """
+    table = run.transforms().set_index(["a", "b"]).loc[[(a, b) for a, b in pairs.tolist()]]
+    return (table["model"] != "none").to_numpy() & (_unmoved(run, pairs) < UNMOVED_SHARE * table["residual"].to_numpy())
+
+
+def _unmoved(run: Run, pairs: np.ndarray) -> np.ndarray:
+    """(P,) float: the residual of pairs of frames as they are."""
+    size, pictures = (run.info("video")["width"], run.info("video")["height"]), without_overlay(run.images(), run.overlay())
+    rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(pictures[frame]))
+    return np.array([residual(rank(a), rank(b), np.eye(2, 3), size) for a, b in pairs.tolist()])

@@ -1,0 +1,165 @@
+"""What the figures of notebook 03 show, in words: how the scenes depend on the radius.
+
+Numbers in, sentences out: every sentence follows from the numbers it is given.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from workbench.reports.findings import Findings, count_of
+from workbench.reports.findings_scenes import scenes_sentence
+from workbench.scenes.eps import EpsSweep
+
+WIDE_RANGE = 1.5  # factor of eps from which a range is called wide
+
+
+def eps_sentence(sweep: EpsSweep, used: float | None, clusterer: str) -> str:
+    """Say how much depends on the radius.
+
+    Parameters
+    ----------
+    sweep : EpsSweep
+        DBSCAN over a range of eps.
+    used : float or None
+        The eps of the run, cosine distance; None where it was not clustered by DBSCAN.
+    clusterer : str
+        Name of the clusterer of the run.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    labels = sweep.tree.labels(sweep.suggested)
+    found = (
+        f"From eps {sweep.low:.3g} to {sweep.high:.3g}, a factor of {sweep.high / sweep.low:.1f}, hardly anything changes: "
+        f"{count_of(int(labels.max()) + 1, 'scene')} and {count_of(int((labels < 0).sum()), 'outlier')}. "
+    )
+    if used is None:
+        return f"{found}The run was clustered by {clusterer}, which has no eps."
+    inside = sweep.low <= used <= sweep.high
+    return f"{found}The eps in use, {used:.3g}, lies {'in' if inside else 'outside of'} this range."
+
+
+def knee_sentence(distances: np.ndarray, eps: float | None) -> str:
+    """Say where the sorted k-distances jump, and whether eps lies there.
+
+    Parameters
+    ----------
+    distances : (N,) float array
+        Cosine distance of every frame to its k-th nearest one, 0 to 2.
+    eps : float or None
+        The eps in use; None where there is none.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    rising = np.maximum(np.sort(distances), 1e-6)
+    if len(rising) < 2:
+        return "There is one frame only."
+    place = int(np.argmax(rising[1:] / rising[:-1]))
+    low, high = rising[place], rising[place + 1]
+    found = f"The curve jumps most, {high / low:.1f} times as high, from {low:.3g} to {high:.3g}"
+    if eps is None:
+        return f"{found}."
+    above = int((distances > eps).sum())
+    where = "in" if low <= eps <= high else "not in"
+    return f"{found}; eps lies {where} this jump. Above eps: {count_of(above, 'frame')}, which cannot be core frames."
+
+
+def ranges_sentence(ranges: pd.DataFrame, eps: float | None) -> str:
+    """Say which range of eps is the widest, and which one separates the scenes best.
+
+    Parameters
+    ----------
+    ranges : DataFrame
+        From :func:`workbench.scenes.eps.plateaus`.
+    eps : float or None
+        The eps in use; None where there is none.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    parted = ranges[ranges["scenes"] > 1]
+    if parted.empty:
+        return "At no eps is there more than one scene."
+    scores = parted["silhouette"].to_numpy(dtype=float)
+    widest = parted.iloc[int((parted["high"] / parted["low"]).to_numpy().argmax())]
+    best = parted.iloc[int(np.nanargmax(scores))] if np.isfinite(scores).any() else widest
+    found = (
+        f"Of the ranges with more than one scene the widest, {widest['low']:.3g} to {widest['high']:.3g}, has "
+        f"{count_of(int(widest['scenes']), 'scene')}; scenes are separated best (silhouette {best['silhouette']:.2f}) with "
+        f"{count_of(int(best['scenes']), 'scene')}, from {best['low']:.3g} to {best['high']:.3g}"
+    )
+    same = int(best["scenes"]) == int(widest["scenes"])
+    end = (
+        ""
+        if eps is None
+        else f" The eps in use lies {'in' if widest['low'] <= eps <= widest['high'] else 'outside of'} the widest."
+    )
+    return f"{found}: both say the same.{end}" if same else f"{found}: so the silhouette alone would choose otherwise.{end}"
+
+
+def radii_sentence(labels: Mapping[str, np.ndarray]) -> str:
+    """Say what DBSCAN finds at several radii.
+
+    Parameters
+    ----------
+    labels : mapping of str to (N,) int array
+        Scene of every frame, -1 = outlier, by the name of the radius.
+
+    Returns
+    -------
+    str
+        A sentence, and one on what stays the same.
+    """
+    counts = {name: (int(found.max(initial=-1)) + 1, int((found < 0).sum())) for name, found in labels.items()}
+    parts = [
+        f"{name} gives {count_of(scenes, 'scene')} and {count_of(outliers, 'outlier')}"
+        for name, (scenes, outliers) in counts.items()
+    ]
+    scenes = {scenes for scenes, _ in counts.values()}
+    end = (
+        "the number of scenes does not depend on it" if len(scenes) == 1 else "so the radius decides how many scenes there are"
+    )
+    return f"{'; '.join(parts)}: {end}."
+
+
+def eps_findings(sweep: EpsSweep, labels: np.ndarray, used: float | None) -> Findings:
+    """Sum up which radius separates the scenes.
+
+    Parameters
+    ----------
+    sweep : EpsSweep
+        DBSCAN over a range of eps.
+    labels : (N,) int array
+        Scenes of the run, -1 = outlier.
+    used : float or None
+        The eps of the run; None where it was not clustered by DBSCAN.
+
+    Returns
+    -------
+    Findings
+        The findings of notebook 03.
+    """
+    doubtful = []
+    if sweep.high / sweep.low < WIDE_RANGE:
+        doubtful.append(
+            f"The range in which nothing changes is narrow, {sweep.low:.3g} to {sweep.high:.3g}: a little more or less gives "
+            "other scenes."
+        )
+    if used is not None and not sweep.low <= used <= sweep.high:
+        doubtful.append(
+            f"The eps in use, {used:.3g}, lies outside of the suggested range, {sweep.low:.3g} to {sweep.high:.3g}."
+        )
+    if not (labels >= 0).any():
+        doubtful.append("No scene was found: there will be nothing to order.")
+    move = "Where it is in doubt, move eps under *Explore* and keep what is right." if doubtful else ""
+    following = [move] if move else []
+    return Findings([scenes_sentence(labels)], doubtful, [*following, "Notebook 04 checks these scenes point by point."])

@@ -1,0 +1,106 @@
+"""Whether the workbench is right about a clip, and whether it knows, in words; numbers in, sentences out."""
+
+from collections.abc import Mapping, Sequence
+
+from workbench.reports.findings import Findings, count_of, listed, percent
+from workbench.reports.findings_order import RIGHT
+
+MANY_GUESSES = 0.25  # share of guessed links from which an order counts as marked
+
+
+def is_marked(measured: Mapping[str, float]) -> bool:
+    """Tell whether the workbench marked an order as doubtful.
+
+    Parameters
+    ----------
+    measured : mapping of str to float
+        Of ``metrics.json``: ``weak_links``, ``links``, ``undetermined_scenes``.
+
+    Returns
+    -------
+    bool
+        True where a scene is said not to be in the pictures, or where at least a quarter of the links are guesses.
+    """
+    return measured["undetermined_scenes"] > 0 or measured["weak_links"] >= MANY_GUESSES * max(1, measured["links"])
+
+
+def is_right(measured: Mapping[str, float]) -> bool:
+    """Tell whether scenes and order are those of the truth.
+
+    Parameters
+    ----------
+    measured : mapping of str to float
+        Of ``metrics.json``: ``tau`` and ``scene_f1``.
+
+    Returns
+    -------
+    bool
+        True for a right order in the right scenes.
+    """
+    return measured["tau"] >= RIGHT and measured["scene_f1"] >= RIGHT
+
+
+def verdict_sentence(measured: Mapping[str, float], closes: bool) -> str:
+    """Say whether a clip was restored, and whether the workbench knows.
+
+    Parameters
+    ----------
+    measured : mapping of str to float
+        Of ``metrics.json``: ``tau``, ``tau_loop``, ``adjacent``, ``scene_f1``, ``scenes``, ``weak_links``, ``links``,
+        ``undetermined_scenes``.
+    closes : bool
+        Whether the workbench took a scene for a loop.
+
+    Returns
+    -------
+    str
+        Two sentences.
+    """
+    guesses = f"{measured['weak_links']} of {count_of(int(measured['links']), 'link')} are guesses"
+    known = f"The workbench marks this: {guesses}." if is_marked(measured) else f"The workbench does not mark this: {guesses}."
+    if is_right(measured):
+        found = f"{count_of(int(measured['scenes']), 'scene').capitalize()}, as in the truth, and the order is right"
+        return f"{found} (|tau| {measured['tau']:.2f}). {guesses[:1].upper()}{guesses[1:]}."
+    if measured["scene_f1"] < RIGHT:
+        return f"The scenes are not those of the truth (F1 {measured['scene_f1']:.2f}). {known}"
+    numbers = f"|tau| {measured['tau']:.2f}, {percent(measured['adjacent'])} of the true neighbours are neighbours"
+    if measured["tau_loop"] >= RIGHT:
+        loop = "says that the scene is a loop" if closes else "does not say that the scene is a loop"
+        return (
+            f"The order is right but for where it begins ({numbers}; |tau| with the best start {measured['tau_loop']:.2f}). "
+            + (f"The workbench {loop}.")
+        )
+    return f"The order is wrong ({numbers}). {known}"
+
+
+def failure_findings(measured: Mapping[str, Mapping[str, float]], closing: Sequence[str]) -> Findings:
+    """Sum up on which clips the workbench can be believed.
+
+    Parameters
+    ----------
+    measured : mapping of str to mapping
+        The content of ``metrics.json`` by the name of the clip.
+    closing : sequence of str
+        Names of the clips that the workbench took for loops.
+
+    Returns
+    -------
+    Findings
+        The findings of notebook 08.
+    """
+    right = [name for name, one in measured.items() if is_right(one)]
+    loops = [name for name, one in measured.items() if name not in right and one["tau_loop"] >= RIGHT and name in closing]
+    wrong = [name for name in measured if name not in (*right, *loops)]
+    marked = [name for name in wrong if is_marked(measured[name])]
+    silent = [name for name in wrong if name not in marked]
+    learnt = [f"Restored: {listed(right)}.", f"Restored but for where it begins, and said to be a loop: {listed(loops)}."]
+    learnt.append(f"Wrong, and marked as guessed: {listed(marked)}.")
+    doubtful = [f"Wrong, and not marked: {listed(silent)}. Look at every result of this kind yourself."] if silent else []
+    return Findings(
+        learnt,
+        doubtful,
+        [
+            "Put right by hand what you know better: `workbench edit RUN` has the commands, and notebook 05 has the buttons.",
+            "Record more: a clock, a shadow or any slow change in the picture decides an order that motion alone does not.",
+        ],
+    )
