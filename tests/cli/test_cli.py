@@ -24,7 +24,7 @@ from workbench.run import Run
 from workbench.run.stages import STAGES, defaults
 from workbench.scenes.decisions import VERDICTS
 
-COMMANDS = ("compare", "corrupt", "edit", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep", "undo")
+COMMANDS = ("app", "compare", "corrupt", "edit", "evaluate", "flip", "lab", "models", "reconstruct", "run", "sweep", "undo")
 HEAVY = (
     "av",
     "cv2",

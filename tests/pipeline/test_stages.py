@@ -20,8 +20,8 @@ from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow, read_order, 
 from workbench.evaluation.metrics import evaluate, evaluate_clips
 from workbench.matching import keypoints, sift
 from workbench.matching import matches as matches_module
+from workbench.matching.cascade import NearestFirst
 from workbench.matching.nearest import SiftFlann
-from workbench.matching.superglue import SuperGlue
 from workbench.notebooks.chain import notebook_files
 from workbench.ordering import long_scenes
 from workbench.parameters import OrderParameters, UmapParameters, WriteParameters
@@ -259,7 +259,7 @@ def test_fewer_scenes_leave_no_old_videos(short_run, tmp_path):
     scene's video goes with the result that it belonged to."""
     run = copy_of(short_run[0], tmp_path / "run")
     assert (run.path / "scene01.mp4").exists()
-    quiet(run, overwrite=True, eps=1.9, match_threshold=1.0, codec="lossless")
+    quiet(run, overwrite=True, eps=1.9, match_threshold=1.0, nearest_inliers=0, codec="lossless")
     assert run.labels().tolist() == run.scenes().tolist() == [0] * 26
     assert sorted(path.name for path in run.path.glob("*.m[pk][4v]")) == ["reconstructed.mkv", "scene00.mkv"]
     assert sorted(path.name for path in (run.path / "distances").iterdir()) == ["scene00.npz"]
@@ -291,7 +291,7 @@ def test_killed_while_matching(short, short_run, tmp_path, monkeypatch):
     """Killed in the fourth block of 16 pairs: three finished blocks are kept, and the end is the same."""
     monkeypatch.setattr(matches_module, "BLOCK_PAIRS", 16)
     pairs, tried = short_run[1]["pairs"], []
-    compare = SuperGlue.match
+    compare = NearestFirst.match
 
     def killed(self, features_a, features_b):
         tried.append(len(features_a))
@@ -299,7 +299,7 @@ def test_killed_while_matching(short, short_run, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return compare(self, features_a, features_b)
 
-    monkeypatch.setattr(SuperGlue, "match", killed)
+    monkeypatch.setattr(NearestFirst, "match", killed)
     run = Run.create(tmp_path / "run", short)
     with pytest.raises(KeyboardInterrupt):
         quiet(run)

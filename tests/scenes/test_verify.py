@@ -11,7 +11,7 @@ import pytest
 from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import nearest_pairs
 from workbench.scenes.decisions import changed_counts, decisions_table
-from workbench.scenes.pieces import pieces_of, probing_pairs
+from workbench.scenes.pieces import BRIDGES, MORE_BRIDGES, pairs_before_splits, pieces_of, probing_pairs
 from workbench.scenes.verify import verify
 
 REGISTERING_PLACES = 4  # places in the true order up to which two frames of a scene register
@@ -435,6 +435,40 @@ def test_probing_pairs(seed):
         gaps = [distances[np.ix_(pieces == piece, pieces == other)].min() if other != piece else np.inf for other in range(6)]
         compared = set(across[(across == piece).any(axis=1)].ravel().tolist())
         assert set(np.argsort(gaps)[:3].tolist()) <= compared
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_more_pairs_before_a_scene_is_split(seed):
+    """Two scenes, shuffled: one of pieces of 40, 30 and 4 frames, the other of one piece and single frames. Only the two large
+    pieces of the first are compared, by their nearest pairs of either view, no frame in more than two of either."""
+    rng = np.random.default_rng(seed)
+    pieces, labels = rng.permutation(np.array([(0, 0)] * 40 + [(1, 0)] * 30 + [(4, 0)] * 4 + [(2, 1)] * 20 + [(-1, 1)] * 5)).T
+    points = rng.random((len(pieces), 3))
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    seen = rng.random(distances.shape)
+    seen += seen.T
+    pairs = pairs_before_splits(labels, pieces, matrix_view(distances), matrix_view(seen))
+    assert (pairs[:, 0] < pairs[:, 1]).all() and np.array_equal(pairs, np.unique(pairs, axis=0))
+    assert (np.sort(pieces[pairs], axis=1) == (0, 1)).all()
+    assert max(MORE_BRIDGES) // 2 < len(pairs) <= sum(MORE_BRIDGES) and len(pairs) > sum(BRIDGES)
+    assert np.bincount(pairs.ravel()).max() <= 4
+    for matrix in (distances, seen):
+        assert matrix[tuple(pairs.T)].min() == matrix[np.ix_(pieces == 0, pieces == 1)].min()
+
+
+@pytest.mark.parametrize(("residual", "looks_alike", "split"), [(0.02, False, False), (0.07, False, True), (0.07, True, False)])
+def test_one_pair_of_many_that_registers(residual, looks_alike, split):
+    """Two pieces of nine frames of one scene, what is usual in them is 0.02; all 81 pairs between them were compared, and one
+    registers, with few inliers: by chance, where it aligns badly and the pieces do not look alike either."""
+    labels = np.zeros(18, int)
+    inside = [(k, k + 1, 40, 0.02) for k in range(17) if k != 8]
+    across = [(a, b, 0, 0.4) for a in range(9) for b in range(9, 18) if (a, b) != (0, 9)]
+    table = rows([*inside, *across, (0, 9, 8, residual)])
+    pieces = pieces_of(labels, table[table["b"] - table["a"] == 1][lambda chosen: chosen["inliers"] == 40])
+    distances = np.full((18, 18), 0.01 if looks_alike else 0.5)
+    found = verify(labels, pieces, table, np.full(18, 200), matrix_view(distances), 0.05)
+    assert (len(np.unique(found.labels)) == 2) is split
+    assert [decision.verdict for decision in found.decisions] == ["split"] * split
 
 
 @pytest.mark.parametrize("pieces", [[], [-1], [-1, -1, -1], [0, 0, 0]])

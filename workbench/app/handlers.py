@@ -104,7 +104,7 @@ class JobHandler(Guarded):
         UsageError
             When there is no run yet.
         """
-        if not (job.path / "run.json").exists():
+        if not job.begun:
             raise UsageError(f"nothing is known of {job.name} yet: wait until it was read")
         return await asyncio.to_thread(function, job.run, *arguments)
 

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.errors import MissingStageError, StaleStageError, WorkbenchError
 from workbench.run import Run
 from workbench.run.run import UPLOAD
+from workbench.run.stages import RunPaths
 from workbench.storage.folder import remove
 
 RECEIVING = ".upload"  # folder in which files arrive; it gets its lasting name when all of them are there
@@ -122,9 +123,14 @@ class Job:
         line = " ".join(text.split())
         return line.replace(f"{self.path / UPLOAD}/", "").replace(str(self.path), self.name)
 
+    @property
+    def begun(self) -> bool:  # numpydoc ignore=RT01
+        """Whether a run was made of what was received."""
+        return RunPaths(self.path).record_path.exists()
+
     def discard(self) -> None:
         """Delete what was received, where no run was made of it: nothing can be done with it."""
-        if not (self.path / "run.json").exists():
+        if not self.begun:
             remove(self.path)
 
 
@@ -176,7 +182,7 @@ def find_jobs(folder: Path) -> dict[str, Job]:
 def _left(path: Path) -> Job:
     """A job as an earlier server left it. One whose order was edited is done, although its videos are not written again."""
     job = Job(path, State.UNFINISHED)
-    if not (path / "run.json").exists():
+    if not job.begun:
         return job
     try:
         if job.version() and job.run.is_recorded("write"):
@@ -209,5 +215,5 @@ def as_json(job: Job, before: int) -> dict[str, Any]:
         "before": before,
         "progress": job.progress and vars(job.progress),
         "kept": job.path.exists(),
-        "version": job.version() if (job.path / "run.json").exists() else "",
+        "version": job.version() if job.begun else "",
     }

@@ -18,7 +18,7 @@ from workbench.app.incoming import given_to
 from workbench.errors import WorkbenchError, os_remedy
 from workbench.run import Run
 from workbench.run.kept import read_kept
-from workbench.run.stages import STAGES, Stage, stage_parameters
+from workbench.run.stages import STAGES, RunPaths, Stage, stage_parameters
 
 COUNT = re.compile(r"\b(\d+)/(\d+) \[")  # in a progress bar: `decode:  45%|####5     | 90/200 [00:01<00:01, ...`
 STEPS = [stage.name for stage in STAGES.values() if stage.on_fast_path]
@@ -93,7 +93,7 @@ def restore(path: Path, pictures: bool, on_stage: Callable[[Stage], None]) -> No
 
 def _run_of(path: Path) -> Run:
     """The run of a job; made anew only of what has a frame."""
-    if (path / "run.json").exists():
+    if RunPaths(path).record_path.exists():
         return Run.open(path)
     from workbench.video.decode import decode
     from workbench.video.source import open_source

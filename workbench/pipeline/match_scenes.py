@@ -21,7 +21,7 @@ from workbench.parameters import OrderParameters
 from workbench.scenes.blends import EditedFilm
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import COUNTED, Decision, changed_counts, decisions_table
-from workbench.scenes.pieces import pieces_of, probing_pairs
+from workbench.scenes.pieces import pairs_before_splits, pieces_of, probing_pairs
 from workbench.scenes.takes import WINDOW, find_takes
 from workbench.scenes.verify import verify
 
@@ -141,7 +141,9 @@ def match_scenes(
     )
     table = compare(first)
     pieces = pieces_of(labels, table, film.mixed)
-    table = compare_new(table, probing_pairs(pieces, distances.embedded, distances.thumbnails), compare)
+    seen = distances.embedded, distances.thumbnails
+    table = compare_new(table, probing_pairs(pieces, *seen), compare)
+    table = compare_new(table, pairs_before_splits(labels, pieces_of(labels, table, film.mixed), *seen), compare)
     verified = verify(
         labels, pieces, table, keypoints, distances.embedded, film.alike, film.mixed, film.apart, same_place, min_scene_frames
     )

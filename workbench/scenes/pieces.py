@@ -15,11 +15,13 @@ from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
 
 MIN_PIECE_FRAMES = 3  # frames of a piece at least; fewer are single frames
+MIN_SPLIT_FRAMES = 5  # frames that a piece needs to become a scene of its own when the clusterer saw one scene
 
 # Which pairs are probed.
 PROBES_PER_FRAME = 3  # frames of pieces that each single frame is compared with
 NEIGHBOUR_PIECES = 3  # nearest pieces that each piece is compared with
 BRIDGES = 8, 4  # pairs by which two pieces are compared: nearest by the embeddings, and by the thumbnails
+MORE_BRIDGES = 64, 32  # the same for two pieces of one scene before it is split
 MAX_BRIDGES_PER_FRAME = 2  # of the pairs between two pieces that one frame takes part in
 MAX_FACING_FRAMES = 1024  # frames of a piece among which these pairs are sought, the ones nearest to the other piece
 
@@ -72,12 +74,54 @@ def probing_pairs(pieces: np.ndarray, embedded: View, thumbnails: View) -> np.nd
     for frames in blocks(np.flatnonzero(pieces < 0)):
         near = in_pieces[np.argsort(embedded(frames, in_pieces), axis=1, kind="stable")[:, :PROBES_PER_FRAME]]
         pairs += [(int(frame), int(other)) for frame, row in zip(frames, near, strict=True) for other in row]
-    groups = [np.flatnonzero(pieces == piece) for piece in range(pieces.max(initial=-1) + 1)]
-    gaps = _gaps(groups, embedded)
+    pairs += _bridging_pairs(_groups(pieces), BRIDGES, embedded, thumbnails)
+    return _sorted_pairs(pairs)
+
+
+def pairs_before_splits(labels: np.ndarray, pieces: np.ndarray, embedded: View, thumbnails: View) -> np.ndarray:
+    """Choose the pairs to match before a scene is split: where the camera moves fast, few pairs lead across a step.
+
+    Parameters
+    ----------
+    labels : (N,) int array
+        Scene of every frame by the clusterer, -1 = outlier.
+    pieces : (N,) int array
+        From :func:`pieces_of`, with the pairs of :func:`probing_pairs` compared.
+    embedded, thumbnails : View
+        Distances of the embeddings, and of the thumbnails.
+
+    Returns
+    -------
+    (P, 2) int array
+        Pairs a < b, sorted: between each two near pieces of one scene the 64 nearest ones by the embeddings and the 32 nearest
+        by the thumbnails, no frame in more than two of either. Pieces of fewer than five frames are never split off.
+    """
+    pairs = []
+    for scene in range(labels.max(initial=-1) + 1):
+        groups = _groups(np.where(labels == scene, pieces, -1))
+        large = [group for group in groups if len(group) >= MIN_SPLIT_FRAMES]
+        pairs += _bridging_pairs(large, MORE_BRIDGES, embedded, thumbnails)
+    return _sorted_pairs(pairs)
+
+
+def _groups(numbers: np.ndarray) -> list[np.ndarray]:
+    """The frames that have each number, without those of -1."""
+    return [np.flatnonzero(numbers == number) for number in np.unique(numbers[numbers >= 0])]
+
+
+def _bridging_pairs(
+    groups: list[np.ndarray], counts: tuple[int, int], embedded: View, thumbnails: View
+) -> list[tuple[int, int]]:
+    """The nearest pairs between every group and its nearest groups, by the embeddings and by the thumbnails."""
+    gaps, pairs = _gaps(groups, embedded), []
     for one in range(len(groups)):
         for other in [near for near in np.argsort(gaps[one], kind="stable") if near != one][:NEIGHBOUR_PIECES]:
-            for view, count in zip((embedded, thumbnails), BRIDGES, strict=True):
+            for view, count in zip((embedded, thumbnails), counts, strict=True):
                 pairs += _bridges(groups[one], groups[other], view, count)
+    return pairs
+
+
+def _sorted_pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
     return np.unique(np.sort(np.array(pairs, dtype=int).reshape(-1, 2), axis=1), axis=0)
 
 

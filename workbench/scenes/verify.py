@@ -22,14 +22,14 @@ from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import Decision, smaller_parts
 from workbench.scenes.evidence import MAX_ODDS, Evidence, foreign_odds, gather_evidence, together_odds
-from workbench.scenes.pieces import PROBES_PER_FRAME
+from workbench.scenes.pieces import MIN_SPLIT_FRAMES, PROBES_PER_FRAME
 
 # How the matches decide.
 RESCUE_PAIRS = 2  # strong pairs with one scene that bring a single frame into it
 JOIN_PAIRS = 3  # strong pairs that join two pieces of different scenes
+FEW_PAIRS = 64  # between two pieces of one scene; one of so many that registers keeps them together, however badly
 MIN_ODDS_RESCUE, MIN_ODDS_JOIN = 1.0, 2.0  # that they belong together; a whole scene is joined on firmer ground than one frame
 ALIKE_ODDS = 1e3  # that frames which look alike belong together, before any match is seen: on real clips hardly one does not
-MIN_SPLIT_FRAMES = 5  # frames that a piece needs to become a scene of its own when the clusterer saw one scene
 REGISTERING_SHARE = 0.8  # of a scene's frames in pieces; from this share on, a frame that registers to nothing is foreign
 SMALL_SCENE_SHARE = 0.1  # of all frames; a scene up to this size in which nothing registers is a heap of foreign frames
 TEXTURED_KEYPOINTS = 50  # a frame with fewer keypoints may belong to its scene and still not register
@@ -110,8 +110,9 @@ def verify(
     - a frame of a scene becomes an outlier if it registers to nothing although it was compared three times and has 50
       keypoints, in a scene of which four fifths register, or in a small one in which none does; but not if the embeddings say
       that it looks as much like a frame of its scene as the others do, since every matcher fails on some frames;
-    - two pieces of one scene stay together if a single pair of them registers, if one has fewer than five frames, or if frames
-      with fewer than 50 keypoints, which may not register, lead from one to the other;
+    - two pieces of one scene stay together if a single pair of them registers; of more than 64 pairs, one in some hundred
+      registers by chance, and the odds of an outlier must be met too. They also stay together if one has fewer than five
+      frames, or if frames with fewer than 50 keypoints, which may not register, lead from one to the other;
     - pieces of two scenes are joined if at least three pairs of them have twelve inliers, and it is twice as likely, with the
       same prior, that they belong together as that they do not;
     - a scene of fewer than ``min_scene_frames`` frames, if another has as many, goes to the scene that it looks like, and is
@@ -204,7 +205,16 @@ def _join_pieces(
     np.minimum.at(ratio, (one[strong], other[strong]), evidence.ratio[strong])
     scene = np.array([labels[pieces == piece][0] for piece in range(count)], dtype=int)
     same_scene = scene[:, None] == scene[None]
-    together = same_scene & ((links >= 1) | _chained(evidence, looks))
+    compared = np.zeros((count, count), int)
+    ends = np.sort(pieces[evidence.pairs], axis=1)
+    np.add.at(compared, tuple(ends[ends[:, 0] >= 0].T), 1)
+    least = np.full((count, count), np.inf)
+    np.minimum.at(least, (one[across], other[across]), evidence.ratio[across])
+    linked = links >= 1
+    for first, second in np.argwhere(same_scene & linked & (compared > FEW_PAIRS)).tolist():
+        frames = [np.flatnonzero(pieces == piece) for piece in (first, second)]
+        linked[first, second] = looks.odds(least[first, second], *frames) >= MIN_ODDS_RESCUE
+    together = same_scene & (linked | _chained(evidence, looks))
     for first, second in np.argwhere(~same_scene & (strong_links >= JOIN_PAIRS)).tolist():
         if tuple(sorted((int(scene[first]), int(scene[second])))) in apart:
             continue
