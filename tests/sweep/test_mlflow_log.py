@@ -1,8 +1,8 @@
 """Sweeps in MLflow: what a store holds after one, after an interruption, and when it cannot be used.
 
-The clip is :func:`tiny.mixture`, two scenes of 14 and 10 frames and three foreign pictures, with a truth that puts them in
-this order; rank-vlad separates them at eps 0.2, and at 0.001 no scene is found, so that a cell with it fails. Tests of the log
-alone use cells of which only the result is written. The store is a SQLite database of MLflow's own; every test has an
+The clip is :func:`tiny.mixture`, shuffled scenes of 14 and 10 frames and three foreign pictures, with its truth; rank-vlad
+separates them at eps 0.2, and at 0.001 no scene is found, so that a cell with it fails. Tests of the log alone use cells of
+which only the result is written. The store is a SQLite database of MLflow's own; every test has an
 experiment of its own in it.
 """
 
@@ -52,7 +52,8 @@ def store(database, tmp_path, monkeypatch) -> str:
 @pytest.fixture
 def file(tmp_path) -> Path:
     """A sweep file of two cells; the second fails."""
-    rows = [TruthRow(k, "left" if k < 14 else "right", k if k < 14 else k - 14) for k in range(24)]
+    true = np.random.default_rng(3).permutation(24)  # as the mixture is shuffled
+    rows = [TruthRow(k, "left" if n < 14 else "right", int(n if n < 14 else n - 14)) for k, n in enumerate(true)]
     rows += [TruthRow(24 + k, OUTLIER, k) for k in range(3)]
     frames = mixture()
     pd.DataFrame(rows).to_csv(tmp_path / "clip.truth.csv", index=False)
@@ -117,6 +118,7 @@ def check_sweep(uri: str, experiment: str, file: Path, out: Path) -> None:
     assert "workbench.error" not in good.data.tags
     numbers = table.select_dtypes("number").drop(columns=["cluster.eps"]).iloc[0].dropna()
     assert {"adjacent", "tau", "outlier_f1", "scenes", "seconds", "seconds_match"} <= set(numbers.index)
+    assert numbers["outlier_f1"] == numbers["scene_f1"] == 1 and numbers["tau"] > 0.9, "the truth fits"
     logged = {name: good.data.metrics[name] for name in numbers.index}
     assert logged == pytest.approx(numbers.to_dict(), abs=1e-3)
     took = (good.info.end_time - good.info.start_time) / 1000

@@ -182,7 +182,7 @@ class SweepLog:
         if self._lost:
             raise RunError(
                 f"the sweep is finished, but MLflow at {self._uri} was lost ({self._lost}): call the same command again, which "
-                "logs what is missing and computes nothing anew"
+                "logs what is missing and computes no finished cell again"
             )
 
 
