@@ -171,7 +171,7 @@ def test_a_sweep_on_a_server(file, tmp_path, monkeypatch):
     refused(answer, 2, "cannot be used", "Connection refused")
 
 
-def wait_for_server(server: subprocess.Popen, port: int, seconds: float = 120) -> None:
+def wait_for_server(server: subprocess.Popen, port: int, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while True:
         assert server.poll() is None, "the server ended"
