@@ -1,9 +1,9 @@
 """How long a run takes, before it begins: the seconds of every stage from the size of the clip and the parameters.
 
-The rates are what stages took (their ``seconds`` in ``run.json``) on two cores of a shared machine with AVX-512, for three clips:
-118 frames of 1280 x 720 px, 200 of 320 x 240 and 280 of 480 x 272, each with the default matcher and with ``sift-flann``. Another
-machine is faster or slower in all of them more or less alike; :class:`~workbench.pipeline.whole_run.WholeRun` corrects that while
-a run works.
+The rates are what stages took (their ``seconds`` in ``run.json``) on two cores of a shared machine with AVX-512, for three
+clips: 118 frames of 1280 x 720 px, 200 of 320 x 240 and 280 of 480 x 272, each with the default matcher and with ``sift-flann``.
+Another machine is faster or slower in all of them more or less alike; :class:`~workbench.pipeline.whole_run.WholeRun` corrects
+that while a run works.
 """
 
 from collections.abc import Mapping
