@@ -1,7 +1,7 @@
 """How long a run takes, before it begins: the seconds of every stage from the size of the clip and the parameters.
 
 The rates are what stages took (their ``seconds`` in ``run.json``) on two cores of a shared machine with AVX-512, for three
-clips: 118 frames of 1280 x 720 px, 200 of 320 x 240 and 280 of 480 x 272, each with the default matcher and with ``sift-flann``.
+clips: 118 frames of 1280 x 720 px, 200 of 320 x 240, 280 of 480 x 272, each with the default matcher and with ``sift-flann``.
 Another machine is faster or slower in all of them more or less alike; :class:`~workbench.pipeline.whole_run.WholeRun` corrects
 that while a run works.
 """
@@ -260,10 +260,10 @@ def in_words(seconds: float) -> str:
     str
         Such as "8 s", "40 s", "3 min" or "1.5 h".
     """
-    if seconds < 10:
+    if seconds < 9.5:
         return f"{max(1, round(seconds))} s"
-    if seconds < 60:
+    if seconds < 57.5:
         return f"{5 * round(seconds / 5)} s"
-    if seconds < 3600:
+    if seconds < 3570:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"

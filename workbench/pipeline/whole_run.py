@@ -117,7 +117,7 @@ class WholeRun:
         """Take note that the last stage has ended."""
         with self._lock:
             self._end_stage()
-            self._share = 1.0
+            self._counted, self._share = _Counted(), 1.0
 
     def standing(self) -> Standing:
         """Tell how far the run is now.
