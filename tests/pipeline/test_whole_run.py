@@ -74,7 +74,16 @@ def test_announcement():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "1 s"), (7.6, "8 s"), (22, "20 s"), (59, "1 min"), (170, "3 min"), (3599, "1.0 h"), (5400, "1.5 h")],
+    [
+        (0, "1 s"),
+        (7.6, "8 s"),
+        (22, "20 s"),
+        (59, "1 min"),
+        (150, "2.5 min"),
+        (1210, "20 min"),
+        (3599, "1.0 h"),
+        (5400, "1.5 h"),
+    ],
 )
 def test_times_in_words(seconds, text):
     assert in_words(seconds) == text

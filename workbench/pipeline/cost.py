@@ -258,12 +258,14 @@ def in_words(seconds: float) -> str:
     Returns
     -------
     str
-        Such as "8 s", "40 s", "3 min" or "1.5 h".
+        Such as "8 s", "40 s", "2.5 min", "20 min" or "1.5 h".
     """
     if seconds < 9.5:
         return f"{max(1, round(seconds))} s"
     if seconds < 57.5:
         return f"{5 * round(seconds / 5)} s"
+    if seconds < 570:
+        return f"{round(seconds / 30) / 2:g} min"
     if seconds < 3570:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
