@@ -121,6 +121,9 @@ def test_what_a_killed_run_left_is_no_sign_of_a_fast_machine():
 def test_a_run_that_was_finished_is_at_its_end():
     ended, looks, last = followed(finished=tuple(stage_seconds(CLIP, CHOSEN)))
     assert (ended, looks, last.share, last.left) == (0, [], 1, 0)
+    whole = WholeRun(CLIP, CHOSEN, set(stage_seconds(CLIP, CHOSEN)), Clock())
+    whole.begin(STAGES["match"])
+    assert (whole.standing().share, whole.standing().in_words()) == (1, "match")
 
 
 def test_frames_that_the_file_does_not_state_are_known_once_they_are_decoded():

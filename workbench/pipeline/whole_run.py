@@ -47,7 +47,7 @@ class Standing:
         str
             Such as ``match, about 15 s left, 350 of at most 944 pairs``.
         """
-        left = "" if self.left is None or not self.stage else f"about {in_words(self.left)} left"
+        left = "" if not self.left or not self.stage else f"about {in_words(self.left)} left"
         return ", ".join(filter(None, (self.stage, left, self.detail)))
 
 
@@ -133,7 +133,9 @@ class WholeRun:
             current = seconds.get(self._stage, 0.0)
             done = sum(seconds[name] for name in self._computed) + part * current
             whole = sum(seconds.values())
-            if whole and self._clip.frames:
+            if not seconds:  # everything is there already
+                self._share = 1.0
+            elif self._clip.frames:
                 self._share = max(self._share, done / whole)
             left = (whole - done) * self._pace(seconds, part) if self._clip.frames else None
             return Standing(self._stage, self._share, left, self._detail())
