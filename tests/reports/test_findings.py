@@ -194,7 +194,9 @@ def test_two_matchers():
     sentence = findings_pairs.matchers_sentence(table)
     assert sentence.startswith("Compared with flann, glue finds 2.00 times as many matches and as many inliers;")
     assert sentence.endswith("It registers 100 % of the pairs, flann 50 %.")
-    assert findings_pairs.matchers_sentence(table[::-1]).startswith("Compared with glue, flann finds 0.50 times as many matches")
+    assert findings_pairs.matchers_sentence(table[::-1]).startswith(
+        "Compared with glue, flann finds 0.50 times as many matches"
+    )
 
 
 def test_drawn_pairs_in_words():

@@ -101,8 +101,8 @@ def ranges_sentence(ranges: pd.DataFrame, eps: float | None) -> str:
     best = parted.iloc[int(np.nanargmax(scores))] if np.isfinite(scores).any() else widest
     found = (
         f"Of the ranges with more than one scene in which both numbers stay the same, the widest, {widest['low']:.3g} to "
-        f"{widest['high']:.3g}, has {count_of(int(widest['scenes']), 'scene')}; scenes are separated best (silhouette {best['silhouette']:.2f}) with "
-        f"{count_of(int(best['scenes']), 'scene')}, from {best['low']:.3g} to {best['high']:.3g}"
+        f"{widest['high']:.3g}, has {count_of(int(widest['scenes']), 'scene')}; scenes are separated best (silhouette "
+        f"{best['silhouette']:.2f}) with {count_of(int(best['scenes']), 'scene')}, from {best['low']:.3g} to {best['high']:.3g}"
     )
     if best["low"] == widest["low"]:
         found += ": both are the same range."

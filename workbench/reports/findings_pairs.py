@@ -109,7 +109,9 @@ def matchers_sentence(table: pd.DataFrame) -> str:
             words.append(f"as many {column}")
         else:
             words.append(
-                f"{more / max(less, 0.01):.2f} times as many {column}" if less else f"{more:.0f} {column} per pair where there are none"
+                f"{more / max(less, 0.01):.2f} times as many {column}"
+                if less
+                else f"{more:.0f} {column} per pair where there are none"
             )
     shares = f"of its matches {percent(one['inlier share'])} agree with the transform, against {percent(other['inlier share'])}"
     pairs = f"It registers {percent(one['registered'])} of the pairs, {second} {percent(other['registered'])}."

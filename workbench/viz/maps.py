@@ -122,9 +122,7 @@ def scene_maps(points: np.ndarray, labels: Mapping[str, np.ndarray], title: str)
     return fig
 
 
-def nearest_frames(
-    images: Sequence[np.ndarray], distances: Mapping[int, np.ndarray], far: float, count: int = 5
-) -> Figure:
+def nearest_frames(images: Sequence[np.ndarray], distances: Mapping[int, np.ndarray], far: float, count: int = 5) -> Figure:
     """Draw frames, each followed by those that are nearest to it, with their distances.
 
     Parameters
