@@ -133,7 +133,7 @@ def test_the_knee():
     distances = np.r_[np.full(30, 0.01), 0.4, 0.4]
     good, bad = (findings_eps.knee_sentence(distances, eps) for eps in (0.05, 0.001))
     assert "40.0 times as high, from 0.01 to 0.4; eps lies in this jump. Above eps: 2 frames" in good
-    assert "eps lies not in this jump. Above eps: 32 frames" in bad
+    assert "eps does not lie in this jump. Above eps: 32 frames" in bad
     assert findings_eps.knee_sentence(distances, None).endswith("0.4.")
 
 
@@ -144,7 +144,10 @@ def test_ranges_of_eps():
     )
     assert "the silhouette alone would choose otherwise" in findings_eps.ranges_sentence(ranges, 0.05)
     agreed = findings_eps.ranges_sentence(ranges[1:], 0.5)
-    assert "both say the same" in agreed and agreed.endswith("lies outside of the widest.")
+    assert "both are the same range" in agreed and agreed.endswith("in another range, which has 1 scene.")
+    as_many = ranges.assign(scenes=[3, 3, 1])
+    assert findings_eps.ranges_sentence(as_many, 0.25).endswith("other ones. The eps in use lies between two of the ranges.")
+    assert findings_eps.ranges_sentence(as_many, None).endswith("as many, but other ones.")
     assert findings_eps.ranges_sentence(ranges[2:], 0.5) == "At no eps is there more than one scene."
 
 
@@ -189,9 +192,11 @@ def test_two_matchers():
         index=["glue", "flann"],
     )
     sentence = findings_pairs.matchers_sentence(table)
-    assert sentence.startswith("glue finds 2.00 times as many matches as flann, and as many inliers as it;")
+    assert sentence.startswith("Compared with flann, glue finds 2.00 times as many matches and as many inliers;")
     assert sentence.endswith("It registers 100 % of the pairs, flann 50 %.")
-    assert findings_pairs.matchers_sentence(table[::-1]).startswith("flann finds 0.50 times as many matches as glue")
+    assert findings_pairs.matchers_sentence(table[::-1]).startswith(
+        "Compared with glue, flann finds 0.50 times as many matches"
+    )
 
 
 def test_drawn_pairs_in_words():
@@ -332,7 +337,21 @@ def test_findings_of_failures():
         {"a": metrics(), "b": metrics(tau=0.1), "c": metrics(**wrong, weak_links=20), "d": metrics(**wrong)}, ["b"]
     )
     assert (
-        found.learnt[0] == "Restored: a." and found.learnt[1].endswith("a loop: b.") and found.learnt[2].endswith("guessed: c.")
+        found.learnt[0] == "Restored: the clip “a”."
+        and found.learnt[1].endswith("a loop: the clip “b”.")
+        and found.learnt[2].endswith("guessed: the clip “c”.")
     )
-    assert found.doubtful[0].startswith("Wrong, and not marked: d.")
+    assert found.doubtful[0].startswith("Wrong, and not marked: the clip “d”.") and len(found.doubtful) == 1
+    in_file = findings_failures.failure_findings({"d": metrics(**wrong), "e": metrics(**wrong)}, [], ["d"])
+    assert in_file.doubtful[0].startswith("Wrong, and not marked: “d” and “e”.")
+    assert "is not that of time: the clip “d”." in in_file.doubtful[1]
     assert findings_failures.failure_findings({"a": metrics()}, []).doubtful == []
+
+
+def test_scenes_in_the_order_of_the_file():
+    """A scene that came out as it lies in the file, one backwards, one shuffled, and one that is too short to tell."""
+    shuffled = np.random.default_rng(0).permutation(30)
+    (forwards, backwards) = findings_failures.file_sentences([np.arange(30), np.arange(60, 30, -1), shuffled, np.arange(5)])
+    assert forwards.startswith("Scene 0 came out in the order in which its frames lie") and "undetermined" in forwards
+    assert backwards.startswith("Scene 1 ")
+    assert findings_failures.file_sentences([shuffled]) == []

@@ -23,7 +23,7 @@ def described(*, edited=(0, 0, 1, -1), **info):
 def test_the_largest_shares_are_named_first_and_small_ones_are_not():
     run = described(scene00_weight_ranks=0.3, scene00_weight_residual=0.65, scene00_weight_pixels=0.05, scene00_closed=True)
     first, second = order_sentences(run)
-    assert first == f"Scene 0: its order rests on {WORDS['residual']} (65 %), {WORDS['ranks']} (30 %)."
+    assert first == f"Scene 0: its order rests on {WORDS['residual']} (65 %), {WORDS['ranks']} (30 %), smaller parts (5 %)."
     assert second == "Scene 1: its order rests on many distances alike."
 
 

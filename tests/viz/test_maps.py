@@ -65,12 +65,25 @@ def test_clusterings_side_by_side(points):
 
 
 def test_nearest_frames(images):
-    """The nearest come first, with their distances; what is more than ten times as far is red."""
+    """The nearest come first, with their distances; what is too far to have anything in common is red, the nearest one too."""
     far = np.abs(np.arange(40) - 7.0) * 0.01
     far[30] = 0.015
-    fig = viz.nearest_frames(images, {7: far, 0: np.r_[0, 0.001, np.full(38, 0.5)]}, count=3)
+    fig = viz.nearest_frames(images, {7: far, 0: np.r_[0, 0.001, np.full(38, 0.5)], 39: np.full(40, 0.4)}, 0.3, count=3)
     titles = [ax.get_title() for ax in fig.axes]
-    assert titles == ["#7", "#6, 0.0100", "#8, 0.0100", "#30, 0.0150", "#0", "#1, 0.0010", "#2, 0.5000", "#3, 0.5000"]
+    assert titles == [
+        "#7",
+        "#6, 0.0100",
+        "#8, 0.0100",
+        "#30, 0.0150",
+        "#0",
+        "#1, 0.0010",
+        "#2, 0.5000",
+        "#3, 0.5000",
+        "#39",
+        "#0, 0.4000",
+        "#1, 0.4000",
+        "#2, 0.4000",
+    ]
     red = [title for title, ax in zip(titles, fig.axes, strict=True) if to_hex(ax.title.get_color()) != "#000000"]
-    assert red == ["#2, 0.5000", "#3, 0.5000"]
-    assert len(viz.nearest_frames(images[:1], {0: np.zeros(1)}).axes) == 1
+    assert red == ["#2, 0.5000", "#3, 0.5000", "#0, 0.4000", "#1, 0.4000", "#2, 0.4000"]
+    assert len(viz.nearest_frames(images[:1], {0: np.zeros(1)}, 0.3).axes) == 1

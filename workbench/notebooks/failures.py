@@ -9,6 +9,7 @@ import numpy as np
 from workbench.evaluation.corrupt import shuffled_rows, write_case
 from workbench.evaluation.drawn_clips import DrawnClip
 from workbench.evaluation.files import read_order, read_truth, truth_path
+from workbench.evaluation.metrics import kendall
 from workbench.pipeline.stages import reconstruct
 from workbench.run import Run
 from workbench.run.stages import stage_parameters
@@ -58,9 +59,25 @@ class RestoredClip:
         for name in self.clip.scenes:
             own = np.flatnonzero(self.names == name)
             found[f"true order, {name}"] = own[np.argsort(self.true_frames[own])]
-        for scene in range(self.labels.max(initial=-1) + 1):
-            found[f"restored order, scene {scene}"] = self.run.scene_order(scene)
+        for scene, frames in enumerate(self.scenes()):
+            found[f"restored order, scene {scene}{self._agreement(frames)}"] = frames
         return found
+
+    def scenes(self) -> list[np.ndarray]:
+        """List the frames of every scene.
+
+        Returns
+        -------
+        list of (n,) int arrays
+            For scene 0, 1, ... the positions of its frames in the shuffled file, in restored order.
+        """
+        return [self.run.scene_order(scene) for scene in range(self.labels.max(initial=-1) + 1)]
+
+    def _agreement(self, frames: np.ndarray) -> str:
+        """How far a restored scene agrees with the truth, for the heading of its strip."""
+        if len(set(self.names[frames])) > 1:
+            return ": frames of several true scenes"
+        return f": |tau| with the true order {kendall(self.true_frames[frames].tolist()):.2f}"
 
     @property
     def closes(self) -> bool:  # numpydoc ignore=RT01

@@ -104,7 +104,18 @@ def show(figure: Figure, *sentences: str) -> None:
     display(figure)
     plt.close(figure)
     if sentences:
-        display(Sentences(*sentences))
+        tell(*sentences)
+
+
+def tell(*sentences: str) -> None:
+    """Show sentences, above a table for example.
+
+    Parameters
+    ----------
+    *sentences : str
+        Plain text, a paragraph each.
+    """
+    display(Sentences(*sentences))
 
 
 def picture_of_controls(notebook: str) -> Image:

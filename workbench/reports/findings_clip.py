@@ -158,7 +158,23 @@ def frames_alone(nearest: np.ndarray) -> np.ndarray:
     (M,) int array
         Positions of the frames with more than ten times the median.
     """
-    return np.flatnonzero(nearest > ALONE * np.median(nearest))
+    return np.flatnonzero(nearest > far_distance(nearest))
+
+
+def far_distance(nearest: np.ndarray) -> float:
+    """Find from which distance on two frames have nothing in common.
+
+    Parameters
+    ----------
+    nearest : (N,) float array
+        Cosine distance of every frame to the nearest other one, 0 to 2.
+
+    Returns
+    -------
+    float
+        Ten times the median.
+    """
+    return float(ALONE * np.median(nearest))
 
 
 def embedding_findings(nearest: np.ndarray, backbone: str) -> Findings:

@@ -35,12 +35,19 @@ def eps_sentence(sweep: EpsSweep, used: float | None, clusterer: str) -> str:
     labels = sweep.tree.labels(sweep.suggested)
     found = (
         f"From eps {sweep.low:.3g} to {sweep.high:.3g}, a factor of {sweep.high / sweep.low:.1f}, hardly anything changes: "
-        f"{count_of(int(labels.max()) + 1, 'scene')} and {count_of(int((labels < 0).sum()), 'outlier')}. "
+        f"{count_of(int(labels.max()) + 1, 'scene')} and {_outliers(sweep)}. "
     )
     if used is None:
         return f"{found}The run was clustered by {clusterer}, which has no eps."
     inside = sweep.low <= used <= sweep.high
     return f"{found}The eps in use, {used:.3g}, lies {'in' if inside else 'outside of'} this range."
+
+
+def _outliers(sweep: EpsSweep) -> str:
+    """How many outliers there are over the range of the suggestion: one number, or the least and the most."""
+    inside = (sweep.eps >= sweep.low) & (sweep.eps <= sweep.high)
+    least, most = int(sweep.outliers[inside].min()), int(sweep.outliers[inside].max())
+    return count_of(most, "outlier") if least == most else f"{least} to {count_of(most, 'outlier')}"
 
 
 def knee_sentence(distances: np.ndarray, eps: float | None) -> str:
@@ -67,8 +74,8 @@ def knee_sentence(distances: np.ndarray, eps: float | None) -> str:
     if eps is None:
         return f"{found}."
     above = int((distances > eps).sum())
-    where = "in" if low <= eps <= high else "not in"
-    return f"{found}; eps lies {where} this jump. Above eps: {count_of(above, 'frame')}, which cannot be core frames."
+    where = "lies" if low <= eps <= high else "does not lie"
+    return f"{found}; eps {where} in this jump. Above eps: {count_of(above, 'frame')}, which cannot be core frames."
 
 
 def ranges_sentence(ranges: pd.DataFrame, eps: float | None) -> str:
@@ -93,17 +100,24 @@ def ranges_sentence(ranges: pd.DataFrame, eps: float | None) -> str:
     widest = parted.iloc[int((parted["high"] / parted["low"]).to_numpy().argmax())]
     best = parted.iloc[int(np.nanargmax(scores))] if np.isfinite(scores).any() else widest
     found = (
-        f"Of the ranges with more than one scene the widest, {widest['low']:.3g} to {widest['high']:.3g}, has "
-        f"{count_of(int(widest['scenes']), 'scene')}; scenes are separated best (silhouette {best['silhouette']:.2f}) with "
-        f"{count_of(int(best['scenes']), 'scene')}, from {best['low']:.3g} to {best['high']:.3g}"
+        f"Of the ranges with more than one scene in which both numbers stay the same, the widest, {widest['low']:.3g} to "
+        f"{widest['high']:.3g}, has {count_of(int(widest['scenes']), 'scene')}; scenes are separated best (silhouette "
+        f"{best['silhouette']:.2f}) with {count_of(int(best['scenes']), 'scene')}, from {best['low']:.3g} to {best['high']:.3g}"
     )
-    same = int(best["scenes"]) == int(widest["scenes"])
-    end = (
-        ""
-        if eps is None
-        else f" The eps in use lies {'in' if widest['low'] <= eps <= widest['high'] else 'outside of'} the widest."
-    )
-    return f"{found}: both say the same.{end}" if same else f"{found}: so the silhouette alone would choose otherwise.{end}"
+    if best["low"] == widest["low"]:
+        found += ": both are the same range."
+    elif int(best["scenes"]) == int(widest["scenes"]):
+        found += ": as many, but other ones."
+    else:
+        found += ": the silhouette alone would choose otherwise."
+    if eps is None:
+        return found
+    around = ranges[(ranges["low"] <= eps) & (eps <= ranges["high"])]
+    if widest["low"] <= eps <= widest["high"]:
+        return f"{found} The eps in use lies in the widest."
+    if around.empty:
+        return f"{found} The eps in use lies between two of the ranges."
+    return f"{found} The eps in use lies in another range, which has {count_of(int(around['scenes'].iloc[0]), 'scene')}."
 
 
 def radii_sentence(labels: Mapping[str, np.ndarray]) -> str:

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from workbench.evaluation.metrics import kendall
 from workbench.reports.findings import Findings, count_of, listed, percent
 from workbench.reports.findings_order import RIGHT
 
+FEW_FRAMES = 12  # of a scene; fewer come out in the order of the file by chance
 MANY_GUESSES = 0.25  # share of guessed links from which an order counts as marked
 
 
@@ -73,7 +77,46 @@ def verdict_sentence(measured: Mapping[str, float], closes: bool) -> str:
     return f"The order is wrong ({numbers}). {known}"
 
 
-def failure_findings(measured: Mapping[str, Mapping[str, float]], closing: Sequence[str]) -> Findings:
+def follows_file(frames: np.ndarray) -> bool:
+    """Tell whether a scene came out in the order of the file.
+
+    Parameters
+    ----------
+    frames : (n,) int array
+        Positions of its frames in the file, in restored order.
+
+    Returns
+    -------
+    bool
+        True where both orders are the same but for a few frames, forwards or backwards.
+    """
+    return len(frames) >= FEW_FRAMES and kendall(frames.tolist()) >= RIGHT
+
+
+def file_sentences(scenes: Sequence[np.ndarray]) -> list[str]:
+    """Say which scenes of a shuffled clip came out in the order of the file.
+
+    Parameters
+    ----------
+    scenes : sequence of (n,) int arrays
+        For every scene the positions of its frames in the file, in restored order.
+
+    Returns
+    -------
+    list of str
+        A sentence per scene for which that is so.
+    """
+    return [
+        f"Scene {scene} came out in the order in which its frames lie in the shuffled file (|tau| {kendall(frames.tolist()):.2f}"
+        " with their positions): what the encoder left in them was taken for time. Their true order is undetermined."
+        for scene, frames in enumerate(scenes)
+        if follows_file(frames)
+    ]
+
+
+def failure_findings(
+    measured: Mapping[str, Mapping[str, float]], closing: Sequence[str], as_in_file: Sequence[str] = ()
+) -> Findings:
     """Sum up on which clips the workbench can be believed.
 
     Parameters
@@ -82,6 +125,8 @@ def failure_findings(measured: Mapping[str, Mapping[str, float]], closing: Seque
         The content of ``metrics.json`` by the name of the clip.
     closing : sequence of str
         Names of the clips that the workbench took for loops.
+    as_in_file : sequence of str
+        Names of the clips with a scene that came out in the order of the file, see :func:`follows_file`.
 
     Returns
     -------
@@ -93,9 +138,14 @@ def failure_findings(measured: Mapping[str, Mapping[str, float]], closing: Seque
     wrong = [name for name in measured if name not in (*right, *loops)]
     marked = [name for name in wrong if is_marked(measured[name])]
     silent = [name for name in wrong if name not in marked]
-    learnt = [f"Restored: {listed(right)}.", f"Restored but for where it begins, and said to be a loop: {listed(loops)}."]
-    learnt.append(f"Wrong, and marked as guessed: {listed(marked)}.")
-    doubtful = [f"Wrong, and not marked: {listed(silent)}. Look at every result of this kind yourself."] if silent else []
+    learnt = [f"Restored: {_clips(right)}.", f"Restored but for where it begins, and said to be a loop: {_clips(loops)}."]
+    learnt.append(f"Wrong, and marked as guessed: {_clips(marked)}.")
+    doubtful = [f"Wrong, and not marked: {_clips(silent)}. Look at every result of this kind yourself."] if silent else []
+    if as_in_file:
+        doubtful.append(
+            f"In the order of the shuffled file, which is not that of time: {_clips(as_in_file)}. Where nothing moves, high "
+            "confidence says nothing."
+        )
     return Findings(
         learnt,
         doubtful,
@@ -104,3 +154,7 @@ def failure_findings(measured: Mapping[str, Mapping[str, float]], closing: Seque
             "Record more: a clock, a shadow or any slow change in the picture decides an order that motion alone does not.",
         ],
     )
+
+
+def _clips(names: Sequence[str]) -> str:
+    return f"the clip {listed([f'“{name}”' for name in names])}" if len(names) == 1 else listed([f"“{name}”" for name in names])

@@ -84,7 +84,7 @@ def pair_sentence(
             f"{found}rises from {before:.3f} to {after:.3f} {scale}: the transform follows a thing that moves, not the camera."
         )
     if after < UNMOVED_SHARE * before:
-        return f"{found}falls from {before:.3f} to {after:.3f} {scale}: the transform is that of the camera."
+        return f"{found}falls from {before:.3f} to {after:.3f} {scale}: the whole picture moved, as by a camera."
     return f"{found}stays about the same, {before:.3f} and {after:.3f} {scale}: this pair says little about the camera."
 
 
@@ -106,14 +106,16 @@ def matchers_sentence(table: pd.DataFrame) -> str:
     for column in ("matches", "inliers"):
         more, less = one[column], other[column]
         if max(more, less) <= TIE * min(more, less):
-            words.append(f"as many {column} as")
+            words.append(f"as many {column}")
         else:
             words.append(
-                f"{more / max(less, 0.01):.2f} times as many {column} as" if less else f"{more:.0f} {column} per pair, none by"
+                f"{more / max(less, 0.01):.2f} times as many {column}"
+                if less
+                else f"{more:.0f} {column} per pair where there are none"
             )
     shares = f"of its matches {percent(one['inlier share'])} agree with the transform, against {percent(other['inlier share'])}"
     pairs = f"It registers {percent(one['registered'])} of the pairs, {second} {percent(other['registered'])}."
-    return f"{first} finds {words[0]} {second}, and {words[1]} it; {shares}. {pairs}"
+    return f"Compared with {second}, {first} finds {words[0]} and {words[1]}; {shares}. {pairs}"
 
 
 def drawn_sentence(table: pd.DataFrame, left_out: Sequence[str] = ()) -> str:

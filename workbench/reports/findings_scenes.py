@@ -85,7 +85,9 @@ def gap_sentence(distances: np.ndarray, labels: np.ndarray) -> str:
         f"{count_of(len(outside), 'outlier')} have theirs at {start:.3f} and more"
     )
     if start > reach:
-        return f"{found}. Between both is a gap of a factor of {start / max(reach, 1e-9):.1f}, in which any radius parts them."
+        return (
+            f"{found}. Between both is a gap of a factor of {start / max(reach, 1e-9):.1f}, where any radius tells them apart."
+        )
     return f"{found}. Both overlap: no radius parts them by this distance alone."
 
 

@@ -44,9 +44,11 @@ def order_sentences(run: Run) -> list[str]:
         prefix = f"scene{number:02d}_weight_"
         shares = {name.removeprefix(prefix): share for name, share in info.items() if name.startswith(prefix)}
         named = sorted((name for name, share in shares.items() if share >= NAMED_SHARE), key=lambda name: -shares[name])
-        parts = ", ".join(f"{WORDS[name]} ({100 * shares[name]:.0f} %)" for name in named)
+        parts = [f"{WORDS[name]} ({100 * shares[name]:.0f} %)" for name in named]
+        smaller = sum(shares.values()) - sum(shares[name] for name in named)
+        parts += [f"smaller parts ({100 * smaller:.0f} %)"] if parts and smaller >= 0.005 else []
         origin = "" if number == scene else f" (scene {number} as it was computed)"
-        found.append(f"Scene {scene}{origin}: its order rests on {parts or 'many distances alike'}.")
+        found.append(f"Scene {scene}{origin}: its order rests on {', '.join(parts) or 'many distances alike'}.")
     return found + order_doubts(run)
 
 

@@ -122,7 +122,7 @@ def scene_maps(points: np.ndarray, labels: Mapping[str, np.ndarray], title: str)
     return fig
 
 
-def nearest_frames(images: Sequence[np.ndarray], distances: Mapping[int, np.ndarray], count: int = 5) -> Figure:
+def nearest_frames(images: Sequence[np.ndarray], distances: Mapping[int, np.ndarray], far: float, count: int = 5) -> Figure:
     """Draw frames, each followed by those that are nearest to it, with their distances.
 
     Parameters
@@ -131,13 +131,15 @@ def nearest_frames(images: Sequence[np.ndarray], distances: Mapping[int, np.ndar
         The N RGB images.
     distances : mapping of int to (N,) float array
         For every frame that begins a row, its cosine distances to all frames.
+    far : float
+        Cosine distance above which a frame has nothing in common with the one that begins the row.
     count : int
         How many near frames follow.
 
     Returns
     -------
     Figure
-        A new figure, one row per frame. A red distance is more than ten times the smallest of the row.
+        A new figure, one row per frame. Distances above ``far`` are red.
     """
     columns = min(count + 1, len(images))
     height, width = images[0].shape[:2]
@@ -149,9 +151,9 @@ def nearest_frames(images: Sequence[np.ndarray], distances: Mapping[int, np.ndar
         for place, (ax, other) in enumerate(zip(line, near, strict=True)):
             ax.imshow(thumbnail(images[other], 150, 150))
             ax.set_axis_off()
-            far = place > 0 and own[other] > 10 * max(own[near[1]], 1e-6)
             name = f"#{other}" if not place else f"#{other}, {own[other]:.4f}"
-            ax.set_title(name, fontsize=9, color=SCENE_COLOURS[5] if far else "black", fontweight="normal" if place else "bold")
+            colour = SCENE_COLOURS[5] if place and own[other] > far else "black"
+            ax.set_title(name, fontsize=9, color=colour, fontweight="normal" if place else "bold")
     return fig
 
 

@@ -126,7 +126,7 @@ def similarity_before_after(
         Two matrices side by side.
     """
     matrix, order = np.asarray(matrix, dtype=float), np.asarray(order, dtype=int)
-    fig, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+    fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
     limits = _limits(matrix)
     _draw_matrix(axes[0], matrix, f"Input order ({len(matrix)} frames)", "frame, input order", (), limits)
     restored = matrix[np.ix_(order, order)]
