@@ -13,6 +13,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,10 +138,10 @@ def plot(rows: Sequence[Row], out: Path) -> None:
     best = [point for place, point in enumerate(points) if all(point[1] > other[1] for other in points[:place])]
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     axes.step([point[0] for point in best], [point[1] for point in best], where="post", color="0.7", zorder=0)
-    for seconds, tau, name in points:
-        axes.scatter(seconds, tau, color="#0072B2")
-        axes.annotate(name, (seconds, tau), xytext=(6, -10), textcoords="offset points")
-    axes.set(xscale="log", xlabel="CPU seconds per frame", ylabel="mean |Kendall tau| over the cases")
+    for (seconds, tau, name), marker in zip(points, cycle("osD^vP")):  # names beside the points would lie over each other
+        axes.plot(seconds, tau, marker, markersize=9, label=name)
+    axes.legend(frameon=False)
+    axes.set(xlabel="CPU seconds per frame", ylabel="mean |Kendall tau| over the cases", xlim=(0, None))
     figure.savefig(out, dpi=150)
 
 
