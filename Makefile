@@ -1,4 +1,5 @@
 # make demo: restore the sample clip through the notebooks. make test: all checks. make lab: JupyterLab on the sample.
+# make check: style, types and the tests of the method, which need no video: while one works.
 # make lint: style, types, docstrings, imports, spelling. make docs: the documentation, into build/docs; warnings are errors.
 # make browser-test: the notebooks in JupyterLab, and workbench app, in a real browser; installs Debian's chromium when there is none.
 # make scaling: time and memory of clips of 500 to 10,000 frames, beside the baselines (an hour or two).
@@ -10,7 +11,7 @@ READY := .venv/ready
 
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
-.PHONY: demo test lint docs browser-test fuzz kill-test scaling lab notebooks clean
+.PHONY: demo test check lint docs browser-test fuzz kill-test scaling lab notebooks clean
 
 demo: $(READY)
 	$(BIN)/workbench run data/sample.mp4 --out runs/sample --overwrite
@@ -20,6 +21,13 @@ test: lint docs
 	rm -rf build/nbval && mkdir -p build/nbval && cp -r notebooks data build/nbval/
 	WORKBENCH_HEADLESS=1 $(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -p no:cacheprovider \
 		--rootdir build/nbval build/nbval/notebooks
+
+# Folders whose tests compare arrays, so that a new test there is a fast one.
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/ordering tests/registration tests/scenes tests/storage
 
 lint: $(READY)
 	$(BIN)/ruff check .

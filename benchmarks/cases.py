@@ -196,17 +196,17 @@ def means(rows: Sequence[Row], methods: Sequence[str] = METHODS) -> list[Row]:
     return found
 
 
-def ratios(rows: Sequence[Row]) -> list[str]:
-    """Compare the times of the workbench with those of every other method, over the cases that both restored; one line each."""
+def ratios(rows: Sequence[Row], methods: Sequence[str] = METHODS) -> list[str]:
+    """Compare the times of the first method with those of every other, over the cases that both restored; one line each."""
     restored = {(row["method"], row["case"]): row for row in rows if not row["error"]}
     lines = []
-    for method in METHODS[1:]:
-        cases = [case for name, case in restored if name == method and (METHODS[0], case) in restored]
+    for method in methods[1:]:
+        cases = [case for name, case in restored if name == method and (methods[0], case) in restored]
         for figure in ("seconds", "cpu_seconds") if cases else ():
-            ours, theirs = ([restored[name, case][figure] for case in cases] for name in (METHODS[0], method))
+            ours, theirs = ([restored[name, case][figure] for case in cases] for name in (methods[0], method))
             each = [mine / other for mine, other in zip(ours, theirs, strict=True)]
             lines.append(
-                f"{FIGURES[figure][0]}, {METHODS[0]} / {method}: {sum(ours) / sum(theirs):.2f} over all cases, "
+                f"{FIGURES[figure][0]}, {methods[0]} / {method}: {sum(ours) / sum(theirs):.2f} over all cases, "
                 f"{min(each):.2f} to {max(each):.2f} per case"
             )
     return lines

@@ -92,7 +92,7 @@ def test_more_than_the_disk_holds_is_refused(served):
 
 
 def test_a_long_request_is_not_read(served):
-    """Its head says how long it is, and is all that is sent: what is not read when the server hangs up could reset the answer."""
+    """Its head says how long it is, and is all that is sent: what is not read when the server hangs up can reset the answer."""
     head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nContent-Length: 1000000000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(head.encode())

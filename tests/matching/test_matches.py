@@ -150,7 +150,7 @@ def test_killed_and_continued_matching_ends_with_the_same_bytes(features_h5, tmp
         features_h5, pairs, MatchParameters(), tmp_path / "whole.h5", BlockJob("key", progress=False)
     )
 
-    def kill(done, count):
+    def kill(done, _found, _count):
         if done >= 6:
             raise KeyboardInterrupt
 
@@ -161,7 +161,7 @@ def test_killed_and_continued_matching_ends_with_the_same_bytes(features_h5, tmp
     matches_module.match_pairs(
         features_h5, pairs[::-1], MatchParameters(), out, BlockJob("key", progress=lambda *count: done.append(count))
     )
-    assert done == [(3, 10), (6, 10), (9, 10), (10, 10)]
+    assert done == [(count, 6, 10) for count in range(6, 11)]
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -185,8 +185,9 @@ def test_blocks_of_other_pairs_are_not_reused(features_h5, tmp_path, monkeypatch
     monkeypatch.setattr(matches_module, "BLOCK_PAIRS", 1)
     out = tmp_path / "matches.h5"
 
-    def kill(done, count):
-        raise KeyboardInterrupt
+    def kill(done, _found, _count):
+        if done:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         matches_module.match_pairs(

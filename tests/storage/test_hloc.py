@@ -28,8 +28,8 @@ def compute(calls):
 
 
 def kill_at(stop):
-    def progress(done, count):
-        assert done <= count
+    def progress(done, found, count):
+        assert found <= done <= count
         if done >= stop:
             raise Killed
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from workbench.cli.progress_line import progress_line
 from workbench.cli.terminal import is_watched, show_current, summary, write_table
 from workbench.errors import ParameterError, UsageError
 from workbench.parameters import Parameters
 from workbench.run.stages import STAGES, defaults, full_names, stage_parameters
 
 if TYPE_CHECKING:
+    from workbench.progress import Progress
     from workbench.run import Run
     from workbench.storage.blocks import MapBlocks
     from workbench.video.base import Given
@@ -103,8 +105,10 @@ def reconstruct(  # numpydoc ignore=PR01
     from workbench.pipeline import stages
 
     run, truth_path, chosen = _begin(video, out, truth, given, overwrite)
-    with run.held(), _workers(scheduler) as map_blocks:
-        metrics = stages.reconstruct(run, chosen, truth_path, overwrite, is_watched(), map_blocks)
+    with run.held(), _workers(scheduler) as map_blocks, progress_line(run, chosen) as whole:
+        whole.begin(STAGES["video"])
+        _check_truth(run, truth_path, chosen["video"], overwrite, whole.told)
+        metrics = stages.reconstruct(run, chosen, truth_path, overwrite, whole.told, map_blocks, whole.begin)
     _finish(run, metrics, [])
 
 
@@ -127,6 +131,8 @@ def run_command(  # numpydoc ignore=PR01
     from workbench.run import Run
 
     run, truth_path, chosen = _begin(video, out, truth, dict(_pair(value) for value in values), overwrite)
+    with run.held():
+        _check_truth(run, truth_path, chosen["video"], overwrite, is_watched())
     executed: list[Path] = []
     show_current(CHAIN[0])
     start = time.perf_counter()
@@ -199,13 +205,11 @@ def _begin(
         read_truth(truth_path)  # refused before a run directory is made, when it is malformed
     run = Run.create(out or default_run(video), video)
     with run.held():
-        return run, truth_path, _chosen(run, truth_path, given, overwrite)
+        return run, truth_path, _chosen(run, given, overwrite)
 
 
-def _chosen(run: "Run", truth_path: Path | None, given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
-    """Choose the parameters for a run that is held. With a truth, the video is decoded, to check that both belong together."""
-    from workbench.evaluation.files import read_truth
-    from workbench.pipeline.stages import run_stage
+def _chosen(run: "Run", given: dict[str, Any], overwrite: bool) -> dict[str, Parameters]:
+    """Choose the parameters for a run that is held."""
     from workbench.run.kept import forget_parameters, read_kept
 
     if overwrite:  # a kept value must not win later over the one that is given on purpose now
@@ -214,10 +218,16 @@ def _chosen(run: "Run", truth_path: Path | None, given: dict[str, Any], overwrit
     if kept:
         values = ", ".join(f"{name}={value}" for name, value in kept.items())
         click.echo(f"note: kept in this run: {values} (delete {run.kept_path} to go without)", err=True)
-    chosen = stage_parameters(kept | given)
+    return stage_parameters(kept | given)
+
+
+def _check_truth(run: "Run", truth_path: Path | None, parameters: Parameters, overwrite: bool, progress: "Progress") -> None:
+    """Decode the video and check that it and the truth, if there is one, belong together, before anything else is computed."""
+    from workbench.evaluation.files import read_truth
+    from workbench.pipeline.stages import run_stage
+
     if truth_path:
-        read_truth(truth_path, run_stage(run, chosen["video"], overwrite, progress=is_watched())["info"]["frames"])
-    return chosen
+        read_truth(truth_path, run_stage(run, parameters, overwrite, progress)["info"]["frames"])
 
 
 def _workers(scheduler: str) -> "AbstractContextManager[MapBlocks]":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+    from workbench.sweep.mlflow_log import SweepLog
     from workbench.sweep.plan import Cell, Sweep
 
 IMPORTANCE_NAME = "importance.png"  # the figure of a search, in its folder
@@ -27,8 +28,9 @@ ERRORS_SHOWN = 5  # number of different errors that are printed; all of them are
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Dask scheduler, as tcp://127.0.0.1:8786; default none.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for runs and table; default runs/sweeps/NAME of the file.")
+@click.option("--mlflow", default="", metavar="URI", help="Log to MLflow, as http://127.0.0.1:5000 or sqlite:///mlflow.db.")
 @click.option("--yes", is_flag=True, help="Run more than 1,000 cells.")
-def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # numpydoc ignore=PR01
+def sweep(file: Path, scheduler: str, out: Path | None, mlflow: str, yes: bool) -> None:  # numpydoc ignore=PR01
     """Reconstruct videos with many sets of parameters.
 
     FILE says which, or what Optuna is to search for; the cells run side by side on Dask. The result is a table, one row per
@@ -52,7 +54,8 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # n
         with FileLock(folder / ".lock", timeout=0):
             if file.resolve() != (folder / "sweep.yaml").resolve():
                 shutil.copyfile(file, folder / "sweep.yaml")
-            plan = _run(plan, folder, scheduler)
+            log = _open_log(mlflow, plan, folder) if mlflow else None
+            plan = _run(plan, folder, scheduler, log)
             table = write_table(plan, folder)
     except Timeout as error:
         raise UsageError(f"another sweep works in {folder}: wait for it, or choose another --out") from error
@@ -70,10 +73,21 @@ def sweep(file: Path, scheduler: str, out: Path | None, yes: bool) -> None:  # n
         files.append(_show_search(plan, table, folder))
     for name in files:
         click.echo(folder / name)
+    if log:
+        log.close(["sweep.yaml", *files])
 
 
-def _run(plan: "Sweep", folder: Path, scheduler: str) -> "Sweep":
-    """Run what is not done; a terminal shows a progress bar, a log gets one line per cell. Return the sweep with its cells."""
+def _open_log(uri: str, plan: "Sweep", folder: Path) -> "SweepLog":
+    from workbench.sweep.mlflow_log import open_log
+
+    return open_log(uri, plan, folder)
+
+
+def _run(plan: "Sweep", folder: Path, scheduler: str, log: "SweepLog | None") -> "Sweep":
+    """Run what is not done; a terminal shows a progress bar, a log gets one line per cell. Return the sweep with its cells.
+
+    MLflow gets every cell as soon as it is finished, those of earlier calls too.
+    """
     from tqdm import tqdm
 
     from workbench.sweep.batches import cell_batches, with_cells
@@ -86,14 +100,18 @@ def _run(plan: "Sweep", folder: Path, scheduler: str) -> "Sweep":
             nonlocal done
             for batch in cell_batches(plan, folder):
                 cells.extend(batch)
-                before = sum(is_done(cell, folder) for cell in batch)
-                done += before
-                bar.update(before)
+                before = [cell for cell in batch if is_done(cell, folder)]
+                done += len(before)
+                bar.update(len(before))
+                if log:
+                    log.add(before)
                 yield batch
 
         for cell, result in run_cells(counted(), folder, scheduler):
             done += 1
             bar.update()
+            if log:
+                log.add([cell])
             if not watched:
                 values = ", ".join(f"{name} {value}" for name, value in cell.parameters.items())
                 click.echo(f"{done}/{plan.size} {cell.video}, {values}: {result['status']}", err=True)

@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from workbench.embedding.images import rank_transform
+from workbench.progress import Progress, Steps
 
 THUMBNAIL_SIZE = (16, 12)  # px, width and height of the colour thumbnail and of the grey thumbnail of ranks
 COLOUR_RANK_SIZE, COLOUR_THUMBNAIL_SIZE = (32, 24), (8, 6)  # px: ranks are taken at the first size, then averaged to the second
@@ -28,26 +28,26 @@ CODEBOOK_WORDS, WORD_LENGTH = 16, 24  # words of VLAD's codebook; numbers of a p
 FIT_FRAMES, FIT_PATCHES = 200, 20_000  # the codebook is learned from at least so many frames (or all), at most so many patches
 
 
-def thumbnails(images: Sequence[np.ndarray], progress: bool = True) -> np.ndarray:
+def thumbnails(images: Sequence[np.ndarray], progress: Progress = True) -> np.ndarray:
     """Describe frames by their 16 x 12 px colour thumbnails, the plainest comparison.
 
     Parameters
     ----------
     images : (N, h, w, 3) uint8 array, or N (h, w, 3) arrays
         RGB frames.
-    progress : bool
-        Whether a progress bar is shown.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
 
     Returns
     -------
     (N, 576) float32 array
         Rows of unit length.
     """
-    shrunk = [_shrink(image, THUMBNAIL_SIZE) for image in tqdm(images, "embed", disable=not progress)]
+    shrunk = [_shrink(image, THUMBNAIL_SIZE) for image in Steps(progress, len(images), "embed").over(images)]
     return unit_length(np.stack(shrunk).reshape(len(shrunk), -1).astype(np.float32))
 
 
-def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: bool = True) -> np.ndarray:
+def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: Progress = True) -> np.ndarray:
     """Describe frames by ranks and gradient patches; see the module for what the numbers are.
 
     Parameters
@@ -56,8 +56,8 @@ def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: bool = True
         RGB frames of one clip.
     seed : int
         Of the sample of patches and of k-means, from which the codebook is made.
-    progress : bool
-        Whether a progress bar is shown.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: bool = True
     rows = []
     with threadpool_limits(1):  # sums that threads share have other last digits on another number of cores
         codebook = _Codebook(images[:: max(1, len(images) // FIT_FRAMES)], seed)
-        for image in tqdm(images, "embed", disable=not progress):
+        for image in Steps(progress, len(images), "embed").over(images):
             ranks = [unit_length(view[None])[0] for view in (_rank_grey(image), _rank_colour(image))]
             joined = np.concatenate([*ranks, codebook.vlad(_patches(image))])
             rows.append(np.append(joined, float(not joined.any())))

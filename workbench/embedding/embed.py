@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from workbench.embedding import descriptors
 from workbench.models.backbones import Backbone, load_backbone
 from workbench.models.pretrained import network_device
 from workbench.models.registry import find_embedding
 from workbench.parameters import EmbedParameters
+from workbench.progress import Progress, Steps
 
 if TYPE_CHECKING:
     import torch
 
 
-def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: bool = True) -> np.ndarray:
+def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: Progress = True) -> np.ndarray:
     """Embed frames with the backbone that the parameters name.
 
     Parameters
@@ -25,8 +25,8 @@ def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: b
         RGB frames.
     parameters : EmbedParameters
         Backbone, batch size and seed.
-    progress : bool
-        Whether a progress bar is shown.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def embed(images: Sequence[np.ndarray], parameters: EmbedParameters, progress: b
 
 
 def network_embeddings(
-    images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: bool = True, device: str | None = None
+    images: Sequence[np.ndarray], backbone: Backbone, batch_size: int, progress: Progress = True, device: str | None = None
 ) -> np.ndarray:
     """Embed frames by the pooled features of a network.
 
@@ -59,8 +59,8 @@ def network_embeddings(
         The network, with the size and the normalisation of its input.
     batch_size : int
         How many frames pass through the network at once.
-    progress : bool
-        Whether a progress bar is shown.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
     device : str, optional
         Where the network runs, by PyTorch's name; by default on a GPU if there is one.
 
@@ -81,7 +81,7 @@ def network_embeddings(
     network = backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (backbone.mean, backbone.std))
     rows = []
-    with torch.inference_mode(), _autocast(device), tqdm(total=len(images), desc="embed", disable=not progress) as bar:
+    with torch.inference_mode(), _autocast(device), Steps(progress, len(images), "embed") as steps:
         for start in range(0, len(images), batch_size):
             batch = np.array(images[start : start + batch_size])  # a copy, as PyTorch warns of read-only arrays
             pixels = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
@@ -90,7 +90,7 @@ def network_embeddings(
             )
             pixels = ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
             rows.append(network(pixels).float().cpu().numpy())
-            bar.update(len(batch))
+            steps.update(len(batch))
     return descriptors.unit_length(np.concatenate(rows)).astype(np.float32)
 
 

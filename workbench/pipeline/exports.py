@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.errors import ParameterError
 from workbench.parameters import WriteParameters
+from workbench.progress import Progress
 from workbench.run import Run
 from workbench.video.cut_lists import concat_list, edit_list, find_cuts, shortest_step, timeline
 from workbench.video.encode import not_written
@@ -47,7 +48,7 @@ def export_names(run: Run, parameters: WriteParameters) -> tuple[str, ...]:
     return (*lists, *((IMAGES,) if parameters.images != "none" else ()))
 
 
-def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress: bool) -> list[str]:
+def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress: Progress) -> list[str]:
     """Write the cut lists, and the pictures if any are asked for.
 
     Parameters
@@ -58,8 +59,8 @@ def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress:
         Those of the write stage.
     folder : Path
         Where to write.
-    progress : bool
-        Whether a progress bar is drawn.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
 
     Returns
     -------

@@ -56,6 +56,7 @@ class PairComparer:
         self.parts.mkdir(parents=True, exist_ok=True)
         self._continued = any(self.parts.iterdir())
         self.reused, self._matched, self._seconds = 0, 0, 0.0
+        self._compared, self._found = 0, 0  # pairs of all rounds before; those of them that a killed run left
 
     def compare(self, pairs: np.ndarray) -> pd.DataFrame:
         """Match and register pairs.
@@ -71,15 +72,25 @@ class PairComparer:
             The rows of :func:`~workbench.registration.tables.register_pairs`.
         """
         file = self.parts / f"matches-round{len(self.files) + 1}.h5"
-        if not is_made_from(file, self.parameters.as_dict(), pairs_key(self.job.key, pairs)):
+        if is_made_from(file, self.parameters.as_dict(), pairs_key(self.job.key, pairs)):
+            self._found += len(pairs)
+        else:
             new, start = len(split_matched(self.job.reuse, pairs)[1]), time.perf_counter()
-            match_pairs(self.features_h5, pairs, self.parameters, file, self.job, self.matcher)
+            match_pairs(self.features_h5, pairs, self.parameters, file, self._round_job(), self.matcher)
             self.reused, self._matched = self.reused + len(pairs) - new, self._matched + new
             self._seconds += time.perf_counter() - start
+        self._compared += len(pairs)
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may take another one.
         threshold, least = RegisterParameters().threshold, METHODS[self.parameters.matcher].min_inliers
         return register_pairs(self.features_h5, file, pairs, self.images, threshold, False, least)
+
+    def _round_job(self) -> BlockJob:
+        """The job of the next round. A function is told the pairs of all rounds; how many more come, nobody knows."""
+        told, compared, found = self.job.progress, self._compared, self._found
+        if not callable(told):
+            return self.job
+        return replace(self.job, progress=lambda done, before, _total: told(compared + done, found + before, 0))
 
     @property
     def seconds_per_pair(self) -> float | None:  # numpydoc ignore=RT01

@@ -44,6 +44,7 @@ from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
 from workbench.pipeline.writing import write_results, written_names
+from workbench.progress import Progress
 from workbench.registration.alignment import align_scene
 from workbench.registration.tables import alignment_table, register_pairs, registered_points
 from workbench.run import Run
@@ -86,7 +87,7 @@ class Computation:
 
 
 def run_stage(
-    run: Run, parameters: Parameters, overwrite: bool = False, progress: bool = True, map_blocks: MapBlocks = map
+    run: Run, parameters: Parameters, overwrite: bool = False, progress: Progress = True, map_blocks: MapBlocks = map
 ) -> dict[str, Any]:
     """Compute the stage that these parameters belong to, unless it is finished with the same parameters and inputs.
 
@@ -98,8 +99,8 @@ def run_stage(
         Those of one stage; their class says of which.
     overwrite : bool
         Whether a stage that was made with other parameters or inputs is replaced.
-    progress : bool
-        Whether progress bars are drawn.
+    progress : bool or callable
+        True draws a bar per piece of work; a function is told how far each is, as by :class:`~workbench.progress.Steps`.
     map_blocks : callable
         Goes through blocks of frames and of pairs as ``map`` does.
 
@@ -133,7 +134,7 @@ def reconstruct(
     parameters: dict[str, Parameters],
     truth: Path | None = None,
     overwrite: bool = False,
-    progress: bool = True,
+    progress: Progress = True,
     map_blocks: MapBlocks = map,
     on_stage: Callable[[Stage], None] | None = None,
 ) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def reconstruct(
         By stage, from :func:`~workbench.run.stages.stage_parameters`.
     truth : Path, optional
         The truth of the video.
-    overwrite, progress, map_blocks : bool, bool, callable
+    overwrite, progress, map_blocks : bool, bool or callable, callable
         As for :func:`run_stage`.
     on_stage : callable, optional
         Called with every stage before it is computed or found finished.
@@ -169,7 +170,7 @@ def reconstruct(
 
 def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     out.proxies_path.parent.mkdir()
-    info, table = read_proxies(run.inputs, out.proxies_path, parameters.proxy_size, job.progress is True, parameters.stream)
+    info, table = read_proxies(run.inputs, out.proxies_path, parameters.proxy_size, job.progress, parameters.stream)
     if parameters.keep_order and len(np.unique(pieces_of(table.names))) in (0, 1, len(table)):
         what = "every frame is a file of its own" if len(table.names) > 1 else "this is one"
         raise ParameterError(f"keep_order is for several videos, and {what}: leave it out")
@@ -196,7 +197,7 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
-    vectors = embed(_pictures(run), parameters, job.progress is True)
+    vectors = embed(_pictures(run), parameters, job.progress)
     np.save(out.embeddings_path, vectors)
     return {"dimensions": vectors.shape[1], "device": "cpu" if is_built_in(parameters.backbone) else network_device()}
 
@@ -296,9 +297,8 @@ def _pictures(run: Run) -> Sequence[np.ndarray]:
 
 def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     pairs = read_pairs(run.pairs_path)
-    progress = job.progress is True
     files, least = (run.features_path, run.matches_path), METHODS[run.parameters("match")["matcher"]].min_inliers
-    table = register_pairs(*files, pairs, _pictures(run), parameters.threshold, progress, least)
+    table = register_pairs(*files, pairs, _pictures(run), parameters.threshold, job.progress, least)
     table.to_csv(out.transforms_path, index=False)
     return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
 
@@ -341,8 +341,7 @@ def _edited_rough(run: Run, frames: np.ndarray, distances: FrameDistances, table
 
 def _align_frames(run: Run, _parameters: AlignParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     labels, size = run.order()["scene"].to_numpy(), (run.info("video")["width"], run.info("video")["height"])
-    progress = job.progress is True
-    points = registered_points(run.features_path, run.matches_path, run.transforms(), run.ransac_threshold(), progress)
+    points = registered_points(run.features_path, run.matches_path, run.transforms(), run.ransac_threshold(), job.progress)
     table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
     table.to_csv(out.alignment_path, index=False)
     medians = table[["error_px", "chained_error_px"]].median()

@@ -60,7 +60,7 @@ def write_results(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     out : RunPaths
         Where to write.
     job : BlockJob
-        Of this, whether progress bars are drawn.
+        Of this, who is told how far it is.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def write_results(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
     """
     run.check_source()
     warnings = _write_videos(run, parameters, out, job)
-    return {"warnings": warnings + write_exports(run, parameters, out.path, job.progress is True)}
+    return {"warnings": warnings + write_exports(run, parameters, out.path, job.progress)}
 
 
 def restored_video(run: Run) -> Path:
@@ -134,7 +134,7 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
         parameters.codec,
         parameters.crf,
         frame_rate=rate,
-        progress=job.progress is True,
+        progress=job.progress,
         change=change,
         durations=durations,
         stream=run.stream,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from workbench.embedding.images import rank_thumbnail
 from workbench.evaluation.files import TRANSFORM_COLUMNS
+from workbench.progress import Progress, Steps
 from workbench.registration.alignment import Alignment, PairPoints
 from workbench.registration.pair import MIN_INLIERS, UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
@@ -76,7 +76,7 @@ def register_pairs(
     pairs: np.ndarray,
     images: Sequence[np.ndarray],
     threshold: float,
-    progress: bool = True,
+    progress: Progress = True,
     min_inliers: int = MIN_INLIERS,
 ) -> pd.DataFrame:
     """Register every pair of frames from its matches.
@@ -91,8 +91,8 @@ def register_pairs(
         RGB working copies.
     threshold : float
         How far an inlier may lie off, px of the working copy.
-    progress : bool
-        Whether a progress bar is shown.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
     min_inliers : int
         Matches that must agree with a transform; :data:`~workbench.parameters.METHODS` has the number of each matcher.
 
@@ -116,7 +116,7 @@ def register_pairs(
     rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(images[frame]))
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
         keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
-        for a, b in tqdm(pairs.tolist(), "register", unit="pair", disable=not progress):
+        for a, b in Steps(progress, len(pairs), "register", "pair").over(pairs.tolist()):
             (points_a, size), (points_b, _) = keypoints(a), keypoints(b)
             matches, _ = read_matches(matches_file, a, b, (len(points_a), len(points_b)))
             aligned = _register(points_a, points_b, size, matches, threshold / long_side, (rank(a), rank(b)), min_inliers)
@@ -164,7 +164,7 @@ def match_figures(table: pd.DataFrame) -> dict[str, float]:
 
 
 def registered_points(
-    features_h5: Path, matches_h5: Path, table: pd.DataFrame, threshold: float, progress: bool = True
+    features_h5: Path, matches_h5: Path, table: pd.DataFrame, threshold: float, progress: Progress = True
 ) -> PairPoints:
     """Read the matches that agree with the transforms of registered pairs.
 
@@ -176,8 +176,8 @@ def registered_points(
         From :func:`register_pairs`; pairs with model "none" are left out.
     threshold : float
         How far an inlier may lie off, as a share of the long side.
-    progress : bool
-        Whether a progress bar is shown.
+    progress : bool or callable
+        As for :class:`~workbench.progress.Steps`.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def registered_points(
     pairs, points = registered[["a", "b"]].to_numpy(dtype=np.int64), [np.zeros((0, 4), np.float32)]
     with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
         keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
-        bar = tqdm(pairs.tolist(), "align", unit="pair", disable=not progress)
+        bar = Steps(progress, len(pairs), "align", "pair").over(pairs.tolist())
         for (a, b), transform in zip(bar, transforms, strict=True):
             matches, _ = read_matches(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))
             matched = np.flatnonzero(matches >= 0)

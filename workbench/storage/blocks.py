@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import chain
 from pathlib import Path
 from socket import gethostname
 from typing import Any, Generic, TypeVar
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from workbench.errors import RunError
+from workbench.progress import Progress, Steps
 
 T = TypeVar("T")
 
@@ -32,7 +31,6 @@ FORMAT_VERSION = 1
 H5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError)  # what h5py raises for damaged files
 
 Entry = tuple[str, dict[str, np.ndarray]]  # group name, datasets of the group
-Progress = Callable[[int, int], None]  # called with (items done, items in all) after every block
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class BlockJob:
     parts : Path or None
         Folder for finished blocks, which a killed job goes on from; None for ``OUT.parts`` beside the file.
     progress : bool or callable
-        True draws a progress bar. A function is called with (items done, items in all) after every block.
+        As for :class:`~workbench.progress.Steps`: after every item, or every block where other processes compute them.
     map_blocks : callable
         Goes through the blocks as ``map`` does, perhaps in other processes. These must see all files under the same paths,
         which are absolute then.
@@ -56,7 +54,7 @@ class BlockJob:
 
     key: str
     parts: Path | None = None
-    progress: bool | Progress = True
+    progress: Progress = True
     map_blocks: MapBlocks = map
     reuse: tuple[Path, ...] = ()
 
@@ -119,30 +117,32 @@ def write_in_blocks(
         blocks.append(Block(parts / f"{number:06d}.h5", some, attributes))
     finished: list[Block] = []
     missing: list[Block] = []
-    done = 0
     for block in blocks:
         (finished if _has_attributes(block.part, block.attributes) else missing).append(block)
-    with tqdm(total=len(items), desc=out.stem, disable=job.progress is not True) as bar:
-        for size in chain((len(block.items) for block in finished), job.map_blocks(partial(_write_block, compute), missing)):
-            done += size
-            bar.update(size)
-            if callable(job.progress):
-                job.progress(done, len(items))
+    found = sum(len(block.items) for block in finished)
+    with Steps(job.progress, len(items), out.stem, "item", found) as steps:
+        step = steps.update if job.map_blocks is map else None  # other processes cannot call it
+        for uncounted in job.map_blocks(partial(_write_block, compute, step), missing):
+            steps.update(uncounted)
     join_files(out, [block.part for block in blocks], parameters, job.key)
     shutil.rmtree(parts)
     return out
 
 
-def _write_block(compute: Callable[[Sequence[Any]], Iterable[Entry]], block: Block) -> int:
-    """Write the part of a block; returns how many items it has."""
+def _write_block(compute: Callable[[Sequence[Any]], Iterable[Entry]], step: Callable[[], None] | None, block: Block) -> int:
+    """Write the part of a block; returns how many of its items ``step`` was not called for, the last at least."""
+    uncounted = len(block.items)
     if not block.part.parent.is_dir():
         raise RunError(f"{block.part.parent} is not there on {gethostname()}: every worker must see it under this path")
     with _new_file(block.part, block.attributes) as file:
-        for name, datasets in compute(block.items):
+        for number, (name, datasets) in enumerate(compute(block.items)):
+            if step and number:  # the last item counts when the block is whole
+                step()
+                uncounted -= 1
             group = file.require_group(name)
             for dataset in sorted(datasets):
                 group.create_dataset(dataset, data=datasets[dataset], track_times=False)
-    return len(block.items)
+    return uncounted
 
 
 def join_files(out: Path, files: Sequence[Path], parameters: dict[str, Any], key: str) -> Path:

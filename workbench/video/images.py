@@ -10,9 +10,9 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation
 from PIL import Image
-from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.progress import Progress, Steps
 from workbench.video.base import Given
 from workbench.video.decode import decode
 from workbench.video.encode import not_written
@@ -59,7 +59,7 @@ def _shortened(number: str, ending: str) -> str:
     return ending
 
 
-def write_images(source: Given, files: Sequence[Path], kind: str, progress: bool = True, stream: int = -1) -> None:
+def write_images(source: Given, files: Sequence[Path], kind: str, progress: Progress = True, stream: int = -1) -> None:
     """Write every frame as a picture.
 
     Parameters
@@ -72,8 +72,8 @@ def write_images(source: Given, files: Sequence[Path], kind: str, progress: bool
         ``png``: lossless, 16 bits per channel where the source has more than 8, else 8; grey and alpha as in the source, with
         its pixel aspect, primaries and transfer as tags. ``jpeg``: RGB of 8 bits, quality 95, full chroma, no tags.
         Both are converted by the matrix and the range of the source.
-    progress : bool, default True
-        Whether to draw a progress bar.
+    progress : bool or callable, default True
+        As for :class:`~workbench.progress.Steps`.
     stream : int, default -1
         The stream of the source, as for :class:`~workbench.video.decode.Decoder`.
 
@@ -88,9 +88,7 @@ def write_images(source: Given, files: Sequence[Path], kind: str, progress: bool
     """
     count = 0
     with open_source(source, stream) as decoder, closing(decode(decoder)) as frames:
-        for position, frame in enumerate(
-            tqdm((frame for _, frame in frames), "images", len(files), unit="frame", disable=not progress)
-        ):
+        for position, (_, frame) in enumerate(Steps(progress, len(files), "images").over(frames)):
             if position < len(files):
                 with _written(files[position]) as file:
                     file.write_bytes(_png(frame, decoder.aspect) if kind == "png" else _jpeg(frame))
@@ -101,7 +99,7 @@ def write_images(source: Given, files: Sequence[Path], kind: str, progress: bool
         )
 
 
-def copy_pictures(original: Callable[[int], bytes], files: Sequence[Path], progress: bool = True) -> None:
+def copy_pictures(original: Callable[[int], bytes], files: Sequence[Path], progress: Progress = True) -> None:
     """Write copies of the picture files that frames came from, byte by byte.
 
     Parameters
@@ -110,15 +108,15 @@ def copy_pictures(original: Callable[[int], bytes], files: Sequence[Path], progr
         ``original(position)`` reads the picture file of a frame.
     files : sequence of Path
         The file to write for every frame, by position; their folders are made.
-    progress : bool, default True
-        Whether to draw a progress bar.
+    progress : bool or callable, default True
+        As for :class:`~workbench.progress.Steps`.
 
     Raises
     ------
     VideoError
         When a picture cannot be read, or a file cannot be written.
     """
-    for position, path in enumerate(tqdm(files, "images", unit="frame", disable=not progress)):
+    for position, path in enumerate(Steps(progress, len(files), "images").over(files)):
         content = original(position)
         with _written(path) as file:
             file.write_bytes(content)

@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import av
 import numpy as np
-from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.progress import Progress, Steps
 from workbench.video.alpha import TransparencySearch
 from workbench.video.base import Given
 from workbench.video.colour import sdr_array
@@ -42,7 +42,7 @@ def proxy_shape(width: int, height: int, proxy_size: int) -> tuple[int, int]:
 
 
 def read_proxies(
-    path: Given, out_npy: str | Path, proxy_size: int = 400, progress: bool = True, stream: int = -1
+    path: Given, out_npy: str | Path, proxy_size: int = 400, progress: Progress = True, stream: int = -1
 ) -> tuple[VideoInfo, FrameTable]:
     """Decode a video or pictures once and write a small upright RGB copy of every frame.
 
@@ -56,8 +56,8 @@ def read_proxies(
     proxy_size : int, default 400
         Longest allowed side of the copies, px; frames are never enlarged, and the pixel grid is kept as it is (no correction
         for the sample aspect ratio).
-    progress : bool, default True
-        Whether to draw a progress bar.
+    progress : bool or callable, default True
+        As for :class:`~workbench.progress.Steps`.
     stream : int, default -1
         The stream to decode, as for :class:`~workbench.video.decode.Decoder`.
 
@@ -82,9 +82,9 @@ def read_proxies(
         raise VideoError(f"the folder {out.parent} does not exist: make it first")
     partial = out.with_name(f".{out.name}.partial")
     with open_source(path, stream) as decoder:
-        bar = tqdm(total=decoder.expected_frames or None, desc="decode", unit="frame", disable=not progress)
+        steps = Steps(progress, decoder.expected_frames, "decode")
         try:
-            with bar, partial.open("w+b") as file:
+            with steps, partial.open("w+b") as file:
                 shape, transparency = (0, 0), TransparencySearch()
                 with closing(decode(decoder)) as frames:
                     for index, frame in frames:
@@ -93,7 +93,7 @@ def read_proxies(
                             _write_header(file, 0, shape)
                         file.write(rgb(frame, shape).data)
                         transparency.look(frame)
-                        bar.update()
+                        steps.update()
                 info = replace(decoder.info(), transparent=transparency.found)
                 table = replace(decoder.table.table(info.frame_rate), names=list(decoder.names))
                 file.seek(0)

@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from tqdm import tqdm
 
 from workbench.errors import VideoError
+from workbench.progress import Progress, Steps
 from workbench.storage.folder import partial_path
 from workbench.video.aspect import set_aspect
 from workbench.video.base import Given
@@ -33,7 +33,7 @@ def write_video(
     codec: str = "h264",
     crf: int = 18,
     frame_rate: Fraction | float | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
     stream: int = -1,
@@ -72,7 +72,7 @@ def write_parts(
     codec: str = "h264",
     crf: int = 18,
     frame_rate: Fraction | float | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     cache_bytes: int = SPILL_MEMORY_BYTES,
     change: Change | None = None,
     durations: np.ndarray | None = None,
@@ -98,8 +98,8 @@ def write_parts(
     frame_rate : Fraction or float, optional
         Frames per second, 0.001 to 1000; without it the rate that the source states. Sample aspect ratio and colour tags are
         those of the source.
-    progress : bool, default True
-        Whether to draw a progress bar.
+    progress : bool or callable, default True
+        As for :class:`~workbench.progress.Steps`.
     cache_bytes : int, default 512 MiB
         Frames that must wait for their turn take about so much memory at most; the rest waits in a temporary file beside the
         first of ``outs``.
@@ -137,14 +137,14 @@ def write_parts(
     wanted = [position for positions in parts for position in positions]
     with open_source(source, stream) as decoder, FrameSpill(files[0].parent, cache_bytes) as spill:
         rate = decoder.frame_rate if frame_rate is None else frame_rate
-        bar = tqdm(total=len(wanted), desc="write", unit="frame", disable=not progress)
-        with closing(decode(decoder)) as frames, bar:
+        steps = Steps(progress, len(wanted), "write")
+        with closing(decode(decoder)) as frames, steps:
             ordered = _in_order(frames, wanted, spill, codec, change)
             for positions, out in zip(parts, files, strict=True):
                 with Writer(out, codec, crf, rate, None if durations is None else durations[positions]) as writer:
                     for frame, colors in islice(ordered, len(positions)):
                         writer.write(frame, colors, decoder.aspect)
-                        bar.update()
+                        steps.update()
                     if writer.count < len(positions):
                         raise VideoError(
                             f"position {positions[writer.count]} is not in {shown(source)}, which has "
