@@ -279,6 +279,7 @@ def test_alignment():
     ("tau", "loop", "adjacent", "words"),
     [
         (1.0, 1.0, 1.0, "the order is that of the truth"),
+        (0.99, 0.99, 0.83, "the whole is right, up to its direction, and some neighbours are exchanged"),
         (0.5, 0.99, 0.97, "where a loop begins"),
         (0.2, 0.3, 0.9, "pieces are right, and were joined wrongly"),
         (0.9, 0.9, 0.4, "neighbours are mixed up"),

@@ -107,8 +107,9 @@ def file_sentences(scenes: Sequence[np.ndarray]) -> list[str]:
         A sentence per scene for which that is so.
     """
     return [
-        f"Scene {scene} came out in the order in which its frames lie in the file (|tau| {kendall(frames.tolist()):.2f}"
-        " with their positions): what the encoder left in them was taken for time. Their true order is undetermined."
+        f"Scene {scene} came out in the order in which its frames lie in the shuffled file (|tau| "
+        f"{kendall(frames.tolist()):.2f} with their positions): what the encoder left in them was taken for time. "
+        "Their true order is undetermined."
         for scene, frames in enumerate(scenes)
         if follows_file(frames)
     ]

@@ -229,8 +229,10 @@ def truth_sentence(measured: dict[str, float], foreign: int, baseline: dict[str,
         return "No truth is known for this video: only the confidence of the links tells how reliable the order is."
     tau, adjacent = measured["tau"], measured["adjacent"]
     found = f"|Kendall tau| is {tau:.3f}, and {percent(adjacent)} of the true neighbours are neighbours: "
-    if tau >= RIGHT:
+    if tau >= RIGHT and adjacent >= RIGHT:
         found += "the order is that of the truth, up to its direction."
+    elif tau >= RIGHT:
+        found += "the whole is right, up to its direction, and some neighbours are exchanged."
     elif measured.get("tau_loop", tau) >= RIGHT:
         found += "the order is right but for where a loop begins."
     elif adjacent > tau:

@@ -226,7 +226,7 @@ def scene_overlay_before_after(
     aligned = overlay([images[int(k)] for k in inside], np.asarray(transforms)[inside], image_size)
     rows = (("as they are", overlay(images, unmoved, image_size)), ("aligned", aligned))
     height, width = aligned[0].shape[:2]
-    down = min(3.6 * height / width, 2.1)  # the figure fits a screen, and a notebook keeps it
+    down = min(3.6 * height / width, 1.9)  # the figure fits a screen, and a notebook keeps it
     fig, axes = plt.subplots(2, 2, figsize=(2 * down * width / height, 2 * down + 1.1), layout="constrained")
     for line, (name, pictures) in zip(axes, rows, strict=True):
         for ax, kind, picture in zip(line, ("mean", "median"), pictures, strict=True):
