@@ -63,9 +63,10 @@ def test_a_worker_that_dies_costs_its_block(tmp_path, scheduler, small_blocks, i
     address, (_, victim, survivor) = scheduler
     done = []
 
-    def kill(count: int, _: int) -> None:
-        done.append(count)
-        victim.kill()
+    def kill(count: int, *_: int) -> None:
+        if count:
+            done.append(count)
+            victim.kill()
 
     with block_workers(address) as map_blocks:
         file = keypoints.extract(
@@ -114,13 +115,16 @@ def test_a_scheduler_that_is_lost(tmp_path, scheduler, small_blocks, images):
     """One line; finished blocks are kept, and the next call, here without a scheduler, ends with the same bytes."""
     address, (master, *_) = scheduler
     out, again = tmp_path / "features.h5", []
+
+    def kill(count: int, *_: int) -> None:
+        if count:
+            master.kill()
+
     with (
         block_workers(address) as map_blocks,
         pytest.raises(RunError, match=f"the scheduler {address} was lost: what is finished is kept"),
     ):
-        keypoints.extract(
-            images[0], SIZE, FeatureParameters(), out, BlockJob("key", progress=lambda *_: master.kill(), map_blocks=map_blocks)
-        )
+        keypoints.extract(images[0], SIZE, FeatureParameters(), out, BlockJob("key", progress=kill, map_blocks=map_blocks))
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "features.h5.parts").glob("*.h5")}
     assert kept and not out.exists()
 
