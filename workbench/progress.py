@@ -19,7 +19,7 @@ class Steps:
     Parameters
     ----------
     progress : bool or callable
-        True draws a bar on stderr. A function is called as :data:`Told` says, at the start and after every step.
+        True draws a bar on stderr. A function is called as ``Told`` says, at the start and after every step.
     total : int
         Items in all; 0 when that is not known.
     what : str

@@ -4,10 +4,10 @@ Both rest on the seconds that :mod:`workbench.pipeline.cost` expects of every st
 this machine is, and corrects the time that is left.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import cast
 
 from workbench.parameters import MatchParameters, Parameters
@@ -87,7 +87,7 @@ class WholeRun:
         self._pairs: int | None = None
         self._stage, self._began, self._counted = "", 0.0, _Counted()
         self._computed: dict[str, float] = {}  # stages that ended, with the share that was computed now
-        self._took, self._share, self._lock = 0.0, 0.0, Lock()
+        self._took, self._share, self._lock = 0.0, 0.0, threading.Lock()
 
     def begin(self, stage: Stage) -> None:
         """Take note that a stage begins, and that the one before has ended.
