@@ -103,7 +103,7 @@ class WholeRun:
                 self._stage, self._began, self._counted = stage.name, self._clock(), _Counted()
 
     def told(self, done: int, found: int, total: int) -> None:
-        """Take note of what the stage has done, as :data:`workbench.progress.Told`.
+        """Take note of what the stage has done, as ``Told`` of :mod:`workbench.progress` says.
 
         Parameters
         ----------
