@@ -35,15 +35,15 @@ def progress_line(run: "Run", parameters: dict[str, Parameters]) -> Iterator["Wh
     """
     from tqdm import tqdm
 
-    from workbench.pipeline.cost import announcement, clip_size, finished_stages
+    from workbench.pipeline.cost import ClipSize, announcement, clip_size, finished_stages
     from workbench.pipeline.whole_run import WholeRun
 
+    if not is_watched():
+        yield WholeRun(ClipSize(0, 0, 0), parameters, set())  # nobody asks it, so the file is not opened for it
+        return
     finished = finished_stages(run, parameters)
     clip = clip_size(run, parameters, finished)
     whole = WholeRun(clip, parameters, finished)
-    if not is_watched():
-        yield whole
-        return
     note(announcement(clip, parameters, finished))
     ended = Event()
     with tqdm(total=100, bar_format="{percentage:3.0f}% |{bar:25}| {desc}", dynamic_ncols=True) as bar:
