@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from workbench.matching.pairs import pair_matrix
-from workbench.ordering.path import blend, cut_loop, find_loop_cut, greedy_chain, is_loop, rotate_order, shortest_path
+from workbench.ordering.path import (
+    DRAFT,
+    PROPOSAL,
+    blend,
+    cut_loop,
+    find_loop_cut,
+    greedy_chain,
+    is_loop,
+    rotate_order,
+    shortest_path,
+)
 
 
 def line(count, noise=0.05, seed=0):
@@ -36,10 +46,11 @@ def test_the_order_of_a_line_is_found(count):
 
 
 @pytest.mark.parametrize("count", [1, 3, 21, 60])
-def test_a_quick_search_finds_a_line_too(count):
+@pytest.mark.parametrize("patience", [PROPOSAL, DRAFT])
+def test_a_short_search_finds_a_line_too(count, patience):
     distances, places = line(count, 0.2)
-    assert np.abs(np.diff(places[shortest_path(distances, quick=True)])).tolist() == [1] * (count - 1)
-    assert shortest_path(np.zeros((0, 0)), quick=True).tolist() == []
+    assert np.abs(np.diff(places[shortest_path(distances, patience=patience)])).tolist() == [1] * (count - 1)
+    assert shortest_path(np.zeros((0, 0)), patience=patience).tolist() == []
 
 
 def test_no_frames():

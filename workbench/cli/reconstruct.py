@@ -6,7 +6,9 @@ The docstring of a command is its help text; its parameters are described by its
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -107,6 +109,7 @@ def reconstruct(  # numpydoc ignore=PR01
     run, truth_path, chosen = _begin(video, out, truth, given, overwrite)
     with run.held(), _workers(scheduler) as map_blocks, progress_line(run, chosen) as whole:
         whole.begin(STAGES["video"])
+        _load_pytorch_meanwhile(run)
         _check_truth(run, truth_path, chosen["video"], overwrite, whole.told)
         metrics = stages.reconstruct(run, chosen, truth_path, overwrite, whole.told, map_blocks, whole.begin)
     _finish(run, metrics, [])
@@ -219,6 +222,12 @@ def _chosen(run: "Run", given: dict[str, Any], overwrite: bool) -> dict[str, Par
         values = ", ".join(f"{name}={value}" for name, value in kept.items())
         click.echo(f"note: kept in this run: {values} (delete {run.kept_path} to go without)", err=True)
     return stage_parameters(kept | given)
+
+
+def _load_pytorch_meanwhile(run: "Run") -> None:
+    """Import PyTorch in a thread: it takes a second, in which the video can be decoded."""
+    if not run.is_finished("video"):
+        Thread(target=import_module, args=("torch",)).start()
 
 
 def _check_truth(run: "Run", truth_path: Path | None, parameters: Parameters, overwrite: bool, progress: "Progress") -> None:

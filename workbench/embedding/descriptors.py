@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from workbench.embedding.images import rank_transform
@@ -163,6 +161,9 @@ class _Codebook:
         self.empty = words < 2  # frames of one flat colour: there is nothing to learn
         if self.empty:
             return
+        from sklearn.cluster import KMeans  # with what it needs, as slow to load as a short clip is to restore
+        from sklearn.decomposition import PCA
+
         self.pca = PCA(min(WORD_LENGTH, len(sample)), svd_solver="full").fit(sample)
         sample = self.pca.transform(sample)
         self.kmeans = KMeans(words, n_init=1, random_state=seed, max_iter=20).fit(sample)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score
 
 from workbench.evaluation.files import OrderRow
 from workbench.evaluation.metrics import kendall
+from workbench.evaluation.partitions import adjusted_rand_index
 
 
 def order_agreement(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> dict[str, int | float | None]:
@@ -45,7 +45,7 @@ def order_agreement(one: Sequence[OrderRow], two: Sequence[OrderRow]) -> dict[st
     weights = [len(part) for part in compared]
     links = [_links(rows) for rows in (one, two)]
     return {
-        "scene_ari": float(adjusted_rand_score(*single)),
+        "scene_ari": adjusted_rand_index(*single),
         "common_outliers": len(aside[0] & aside[1]),
         "outliers": len(aside[0] | aside[1]),
         "matched": sum(map(len, parts)),

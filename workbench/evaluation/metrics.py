@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
-from sklearn.metrics.cluster import pair_confusion_matrix
 
 from workbench.errors import TruthError
 from workbench.evaluation.files import OUTLIER, OrderRow, TruthRow
+from workbench.evaluation.partitions import adjusted_rand_index, pair_counts
 
 
 class ClipRow(TypedDict):
@@ -72,7 +71,7 @@ def evaluate(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[str,
     clips = [row.clip for row in kept]
     # Frames set aside become scenes of one frame, numbered apart from the real ones: no pair of theirs is together.
     single = [scenes[row.position] if scenes[row.position] >= 0 else -1 - row.position for row in kept]
-    (_, scene_only), (clip_only, both) = _pairs(clips, single)
+    (_, scene_only), (clip_only, both) = pair_counts(clips, single).tolist()
     rows = evaluate_clips(truth, result)
     weights = [row["frames"] for row in rows]
     shares = {
@@ -86,7 +85,7 @@ def evaluate(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[str,
         "outlier_recall": hits / max(1, len(foreign)),
         "outlier_f1": 2 * hits / max(1, len(foreign) + len(aside)),
         "scene_f1": 2 * both / max(1, 2 * both + clip_only + scene_only),
-        "scene_ari": float(adjusted_rand_score(clips, single)),
+        "scene_ari": adjusted_rand_index(clips, single),
         **{name: float(np.average(values, weights=weights)) for name, values in shares.items()},
     }
 
@@ -241,11 +240,6 @@ def _surplus(values: np.ndarray) -> int:
     """Pairs of numbers in sorted order, less pairs in reverse order."""
     # One row at a time: the whole matrix of pairs would not fit for a long clip.
     return sum(int(np.sign(values[k + 1 :] - values[k]).sum()) for k in range(len(values) - 1))
-
-
-def _pairs(one: list[str], two: list[int]) -> list[list[int]]:
-    """Unordered pairs by (together in ``one``, together in ``two``): ``[[neither, two only], [one only, both]]``."""
-    return (pair_confusion_matrix(one, two) // 2).tolist()
 
 
 def _scenes(truth: Sequence[TruthRow], result: Sequence[OrderRow]) -> dict[int, int]:

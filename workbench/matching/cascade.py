@@ -15,6 +15,7 @@ from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 RATIO = 0.8  # Lowe's ratio for the nearest neighbours
+SHARE_AGREEING, LEAST_AGREEING = 0.5, 20  # of a frame with few keypoints so many, and so many at least, make a pair easy
 AGREEING = 3 / 400  # share of the long side that a correspondence may lie off a motion that it agrees with
 
 
@@ -26,7 +27,8 @@ class NearestFirst:
     network : Matcher
         What matches the pairs that are not easy.
     inliers : int
-        Nearest neighbours, mutual and past the ratio test, that must agree with one similarity transform for a pair to be easy.
+        Nearest neighbours, mutual and past the ratio test, that must agree with one similarity transform for a pair to be easy;
+        fewer where they are half of the keypoints of the frame that has fewer, but never below twenty.
 
     Notes
     -----
@@ -60,13 +62,17 @@ class NearestFirst:
         found = self.nearest.match(features_a, features_b)
         frames = list(zip(features_a, features_b, strict=True))
         counts = [agreeing(*pair, matches) for pair, (matches, _) in zip(frames, found, strict=True)]
-        hard = [place for place, count in enumerate(counts) if count < self.inliers]
+        hard = [place for place, count in enumerate(counts) if count < self._easy_from(*frames[place])]
         matched = self.network.match([features_a[place] for place in hard], [features_b[place] for place in hard])
         for place, matches in zip(hard, matched, strict=True):
             # LighterGlue finds nothing in some pairs of frames that are all but the same.
             if counts[place] <= agreeing(*frames[place], matches[0]):
                 found[place] = matches
         return found
+
+    def _easy_from(self, a: Features, b: Features) -> float:
+        """How many nearest neighbours must agree for a pair to be easy."""
+        return min(self.inliers, max(LEAST_AGREEING, SHARE_AGREEING * min(len(a), len(b))))
 
 
 def agreeing(a: Features, b: Features, matches: np.ndarray) -> int:

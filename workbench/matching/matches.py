@@ -6,7 +6,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from workbench.errors import ParameterError, RunError
@@ -74,6 +73,34 @@ def make_cascade(parameters: MatchParameters, make: Callable[[MatchParameters], 
     return NearestFirst(matcher, parameters.nearest_inliers)
 
 
+class KeptFeatures:
+    """Reads the features of frames; those read last stay in memory, from block to block and from call to call.
+
+    It is pickled as the path of the file: another process reads them itself.
+
+    Parameters
+    ----------
+    features_h5 : Path
+        From :func:`~workbench.matching.keypoints.extract`.
+
+    Attributes
+    ----------
+    read : callable
+        Position of a frame -> its :class:`~workbench.storage.hloc.Features`.
+    """
+
+    def __init__(self, features_h5: Path) -> None:
+        self.features_h5 = features_h5
+        self.read = lru_cache(maxsize=CACHED_FRAMES)(self._read)
+
+    def __reduce__(self) -> tuple[type["KeptFeatures"], tuple[Path]]:
+        return KeptFeatures, (self.features_h5,)
+
+    def _read(self, frame: int) -> Features:
+        with open_h5(self.features_h5) as file:
+            return read_features(file, frame)
+
+
 def match_pairs(
     features_h5: Path,
     pairs: np.ndarray,
@@ -81,6 +108,7 @@ def match_pairs(
     out: Path,
     job: BlockJob,
     matcher: Loaded[Matcher] | None = None,
+    kept: KeptFeatures | None = None,
 ) -> Path:
     """Match pairs of frames and write their matches in hloc's layout.
 
@@ -102,6 +130,8 @@ def match_pairs(
         same matcher.
     matcher : Loaded, optional
         The matcher, when it is loaded already; default the one of ``parameters``.
+    kept : KeptFeatures, optional
+        Of the same file, where several calls read it.
 
     Returns
     -------
@@ -118,13 +148,13 @@ def match_pairs(
     pairs = checked_pairs(pairs)
     if matcher is None and len(pairs):
         matcher = Loaded(make_cascade, parameters, job.key)
-    compute = partial(_block_matches, features_h5, matcher, job.reuse)
+    compute = partial(_block_matches, kept or KeptFeatures(features_h5), matcher, job.reuse)
     keyed = BlockJob(pairs_key(job.key, pairs), job.parts, job.progress, job.map_blocks)
     return write_in_blocks(out, pairs.tolist(), BLOCK_PAIRS, compute, parameters.as_dict(), keyed)
 
 
 def _block_matches(
-    features_h5: Path, matcher: Loaded[Matcher] | None, reuse: Sequence[Path], some: Sequence[list[int]]
+    features: KeptFeatures, matcher: Loaded[Matcher] | None, reuse: Sequence[Path], some: Sequence[list[int]]
 ) -> Iterator[Entry]:
     matched, new = split_matched(reuse, np.array(some, dtype=np.int64).reshape(-1, 2))
     for path, pairs in matched:
@@ -133,20 +163,15 @@ def _block_matches(
                 yield match_entry(a, b, *read_matches(file, a, b))
     if matcher is None or not len(new):
         return
-    with open_h5(features_h5) as file:
-        yield from _new_matches(file, matcher.value, new)
+    yield from _new_matches(features, matcher.value, new)
 
 
-def _new_matches(features: h5py.File, matcher: Matcher, pairs: np.ndarray) -> Iterator[Entry]:
-    @lru_cache(maxsize=CACHED_FRAMES)
-    def read(frame: int) -> Features:
-        return read_features(features, frame)
-
+def _new_matches(features: KeptFeatures, matcher: Matcher, pairs: np.ndarray) -> Iterator[Entry]:
     for first in range(0, len(pairs), BATCH_PAIRS):
         batch: list[Any] = pairs[first : first + BATCH_PAIRS].tolist()
-        left, right = [read(a) for a, _ in batch], [read(b) for _, b in batch]
+        left, right = [features.read(a) for a, _ in batch], [features.read(b) for _, b in batch]
         if len({len(some.descriptors) for some in (*left, *right)}) > 1:
-            raise RunError(f"{features.filename} has descriptors of different lengths: delete it and run its stage again")
+            raise RunError(f"{features.features_h5} has descriptors of different lengths: delete it and run its stage again")
         for (a, b), (matches, scores) in zip(batch, matcher.match(left, right), strict=True):
             yield match_entry(a, b, matches, scores)
 

@@ -84,9 +84,10 @@ def sift_features(
     "Three things everyone should know to improve object retrieval", CVPR 2012.
     """
     gray = cv2.cvtColor(checked_image(image), cv2.COLOR_RGB2GRAY)
-    # nfeatures=0: OpenCV's own choice of the strongest keeps ties in a way that depends on its threads.
+    # OpenCV describes the strongest keypoints alone, and all that tie with the last of them, which are told apart below.
     # enable_precise_upscale: without it every keypoint lies a quarter of a pixel off.
-    sift = cv2.SIFT.create(nfeatures=0, contrastThreshold=contrast_threshold, enable_precise_upscale=True)
+    strongest_found = 0 if nms_radius else max_keypoints
+    sift = cv2.SIFT.create(nfeatures=strongest_found, contrastThreshold=contrast_threshold, enable_precise_upscale=True)
     found, descriptors = sift.detectAndCompute(gray, None)
     if not found:
         return as_features(np.zeros((0, 2)), np.zeros(0), np.zeros((0, SIFT_LENGTH)), image, original_size)

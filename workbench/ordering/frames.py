@@ -1,7 +1,7 @@
 """The frames of a scene and the distances between them that need no matching."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from workbench.ordering.distance import Proposal
 from workbench.ordering.parts import IN_PLACE, Part
 from workbench.registration.aligned import AlignedDistances
 
+MAX_KEPT_ENTRIES = 300_000  # pairs of frames whose distances stay in memory: some 300 bytes each
 AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
 AlignedView = Callable[[np.ndarray], AlignedOf]  # frames (n,) -> what aligns them
 
@@ -83,6 +84,26 @@ class Scene:
         parts = [*self.in_place.values(), *([self.principal] if "colours" in self.fine else [])]
         return [Proposal.along(part.first, part.second) for part in parts]
 
+    def aligned_anew(self, aligned: AlignedOf | None) -> "Scene":
+        """Give the same scene with nothing aligned yet: what is aligned depends on which pairs were registered before.
+
+        Parameters
+        ----------
+        aligned : callable or None
+            As :attr:`aligned`.
+
+        Returns
+        -------
+        Scene
+            What was computed of the frames as they lie is not computed again.
+        """
+        scene = replace(self, aligned=aligned)
+        vars(scene).update({name: found for name, found in vars(self).items() if name not in _FIELDS})
+        return scene
+
+
+_FIELDS = {field.name for field in fields(Scene)}
+
 
 @dataclass(frozen=True, eq=False)
 class FrameDistances:
@@ -104,6 +125,7 @@ class FrameDistances:
     thumbnails: View
     fine: FineView
     aligned: AlignedView | None = None
+    _kept: dict[bytes, Scene] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of_pictures(cls, embeddings: np.ndarray, images: Sequence[np.ndarray], image_size: tuple[int, int]) -> "FrameDistances":
@@ -144,10 +166,15 @@ class FrameDistances:
         Returns
         -------
         Scene
-            The frames with their distances.
+            The frames with their distances. Short scenes are kept: they are searched, looked through for takes, and ordered.
         """
-        aligned = self.aligned(frames) if self.aligned else None
-        return Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), self.fine(frames), aligned)
+        aligned, name = self.aligned(frames) if self.aligned else None, frames.tobytes()
+        if name in self._kept:
+            return self._kept[name].aligned_anew(aligned)
+        scene = Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), self.fine(frames), aligned)
+        if len(frames) ** 2 + sum(len(kept.frames) ** 2 for kept in self._kept.values()) <= MAX_KEPT_ENTRIES:
+            self._kept[name] = scene
+        return scene
 
 
 def frames_of(labels: np.ndarray) -> list[np.ndarray]:

@@ -10,7 +10,17 @@ from workbench.ordering.confidence import DOUBTFUL, agreed_links, doubt_about, l
 from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, evidence, fuse_and_order, is_agreed, weighted
 from workbench.ordering.frames import Scene
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part, compared_pairs, matched_distances
-from workbench.ordering.path import blend, cut_loop, find_loop_cut, greedy_chain, is_loop, refine, rotate_order, shortest_path
+from workbench.ordering.path import (
+    PROPOSAL,
+    blend,
+    cut_loop,
+    find_loop_cut,
+    greedy_chain,
+    is_loop,
+    refine,
+    rotate_order,
+    shortest_path,
+)
 from workbench.parameters import OrderParameters
 
 STILL_DISPLACEMENT = 0.002  # of the image diagonal, about 1 px on the working copy
@@ -108,7 +118,7 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
 
 
 def fuse_scene(
-    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None, quick: bool = False
+    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None, patience: float = 1.0
 ) -> tuple[dict[str, Part], FusedOrder]:
     """Bring the order and the weights of the parts into agreement, see :func:`~workbench.ordering.distance.fuse_and_order`.
 
@@ -122,7 +132,7 @@ def fuse_scene(
         From :func:`~workbench.ordering.parts.compared_pairs`.
     start : Proposal, optional
         An order to begin with.
-    quick : bool
+    patience : float
         As for :func:`~workbench.ordering.distance.fuse_and_order`.
 
     Returns
@@ -135,15 +145,16 @@ def fuse_scene(
     parts = scene_parts(scene, table, compared, align=False)
     if start is None:
         alike = np.ones(len(parts))
-        start = Proposal.along(*(weighted(half, alike) for half in _halves(parts)))
-    found = fuse_and_order(list(parts.values()), [start], quick)
+        first, second = (weighted(half, alike) for half in _halves(parts))
+        start = Proposal.along(first, second, min(patience, PROPOSAL))
+    found = fuse_and_order(list(parts.values()), [start], patience)
     if is_agreed(found.odds, [part.family for part in parts.values()]):
         return parts, found
     parts = scene_parts(scene, table, compared)
     others = [part for name, part in parts.items() if name not in scene.in_place and name != "principal"]
     proposals = [Proposal(found.order, found.order), *scene.proposals]
-    proposals += [Proposal.along(part.first, part.second) for part in others]
-    return parts, fuse_and_order(list(parts.values()), proposals, quick)
+    proposals += [Proposal.along(part.first, part.second, min(patience, PROPOSAL)) for part in others]
+    return parts, fuse_and_order(list(parts.values()), proposals, patience)
 
 
 def _halves(parts: dict[str, Part]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -224,7 +235,8 @@ def judge_order(
         From :func:`~workbench.ordering.confidence.doubt_about`.
     """
     speaks_for_it = evidence(found.odds, np.array([part.family for part in parts.values()]))
-    halves = Proposal.along(*(weighted(half, found.weights) for half in _halves(parts)))
+    first, second = (weighted(half, found.weights) for half in _halves(parts))
+    halves = Proposal.along(first, second)
     doubt = doubt_about(halves, speaks_for_it)
     confidence = link_confidence(
         order, found.fused, compared, appearance, closed, agreed_links(order, halves), share_alike(halves)

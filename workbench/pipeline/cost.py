@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import cast
 
-from workbench.errors import MissingStageError, StaleStageError
 from workbench.models.registry import is_built_in
 from workbench.parameters import (
     NETWORK_MATCHERS,
@@ -199,11 +198,8 @@ def finished_stages(run: Run, parameters: Mapping[str, Parameters]) -> set[str]:
     """
     finished: set[str] = set()
     for stage in STAGES.values():
-        if set(stage.reads) <= finished and run.recorded_parameters(stage.name) == parameters[stage.name].as_dict():
-            try:
-                run.require(stage.name)
-            except (MissingStageError, StaleStageError):
-                continue
+        same = run.recorded_parameters(stage.name) == parameters[stage.name].as_dict()
+        if set(stage.reads) <= finished and same and run.is_finished(stage.name):
             finished.add(stage.name)
     return finished
 

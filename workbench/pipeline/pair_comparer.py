@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.matching.matches import make_cascade, match_pairs, pairs_key, split_matched
+from workbench.matching.matches import KeptFeatures, make_cascade, match_pairs, pairs_key, split_matched
 from workbench.parameters import METHODS, MatchParameters, RegisterParameters
-from workbench.registration.tables import register_pairs
+from workbench.registration.tables import KeptFrames, register_pairs
 from workbench.storage.blocks import BlockJob, Loaded, is_made_from, join_files
 
 
@@ -50,6 +50,7 @@ class PairComparer:
         self, features_h5: Path, images: Sequence[np.ndarray], parameters: MatchParameters, parts: Path, job: BlockJob
     ) -> None:
         self.features_h5, self.images, self.parameters, self.parts = features_h5, images, parameters, parts
+        self._features, self._frames = KeptFeatures(features_h5), KeptFrames(features_h5, images)
         self.job = replace(job, parts=None)  # a round has its blocks beside its own file
         self.matcher = Loaded(make_cascade, parameters, job.key)
         self.files: list[Path] = []
@@ -76,14 +77,14 @@ class PairComparer:
             self._found += len(pairs)
         else:
             new, start = len(split_matched(self.job.reuse, pairs)[1]), time.perf_counter()
-            match_pairs(self.features_h5, pairs, self.parameters, file, self._round_job(), self.matcher)
+            match_pairs(self.features_h5, pairs, self.parameters, file, self._round_job(), self.matcher, self._features)
             self.reused, self._matched = self.reused + len(pairs) - new, self._matched + new
             self._seconds += time.perf_counter() - start
         self._compared += len(pairs)
         self.files.append(file)
         # Which pairs come next is a question of the default threshold; the register stage may take another one.
         threshold, least = RegisterParameters().threshold, METHODS[self.parameters.matcher].min_inliers
-        return register_pairs(self.features_h5, file, pairs, self.images, threshold, False, least)
+        return register_pairs(self.features_h5, file, pairs, self.images, threshold, False, least, self._frames)
 
     def _round_job(self) -> BlockJob:
         """The job of the next round. A function is told the pairs of all rounds; how many more come, nobody knows."""

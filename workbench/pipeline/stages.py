@@ -5,7 +5,7 @@ reconstruct`` and sweeps all call :func:`run_stage`, so all give the same result
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.embed import embed
-from workbench.embedding.overlay import find_overlay, no_overlay, without_overlay
-from workbench.embedding.views import frame_distances
+from workbench.embedding.overlay import find_overlay, no_overlay
+from workbench.embedding.views import frame_distances as clustering_distances
 from workbench.errors import ParameterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
@@ -39,6 +39,7 @@ from workbench.parameters import (
     VideoParameters,
 )
 from workbench.pipeline.decision_edits import recount, undo_decisions
+from workbench.pipeline.distances import frame_distances, pictures
 from workbench.pipeline.edits import apply_edits, computed_order
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
@@ -197,7 +198,7 @@ def _read_video(run: Run, parameters: VideoParameters, out: RunPaths, job: Block
 
 
 def _embed_frames(run: Run, parameters: EmbedParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
-    vectors = embed(_pictures(run), parameters, job.progress)
+    vectors = embed(pictures(run), parameters, job.progress)
     np.save(out.embeddings_path, vectors)
     return {"dimensions": vectors.shape[1], "device": "cpu" if is_built_in(parameters.backbone) else network_device()}
 
@@ -215,7 +216,7 @@ def _map_frames(run: Run, parameters: UmapParameters, out: RunPaths, _job: Block
 
 
 def _find_scenes(run: Run, parameters: ClusterParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
-    distances = frame_distances(run.embeddings(), parameters.min_samples)
+    distances = clustering_distances(run.embeddings(), parameters.min_samples)
     labels, eps, sweep = cluster(distances, parameters, typical_eps(run.parameters("embed")["backbone"]))
     pd.DataFrame({"position": np.arange(len(labels)), "scene": labels}).to_csv(out.clusters_path, index=False)
     counts = {"scenes": int(labels.max() + 1), "outliers": int((labels < 0).sum())}
@@ -225,7 +226,7 @@ def _find_scenes(run: Run, parameters: ClusterParameters, out: RunPaths, _job: B
 def _extract_features(run: Run, parameters: FeatureParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     size = run.info("video")["width"], run.info("video")["height"]
     overlay, job = run.overlay(), replace(job, parts=run.features_parts_path.resolve())
-    extract(_pictures(run), size, parameters, out.features_path, job, overlay if overlay.any() else None)
+    extract(pictures(run), size, parameters, out.features_path, job, overlay if overlay.any() else None)
     return {}
 
 
@@ -237,10 +238,10 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
         "pairs", replace(parameters, pairs_per_frame=0), ("features",), _method_weights(parameters.matcher, parameters)
     )
     job = replace(job, reuse=tuple(pool.files()) if pool else ())
-    images = _pictures(run)
+    images = pictures(run)
     comparer = PairComparer(features, images, parameters, parts, job)
     keypoints = keypoint_counts(features, len(labels))
-    distances, scene_parameters = _frame_distances(run), ClusterParameters(**run.parameters("cluster"))
+    distances, scene_parameters = frame_distances(run), ClusterParameters(**run.parameters("cluster"))
     matched = match_scenes(
         undo_edit(blend_thumbnails(images), distances.embedded, run.info("cluster")["suggested_eps"], labels, _clusterer(run)),
         distances,
@@ -278,33 +279,22 @@ def _clusterer(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     parameters = replace(parameters, eps=run.info("cluster")["eps"])
 
     def labels_of(frames: np.ndarray) -> np.ndarray:
-        distances = frame_distances(embeddings[frames], parameters.min_samples)
+        distances = clustering_distances(embeddings[frames], parameters.min_samples)
         return find_labels(distances, parameters, DbscanTree(distances, parameters.min_samples))
 
     return labels_of
 
 
-def _frame_distances(run: Run) -> FrameDistances:
-    """Distances of embeddings and of pictures, computed when they are asked for."""
-    video = run.info("video")
-    return FrameDistances.of_pictures(run.embeddings(), _pictures(run), (video["width"], video["height"]))
-
-
-def _pictures(run: Run) -> Sequence[np.ndarray]:
-    """The working copies, without what is drawn over every frame."""
-    return without_overlay(run.images(), run.overlay())
-
-
 def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     pairs = read_pairs(run.pairs_path)
     files, least = (run.features_path, run.matches_path), METHODS[run.parameters("match")["matcher"]].min_inliers
-    table = register_pairs(*files, pairs, _pictures(run), parameters.threshold, job.progress, least)
+    table = register_pairs(*files, pairs, pictures(run), parameters.threshold, job.progress, least)
     table.to_csv(out.transforms_path, index=False)
     return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
 
 
 def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
-    labels, table, distances = run.scenes(), run.transforms(), _frame_distances(run)
+    labels, table, distances = run.scenes(), run.transforms(), frame_distances(run)
     names, keep_order = run.names(), run.parameters("video").get("keep_order", False)  # older runs do not have it
     pieces = pieces_of(names)
     out.matrices_path.mkdir()

@@ -4,7 +4,7 @@ The table of pairs holds each pair's transform, its inliers, and the difference 
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from workbench.evaluation.files import TRANSFORM_COLUMNS
 from workbench.progress import Progress, Steps
 from workbench.registration.alignment import Alignment, PairPoints
 from workbench.registration.pair import MIN_INLIERS, UNRELATED, Registration, register_pair, residual
-from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matches
+from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matched
 
 TRANSFORM = list(TRANSFORM_COLUMNS)
 CACHED_KEYPOINTS, CACHED_THUMBNAILS = 4096, 1024  # frames whose keypoints, or rank thumbnails, stay in memory
@@ -70,6 +70,37 @@ def _register(
     return register_pair(*points, min(len(a), len(b)), (width, height), threshold, ranks, min_inliers)
 
 
+class KeptFrames:
+    """What registering needs of single frames; those used last stay in memory, for tables that are made one after another.
+
+    Parameters
+    ----------
+    features_h5 : Path
+        The file of keypoints.
+    images : (N, h, w, 3) uint8 array, or N (h, w, 3) arrays
+        RGB working copies.
+
+    Attributes
+    ----------
+    long_side : int
+        Of the working copies, px.
+    keypoints : callable
+        Position of a frame -> its keypoints, (K, 2), and the size of the original, (2,).
+    ranks : callable
+        Position of a frame -> its :func:`~workbench.embedding.images.rank_thumbnail`.
+    """
+
+    def __init__(self, features_h5: Path, images: Sequence[np.ndarray]) -> None:
+        self.long_side = max(images[0].shape[:2])
+        self.keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(partial(_read_keypoints, features_h5))
+        self.ranks = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(images[frame]))
+
+
+def _read_keypoints(features_h5: Path, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    with open_h5(features_h5) as file:
+        return read_keypoints(file, frame)
+
+
 def register_pairs(
     features_h5: Path,
     matches_h5: Path,
@@ -78,6 +109,7 @@ def register_pairs(
     threshold: float,
     progress: Progress = True,
     min_inliers: int = MIN_INLIERS,
+    kept: KeptFrames | None = None,
 ) -> pd.DataFrame:
     """Register every pair of frames from its matches.
 
@@ -95,6 +127,8 @@ def register_pairs(
         As for :class:`~workbench.progress.Steps`.
     min_inliers : int
         Matches that must agree with a transform; :data:`~workbench.parameters.METHODS` has the number of each matcher.
+    kept : KeptFrames, optional
+        Of the same files, where several tables are made of them.
 
     Returns
     -------
@@ -111,16 +145,14 @@ def register_pairs(
     RunError
         If a pair has not been matched.
     """
-    rows = []
-    long_side = max(images[0].shape[:2])
-    rank = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(images[frame]))
-    with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
-        keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
+    rows, frames = [], kept or KeptFrames(features_h5, images)
+    with open_h5(matches_h5) as matches_file:
         for a, b in Steps(progress, len(pairs), "register", "pair").over(pairs.tolist()):
-            (points_a, size), (points_b, _) = keypoints(a), keypoints(b)
-            matches, _ = read_matches(matches_file, a, b, (len(points_a), len(points_b)))
-            aligned = _register(points_a, points_b, size, matches, threshold / long_side, (rank(a), rank(b)), min_inliers)
-            remaining = residual(rank(a), rank(b), aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
+            (points_a, size), (points_b, _) = frames.keypoints(a), frames.keypoints(b)
+            ranks = frames.ranks(a), frames.ranks(b)
+            matches = read_matched(matches_file, a, b, (len(points_a), len(points_b)))
+            aligned = _register(points_a, points_b, size, matches, threshold / frames.long_side, ranks, min_inliers)
+            remaining = residual(*ranks, aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
             rows.append(
                 {
                     "a": a,
@@ -196,7 +228,7 @@ def registered_points(
         keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
         bar = Steps(progress, len(pairs), "align", "pair").over(pairs.tolist())
         for (a, b), transform in zip(bar, transforms, strict=True):
-            matches, _ = read_matches(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))
+            matches = read_matched(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))
             matched = np.flatnonzero(matches >= 0)
             both = np.hstack([keypoints(a)[0][matched], keypoints(b)[0][matches[matched]]])
             off = np.linalg.norm(both[:, :2] @ transform[:, :2].T + transform[:, 2] - both[:, 2:], axis=1)

@@ -145,18 +145,38 @@ class RecordedRun(RunPaths):
             When one was made from a result that was replaced, edited or lost since.
         """
         for stage in stages:
-            found = self.record["stages"].get(stage)
-            if found is None or not all((self.path / name).exists() for name in found["outputs"]):
+            if not self._is_there(stage):
                 raise MissingStageError(
                     f"stage {stage} of {self.path} is missing: run notebooks/{STAGES[stage].notebook}.ipynb first, "
                     "or `workbench reconstruct VIDEO`"
                 )
             if self._is_stale(stage):
-                notebook, flag = (" with overwrite = True", " --overwrite") if not found.get("released") else ("", "")
+                released = self.record["stages"][stage].get("released")
+                notebook, flag = ("", "") if released else (" with overwrite = True", " --overwrite")
                 raise StaleStageError(
                     f"stage {stage} of {self.path} was made from other inputs than there are now: run notebooks/"
                     f"{STAGES[stage].notebook}.ipynb{notebook} first, or `workbench reconstruct VIDEO{flag}`"
                 )
+
+    def is_finished(self, stage: str) -> bool:
+        """Tell whether a stage is finished and up to date.
+
+        Parameters
+        ----------
+        stage : str
+            Its name.
+
+        Returns
+        -------
+        bool
+            False too where it lost a file, or where what it was made from was replaced, edited or lost since.
+        """
+        return self._is_there(stage) and not self._is_stale(stage)
+
+    def _is_there(self, stage: str) -> bool:
+        """Whether a stage is finished and has all of its files."""
+        found = self.record["stages"].get(stage)
+        return found is not None and all((self.path / name).exists() for name in found["outputs"])
 
     def _is_stale(self, stage: str) -> bool:
         """Whether a stage this one builds on, directly or not, was replaced, edited or lost since."""

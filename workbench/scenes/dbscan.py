@@ -1,9 +1,16 @@
-"""Scenes by the density of frames: DBSCAN at any eps, HDBSCAN and OPTICS."""
+"""Scenes by the density of frames: DBSCAN at any eps, HDBSCAN and OPTICS.
+
+scikit-learn is imported where it is needed: the tree by which DBSCAN is run does without, and a short clip is restored in less
+than the second that it takes to load.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array, issparse
-from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
-from sklearn.metrics import silhouette_score
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.spatial.distance import squareform
 
 from workbench.parameters import ClusterParameters
 
@@ -57,6 +64,8 @@ def dbscan(distances: Distances, eps: float, min_samples: int) -> np.ndarray:
     (N,) int array
         Scene of every frame, by size, 0 = largest, -1 = outlier.
     """
+    from sklearn.cluster import DBSCAN
+
     labels = DBSCAN(eps=max(eps, 1e-9), min_samples=min_samples, metric="precomputed").fit_predict(distances)
     return by_size(labels)
 
@@ -73,8 +82,10 @@ class DbscanTree:
 
     Notes
     -----
-    A frame is a core frame at eps if its ``min_samples``-th nearest frame, itself included, is at most that far away; core
-    frames merge along the tree that HDBSCAN builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer
+    A frame is a core frame at eps if its ``min_samples``-th nearest frame, itself included, is at most that far away. Two core
+    frames are in one scene if a chain of frames joins them whose *mutual reachability*, the largest of the distance of two
+    frames and of their core distances, is nowhere above eps: so scenes merge along the tree of single linkage, which HDBSCAN
+    builds too (Campello et al., PAKDD 2013). A frame that is no core frame has fewer
     than ``min_samples`` frames within eps, so its few nearest frames tell which scene it borders on.
     """
 
@@ -84,7 +95,7 @@ class DbscanTree:
             return
         self._near, self._near_distances = nearest_frames(distances, min_samples)
         self._core_distances = self._near_distances.max(axis=1)
-        self._tree = HDBSCAN(min_samples=min_samples, min_cluster_size=2, metric="precomputed", copy=True).fit(distances)
+        self._joined = _single_linkage(distances, self._core_distances)
 
     def labels(self, eps: float) -> np.ndarray:
         """Label frames as :func:`dbscan` does.
@@ -101,8 +112,7 @@ class DbscanTree:
         """
         if not self._possible or (is_core := self._core_distances <= eps).sum() == 0:
             return np.full(self._count, -1)
-        # The tree is cut below the distance it is given, while DBSCAN includes eps.
-        merged = self._tree.dbscan_clustering(np.nextafter(eps, np.inf), min_cluster_size=1)
+        merged = self._joined(eps)
         first, scenes = np.unique(merged[is_core], return_index=True, return_inverse=True)[1:]
         number = np.full(self._count, self._count)
         # A scene has the number of its first core frame: of two scenes that a frame borders on, DBSCAN takes the earlier one.
@@ -110,6 +120,25 @@ class DbscanTree:
         bordered = np.where(self._near_distances <= eps, number[self._near], self._count).min(axis=1)
         number = np.where(is_core, number, bordered)
         return by_size(np.where(number < self._count, number, -1))
+
+
+def _single_linkage(distances: Distances, core_distances: np.ndarray) -> Callable[[float], np.ndarray]:
+    """What tells, at any eps, which frames are joined by chains of mutual reachability up to eps: (N,) int labels."""
+    if not issparse(distances):
+        reach = np.maximum(distances, np.maximum(core_distances[:, None], core_distances))
+        np.fill_diagonal(reach, 0)
+        tree = linkage(squareform(reach, checks=False), "single")
+        return lambda eps: fcluster(tree, eps, "distance")
+    graph = distances.tocoo()
+    reach = np.maximum(graph.data, np.maximum(core_distances[graph.row], core_distances[graph.col]))
+    links = minimum_spanning_tree(csr_array((reach, (graph.row, graph.col)), graph.shape)).tocoo()
+
+    def _joined(eps: float) -> np.ndarray:
+        short = links.data <= eps
+        within = csr_array((links.data[short], (links.row[short], links.col[short])), links.shape)
+        return connected_components(within, directed=False)[1]
+
+    return _joined
 
 
 def hdbscan(distances: Distances, min_cluster_size: int, min_samples: int) -> np.ndarray:
@@ -131,6 +160,8 @@ def hdbscan(distances: Distances, min_cluster_size: int, min_samples: int) -> np
     """
     if distances.shape[0] < max(min_cluster_size, min_samples):
         return np.full(distances.shape[0], -1)
+    from sklearn.cluster import HDBSCAN
+
     model = HDBSCAN(
         min_cluster_size=min_cluster_size, min_samples=min_samples, metric="precomputed", copy=True, allow_single_cluster=True
     )
@@ -158,6 +189,8 @@ def optics(distances: Distances, min_cluster_size: int, min_samples: int, xi: fl
     """
     if distances.shape[0] < max(min_cluster_size, min_samples):
         return np.full(distances.shape[0], -1)
+    from sklearn.cluster import OPTICS
+
     model = OPTICS(min_samples=min_samples, metric="precomputed", xi=xi, min_cluster_size=min_cluster_size)
     return by_size(model.fit_predict(distances))
 
@@ -180,6 +213,8 @@ def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
     inside = np.flatnonzero(labels >= 0)
     if len(np.unique(labels[inside])) < 2:
         return float("nan")
+    from sklearn.metrics import silhouette_score
+
     return float(silhouette_score(distances[np.ix_(inside, inside)], labels[inside], metric="precomputed"))
 
 

@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score
 
 from workbench.embedding.distances import cosine_distances
+from workbench.evaluation.partitions import adjusted_rand_index
 from workbench.scenes.dbscan import DbscanTree, Distances, nearest_frames, silhouette
 
 SWEEP = np.geomspace(0.005, 1.0, 100)  # values of eps that are tried, cosine distance
@@ -208,7 +208,7 @@ def _agreement(a: np.ndarray, b: np.ndarray) -> float:
     if np.array_equal(a, b):
         return 1.0
     same_outliers = 1 - 2 * float(np.mean((a < 0) != (b < 0)))
-    return min(float(adjusted_rand_score(_outliers_alone(a), _outliers_alone(b))), same_outliers)
+    return min(adjusted_rand_index(_outliers_alone(a), _outliers_alone(b)), same_outliers)
 
 
 def _outliers_alone(labels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -336,7 +336,13 @@ class WorkingCopies(Sequence[np.ndarray]):
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.shape: tuple[int, ...] = np.lib.format.open_memmap(file, mode="r").shape
+        with _HEADER_LOCK:
+            found = np.lib.format.open_memmap(file, mode="r")  # no pickles; checks the shape against the size
+        self.shape: tuple[int, ...] = found.shape
+        self._dtype = found.dtype
+        self._order: Literal["C", "F"] = "C" if found.flags.c_contiguous else "F"
+        with file.open("rb") as opened:
+            self._header = opened.read(found.offset)  # read once: it takes longer to understand than a frame to read
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -344,12 +350,12 @@ class WorkingCopies(Sequence[np.ndarray]):
     # Unlike in Sequence, a slice gives one array, not a sequence of arrays.
     def __getitem__(self, key: Any) -> np.ndarray:  # type: ignore[override]
         try:
-            with _HEADER_LOCK:
-                found = np.lib.format.open_memmap(self.file, mode="r")  # no pickles; checks the shape against the size
+            with self.file.open("rb") as file:
+                if file.read(len(self._header)) != self._header:
+                    raise RunError(f"{self.file} has other frames than before: {READ_AGAIN}")
+                found = np.memmap(file, self._dtype, "r", len(self._header), self.shape, self._order)  # checks the size
         except (OSError, ValueError) as error:
             raise RunError(f"{self.file} cannot be read any more: {READ_AGAIN}") from error
-        if found.shape != self.shape:
-            raise RunError(f"{self.file} has other frames than before: {READ_AGAIN}")
         return np.array(found[key])
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:

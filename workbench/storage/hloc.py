@@ -328,13 +328,35 @@ def read_matches(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None
     RunError
         When the pair is not in the file, or what is there cannot be matches between so many keypoints.
     """
+    matches = read_matched(file, a, b, counts)
+    return matches, read_dataset(file, pair_name(a, b), "matching_scores0", "f", (len(matches),))
+
+
+def read_matched(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None = None) -> np.ndarray:
+    """Read which keypoints of a pair match, without their scores.
+
+    Parameters
+    ----------
+    file, a, b, counts : h5py.File, int, int, (int, int)
+        As for :func:`read_matches`.
+
+    Returns
+    -------
+    (K_A,) int32 array
+        Indices into the keypoints of b, -1 for a keypoint without a match.
+
+    Raises
+    ------
+    RunError
+        When the pair is not in the file, or what is there cannot be matches between so many keypoints.
+    """
     name = pair_name(a, b)
     if not has_group(file, name):
         raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
     matches = read_dataset(file, name, "matches0", "iu", (counts[0] if counts else None,))
     if counts and len(matches) and not -1 <= matches.min() <= matches.max() < counts[1]:
         raise damaged_dataset(file, name, "matches0")
-    return matches, read_dataset(file, name, "matching_scores0", "f", (len(matches),))
+    return matches
 
 
 def feature_entry(frame: int, features: Features) -> Entry:
