@@ -54,6 +54,14 @@ def test_only_pairs_with_few_agreeing_neighbours_reach_the_network():
     assert (found[2][0] >= 0).sum() >= 31
 
 
+@pytest.mark.parametrize(("count", "lost", "easy"), [(48, 22, True), (48, 26, False), (24, 3, True), (24, 6, False)])
+def test_a_frame_with_few_keypoints_is_easy_where_half_of_them_agree(count, lost, easy):
+    """At 60: of 48 keypoints 26 or 22 are found again, of 24 21 or 18, which are more than half but fewer than twenty."""
+    network = Network()
+    NearestFirst(network, 60).match([frame(2, count)], [frame(2, count, move=(9, -4), lost=lost)])
+    assert (len(network.seen) == 0) == easy
+
+
 def test_nearest_neighbours_stay_where_the_network_has_less():
     """Twenty neighbours agree; the network matches nothing, or all keypoints with a wrong one, or all with the right one."""
     a, b = frame(1), frame(1, move=(9, -4), lost=80)

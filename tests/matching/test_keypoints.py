@@ -58,6 +58,16 @@ def test_points_that_are_spread_out():
     assert sift.spread_out(points, 0.5).all()
 
 
+@pytest.mark.parametrize("most", [16, 100, 256])
+def test_the_strongest_are_those_of_all(photograph, most):
+    """OpenCV is asked for so many, and gives all that tie with the last: the first of them are the first of all there are."""
+    everything = sift.sift_features(photograph, 8192, 0.01, SIZE)
+    some = sift.sift_features(photograph, most, 0.01, SIZE)
+    assert len(some) == most < len(everything) / 2
+    assert np.array_equal(some.keypoints, everything.keypoints[:most])
+    assert np.array_equal(some.descriptors, everything.descriptors[:, :most])
+
+
 def test_suppression_radius(photograph):
     """No two places are within the radius, and everything that was dropped has something stronger within it. Of a place that
     stays all orientations stay, and the number of keypoints is filled up with weaker ones."""

@@ -11,6 +11,7 @@ from tests.helpers.world import World, adjacent
 from workbench.embedding.distances import Halved, fine_distances, principal_distances
 from workbench.embedding.embed import embed
 from workbench.matching.pairs import all_pairs
+from workbench.ordering import frames as frames_module
 from workbench.ordering.frames import FrameDistances, Scene
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, compared_pairs, scaled
 from workbench.ordering.path import shortest_path
@@ -46,6 +47,28 @@ def test_a_shaken_scene_is_ordered_once_its_frames_are_aligned(clip, distances):
     assert aligned > 0.5 and sum(found.weights.values()) == pytest.approx(1)
     without = order_scene(replace(scene, aligned=None), table, OrderParameters())
     assert adjacent(clip.place[without.order]) < 0.5
+
+
+def test_what_is_computed_of_frames_as_they_lie_is_kept(clip, distances, monkeypatch):
+    """Asked for again, a scene has its distances and proposals, and is aligned anew: its order is that of a scene that was
+    never asked for, whatever pairs were registered before."""
+    frames, few, many = np.arange(COUNT), clip.table(some_pairs(1)), clip.table(some_pairs(2))
+    first = distances.scene(frames)
+    order_scene(first, few, OrderParameters())
+    again = distances.scene(frames)
+    assert again.fine is first.fine and vars(again)["proposals"] is vars(first)["proposals"]
+    monkeypatch.setattr(frames_module, "MAX_KEPT_ENTRIES", 0)
+    fresh = FrameDistances(distances.embedded, distances.thumbnails, distances.fine, distances.aligned)
+    never_seen = fresh.scene(frames)
+    assert fresh.scene(frames) is not never_seen and fresh.scene(frames).fine is not never_seen.fine
+    compared = compared_pairs(frames, many)
+    parts, expected = scene_parts(again, many, compared), scene_parts(never_seen, many, compared)
+    assert parts.keys() == expected.keys() and any(name.startswith("aligned") for name in parts)
+    for name, part in parts.items():
+        np.testing.assert_array_equal(part.whole, expected[name].whole)
+    # Aligned before from fewer pairs, the first one is aligned otherwise.
+    stale = scene_parts(first, few, compared_pairs(frames, few))
+    assert not np.array_equal(stale["aligned_ranks"].whole, parts["aligned_ranks"].whole, equal_nan=True)
 
 
 def test_families_of_the_parts(clip, distances):

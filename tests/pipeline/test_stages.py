@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -24,8 +26,9 @@ from workbench.matching.cascade import NearestFirst
 from workbench.matching.nearest import SiftFlann
 from workbench.notebooks.chain import notebook_files
 from workbench.ordering import long_scenes
-from workbench.parameters import OrderParameters, UmapParameters, WriteParameters
+from workbench.parameters import EmbedParameters, OrderParameters, UmapParameters, WriteParameters
 from workbench.pipeline import match_scenes, pair_comparer, stages, writing
+from workbench.pipeline.distances import frame_distances
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import reconstruct, run_stage
 from workbench.reports.report import write_report
@@ -252,6 +255,28 @@ def test_finished_stages_are_reused(short_run, short, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "write_parts", computed)
     assert quiet(run, truth_path(short)) == metrics
     assert metrics["outlier_f1"] == metrics["scene_f1"] == 1 and metrics["tau"] > 0.95
+
+
+def test_distances_are_kept_while_the_files_are_the_same(short_run, tmp_path):
+    """As long as a run is open; not beyond another embedding, nor for another run with the same files."""
+    run = copy_of(short_run[0], tmp_path / "run")
+    found = frame_distances(run)
+    assert frame_distances(run) is found
+    assert frame_distances(Run.open(run.path)) is not found
+    run_stage(run, EmbedParameters(backbone="rank-vlad"), overwrite=True, progress=False)
+    other = frame_distances(run)
+    assert other is not found and frame_distances(run) is other
+    frames = np.arange(run.frames)
+    assert not np.allclose(other.embedded(frames, frames), found.embedded(frames, frames))
+
+
+def test_nothing_slow_is_imported_for_a_short_clip(short, tmp_path):
+    """scikit-learn, SciPy's statistics, torchvision and transformers each take as long to load as a short clip to restore."""
+    script = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from workbench.cli.app import main; main()"
+    command = [sys.executable, "-c", script, "reconstruct", short, "--out", tmp_path / "run"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
+    assert "torch" in loaded
+    assert not {"sklearn", "scipy.stats", "torchvision", "transformers", "umap", "numba", "matplotlib"} & set(loaded)
 
 
 def test_fewer_scenes_leave_no_old_videos(short_run, tmp_path):

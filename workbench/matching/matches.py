@@ -15,7 +15,7 @@ from workbench.parameters import MATCHERS, METHODS, NETWORK_MATCHERS, MatchParam
 from workbench.storage.blocks import BlockJob, Entry, Loaded, write_in_blocks
 from workbench.storage.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
 
-BLOCK_PAIRS = 512  # pairs per block: what a killed run loses at most
+BLOCK_PAIRS = 128  # pairs per block: what a killed run, or a worker that dies, loses at most; a second or two
 BATCH_PAIRS = 16  # pairs handed to the matcher at once
 
 
