@@ -26,11 +26,20 @@ from workbench.matching.cascade import NearestFirst
 from workbench.matching.nearest import SiftFlann
 from workbench.notebooks.chain import notebook_files
 from workbench.ordering import long_scenes
-from workbench.parameters import EmbedParameters, OrderParameters, UmapParameters, WriteParameters
+from workbench.parameters import (
+    DEFAULT_MATCHER,
+    METHODS,
+    EmbedParameters,
+    OrderParameters,
+    UmapParameters,
+    WriteParameters,
+)
 from workbench.pipeline import match_scenes, pair_comparer, stages, writing
-from workbench.pipeline.distances import frame_distances
+from workbench.pipeline.distances import frame_distances, keep_registered, kept_registered
+from workbench.pipeline.distances import pictures as pictures_of
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.stages import reconstruct, run_stage
+from workbench.registration.tables import register_pairs
 from workbench.reports.report import write_report
 from workbench.run import Run
 from workbench.run.stages import STAGES, stage_parameters
@@ -268,6 +277,24 @@ def test_distances_are_kept_while_the_files_are_the_same(short_run, tmp_path):
     assert other is not found and frame_distances(run) is other
     frames = np.arange(run.frames)
     assert not np.allclose(other.embedded(frames, frames), found.embedded(frames, frames))
+
+
+def test_pairs_registered_while_they_were_chosen_are_not_registered_again(short_run, tmp_path):
+    """The table of the stage, which the same process kept, is that which registering all pairs gives, to the last byte. It
+    holds for the same matches and the same threshold alone."""
+    run = copy_of(short_run[0], tmp_path / "run")
+    least = METHODS[DEFAULT_MATCHER].min_inliers
+    files = run.features_path, run.matches_path
+    table = register_pairs(*files, read_pairs(run.pairs_path), pictures_of(run), 3.0, False, least)
+    table.to_csv(tmp_path / "again.csv", index=False)
+    assert (tmp_path / "again.csv").read_bytes() == run.transforms_path.read_bytes()
+    assert kept_registered(run, 3.0) is None
+    keep_registered(run, run.matches_path, table, 3.0)
+    assert kept_registered(run, 3.0) is table
+    assert kept_registered(run, 2.0) is None and kept_registered(Run.open(run.path), 3.0) is None
+    shutil.copy(run.matches_path, tmp_path / "matches.h5")
+    (tmp_path / "matches.h5").replace(run.matches_path)
+    assert kept_registered(run, 3.0) is None
 
 
 def test_nothing_slow_is_imported_for_a_short_clip(short, tmp_path):

@@ -37,6 +37,8 @@ class PairComparer:
     ----------
     files : list of Path
         The files of the rounds so far.
+    threshold : float
+        How far an inlier may lie off, px of the working copy.
     reused : int
         How many pairs were found in the files of ``job.reuse``.
 
@@ -51,6 +53,8 @@ class PairComparer:
     ) -> None:
         self.features_h5, self.images, self.parameters, self.parts = features_h5, images, parameters, parts
         self._features, self._frames = KeptFeatures(features_h5), KeptFrames(features_h5, images)
+        # Which pairs come next is a question of the default threshold; the register stage may take another one.
+        self.threshold = RegisterParameters().threshold
         self.job = replace(job, parts=None)  # a round has its blocks beside its own file
         self.matcher = Loaded(make_cascade, parameters, job.key)
         self.files: list[Path] = []
@@ -82,9 +86,8 @@ class PairComparer:
             self._seconds += time.perf_counter() - start
         self._compared += len(pairs)
         self.files.append(file)
-        # Which pairs come next is a question of the default threshold; the register stage may take another one.
-        threshold, least = RegisterParameters().threshold, METHODS[self.parameters.matcher].min_inliers
-        return register_pairs(self.features_h5, file, pairs, self.images, threshold, False, least, self._frames)
+        least = METHODS[self.parameters.matcher].min_inliers
+        return register_pairs(self.features_h5, file, pairs, self.images, self.threshold, False, least, self._frames)
 
     def _round_job(self) -> BlockJob:
         """The job of the next round. A function is told the pairs of all rounds; how many more come, nobody knows."""

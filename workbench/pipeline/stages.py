@@ -39,7 +39,7 @@ from workbench.parameters import (
     VideoParameters,
 )
 from workbench.pipeline.decision_edits import recount, undo_decisions
-from workbench.pipeline.distances import frame_distances, pictures
+from workbench.pipeline.distances import frame_distances, keep_registered, kept_registered, pictures
 from workbench.pipeline.edits import apply_edits, computed_order
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
@@ -257,6 +257,7 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
     scenes.to_csv(out.scenes_path, index=False, lineterminator="\n")
     write_pairs(out.pairs_path, matched.pairs)
     comparer.join(out.matches_path, matched.pairs)
+    keep_registered(run, out.matches_path, matched.table, comparer.threshold)
     info: dict[str, Any] = {
         "pairs": len(matched.pairs),
         "pairs_per_frame": round(matched.pairs_per_frame, 3),
@@ -288,7 +289,9 @@ def _clusterer(run: Run) -> Callable[[np.ndarray], np.ndarray]:
 def _register_frames(run: Run, parameters: RegisterParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     pairs = read_pairs(run.pairs_path)
     files, least = (run.features_path, run.matches_path), METHODS[run.parameters("match")["matcher"]].min_inliers
-    table = register_pairs(*files, pairs, pictures(run), parameters.threshold, job.progress, least)
+    table = kept_registered(run, parameters.threshold)
+    if table is None:
+        table = register_pairs(*files, pairs, pictures(run), parameters.threshold, job.progress, least)
     table.to_csv(out.transforms_path, index=False)
     return {"registered": int((table["model"] != "none").sum()), "pairs": len(table)}
 
