@@ -1,11 +1,13 @@
 """Correspondences between the frames of many pairs, by the matcher that is chosen, written to ``matches.h5``."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from workbench.errors import ParameterError, RunError
@@ -86,19 +88,26 @@ class KeptFeatures:
     Attributes
     ----------
     read : callable
-        Position of a frame -> its :class:`~workbench.storage.hloc.Features`.
+        Position of a frame -> its :class:`~workbench.storage.hloc.Features`; inside of :meth:`opened`.
     """
 
     def __init__(self, features_h5: Path) -> None:
         self.features_h5 = features_h5
         self.read = lru_cache(maxsize=CACHED_FRAMES)(self._read)
+        self._file: h5py.File | None = None
 
     def __reduce__(self) -> tuple[type["KeptFeatures"], tuple[Path]]:
         return KeptFeatures, (self.features_h5,)
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the file open, as reading demands."""
+        with open_h5(self.features_h5) as self._file:
+            yield
+
     def _read(self, frame: int) -> Features:
-        with open_h5(self.features_h5) as file:
-            return read_features(file, frame)
+        assert self._file is not None  # it is read inside of opened
+        return read_features(self._file, frame)
 
 
 def match_pairs(
@@ -163,7 +172,8 @@ def _block_matches(
                 yield match_entry(a, b, *read_matches(file, a, b))
     if matcher is None or not len(new):
         return
-    yield from _new_matches(features, matcher.value, new)
+    with features.opened():
+        yield from _new_matches(features, matcher.value, new)
 
 
 def _new_matches(features: KeptFeatures, matcher: Matcher, pairs: np.ndarray) -> Iterator[Entry]:

@@ -13,7 +13,7 @@ from workbench.ordering.distance import Proposal
 from workbench.ordering.parts import IN_PLACE, Part
 from workbench.registration.aligned import AlignedDistances
 
-MAX_KEPT_ENTRIES = 300_000  # pairs of frames whose distances stay in memory: some 300 bytes each
+MAX_KEPT_ENTRIES = 600_000  # pairs of frames whose distances stay in memory: some 300 bytes each
 AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
 AlignedView = Callable[[np.ndarray], AlignedOf]  # frames (n,) -> what aligns them
 

@@ -3,10 +3,12 @@
 The table of pairs holds each pair's transform, its inliers, and the difference that remains once the pair is aligned.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -85,20 +87,27 @@ class KeptFrames:
     long_side : int
         Of the working copies, px.
     keypoints : callable
-        Position of a frame -> its keypoints, (K, 2), and the size of the original, (2,).
+        Position of a frame -> its keypoints, (K, 2), and the size of the original, (2,); inside of :meth:`opened`.
     ranks : callable
         Position of a frame -> its :func:`~workbench.embedding.images.rank_thumbnail`.
     """
 
     def __init__(self, features_h5: Path, images: Sequence[np.ndarray]) -> None:
         self.long_side = max(images[0].shape[:2])
-        self.keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(partial(_read_keypoints, features_h5))
+        self.features_h5 = features_h5
+        self.keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(self._read_keypoints)
         self.ranks = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(images[frame]))
+        self._file: h5py.File | None = None
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the file of keypoints open, as reading them demands."""
+        with open_h5(self.features_h5) as self._file:
+            yield
 
-def _read_keypoints(features_h5: Path, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    with open_h5(features_h5) as file:
-        return read_keypoints(file, frame)
+    def _read_keypoints(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        assert self._file is not None  # it is read inside of opened
+        return read_keypoints(self._file, frame)
 
 
 def register_pairs(
@@ -146,7 +155,7 @@ def register_pairs(
         If a pair has not been matched.
     """
     rows, frames = [], kept or KeptFrames(features_h5, images)
-    with open_h5(matches_h5) as matches_file:
+    with frames.opened(), open_h5(matches_h5) as matches_file:
         for a, b in Steps(progress, len(pairs), "register", "pair").over(pairs.tolist()):
             (points_a, size), (points_b, _) = frames.keypoints(a), frames.keypoints(b)
             ranks = frames.ranks(a), frames.ranks(b)
