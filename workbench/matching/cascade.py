@@ -15,7 +15,7 @@ from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
 RATIO = 0.8  # Lowe's ratio for the nearest neighbours
-SHARE_AGREEING, LEAST_AGREEING = 0.25, 20  # of a frame with few keypoints so many, and so many at least, make a pair easy
+SHARE_AGREEING, LEAST_AGREEING = 0.25, 24  # of a frame with few keypoints so many, and so many at least, make a pair easy
 AGREEING = 3 / 400  # share of the long side that a correspondence may lie off a motion that it agrees with
 
 
@@ -28,7 +28,7 @@ class NearestFirst:
         What matches the pairs that are not easy.
     inliers : int
         Nearest neighbours, mutual and past the ratio test, that must agree with one similarity transform for a pair to be easy;
-        fewer where they are a quarter of the keypoints of the frame that has fewer, but never below twenty.
+        fewer where they are a quarter of the keypoints of the frame that has fewer, but never below 24.
 
     Notes
     -----
