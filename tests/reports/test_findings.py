@@ -171,29 +171,41 @@ def test_pairs():
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        ((60, 4, False, False, np.nan, 0.3, np.nan), "it does not register"),
-        ((60, 40, True, True, 0.1, 0.05, 0.05), "the camera stood still"),
-        ((60, 40, True, False, 12.0, 0.20, 0.05), "falls from 0.200 to 0.050"),
+        ((60, 4, False, False, np.nan, 0.3, np.nan, 0), "it does not register"),
+        ((60, 40, True, True, 0.1, 0.05, 0.05, 3), "the camera stood still"),
+        ((60, 40, True, True, 0.1, 0.05, 0.05, 3), "by itself. The other 20 matches have no movement in common"),
+        ((60, 40, True, False, 12.0, 0.20, 0.05, 12), "falls from 0.200 to 0.050"),
+        ((60, 40, True, False, 12.0, 0.20, 0.05, 12), "camera. Of the other 20 matches 12 agree with each other"),
         (
-            (60, 11, True, False, 12.0, 0.05, 0.20),
+            (60, 11, True, False, 12.0, 0.05, 0.20, 40),
             "rises from 0.050 to 0.200 (0: the same; 0.41: nothing in common): the transform follows",
         ),
-        ((60, 11, True, False, 12.0, 0.20, 0.20), "stays about the same, 0.200 and 0.200"),
+        ((60, 11, True, False, 12.0, 0.20, 0.20, 0), "stays about the same, 0.200 and 0.200"),
     ],
-    ids=["unregistered", "still", "camera", "thing that moves", "undecided"],
+    ids=["unregistered", "still", "no second movement", "camera", "second movement", "thing that moves", "undecided"],
 )
 def test_a_pair(numbers, words):
     assert words in findings_pairs.pair_sentence(*numbers)
 
 
+def test_a_pair_whose_matches_all_agree():
+    assert findings_pairs.pair_sentence(60, 60, True, False, 12.0, 0.20, 0.05, 0).endswith("as by a camera.")
+
+
 def test_two_matchers():
     table = pd.DataFrame(
-        {"matches": [120.0, 60.0], "inliers": [60.0, 59.0], "inlier share": [0.5, 0.98], "registered": [1.0, 0.5]},
+        {"matches": [120.0, 60.0], "inliers": [60.0, 59.0], "inliers per match": [0.5, 0.98], "registered": [1.0, 0.5]},
         index=["glue", "flann"],
     )
     sentence = findings_pairs.matchers_sentence(table)
     assert sentence.startswith("Compared with flann, glue finds 2.00 times as many matches and as many inliers;")
-    assert sentence.endswith("It registers 100 % of the pairs, flann 50 %.")
+    assert sentence.endswith("So flann is the more precise of the two. It registers 100 % of the pairs, flann 50 %.")
+    table["inliers"] = [90.0, 50.0]
+    assert "So glue finds more that agrees, and flann is more precise." in findings_pairs.matchers_sentence(table)
+    assert "So glue finds more that agrees, and flann is more precise." in findings_pairs.matchers_sentence(table[::-1])
+    table["inliers per match"] = [0.9, 0.5]
+    assert "So glue finds more that agrees, and is more precise too." in findings_pairs.matchers_sentence(table[::-1])
+    table["inliers"] = [60.0, 59.0]
     assert findings_pairs.matchers_sentence(table[::-1]).startswith(
         "Compared with glue, flann finds 0.50 times as many matches"
     )
@@ -224,11 +236,15 @@ def test_the_camera():
 
 def test_findings_of_the_matches():
     every, none = np.ones(20, bool), np.zeros(20, bool)
-    good = findings_pairs.match_findings(every, none, none, "It moved.", [NOTHING], [])
-    assert good == Findings(["100 % of the pairs inside scenes register.", "It moved.", NOTHING], [], [good.following[-1]])
-    bad = findings_pairs.match_findings(none, every, every, "It moved.", ["A scene was split."], ["the odds are even"])
+    good = findings_pairs.match_findings(every, none, none, "It moved.", "Glue finds more.", [NOTHING], [])
+    assert good == Findings(
+        ["100 % of the pairs inside scenes register.", "It moved.", "Glue finds more.", NOTHING], [], [good.following[-1]]
+    )
+    bad = findings_pairs.match_findings(none, every, every, "It moved.", "", ["A scene was split."], ["the odds are even"])
     assert bad.doubtful[0] == "The odds are even." and len(bad.doubtful) == 4 and len(bad.following) == 3
-    assert "nothing was registered" in findings_pairs.match_findings(none[:0], none, none[:0], "", [NOTHING], []).doubtful[0]
+    assert (
+        "nothing was registered" in findings_pairs.match_findings(none[:0], none, none[:0], "", "", [NOTHING], []).doubtful[0]
+    )
 
 
 def time_line(count: int = 40) -> np.ndarray:

@@ -113,7 +113,10 @@ def test_matches_connect_the_right_points(images):
     styles = {tuple(line.xy1): (line.get_linestyle(), to_hex(line.get_edgecolor()).upper()) for line in lines}
     assert styles[50, 60] == ("--", pairs.DISAGREE_COLOUR)
     assert styles[10, 20][0] == styles[70, 80][0] == "-" and styles[10, 20][1] != styles[70, 80][1]
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["agree with the registration (2)", "disagree (1)"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [
+        "agree with the registration, by confidence (2)",
+        "disagree (1)",
+    ]
     assert fig.get_suptitle() == "3 matches"
     assert fig.axes[2].get_ylabel() == "confidence" and fig.axes[2].get_ylim() == (0, 1)
     assert left.get_xlim() == (-0.5, 159.5), "points must not move the limits of the picture"
