@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.reports import findings_clip, findings_eps, findings_failures, findings_order, findings_pairs, findings_scenes
+from workbench.reports import (
+    findings_clip,
+    findings_eps,
+    findings_failures,
+    findings_file,
+    findings_order,
+    findings_pairs,
+    findings_scenes,
+)
 from workbench.reports.changes import NOTHING
 from workbench.reports.findings import NO_DOUBT, Findings, checks, count_of, listed, percent
 from workbench.scenes.eps import sweep_eps
@@ -258,12 +266,15 @@ def test_the_order_and_its_distances():
     right, wrong = np.arange(40), np.random.default_rng(0).permutation(40)
     distances = time_line()
     assert findings_order.beside_share(-distances, right) == 1 and findings_order.beside_share(-distances, wrong) < 0.3
-    assert "well determined" in findings_order.distance_sentence(-distances, distances, right)
-    assert "hardly stands out" in findings_order.distance_sentence(-distances, distances, wrong)
+    counts = np.where(distances <= 4, 90.0, 0.0)
+    some = findings_order.distance_sentence(-distances, distances, counts, right)
+    assert "well determined. 19 % of the pairs of the scene were matched." in some and "even surface" in some
+    every = findings_order.distance_sentence(-distances, distances, counts + 1, wrong)
+    assert "hardly stands out" in every and every.endswith("All pairs of the scene were matched.")
     assert "agree with the order" in findings_order.similarity_sentence(-distances, [right])
     assert "but not the places in them" in findings_order.similarity_sentence(-distances, [wrong])
     assert "too short" in findings_order.similarity_sentence(-distances, [right[:2]])
-    assert "too short" in findings_order.distance_sentence(-distances[:3, :3], distances[:3, :3], right[:3])
+    assert "too short" in findings_order.distance_sentence(-distances[:3, :3], distances[:3, :3], counts[:3, :3], right[:3])
 
 
 def test_smoothness():
@@ -344,8 +355,15 @@ def metrics(**changed: float) -> dict[str, float]:
     ],
 )
 def test_verdicts(measured, closes, words):
-    sentence = findings_failures.verdict_sentence(measured, closes)
-    assert all(part in sentence for part in words)
+    sentence = findings_failures.verdict_sentence(measured, closes, [])
+    assert all(part in sentence for part in words) and "backwards" not in sentence.replace("none came out backwards", "")
+
+
+def test_a_right_order_has_no_direction():
+    say = findings_failures.verdict_sentence
+    assert "right but for its direction (|tau| 1.00), which is not in the pictures: that none" in say(metrics(), False, [])
+    assert "pictures: scene 1 came out backwards." in say(metrics(), False, [1])
+    assert "pictures: scenes 0 and 1 came out backwards." in say(metrics(), False, [0, 1])
 
 
 def test_findings_of_failures():
@@ -368,7 +386,11 @@ def test_findings_of_failures():
 def test_scenes_in_the_order_of_the_file():
     """A scene that came out as it lies in the file, one backwards, one shuffled, and one that is too short to tell."""
     shuffled = np.random.default_rng(0).permutation(30)
-    (forwards, backwards) = findings_failures.file_sentences([np.arange(30), np.arange(60, 30, -1), shuffled, np.arange(5)])
-    assert forwards.startswith("Scene 0 came out in the order in which its frames lie") and "undetermined" in forwards
-    assert backwards.startswith("Scene 1 ")
-    assert findings_failures.file_sentences([shuffled]) == []
+    (one,) = findings_file.file_sentences([shuffled, np.arange(60, 30, -1), np.arange(5)])
+    assert one.startswith(
+        "The order of scene 1 is nearly that of the file (|tau| with the positions in it: 1.00): either the file"
+    )
+    nearly = np.r_[np.arange(1, 7), 0, np.arange(7, 30)]
+    (two,) = findings_file.file_sentences([np.arange(30), shuffled, nearly, np.arange(0, 60, 3)])
+    assert two.startswith("The order of scenes 0, 2 and 3 is nearly that") and " or more)" not in one
+    assert findings_file.file_sentences([shuffled, np.arange(11)]) == []

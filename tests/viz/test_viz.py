@@ -575,6 +575,7 @@ def test_similarity_before_after():
     fig = viz.similarity_before_after(matrix, [5, 2, 7], boundaries=[2])
     before, after = fig.axes[:2]
     assert (before.get_title(), after.get_title()) == ("Input order (8 frames)", "Restored order (3 frames)")
+    assert fig.get_suptitle() == "Cosine similarity"
     np.testing.assert_array_equal(after.get_images()[0].get_array(), matrix[[5, 2, 7]][:, [5, 2, 7]])
     assert before.get_images()[0].get_clim() == after.get_images()[0].get_clim()
     assert not before.lines and len(after.lines) == 2 and len(fig.axes) == 3
