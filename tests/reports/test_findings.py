@@ -57,6 +57,7 @@ def test_checks():
 def test_the_clip(changes, words, state):
     sentence, found = findings_clip.change_sentence(changes), findings_clip.clip_findings(changes, "No logo.", ["Damaged."])
     assert words in sentence and f"by {np.median(changes):.2f} in the median" in sentence
+    assert "A step above half of that, 0.17, is called a jump." in sentence
     assert f"is {state}" in found.learnt[0] and found.learnt[1] == "No logo." and found.doubtful[0] == "Damaged."
     assert any("nothing to restore" in line for line in found.doubtful) == (state == "smooth")
     assert "1 frame" in findings_clip.clip_findings(np.zeros(0), "", []).learnt[0]
@@ -79,6 +80,19 @@ def test_similarities_tell_whether_the_file_is_in_order():
     assert "too few frames" in findings_clip.similarity_sentence(np.eye(2))
 
 
+def test_similarity_of_what_is_unrelated():
+    """40 frames that are alike to 0.999, and two that have 0.5 and 0.4 with all others; then without these."""
+    similarity = np.full((42, 42), 0.999)
+    similarity[40], similarity[:, 40], similarity[41], similarity[:, 41] = 0.5, 0.5, 0.4, 0.4
+    np.fill_diagonal(similarity, 1)
+    assert findings_clip.similarity_sentence(similarity).endswith(
+        "do not come to 0. The 2 frames that are like no other have 0.40 with the others in the median, and the least of all "
+        "pairs is 0.40."
+    )
+    assert "The frame that is like no other has 0.50" in findings_clip.similarity_sentence(similarity[:41, :41])
+    assert "like no other" not in findings_clip.similarity_sentence(similarity[:40, :40])
+
+
 def test_frames_alone():
     together, alone = np.full(40, 0.001), np.r_[np.full(36, 0.001), np.full(4, 0.2)]
     assert "none stands alone" in findings_clip.nearest_sentence(together)
@@ -94,19 +108,27 @@ def test_the_map():
     points, labels = np.r_[rng.normal(0, 1, (30, 2)), rng.normal(50, 1, (30, 2))], np.repeat([0, 1], 30)
     good, bad = (findings_scenes.map_share(points, found) for found in (labels, labels[::2].repeat(2)[rng.permutation(60)]))
     assert good == 1 and bad < 0.8
-    assert "100 % are of its scene: the 2 scenes" in findings_scenes.map_sentence(good, 2)
-    assert "believe the vectors" in findings_scenes.map_sentence(bad, 2)
+    assert "100 % are of its scene: the 2 scenes" in findings_scenes.map_sentence(good, [1, 1])
+    assert "believe the vectors. Every scene is one island." in findings_scenes.map_sentence(bad, [1, 1])
+    assert findings_scenes.islands(points, labels) == [1, 1] and findings_scenes.islands(points, np.zeros(60, int)) == [2]
+    assert "Not every scene is one island: scene 1 of 2." in findings_scenes.map_sentence(good, [1, 2])
+    assert findings_scenes.islands(points * np.nan, labels) == []
     assert np.isnan(findings_scenes.map_share(np.full((60, 2), np.nan), labels))
-    assert findings_scenes.map_sentence(np.nan, 2).startswith("There is nothing to compare")
+    assert findings_scenes.map_sentence(np.nan, []).startswith("There is nothing to compare")
     assert "does not show the scenes" in findings_scenes.map_findings(labels, bad, np.full(60, 0.01)).doubtful[0]
 
 
 def test_loneliness():
     parted, mixed = np.r_[np.full(10, 0.01), 0.1, 0.2], np.r_[np.full(9, 0.01), 0.15, 0.1, 0.2]
-    assert "a gap of a factor of 10.0" in findings_scenes.gap_sentence(parted, LABELS)
-    assert "no radius parts them" in findings_scenes.gap_sentence(mixed, LABELS)
-    assert "No frame is set aside" in findings_scenes.gap_sentence(parted, np.zeros(12, int))
-    assert "All frames are set aside" in findings_scenes.gap_sentence(parted, np.full(12, -1))
+    near, far = np.array([0.05, 0.3]), np.array([0.4, 0.3])
+    assert "is 0.050 away from it. From 0.010 to 0.050, a factor of 5.0, any" in findings_scenes.gap_sentence(
+        parted, LABELS, near
+    )
+    assert "From 0.010 to 0.100, a factor of 10.0, any" in findings_scenes.gap_sentence(parted, LABELS, far)
+    assert "no radius leaves it out" in findings_scenes.gap_sentence(parted, LABELS, near / 10)
+    assert "no radius parts them" in findings_scenes.gap_sentence(mixed, LABELS, far)
+    assert "No frame is set aside" in findings_scenes.gap_sentence(parted, np.zeros(12, int), far[:0])
+    assert "All frames are set aside" in findings_scenes.gap_sentence(parted, np.full(12, -1), far[:0])
     assert findings_scenes.map_findings(LABELS, 1.0, parted).doubtful == []
     assert "no lonelier" in findings_scenes.map_findings(LABELS, 1.0, mixed).doubtful[0]
     assert findings_scenes.lonely_sentence(np.array([-1, -1, 0])).endswith(
@@ -115,6 +137,14 @@ def test_loneliness():
     assert findings_scenes.lonely_sentence(np.array([-1])).endswith("frames: 1; none is of a scene.")
     assert findings_scenes.scenes_sentence(LABELS) == "2 scenes of 6 and 4 frames; 2 outliers (17 %)."
     assert findings_scenes.scenes_sentence(np.full(3, -1)).startswith("No scene was found: 3 outliers")
+
+
+def test_outliers_and_the_nearest_frame_of_a_scene():
+    """Two frames of a scene, one outlier at a right angle to both, one at 60 degrees to the nearer."""
+    embeddings = np.array([[1, 0, 0], [0.8, 0.6, 0], [0, 0, 1], [0.5, 0, 0.75**0.5]], np.float32)
+    found = findings_scenes.join_distances(embeddings, np.array([0, 0, -1, -1]))
+    np.testing.assert_allclose(found, [1, 0.5], atol=1e-6)
+    assert findings_scenes.join_distances(embeddings, np.full(4, -1)).shape == (0,)
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +158,20 @@ def sweep():
 
 
 def test_the_radius(sweep):
-    good, bad = findings_eps.eps_sentence(sweep, 0.05, "dbscan"), findings_eps.eps_sentence(sweep, 0.6, "dbscan")
+    good, bad = (findings_eps.eps_sentence(sweep, used, "dbscan", 0.05) for used in (0.05, 0.6))
     assert "2 scenes and 2 outliers" in good and good.endswith("lies in this range.") and bad.endswith("outside of this range.")
-    assert "clustered by optics" in findings_eps.eps_sentence(sweep, None, "optics")
+    assert f"Suggested is {sweep.suggested:.3g}; the usual radius of this backbone, ε₀, is 0.05." in good
+    assert "clustered by optics" in findings_eps.eps_sentence(sweep, None, "optics", 0.05)
     labels = sweep.tree.labels(0.05)
-    assert findings_eps.eps_findings(sweep, labels, 0.05).doubtful == []
-    doubts = findings_eps.eps_findings(sweep, np.full(32, -1), 0.6).doubtful
-    assert "lies outside of the suggested range" in doubts[0] and "No scene was found" in doubts[1]
+    ranges = pd.DataFrame(
+        [(0.01, 0.02, 2, 2, 0.8), (0.02, 0.2, 3, 9, 0.6)], columns=["low", "high", "scenes", "outliers", "silhouette"]
+    )
+    assert findings_eps.eps_findings(sweep, ranges, labels, 0.05).doubtful == []
+    doubts = findings_eps.eps_findings(sweep, ranges, np.full(32, -1), 0.6).doubtful
+    assert "lies outside of the suggested range" in doubts[0] and "No scene was found" in doubts[1] and len(doubts) == 2
+    (doubt,) = findings_eps.eps_findings(sweep, ranges[1:], labels, 0.05).doubtful
+    assert doubt.startswith("The silhouette is best (0.60) with 3 scenes and 9 outliers, from eps 0.02 to 0.2.")
+    assert findings_eps.eps_findings(sweep, ranges.assign(silhouette=np.nan), labels, 0.05).doubtful == []
 
 
 def test_the_knee():
@@ -160,12 +197,27 @@ def test_ranges_of_eps():
 
 
 def test_three_radii():
-    same = findings_eps.radii_sentence({"eps 0.1": LABELS, "eps 0.2": LABELS})
-    other = findings_eps.radii_sentence({"eps 0.1": LABELS, "eps 0.2": np.zeros(12, int)})
-    assert same.endswith("the number of scenes does not depend on it.") and same.startswith(
-        "eps 0.1 gives 2 scenes and 2 outliers;"
+    same = findings_eps.radii_sentence({"eps 0.1": LABELS, "eps 0.2": LABELS}, "eps 0.1")
+    assert same == (
+        "eps 0.1 gives 2 scenes and 2 outliers; eps 0.2 gives 2 scenes and 2 outliers. The scenes do not depend on it."
     )
-    assert other.endswith("so the radius decides how many scenes there are.")
+
+
+def test_what_becomes_of_scenes_at_another_radius():
+    """Two scenes of six and four frames and two outliers; each other clustering changes one thing."""
+    other = {
+        "merged": np.zeros(12, int),
+        "broken": np.repeat([0, 2, 1, -1], [3, 3, 4, 2]),
+        "lost": np.repeat([0, 1, -1], [6, 3, 3]),
+        "made": np.repeat([0, 1, 2], [6, 4, 2]),
+        "same": np.repeat([1, 0, -1], [6, 4, 2]),
+    }
+    text = findings_eps.radii_sentence({"eps": LABELS, **other}, "eps")
+    assert (
+        "At merged scenes 0 and 1 are one. At broken scene 0 lies in 2. At lost 1 frame of scenes is set aside. At made "
+        in text
+    )
+    assert text.endswith("At made 2 outliers with enough neighbours by now is a scene of their own.")
 
 
 def test_pairs():

@@ -449,7 +449,9 @@ def test_eps_curve():
     np.testing.assert_array_equal(above.lines[0].get_ydata(), scenes)
     np.testing.assert_array_equal(below.lines[0].get_ydata(), outliers)
     entries = [text.get_text() for text in fig.legends[0].get_texts()]
-    assert len(entries) == 3 and "0.15 to 0.3" in entries[0] and entries[1:] == ["suggested eps = 0.2", "eps in use = 0.1"]
+    assert len(entries) == 3 and "0.15 to 0.3" in entries[0] and entries[1:] == ["eps in use = 0.1", "suggested eps = 0.2"]
+    used, suggested = viz.eps_curve(eps, scenes, outliers, chosen=0.1, suggested=0.1).axes[0].lines[2:]
+    assert used.get_linewidth() > 3 * suggested.get_linewidth()  # the later one is on top, and leaves the other to be seen
     fig.canvas.draw()
     assert {"0.1", "0.2", "0.5"} <= {label.get_text() for label in below.get_xticklabels()}
 
@@ -482,6 +484,8 @@ def test_frame_change_plot():
     ]  # fmt: skip
     assert ax.lines[2].get_xdata().tolist() == [5, 6, 7], "a scene starts where the one before it ends"
     assert ax.lines[2].get_color() == viz.scene_colour(1)
+    ax = viz.frame_change_plot(np.full(9, 0.3), jump=0.17).axes[0]
+    assert ax.lines[-1].get_ydata() == [0.17, 0.17] and ax.lines[-1].get_label() == "above 0.17: a jump"
     assert viz.frame_change_plot(np.zeros(0)).axes[0].get_legend() is None
 
 
