@@ -1,5 +1,6 @@
 """What is measured of compared pairs beside their figures: the difference before and after registration, and who disagrees."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -56,6 +57,28 @@ def pair_numbers(run: Run, a: int, b: int) -> dict[str, float]:
         "after": float(row["residual"]),
         "together": agree_apart(first, second, matches, agree, threshold),
     }
+
+
+def follows_a_thing(run: Run, pair: Sequence[int], transform: np.ndarray) -> bool:
+    """Tell whether two frames fit clearly better as they are than under a transform, which then follows a thing that moves.
+
+    Parameters
+    ----------
+    run : Run
+        A run with its working copies.
+    pair : sequence of two int
+        Input positions a and b of the frames.
+    transform : (2, 3) float array
+        Takes x, y of a to b, px of the original.
+
+    Returns
+    -------
+    bool
+        True where the residual without any transform is below 0.9 of that with it.
+    """
+    size, pictures = (run.info("video")["width"], run.info("video")["height"]), without_overlay(run.images(), run.overlay())
+    ranks = rank_thumbnail(pictures[pair[0]]), rank_thumbnail(pictures[pair[1]])
+    return residual(*ranks, np.eye(2, 3), size) < UNMOVED_SHARE * residual(*ranks, transform, size)
 
 
 def agree_apart(first: Features, second: Features, matches0: np.ndarray, agree: np.ndarray, threshold: float) -> int:

@@ -267,7 +267,7 @@ def _number_points(ax: Axes, x: np.ndarray, y: np.ndarray, near: float) -> None:
         line = {"arrowstyle": "-", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 4} if len(crowd) > 1 else None
         for place, point in enumerate(crowd):
             offset = (LABEL_STEP * ((len(crowd) - 1) / 2 - place), 2.0 * LABEL_STEP if line else 6)
-            style = {"fontsize": 10, "weight": "bold", "ha": "center", "arrowprops": line}
+            style: dict[str, Any] = {"fontsize": 10, "weight": "bold", "ha": "center", "arrowprops": line}
             ax.annotate(str(point + 1), (x[point], y[point]), offset, textcoords="offset points", **style)
 
 

@@ -29,7 +29,7 @@ def of_backbones(table: pd.DataFrame, default: str) -> str:
     means = groups[["clustered_scene_f1", "clustered_outlier_f1", "neighbour_recall"]].mean()
     least = groups["clustered_scene_f1"].min()
     whole, cost, size = groups["whole"].sum(), groups["ms_per_frame"].median(), groups["weights_mb"].first()
-    scene, outlier, recall = means.loc[default].astype(float)
+    scene, outlier, recall = means.loc[default].to_numpy(dtype=float)
     first = (
         f"With {default}, the default, DBSCAN alone finds all scenes and all foreign frames on {whole[default]} of "
         f"{table['video'].nunique()} clips (scene F1: mean {scene:.3f}, least {least[default]:.2f}; outlier F1: mean "

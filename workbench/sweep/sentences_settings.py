@@ -46,10 +46,11 @@ def of_parameters(table: pd.DataFrame, parameters: Sequence[str], metric: str) -
         if round(reach, COMPARED_DECIMALS) == 0:
             sentences.append(f"{in_words(name).capitalize()} does not change {metric}.")
             continue
-        best, worst = (means.idxmax(), means.idxmin()) if QUALITY[metric] else (means.idxmin(), means.idxmax())
+        places = int(means.to_numpy().argmin()), int(means.to_numpy().argmax())
+        worst, best = places if QUALITY[metric] else places[::-1]
         text = (
-            f"By {in_words(name)}, the mean of {metric} is best with {value_name(best)} ({means[best]:.3f}) and worst with "
-            f"{value_name(worst)} ({means[worst]:.3f})"
+            f"By {in_words(name)}, the mean of {metric} is best with {value_name(means.index[best])} ({means.iloc[best]:.3f}) and "
+            f"worst with {value_name(means.index[worst])} ({means.iloc[worst]:.3f})"
         )
         sentences.append(
             f"{text}, less apart than the cells of one value are from each other." if reach < spread else f"{text}."

@@ -126,7 +126,7 @@ def plot_matches(
     if inliers is not None and count:
         agree = np.count_nonzero(inliers)
         # The lines that agree have the colours of the scale, so the legend shows its whole range.
-        scale_of_colours = tuple(Line2D([], [], color=colours.to_rgba(value)) for value in np.linspace(0, 1, 8))
+        scale_of_colours = tuple(Line2D([], [], color=colormaps["viridis"](value)) for value in np.linspace(0, 1, 8))
         handles = [scale_of_colours, Line2D([], [], color=DISAGREE_COLOUR, linestyle="--")]
         fig.legend(
             handles=handles,
