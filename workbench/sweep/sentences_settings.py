@@ -49,8 +49,8 @@ def of_parameters(table: pd.DataFrame, parameters: Sequence[str], metric: str) -
         places = int(means.to_numpy().argmin()), int(means.to_numpy().argmax())
         worst, best = places if QUALITY[metric] else places[::-1]
         text = (
-            f"By {in_words(name)}, the mean of {metric} is best with {value_name(means.index[best])} ({means.iloc[best]:.3f}) and "
-            f"worst with {value_name(means.index[worst])} ({means.iloc[worst]:.3f})"
+            f"By {in_words(name)}, the mean of {metric} is best with {value_name(means.index[best])} ({means.iloc[best]:.3f}) "
+            f"and worst with {value_name(means.index[worst])} ({means.iloc[worst]:.3f})"
         )
         sentences.append(
             f"{text}, less apart than the cells of one value are from each other." if reach < spread else f"{text}."
