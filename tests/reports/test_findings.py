@@ -111,7 +111,7 @@ def test_the_map():
     assert "100 % are of its scene: the 2 scenes" in findings_scenes.map_sentence(good, [1, 1])
     assert "believe the vectors. Every scene is one island." in findings_scenes.map_sentence(bad, [1, 1])
     assert findings_scenes.islands(points, labels) == [1, 1] and findings_scenes.islands(points, np.zeros(60, int)) == [2]
-    assert "Not every scene is one island: scene 1 of 2." in findings_scenes.map_sentence(good, [1, 2])
+    assert "Not every scene is one island: scene 1 lies in 2." in findings_scenes.map_sentence(good, [1, 2])
     assert findings_scenes.islands(points * np.nan, labels) == []
     assert np.isnan(findings_scenes.map_share(np.full((60, 2), np.nan), labels))
     assert findings_scenes.map_sentence(np.nan, []).startswith("There is nothing to compare")
@@ -170,7 +170,7 @@ def test_the_radius(sweep):
     doubts = findings_eps.eps_findings(sweep, ranges, np.full(32, -1), 0.6).doubtful
     assert "lies outside of the suggested range" in doubts[0] and "No scene was found" in doubts[1] and len(doubts) == 2
     (doubt,) = findings_eps.eps_findings(sweep, ranges[1:], labels, 0.05).doubtful
-    assert doubt.startswith("The silhouette is best (0.60) with 3 scenes and 9 outliers, from eps 0.02 to 0.2.")
+    assert doubt.startswith("The silhouette is best (0.60) with 3 scenes and 9 outliers, from eps 0.02 to 0.2: there ")
     assert findings_eps.eps_findings(sweep, ranges.assign(silhouette=np.nan), labels, 0.05).doubtful == []
 
 
@@ -204,20 +204,19 @@ def test_three_radii():
 
 
 def test_what_becomes_of_scenes_at_another_radius():
-    """Two scenes of six and four frames and two outliers; each other clustering changes one thing."""
+    """Two scenes of six and four frames and two outliers; each other clustering changes a thing or two."""
     other = {
         "merged": np.zeros(12, int),
         "broken": np.repeat([0, 2, 1, -1], [3, 3, 4, 2]),
         "lost": np.repeat([0, 1, -1], [6, 3, 3]),
         "made": np.repeat([0, 1, 2], [6, 4, 2]),
+        "taken": np.repeat([0, 1, -1], [6, 5, 1]),
         "same": np.repeat([1, 0, -1], [6, 4, 2]),
     }
     text = findings_eps.radii_sentence({"eps": LABELS, **other}, "eps")
-    assert (
-        "At merged scenes 0 and 1 are one. At broken scene 0 lies in 2. At lost 1 frame of scenes is set aside. At made "
-        in text
-    )
-    assert text.endswith("At made 2 outliers with enough neighbours by now is a scene of their own.")
+    assert "At merged scenes 0 and 1 are one and 2 outliers are in scenes of other frames. At broken scene 0 lies in 2." in text
+    assert "At lost 1 frame of scenes is set aside. At made 2 outliers have enough neighbours for a scene of their own." in text
+    assert text.endswith("At taken 1 outlier is in scenes of other frames.")
 
 
 def test_pairs():
@@ -424,7 +423,7 @@ def test_findings_of_failures():
         {"a": metrics(), "b": metrics(tau=0.1), "c": metrics(**wrong, weak_links=20), "d": metrics(**wrong)}, ["b"]
     )
     assert (
-        found.learnt[0] == "Restored: the clip “a”."
+        found.learnt[0] == "Restored, up to the direction, which is never in the pictures: the clip “a”."
         and found.learnt[1].endswith("a loop: the clip “b”.")
         and found.learnt[2].endswith("guessed: the clip “c”.")
     )

@@ -158,12 +158,15 @@ def _changes(found: np.ndarray, reference: np.ndarray) -> list[str]:
     joined = [np.unique(reference[(found == scene) & (reference >= 0)]) for scene in range(found.max(initial=-1) + 1)]
     changes += [f"scenes {listed(whole.tolist())} are one" for whole in joined if len(whole) > 1]
     made = [scene for scene, whole in enumerate(joined) if not len(whole)]
+    alone = int(np.isin(found, made).sum())
     if made:
-        frames = int(np.isin(found, made).sum())
-        verb = "is a scene" if len(made) == 1 else f"are {len(made)} scenes"
+        own = "a scene" if len(made) == 1 else f"{len(made)} scenes"
         changes.append(
-            f"{count_of(frames, 'outlier')} with enough neighbours by now {verb} of {'its' if frames == 1 else 'their'} own"
+            f"{count_of(alone, 'outlier')} {'has' if alone == 1 else 'have'} enough neighbours for {own} of their own"
         )
+    taken = int(((found >= 0) & (reference < 0)).sum()) - alone
+    if taken:
+        changes.append(f"{count_of(taken, 'outlier')} {'is' if taken == 1 else 'are'} in scenes of other frames")
     lost = int(((found < 0) & (reference >= 0)).sum())
     if lost:
         changes.append(f"{count_of(lost, 'frame')} of scenes {'is' if lost == 1 else 'are'} set aside")
@@ -205,9 +208,9 @@ def eps_findings(sweep: EpsSweep, ranges: pd.DataFrame, labels: np.ndarray, used
         if int(best["scenes"]) != scenes:
             doubtful.append(
                 f"The silhouette is best ({best['silhouette']:.2f}) with {count_of(int(best['scenes']), 'scene')} and "
-                f"{count_of(int(best['outliers']), 'outlier')}, from eps {best['low']:.3g} to {best['high']:.3g}. It prefers "
-                "small tight pieces, and the frames of a moving camera are none: see whether these are pieces of the "
-                f"{count_of(scenes, 'scene')} here, or scenes that should be parted."
+                f"{count_of(int(best['outliers']), 'outlier')}, from eps {best['low']:.3g} to {best['high']:.3g}: there "
+                f"{listed(_changes(sweep.tree.labels(best['high']), labels))}. It prefers small tight pieces, which the "
+                "frames of a moving camera are not; look at the pictures to decide."
             )
     if not scenes:
         doubtful.append("No scene was found: there will be nothing to order.")

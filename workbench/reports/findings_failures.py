@@ -110,7 +110,10 @@ def failure_findings(
     wrong = [name for name in measured if name not in (*right, *loops)]
     marked = [name for name in wrong if is_marked(measured[name])]
     silent = [name for name in wrong if name not in marked]
-    learnt = [f"Restored: {_clips(right)}.", f"Restored but for where it begins, and said to be a loop: {_clips(loops)}."]
+    learnt = [
+        f"Restored, up to the direction, which is never in the pictures: {_clips(right)}.",
+        f"Restored but for where it begins, and said to be a loop: {_clips(loops)}.",
+    ]
     learnt.append(f"Wrong, and marked as guessed: {_clips(marked)}.")
     doubtful = [f"Wrong, and not marked: {_clips(silent)}. Look at every result of this kind yourself."] if silent else []
     if as_in_file:

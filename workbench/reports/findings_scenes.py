@@ -85,7 +85,7 @@ def map_sentence(share: float, pieces: Sequence[int]) -> str:
         found += f": the {count_of(len(pieces), 'scene')} that DBSCAN finds in the vectors can be seen on the map too."
     else:
         found += ". The map mixes scenes that the vectors keep apart: believe the vectors."
-    broken = [f"scene {scene} of {count}" for scene, count in enumerate(pieces) if count > 1]
+    broken = [f"scene {scene} lies in {count}" for scene, count in enumerate(pieces) if count > 1]
     if not broken:
         return f"{found} Every scene is one island."
     return f"{found} Not every scene is one island: {listed(broken)}. Islands are the map's; scenes are those of the vectors."
