@@ -111,7 +111,8 @@ def test_the_map():
     assert "100 % are of its scene: the 2 scenes" in findings_scenes.map_sentence(good, [1, 1])
     assert "believe the vectors. Every scene is one island." in findings_scenes.map_sentence(bad, [1, 1])
     assert findings_scenes.islands(points, labels) == [1, 1] and findings_scenes.islands(points, np.zeros(60, int)) == [2]
-    assert "Not every scene is one island: scene 1 lies in 2." in findings_scenes.map_sentence(good, [1, 2])
+    assert "are of its scene: the scene that DBSCAN" in findings_scenes.map_sentence(good, [1])
+    assert "A scene need not be one island: scene 1 lies in 2." in findings_scenes.map_sentence(good, [1, 2])
     assert findings_scenes.islands(points * np.nan, labels) == []
     assert np.isnan(findings_scenes.map_share(np.full((60, 2), np.nan), labels))
     assert findings_scenes.map_sentence(np.nan, []).startswith("There is nothing to compare")
@@ -121,10 +122,10 @@ def test_the_map():
 def test_loneliness():
     parted, mixed = np.r_[np.full(10, 0.01), 0.1, 0.2], np.r_[np.full(9, 0.01), 0.15, 0.1, 0.2]
     near, far = np.array([0.05, 0.3]), np.array([0.4, 0.3])
-    assert "is 0.050 away from it. From 0.010 to 0.050, a factor of 5.0, any" in findings_scenes.gap_sentence(
+    assert "is 0.050 away from it. From 0.010 to 0.050, a factor of 5.0, any radius sets" in findings_scenes.gap_sentence(
         parted, LABELS, near
     )
-    assert "From 0.010 to 0.100, a factor of 10.0, any" in findings_scenes.gap_sentence(parted, LABELS, far)
+    assert "From 0.010 to 0.100, a factor of 10.0, any radius sets" in findings_scenes.gap_sentence(parted, LABELS, far)
     assert "no radius leaves it out" in findings_scenes.gap_sentence(parted, LABELS, near / 10)
     assert "no radius parts them" in findings_scenes.gap_sentence(mixed, LABELS, far)
     assert "No frame is set aside" in findings_scenes.gap_sentence(parted, np.zeros(12, int), far[:0])

@@ -82,13 +82,14 @@ def map_sentence(share: float, pieces: Sequence[int]) -> str:
         return "There is nothing to compare: no map, no scene, or too few frames."
     found = f"Of the {MAP_NEIGHBOURS} frames nearest to a frame on the map, {percent(share)} are of its scene"
     if share >= WELL_MAPPED:
-        found += f": the {count_of(len(pieces), 'scene')} that DBSCAN finds in the vectors can be seen on the map too."
+        which = "scene" if len(pieces) == 1 else count_of(len(pieces), "scene")
+        found += f": the {which} that DBSCAN finds in the vectors can be seen on the map too."
     else:
         found += ". The map mixes scenes that the vectors keep apart: believe the vectors."
-    broken = [f"scene {scene} lies in {count}" for scene, count in enumerate(pieces) if count > 1]
-    if not broken:
+    if max(pieces, default=1) == 1:
         return f"{found} Every scene is one island."
-    return f"{found} Not every scene is one island: {listed(broken)}. Islands are the map's; scenes are those of the vectors."
+    broken = [f"scene {scene} lies in {count}" for scene, count in enumerate(pieces) if count > 1]
+    return f"{found} A scene need not be one island: {listed(broken)}. Islands are the map's, scenes are those of the vectors."
 
 
 def join_distances(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -147,7 +148,10 @@ def gap_sentence(distances: np.ndarray, labels: np.ndarray, joining: np.ndarray)
     end = min(start, nearest)
     if end <= reach:
         return f"{found}: no radius leaves it out and keeps all frames of the scenes."
-    return f"{found}. From {reach:.3f} to {end:.3f}, a factor of {end / max(reach, 1e-9):.1f}, any radius tells them apart."
+    return (
+        f"{found}. From {reach:.3f} to {end:.3f}, a factor of {end / max(reach, 1e-9):.1f}, any radius sets these outliers "
+        "aside, and no frame of a scene."
+    )
 
 
 def lonely_sentence(labels: np.ndarray) -> str:
