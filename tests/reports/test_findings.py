@@ -215,7 +215,7 @@ def test_what_becomes_of_scenes_at_another_radius():
         "same": np.repeat([1, 0, -1], [6, 4, 2]),
     }
     text = findings_eps.radii_sentence({"eps": LABELS, **other}, "eps")
-    assert "At merged scenes 0 and 1 are one and 2 outliers are in scenes of other frames. At broken scene 0 lies in 2." in text
+    assert "At merged scenes 0 and 1 are one; 2 outliers are in scenes of other frames. At broken scene 0 lies in 2." in text
     assert "At lost 1 frame of scenes is set aside. At made 2 outliers have enough neighbours for a scene of their own." in text
     assert text.endswith("At taken 1 outlier is in scenes of other frames.")
 

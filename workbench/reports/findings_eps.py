@@ -144,7 +144,7 @@ def radii_sentence(labels: Mapping[str, np.ndarray], reference: str) -> str:
         for name, (scenes, outliers) in counts.items()
     ]
     changes = {name: _changes(found, labels[reference]) for name, found in labels.items() if name != reference}
-    told = [f"At {name} {listed(change)}." for name, change in changes.items() if change]
+    told = [f"At {name} {'; '.join(change)}." for name, change in changes.items() if change]
     return " ".join([f"{'; '.join(parts)}.", *(told or ["The scenes do not depend on it."])])
 
 
@@ -209,7 +209,7 @@ def eps_findings(sweep: EpsSweep, ranges: pd.DataFrame, labels: np.ndarray, used
             doubtful.append(
                 f"The silhouette is best ({best['silhouette']:.2f}) with {count_of(int(best['scenes']), 'scene')} and "
                 f"{count_of(int(best['outliers']), 'outlier')}, from eps {best['low']:.3g} to {best['high']:.3g}: there "
-                f"{listed(_changes(sweep.tree.labels(best['high']), labels))}. It prefers small tight pieces, which the "
+                f"{'; '.join(_changes(sweep.tree.labels(best['high']), labels))}. It prefers small tight pieces, which the "
                 "frames of a moving camera are not; look at the pictures to decide."
             )
     if not scenes:

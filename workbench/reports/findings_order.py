@@ -126,9 +126,10 @@ def distance_sentence(blend: np.ndarray, fused: np.ndarray, counts: np.ndarray, 
     if matched == 1:
         return f"{found} All pairs of the scene were matched."
     return (
-        f"{found} {percent(matched)} of the pairs of the scene were matched. What matches would say of the others is inferred "
-        "from frames that both were matched with, which makes the patches away from the diagonal. Where there are none, they "
-        "count as having nothing in common, which makes the even surface between the patches."
+        f"{found} {percent(matched)} of the pairs of the scene were matched. What matches would say of the others is inferred, "
+        "from the alignment of the whole scene where the order needed one, else from frames that both were matched with, which "
+        "makes the patches away from the diagonal. Where nothing is known, they count as having nothing in common, which makes "
+        "the even surface between the patches."
     )
 
 
