@@ -54,9 +54,10 @@ def write_parameters(notebook: nbformat.NotebookNode, stem: str) -> nbformat.Not
     """Bring the parameters cell of a notebook in line with the stages that it computes, in place; return the notebook.
 
     Comments become those of the dataclasses, and a parameter that is new gets a line, with its default, where it stands in its
-    dataclass. Values stay.
+    dataclass, if it is to have one. Values stay.
     """
-    own = [item for stage in STAGES.values() if stage.notebook == stem for item in fields(stage.parameters)]
+    kinds = [stage.parameters for stage in STAGES.values() if stage.notebook == stem]
+    own = [item for kind in kinds for item in fields(kind) if item.metadata["in_cell"]]
     for cell in notebook.cells:
         if not own or "parameters" not in cell.metadata.get("tags", []):
             continue

@@ -56,6 +56,14 @@ def test_limits_are_allowed_and_nothing_beyond_them(stage, item):
             STAGES[stage].parameters(**{item.name: value})
 
 
+def test_only_what_the_default_does_not_use_is_left_out_of_the_cells():
+    """A parameter without a line in a parameters cell changes nothing as long as the line of its chooser has the default."""
+    for stage, item in FIELDS:
+        if not item.metadata["in_cell"]:
+            chooser, *choices = item.metadata["only_with"]
+            assert STAGES[stage].parameters.__dataclass_fields__[chooser].default not in choices
+
+
 def test_choices_are_listed():
     with pytest.raises(ParameterError, match=f"matcher='by hand' is not one of {', '.join(MATCHERS)}"):
         MatchParameters(matcher="by hand")

@@ -97,6 +97,7 @@ def parameter(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     only_with: tuple[str, ...] = (),
+    in_cell: bool = True,
 ) -> Any:
     """Define a dataclass field with its comment and its limits.
 
@@ -112,13 +113,16 @@ def parameter(
         The values that are allowed.
     only_with : tuple of str, optional
         Another parameter of the stage, and those of its values with which this one changes anything; default all.
+    in_cell : bool
+        Whether it has a line in the parameters cell of its notebook, which is to stay short. A parameter without one can be
+        given to the notebook all the same.
 
     Returns
     -------
     dataclasses.Field
         The field, with all of this in its metadata.
     """
-    limits = {"low": low, "high": high, "choices": choices, "only_with": only_with}
+    limits = {"low": low, "high": high, "choices": choices, "only_with": only_with, "in_cell": in_cell}
     return field(default=default, metadata={"about": about} | limits)
 
 
@@ -277,6 +281,7 @@ class FeatureParameters(Parameters):
         "magic-leap-community/superpoint",
         "hub name or local folder, for superpoint only",
         only_with=("keypoints", "superpoint"),
+        in_cell=False,
     )
     keypoint_threshold: float = parameter(
         0.0,
@@ -284,6 +289,7 @@ class FeatureParameters(Parameters):
         0.0,
         1.0,
         only_with=("keypoints", "superpoint"),
+        in_cell=False,
     )
     nms_radius: int = parameter(
         0,
@@ -309,6 +315,7 @@ class MatchParameters(Parameters):
         0.3,
         1.0,
         only_with=("matcher", "sift-flann", "sift-exact"),
+        in_cell=False,
     )
     match_threshold: float = parameter(
         0.25,

@@ -280,6 +280,19 @@ class NotebookPage:
         (self.find(what).first if what else self.page).screenshot(path=path, timeout=ANSWER * 1000)
         return path
 
+    def picture_of_output(self, name: str, what: str) -> Path:
+        """Save a screenshot of the output of a cell that an element is in, as far as the page shows it, as
+        ``build/browser/NAME.png``."""
+        output = self.find(f".jp-OutputArea-output:has({what})").first
+        self.show(output, "start")
+        own, page = output.bounding_box(), self.find(".jp-WindowedPanel-outer").first.bounding_box()
+        top, bottom = max(own["y"], page["y"]), min(own["y"] + own["height"], page["y"] + page["height"])
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{name}.png"
+        clip = {"x": own["x"], "y": top, "width": own["width"], "height": bottom - top}
+        self.page.screenshot(path=path, clip=clip, timeout=ANSWER * 1000)
+        return path
+
     def show(self, what: str | Locator, block: str = "center") -> None:
         """Scroll until the first matching element is in the middle of the page, or at its ``start``."""
         self.find(what).first.evaluate("(element, block) => element.scrollIntoView({ block })", block)

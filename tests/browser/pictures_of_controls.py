@@ -5,30 +5,35 @@
 They are written to data/controls/, one per notebook, small enough to be kept in a notebook.
 """
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.browser.pages import PICTURES, ROOT
+from workbench.notebooks.chain import CHAIN
 
 OUT = ROOT / "data" / "controls"
 WIDTH, QUALITY = 760, 62
-# Left, top, right and bottom of the controls in the picture of the visible page, px.
-BOXES = {
-    "00_make_corrupted_clip": (110, 345, 1360, 720),
-    "01_embed": (110, 265, 1360, 800),
-    "02_visualise_clusters": (110, 255, 1360, 965),
-    "03_tune_eps": (80, 85, 1360, 965),
-    "04_inspect_matches": (110, 85, 1360, 890),
-    "05_order_frames": (80, 85, 1360, 965),
-}
+EDGE, MARGIN = 3, 6  # px at the edges that may hold lines of the page; px that are left around what is not white
+WHITE = 8  # difference to white up to which a pixel counts as white
+
+
+def trimmed(picture: Image.Image) -> Image.Image:
+    """An RGB picture without its white margins."""
+    picture = picture.crop((EDGE, EDGE, picture.width - EDGE, picture.height - EDGE))
+    ink = (
+        ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).convert("L").point(lambda value: value > WHITE)
+    )
+    left, top, right, bottom = ink.getbbox()
+    right, bottom = min(picture.width, right + MARGIN), min(picture.height, bottom + MARGIN)
+    return picture.crop((max(0, left - MARGIN), max(0, top - MARGIN), right, bottom))
 
 
 def main() -> None:
-    """Cut the pictures out and make them smaller."""
+    """Trim the pictures and make them smaller; none is made larger."""
     OUT.mkdir(exist_ok=True)
-    for name, box in BOXES.items():
+    for name in CHAIN:
         with Image.open(PICTURES / f"{name}.png") as page:
-            controls = page.convert("RGB").crop(box)
-        controls = controls.resize((WIDTH, round(WIDTH * controls.height / controls.width)), Image.Resampling.LANCZOS)
+            controls = trimmed(page.convert("RGB"))
+        controls.thumbnail((WIDTH, controls.height), Image.Resampling.LANCZOS)
         controls.save(OUT / f"{name[:2]}.jpg", quality=QUALITY, optimize=True)
 
 

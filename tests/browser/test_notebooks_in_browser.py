@@ -33,8 +33,7 @@ def test_00_frames_are_browsed_with_keys(open_notebook):
         ".wb-browser .widget-html:last-of-type", lambda: notebook.press_slider(".wb-browser", "ArrowRight", 3)
     )
     assert "place 3 of 200" in after
-    notebook.show(".wb-browser")
-    notebook.picture("00_make_corrupted_clip")
+    notebook.picture_of_output("00_make_corrupted_clip", ".wb-browser")
 
 
 def test_01_a_click_on_the_matrix_shows_two_frames(open_notebook):
@@ -42,8 +41,7 @@ def test_01_a_click_on_the_matrix_shows_two_frames(open_notebook):
     notebook = ran(open_notebook("notebooks/01_embed.ipynb"))
     _, after = notebook.changed_text(".wb-pair", lambda: notebook.click_plot(".wb-matrix", 120, 40))
     assert after.startswith("frame 40 and frame 120: cosine similarity")
-    notebook.show(".wb-matrix")
-    notebook.picture("01_embed")
+    notebook.picture_of_output("01_embed", ".wb-matrix")
 
 
 def test_02_a_lasso_shows_its_frames(open_notebook):
@@ -55,8 +53,7 @@ def test_02_a_lasso_shows_its_frames(open_notebook):
     assert notebook.find(".wb-gallery img").count() == 24
     notebook.find(".widget-toggle-buttons button").filter(has_text="k-distance").click()
     expect(notebook.find(".wb-map .colorbar, .wb-map.js-plotly-plot .colorbar").first).to_contain_text("k-distance")
-    notebook.show(".wb-map")
-    notebook.picture("02_visualise_clusters")
+    notebook.picture_of_output("02_visualise_clusters", ".wb-map")
 
 
 def test_03_eps_moves_the_scenes(open_notebook):
@@ -72,8 +69,7 @@ def test_03_eps_moves_the_scenes(open_notebook):
     assert found(after) == (3, 20)
     _, after = notebook.changed_text(".wb-scenes-found", lambda: notebook.type_value(".wb-eps", 0.0055))
     assert found(after)[0] > 3
-    notebook.show(".wb-scenes", "start")
-    notebook.picture("03_tune_eps")
+    notebook.picture_of_output("03_tune_eps", ".wb-scenes")
 
 
 def test_04_a_click_on_the_matrix_changes_the_pair(open_notebook):
@@ -92,8 +88,7 @@ def test_04_a_click_on_the_matrix_changes_the_pair(open_notebook):
     notebook.click(".wb-reset")
     notebook.click(".wb-median")
     notebook.wait_idle()
-    notebook.show(".wb-inspector", "start")
-    notebook.picture("04_inspect_matches")
+    notebook.picture_of_output("04_inspect_matches", ".wb-inspector")
 
 
 def test_05_a_scene_is_flipped(open_notebook, site):
@@ -118,8 +113,7 @@ def test_05_a_scene_is_flipped(open_notebook, site):
     video = notebook.find("video").first
     notebook.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
     assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [320, 240]
-    notebook.show(".wb-order", "start")
-    notebook.picture("05_order_frames")
+    notebook.picture_of_output("05_order_frames", ".wb-order")
 
 
 def test_from_a_kept_eps_to_a_new_video(open_notebook, own_run):

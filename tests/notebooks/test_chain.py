@@ -106,12 +106,12 @@ def committed(request) -> tuple[Path, nbformat.NotebookNode]:
 
 
 def test_valid_and_short(committed):
-    """At most 15 code cells of at most 15 lines (parameters: 20, one per line); functions and classes live in the package."""
+    """At most 15 code cells of at most 15 lines, that of the parameters too; functions and classes live in the package."""
     _, notebook = committed
     nbformat.validate(notebook)
     assert len(code(notebook)) <= 15
     for cell in code(notebook):
-        assert len(cell.source.splitlines()) <= (20 if "parameters" in tags(cell) else 15), cell.source
+        assert len(cell.source.splitlines()) <= 15, cell.source
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, kinds)], cell.source
 
@@ -150,8 +150,9 @@ def test_parameters_are_those_of_the_stages(committed):
     comments = {}
     for stage, name in NOTEBOOKS.items():
         if name == path.stem:
-            expected |= {item.name: item.default for item in fields(STAGES[stage].parameters)}
-            comments |= {item.name: item.metadata["about"] for item in fields(STAGES[stage].parameters)}
+            own = [item for item in fields(STAGES[stage].parameters) if item.metadata["in_cell"]]
+            expected |= {item.name: item.default for item in own}
+            comments |= {item.name: item.metadata["about"] for item in own}
     assert parameters(notebook) == expected
     assert {name: type(value) for name, value in parameters(notebook).items()} == {k: type(v) for k, v in expected.items()}
     lines = {line.split(" = ")[0]: line.split("  # ")[1] for line in tagged(notebook, "parameters")[0].source.splitlines()}
@@ -190,11 +191,9 @@ def test_controls_are_guarded(committed):
 
 
 def test_every_figure_is_followed_by_what_it_shows(committed):
-    """In the notebooks of the chain: every cell that shows a figure ends with sentences, and the last one has findings. The
+    """Every cell that shows a figure ends with sentences, and the last one has findings; those of the chain have a method. The
     two pictures of a pair, and the overlay above the errors of its alignment, share theirs."""
     path, notebook = committed
-    if path.stem in ALONE:
-        return
     for cell in code(notebook):
         shown = [output for output in cell.outputs if "image/png" in output.get("data", {})]
         words = [output for output in cell.outputs if "text/markdown" in output.get("data", {})]
@@ -203,8 +202,9 @@ def test_every_figure_is_followed_by_what_it_shows(committed):
     (findings,) = tagged(notebook, "report-findings")
     text = findings.outputs[0].data["text/markdown"]
     assert all(f"**{part}**\n\n- " in text for part in ("Learnt", "Doubtful", "What to do next"))
-    method = next(cell.source for cell in notebook.cells if cell.source.startswith("## The method"))
-    assert "$$" in method and ("](https://" in method)
+    if path.stem not in ALONE:
+        method = next(cell.source for cell in notebook.cells if cell.source.startswith("## The method"))
+        assert "$$" in method and ("](https://" in method)
 
 
 def test_most_of_the_code_is_about_the_question(committed):
@@ -499,6 +499,26 @@ def test_unknown_parameter_of_a_notebook(cut, tmp_path, one_notebook):
     one_notebook("1 / 0", names="run_path = ''\noverwrite = False")
     answer = workbench("run", cut, "--out", tmp_path / "run")
     refused(answer, 1, "07_broken.ipynb has no parameter interactive, truth, video: add it to its parameters cell")
+
+
+def test_a_parameter_that_is_not_in_the_cell_is_given(tmp_path):
+    """It gets a line with its default and its comment, so that papermill knows it, and what is given follows; a name
+    that is in no stage of the notebook is refused."""
+    cells = [
+        v4.new_code_cell("keypoints = 'sift'", metadata={"tags": ["parameters"]}),
+        v4.new_code_cell("print(keypoint_threshold)"),
+    ]
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), tmp_path / "04_inspect_matches.ipynb")
+    values = {"keypoints": "superpoint", "keypoint_threshold": 0.02}
+    out = chain_module.execute(tmp_path / "04_inspect_matches.ipynb", tmp_path / "out.ipynb", values)
+    first, injected, last = nbformat.read(out, as_version=4).cells
+    assert first.source.splitlines() == [
+        "keypoints = 'sift'",
+        "keypoint_threshold = 0.0  # SuperPoint keypoint threshold, 0 to 1, for superpoint only; 0: the weights' own",
+    ]
+    assert "keypoint_threshold = 0.02" in injected.source and last.outputs[0].text == "0.02\n"
+    with pytest.raises(NotebookError, match="has no parameter pairs_per_frame: add it"):
+        chain_module.execute(tmp_path / "04_inspect_matches.ipynb", tmp_path / "out.ipynb", {"pairs_per_frame": 4})
 
 
 # --- a second run ---------------------------------------------------------------------------------------------------------

@@ -67,11 +67,13 @@ def test_a_figure_comes_before_what_it_shows(displayed):
     assert len(displayed) == 3
 
 
-def test_pictures_of_controls(monkeypatch, tmp_path):
-    """There is one per notebook of the chain, small enough to be kept in it; a missing one is an error that says so."""
+def test_pictures_of_controls(monkeypatch, tmp_path, displayed):
+    """There is one per notebook of the chain, small enough to be kept in it, below a line on its numbers; a missing one is an
+    error that says so."""
     for name in CHAIN:
         picture = page.picture_of_controls(name[:2])
         assert isinstance(picture, Image) and picture.data[:2] == b"\xff\xd8" and len(picture.data) < 80_000
+    assert all(repr(line).endswith("and not of this run.") for line in displayed) and len(displayed) == len(CHAIN)
     monkeypatch.setattr(page, "notebooks_folder", lambda: tmp_path / "notebooks")
     with pytest.raises(NotebookError, match="take the cell that shows it out"):
         page.picture_of_controls("00")

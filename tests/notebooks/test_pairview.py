@@ -43,7 +43,7 @@ def test_compare_matchers(short_run, pairs):
     table = pairview.compare_matchers(short_run[0], pairs[len(pairs) // 2 :][:6], [loose, strict])
     assert list(table.index) == ["sift-exact", "sift-flann"]
     assert table.loc["sift-flann", "matches"] < table.loc["sift-exact", "matches"]
-    assert table.loc["sift-flann", "inlier share"] > table.loc["sift-exact", "inlier share"]
+    assert table.loc["sift-flann", "inliers per match"] > table.loc["sift-exact", "inliers per match"]
     assert (table["registered"] == 1).all() and (table["inliers"] <= table["matches"]).all()
 
 
@@ -67,6 +67,21 @@ def test_numbers_of_a_pair(short_run, pairs):
     diagonal = np.hypot(run.info("video")["width"], run.info("video")["height"])
     assert numbers["registered"] and numbers["displacement"] == pytest.approx(row["displacement"] * diagonal)
     assert numbers["before"] >= 0.9 * numbers["after"] > 0
+    assert 0 <= numbers["together"] <= numbers["matches"] - numbers["inliers"]
+
+
+def test_matches_that_agree_on_another_movement(short_run, pairs):
+    """Six tenths of the keypoints move by 10 px, three tenths by -20 px, the others anyhow: only the second are counted."""
+    run, (a, b) = short_run[0], pairs[-1].tolist()
+    features, _ = pairview._features(run, [(a, b)])[0]
+    places = np.arange(len(features))
+    moved = np.where((places % 10 < 6)[:, None], (10.0, 0.0), np.where((places % 10 < 9)[:, None], (-20.0, 0.0), 0.0))
+    noise = np.random.default_rng(0).uniform(-60, 60, (len(features), 2)) * (places % 10 == 9)[:, None]
+    other = replace(features, keypoints=(features.keypoints + moved + noise).astype(np.float32))
+    third = (places % 10 >= 6).sum() - (places % 10 == 9).sum()
+    agree = places % 10 < 6
+    assert abs(pairfacts.agree_apart(features, other, places, agree, run.ransac_threshold()) - third) <= 2
+    assert pairfacts.agree_apart(features, other, np.full(len(features), -1), agree[:0], run.ransac_threshold()) == 0
 
 
 def test_pairs_matched_live_are_those_of_the_run(short_run, pairs):

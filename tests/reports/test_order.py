@@ -23,8 +23,15 @@ def described(*, edited=(0, 0, 1, -1), **info):
 def test_the_largest_shares_are_named_first_and_small_ones_are_not():
     run = described(scene00_weight_ranks=0.3, scene00_weight_residual=0.65, scene00_weight_pixels=0.05, scene00_closed=True)
     first, second = order_sentences(run)
-    assert first == f"Scene 0: its order rests on {WORDS['residual']} (65 %), {WORDS['ranks']} (30 %), smaller parts (5 %)."
+    assert first == f"Scene 0: its order rests on {WORDS['residual']} (65 %); {WORDS['ranks']} (30 %); smaller parts (5 %)."
     assert second == "Scene 1: its order rests on many distances alike."
+
+
+def test_equal_shares_are_said_once():
+    run = described(scene00_weight_ranks=0.4, scene00_weight_colours=0.4, scene00_weight_pixels=0.2)
+    assert order_sentences(run)[0] == (
+        f"Scene 0: its order rests on {WORDS['ranks']} and {WORDS['colours']} (40 % each); {WORDS['pixels']} (20 %)."
+    )
 
 
 def test_an_order_that_is_not_in_the_pictures_is_said_last():

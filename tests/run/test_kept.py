@@ -132,3 +132,4 @@ def test_papermill_command_has_what_is_kept_of_other_stages(run):
     words = shlex.split(papermill_command(run, FeatureParameters(), MatchParameters(ratio=0.7)))
     given = dict(zip(words[4::3], words[5::3], strict=True))
     assert (given["threshold"], given["ratio"]) == ("5.0", "0.7")
+    assert "keypoint_threshold" not in given and given["max_keypoints"] == "256"

@@ -5,8 +5,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from workbench.errors import UsageError
-from workbench.sweep import figures
 from workbench.sweep.effects import effects
+from workbench.sweep.one_at_a_time import one_at_a_time_plot
 from workbench.sweep.table import read_table
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def test_tables_of_something_else(tmp_path, cells, figures, words):
 
 def test_figure(table):
     """One row of panels per parameter, a column for the figures and one for seconds; every value has a tick, one is shaded."""
-    fig = figures.one_at_a_time_plot(effects(table, ["tau"]), [["tau"]])
+    fig = one_at_a_time_plot(effects(table, ["tau"]), [["tau"]])
     panels = [ax for ax in fig.axes if ax.lines]
     assert len(panels) == 4
     assert [[tick.get_text() for tick in ax.get_xticklabels()] for ax in panels[::2]] == [

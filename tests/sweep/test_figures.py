@@ -108,6 +108,22 @@ def test_pareto(grid):
     assert ax.lines[0].get_label() == "settings (8)" and len(ax.lines[0].get_xdata()) == 8
 
 
+def test_numbers_of_points_that_lie_close_together(grid):
+    """Each number of a crowd is joined to its own point, and they do not cover each other; one that lies alone has no line."""
+    grid["seconds"] = grid["match.model"].map({"a": 10.0, "b": 30.0, LONG_NAME: 30.1})
+    grid.loc[5, ["status", "adjacent"]] = ["done", 1.0]
+    figure = figures.pareto_plot(best_settings(grid, "adjacent"), "adjacent")
+    (ax,) = figure.axes
+    figure.canvas.draw()
+    assert [(text.get_text(), text.xy[0], text.arrow_patch is not None) for text in ax.texts] == [
+        ("1", 30.1, True),
+        ("2", 30.0, True),
+        ("3", 10.0, False),
+    ]
+    first, second, _ = (text.get_window_extent() for text in ax.texts)
+    assert first.x0 > second.x1
+
+
 def test_pareto_of_settings_that_failed_somewhere(grid):
     """One video failed: the setting is a grey cross, and not on the front, however good its other videos."""
     grid = pd.concat([grid, grid.assign(video="b.mp4", adjacent=1.0, status="done")])

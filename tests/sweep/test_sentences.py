@@ -1,8 +1,10 @@
 """The sentences below the figures of notebook 07, on tables written by hand."""
 
+import numpy as np
 import pandas as pd
 
 from tests.sweep.test_table import rows
+from workbench.notebooks import pairfacts, pairview
 from workbench.sweep import sentences
 
 FOUND = pd.DataFrame(
@@ -39,8 +41,7 @@ def test_trials():
         )
     )
     assert sentences.of_trials(table, "adjacent") == (
-        "4 trials come to adjacent 0.300 to 0.900; the best is max_keypoints 400. "
-        "The defaults come to 0.600; 2 of the other 3 trials are better."
+        "4 trials come to adjacent 0.300 to 0.900; the best is max_keypoints 400."
     )
     tie = table.assign(adjacent=[0.9, 0.3, 0.7, 0.9])
     assert sentences.of_trials(tie, "adjacent").endswith("0.900; 2 share the best, among them that of the defaults.")
@@ -48,11 +49,30 @@ def test_trials():
     assert sentences.of_trials(table.assign(status="failed"), "adjacent") == "No trial has a value of adjacent."
 
 
-def test_changes():
-    assert sentences.of_changes(CHANGES, "inliers_per_pair") == (
-        "Max keypoints changes inliers per pair most, from 20 to 80, and its values cost 8 to 32 s of keypoints and matches. "
-        "Sinkhorn iterations change it by a tenth at most."
+def test_defaults():
+    """The defaults are a match threshold of 0.25; another trial is 0.2 better, or none is, or the defaults were not tried."""
+    values = (0.25, 0.6), (0.1, 0.3), (0.5, 0.8)
+    table = rows(*({"match.match_threshold": threshold, "adjacent": value} for threshold, value in values))
+    assert sentences.of_defaults(table, "adjacent") == (
+        "Are the defaults right? Not on this clip: of 2 other trials 1 is better, by 0.200."
     )
+    assert sentences.of_defaults(table[:2], "adjacent") == (
+        "Are the defaults right? Yes on this clip: of 1 other trial none is better."
+    )
+    np.testing.assert_allclose(sentences.gains(table, "adjacent"), [0, -0.3, 0.2])
+    assert "cannot be told" in sentences.of_defaults(table[1:], "adjacent") and len(sentences.gains(table[1:], "adjacent")) == 0
+    assert "cannot be told" in sentences.of_defaults(table.assign(status="failed"), "adjacent")
+
+
+def test_changes():
+    """64 keypoints cost a quarter of the defaults; that 5 iterations cost a second less is left to chance."""
+    assert sentences.of_changes(CHANGES, "inliers_per_pair") == (
+        "Max keypoints changes inliers per pair most, from 20 to 80. Sinkhorn iterations change it by a tenth at most. Of the "
+        "seconds of the defaults only differences of 20% and more mean something, since each value ran once: max keypoints 64 "
+        "(0.25 times)."
+    )
+    same = sentences.of_changes(CHANGES.assign(seconds=30.0), "inliers_per_pair")
+    assert same.endswith("ran once: there are none.")
 
 
 def test_findings():
@@ -69,3 +89,16 @@ def test_findings():
 
 def test_no_pair():
     assert sentences.of_pair(None, None, []) == "No pair of frames inside a scene registers."
+
+
+def test_a_pair_whose_transform_follows_a_thing_that_moves(short_run, monkeypatch):
+    """The transform of the run is taken as it is; then every transform counts as one that fits worse than none."""
+    run = short_run[0]
+    pair = tuple(pairview.ranked_pairs(run)[-1].tolist())
+    settings = [{"match_threshold": value} for value in (0.25, 0.9)]
+    good = sentences.of_pair(run, pair, settings)
+    assert good.startswith("Matches that agree on one transform: match threshold 0.25 (") and "moves" not in good
+    assert not pairfacts.follows_a_thing(run, pair, np.eye(2, 3))
+    assert pairfacts.follows_a_thing(run, pair, np.array([[1.0, 0, 90], [0, 1, 60]]))
+    monkeypatch.setattr(sentences, "follows_a_thing", lambda *_: True)
+    assert sentences.of_pair(run, pair, settings).count("the pair counts as registered, but the frames fit better") == 2

@@ -7,6 +7,7 @@ where a cell has none.
 import itertools
 import shlex
 import statistics
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from workbench.errors import UsageError
 from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.notebooks.commands import papermill_commands, run_command, source
 from workbench.run import Run
-from workbench.run.stages import stage_parameters
+from workbench.run.stages import STAGES, stage_parameters
 from workbench.sweep.effects import axes, is_crossed, main_effect, pivot, without_unused
 from workbench.sweep.table import (
     DONE,
@@ -336,7 +337,8 @@ def test_run_command():
     ],
 )
 def test_papermill_commands(cell: dict, varied: list[str], first: int):
-    """From the first notebook with a changed parameter to the last; every notebook has the parameters it is given."""
+    """From the first notebook with a changed parameter to the last; every notebook has the parameters it is given, or takes
+    them although they have no line in its cell."""
     lines = [shlex.split(line) for line in papermill_commands(rows(cell).iloc[0], varied, "../a.mp4", "../runs/best")]
     given = {}
     for name, words in zip(CHAIN[first:], lines, strict=True):
@@ -345,7 +347,9 @@ def test_papermill_commands(cell: dict, varied: list[str], first: int):
         assert words[3::3] == ["-p"] * len(values)
         assert (values.pop("run_path"), values.pop("overwrite"), values.pop("interactive")) == ("../runs/best", "True", "False")
         assert values.pop("video", "") == ("../a.mp4" if name == CHAIN[0] else "")
-        assert values.keys() <= papermill.inspect_notebook(str(notebooks_folder() / f"{name}.ipynb")).keys()
+        kinds = [stage.parameters for stage in STAGES.values() if stage.notebook == name]
+        taken = {item.name for kind in kinds for item in fields(kind) if not item.metadata["in_cell"]}
+        assert values.keys() <= papermill.inspect_notebook(str(notebooks_folder() / f"{name}.ipynb")).keys() | taken
         given |= {name: papermill_value(value) for name, value in values.items()}
     assert stage_parameters(given) == stage_parameters(cell)
 

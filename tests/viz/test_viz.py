@@ -113,7 +113,10 @@ def test_matches_connect_the_right_points(images):
     styles = {tuple(line.xy1): (line.get_linestyle(), to_hex(line.get_edgecolor()).upper()) for line in lines}
     assert styles[50, 60] == ("--", pairs.DISAGREE_COLOUR)
     assert styles[10, 20][0] == styles[70, 80][0] == "-" and styles[10, 20][1] != styles[70, 80][1]
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["agree with the registration (2)", "disagree (1)"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [
+        "agree with the registration, by confidence (2)",
+        "disagree (1)",
+    ]
     assert fig.get_suptitle() == "3 matches"
     assert fig.axes[2].get_ylabel() == "confidence" and fig.axes[2].get_ylim() == (0, 1)
     assert left.get_xlim() == (-0.5, 159.5), "points must not move the limits of the picture"
@@ -446,7 +449,9 @@ def test_eps_curve():
     np.testing.assert_array_equal(above.lines[0].get_ydata(), scenes)
     np.testing.assert_array_equal(below.lines[0].get_ydata(), outliers)
     entries = [text.get_text() for text in fig.legends[0].get_texts()]
-    assert len(entries) == 3 and "0.15 to 0.3" in entries[0] and entries[1:] == ["suggested eps = 0.2", "eps in use = 0.1"]
+    assert len(entries) == 3 and "0.15 to 0.3" in entries[0] and entries[1:] == ["eps in use = 0.1", "suggested eps = 0.2"]
+    used, suggested = viz.eps_curve(eps, scenes, outliers, chosen=0.1, suggested=0.1).axes[0].lines[2:]
+    assert used.get_linewidth() > 3 * suggested.get_linewidth()  # the later one is on top, and leaves the other to be seen
     fig.canvas.draw()
     assert {"0.1", "0.2", "0.5"} <= {label.get_text() for label in below.get_xticklabels()}
 
@@ -479,6 +484,8 @@ def test_frame_change_plot():
     ]  # fmt: skip
     assert ax.lines[2].get_xdata().tolist() == [5, 6, 7], "a scene starts where the one before it ends"
     assert ax.lines[2].get_color() == viz.scene_colour(1)
+    ax = viz.frame_change_plot(np.full(9, 0.3), jump=0.17).axes[0]
+    assert ax.lines[-1].get_ydata() == [0.17, 0.17] and ax.lines[-1].get_label() == "above 0.17: a jump"
     assert viz.frame_change_plot(np.zeros(0)).axes[0].get_legend() is None
 
 
@@ -572,6 +579,7 @@ def test_similarity_before_after():
     fig = viz.similarity_before_after(matrix, [5, 2, 7], boundaries=[2])
     before, after = fig.axes[:2]
     assert (before.get_title(), after.get_title()) == ("Input order (8 frames)", "Restored order (3 frames)")
+    assert fig.get_suptitle() == "Cosine similarity"
     np.testing.assert_array_equal(after.get_images()[0].get_array(), matrix[[5, 2, 7]][:, [5, 2, 7]])
     assert before.get_images()[0].get_clim() == after.get_images()[0].get_clim()
     assert not before.lines and len(after.lines) == 2 and len(fig.axes) == 3

@@ -7,20 +7,24 @@ executed notebook that would come out the same in two runs is executed once and 
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench import errors
 from workbench.errors import NotebookError
 from workbench.parameters import Parameters
 from workbench.pipeline.stages import run_stage
 from workbench.run import Run
-from workbench.run.stages import NOTEBOOKS
+from workbench.run.stages import NOTEBOOKS, STAGES
 from workbench.run.store import Entry
 from workbench.storage.folder import digest, file_sha256
+
+if TYPE_CHECKING:
+    import nbformat
 
 CHAIN = tuple(dict.fromkeys(NOTEBOOKS.values()))  # names of the notebooks that compute the stages, in their order
 SWEEP_NOTEBOOKS = ("06_compare", "07_tune_superglue")  # read the table of a sweep and compute no stage of a run
@@ -89,7 +93,8 @@ def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    declared = set(papermill.inspect_notebook(str(notebook)))
+    book = _with_lines_for(notebook, values)
+    declared = set(papermill.inspect_notebook(book))
     unknown = sorted(set(values) - declared)
     if unknown:  # papermill itself would only warn
         raise NotebookError(f"{notebook.name} has no parameter {', '.join(unknown)}: add it to its parameters cell")
@@ -98,7 +103,7 @@ def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
         with _headless(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="papermill")
             papermill.execute_notebook(
-                str(notebook),
+                book,
                 str(out),
                 parameters=values,
                 cwd=str(notebook.parent),
@@ -117,6 +122,23 @@ def execute(notebook: Path, out: Path, values: dict[str, Any]) -> Path:
             f"video.proxy_size; finished stages are kept (as far as it came: {out})"
         ) from error
     return out
+
+
+def _with_lines_for(notebook: Path, values: Collection[str]) -> "nbformat.NotebookNode":
+    """Read a notebook, and give its parameters cell a line for each of the values that is left out there to keep it short.
+
+    papermill knows the parameters of the cell alone, and the executed notebook says then what it was executed with.
+    """
+    import nbformat
+
+    book = nbformat.read(notebook, as_version=4)
+    kinds = [STAGES[stage].parameters for stage, name in NOTEBOOKS.items() if name == notebook.stem]
+    left_out = [item for kind in kinds for item in fields(kind) if item.name in values and not item.metadata["in_cell"]]
+    for cell in book.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            lines = [f"{item.name} = {item.default!r}  # {item.metadata['about']}" for item in left_out]
+            cell.source = "\n".join([cell.source, *lines])
+    return book
 
 
 def run_notebooks(

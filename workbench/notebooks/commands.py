@@ -5,6 +5,7 @@
 """
 
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from workbench.notebooks.chain import CHAIN, notebooks_folder
 from workbench.parameters import Parameters
 from workbench.run import Run
 from workbench.run.kept import read_kept
-from workbench.run.stages import NOTEBOOKS, RunPaths, defaults, stage_of, stage_parameters
+from workbench.run.stages import NOTEBOOKS, STAGES, RunPaths, defaults, stage_of, stage_parameters
 
 
 def source(cell: pd.Series, table: str | Path) -> str:
@@ -117,13 +118,17 @@ def papermill_command(run: Run, *chosen: Parameters) -> str:
     """
     (name,) = {NOTEBOOKS[stage_of(parameters).name] for parameters in chosen}
     values: dict[str, Any] = {"run_path": str(run.path.resolve())}
+    # A parameter without a line in the parameters cell has its default there, and papermill warns of names without a line.
+    kinds = [stage.parameters for stage in STAGES.values() if stage.notebook == name]
+    lineless = {item.name: item.default for kind in kinds for item in fields(kind) if not item.metadata["in_cell"]}
     kept = [parameters for stage, parameters in stage_parameters(read_kept(run)).items() if NOTEBOOKS[stage] == name]
     for parameters in (*kept, *chosen):
         values |= parameters.as_dict()
     values["interactive"] = False
     words = ["papermill", str(notebooks_folder() / f"{name}.ipynb"), str(run.path.resolve() / f"{name}.ipynb")]
     for key, value in values.items():
-        words += ["-p", key, str(value)]
+        if key not in lineless or value != lineless[key]:
+            words += ["-p", key, str(value)]
     return shlex.join(words)
 
 

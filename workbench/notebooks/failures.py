@@ -60,7 +60,7 @@ class RestoredClip:
             own = np.flatnonzero(self.names == name)
             found[f"true order, {name}"] = own[np.argsort(self.true_frames[own])]
         for scene, frames in enumerate(self.scenes()):
-            found[f"restored order, scene {scene}{self._agreement(frames)}"] = frames
+            found[f"restored order, scene {scene}{self._agreement(scene, frames)}"] = frames
         return found
 
     def scenes(self) -> list[np.ndarray]:
@@ -73,11 +73,28 @@ class RestoredClip:
         """
         return [self.run.scene_order(scene) for scene in range(self.labels.max(initial=-1) + 1)]
 
-    def _agreement(self, frames: np.ndarray) -> str:
+    def backwards(self) -> list[int]:
+        """List the restored scenes that run against their true direction.
+
+        Returns
+        -------
+        list of int
+            Numbers of scenes in which most pairs of frames of one true scene stand the other way round.
+        """
+        found = []
+        for scene, frames in enumerate(self.scenes()):
+            places, names = self.true_frames[frames], self.names[frames]
+            later = np.triu(names[:, None] == names, 1)
+            if np.sign(places[None, :] - places[:, None])[later].sum() < 0:
+                found.append(scene)
+        return found
+
+    def _agreement(self, scene: int, frames: np.ndarray) -> str:
         """How far a restored scene agrees with the truth, for the heading of its strip."""
         if len(set(self.names[frames])) > 1:
             return ": frames of several true scenes"
-        return f": |tau| with the true order {kendall(self.true_frames[frames].tolist()):.2f}"
+        direction = ", backwards" if scene in self.backwards() else ""
+        return f": |tau| with the true order {kendall(self.true_frames[frames].tolist()):.2f}{direction}"
 
     @property
     def closes(self) -> bool:  # numpydoc ignore=RT01

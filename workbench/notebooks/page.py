@@ -15,6 +15,10 @@ from workbench.run import Run
 from workbench.run.kept import with_kept
 
 HEADLESS = "WORKBENCH_HEADLESS"  # environment variable, set where notebooks run without a person
+OF_CONTROLS = (
+    "Where a kernel runs, the controls are here. This picture shows them on the sample; its numbers are those of the day "
+    "when it was taken, and not of this run."
+)
 CONTROLS_FOLDER = "controls"  # folder of data/ with a picture of the controls of every notebook
 
 
@@ -119,7 +123,7 @@ def tell(*sentences: str) -> None:
 
 
 def picture_of_controls(notebook: str) -> Image:
-    """Show how the controls of a notebook look, where none run.
+    """Show how the controls of a notebook look, where none run; a line above says where the picture is from.
 
     Parameters
     ----------
@@ -139,4 +143,5 @@ def picture_of_controls(notebook: str) -> Image:
     path = notebooks_folder().parent / "data" / CONTROLS_FOLDER / f"{notebook}.jpg"
     if not path.is_file():
         raise NotebookError(f"{path} is missing: get it from the repository, or take the cell that shows it out")
-    return Image(filename=str(path), width=760)
+    tell(OF_CONTROLS)
+    return Image(filename=str(path))

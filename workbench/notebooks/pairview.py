@@ -129,7 +129,7 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
     -------
     pandas.DataFrame
         One row per matcher, means over the pairs, 0 without pairs. Columns: matches; inliers, those that agree with the
-        transform; inlier share, of all matches, 0 to 1; registered, share of the pairs for which a transform was found, 0 to 1.
+        transform; inliers per match, 0 to 1; registered, share of the pairs for which a transform was found, 0 to 1.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def compare_matchers(run: Run, pairs: np.ndarray, matchers: Sequence[MatchParame
         rows[parameters.matcher] = {
             "matches": sum(matches) / max(1, len(pairs)),
             "inliers": sum(inliers) / max(1, len(pairs)),
-            "inlier share": sum(inliers) / max(1, sum(matches)),
+            "inliers per match": sum(inliers) / max(1, sum(matches)),
             "registered": sum(item.model != "none" for item in aligned) / max(1, len(pairs)),
         }
     return pd.DataFrame.from_dict(rows, orient="index").round(3)

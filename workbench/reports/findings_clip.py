@@ -51,14 +51,15 @@ def change_sentence(changes: np.ndarray) -> str:
     Returns
     -------
     str
-        Two sentences; one for fewer than two frames.
+        Three sentences; one for fewer than two frames.
     """
     if not len(changes):
         return "There is one frame only, so nothing changes."
     jumps = float((changes > JUMP).mean())
     found = (
         f"From one frame to the next the ranks of the grey levels change by {np.median(changes):.2f} in the median; between "
-        f"frames that have nothing in common it would be {UNRELATED_CHANGE:.2f}. "
+        f"frames that have nothing in common it would be {UNRELATED_CHANGE:.2f}. A step above half of that, {JUMP:.2f}, "
+        "is called a jump. "
     )
     if jumps > MOSTLY:
         return (
@@ -106,7 +107,7 @@ def similarity_sentence(similarity: np.ndarray) -> str:
     Returns
     -------
     str
-        Two sentences; one for fewer than three frames.
+        Two to four sentences; one for fewer than three frames.
     """
     if len(similarity) < 3:
         return "There are too few frames to compare their similarities."
@@ -118,8 +119,25 @@ def similarity_sentence(similarity: np.ndarray) -> str:
         f"{beside:.2f} in the median, any two frames {middle:.2f}: "
     )
     if beside - middle <= SAME * (high - low):
-        return found + "the order of the file says nothing, and the matrix shows stripes in place of blocks."
-    return found + "frames that follow each other are more alike, so part of the order is in the file."
+        found += "the order of the file says nothing, and the matrix shows stripes in place of blocks."
+    else:
+        found += "frames that follow each other are more alike, so part of the order is in the file."
+    return found + _unrelated(similarity)
+
+
+def _unrelated(similarity: np.ndarray) -> str:
+    """Say what similarity frames have that show something else."""
+    others = np.array(similarity, dtype=float)
+    np.fill_diagonal(others, np.nan)
+    alone = frames_alone(1 - np.nanmax(others, axis=1))
+    if not len(alone):
+        return ""
+    typical, least = np.nanmedian(others[alone]), np.nanmin(others)
+    which = "The frame that is like no other has" if len(alone) == 1 else f"The {len(alone)} frames that are like no other have"
+    return (
+        f" Frames that show something else do not come to 0. {which} {typical:.2f} with the others in the median, and the "
+        f"least of all pairs is {least:.2f}."
+    )
 
 
 def nearest_sentence(nearest: np.ndarray) -> str:

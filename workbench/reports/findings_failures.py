@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from workbench.evaluation.metrics import kendall
 from workbench.reports.findings import Findings, count_of, listed, percent
 from workbench.reports.findings_order import RIGHT
 
-FEW_FRAMES = 12  # of a scene; fewer come out in the order of the file by chance
 MANY_GUESSES = 0.25  # share of guessed links from which an order counts as marked
 
 
@@ -44,7 +40,7 @@ def is_right(measured: Mapping[str, float]) -> bool:
     return measured["tau"] >= RIGHT and measured["scene_f1"] >= RIGHT
 
 
-def verdict_sentence(measured: Mapping[str, float], closes: bool) -> str:
+def verdict_sentence(measured: Mapping[str, float], closes: bool, backwards: Sequence[int]) -> str:
     """Say whether a clip was restored, and whether the workbench knows.
 
     Parameters
@@ -54,17 +50,29 @@ def verdict_sentence(measured: Mapping[str, float], closes: bool) -> str:
         ``undetermined_scenes``.
     closes : bool
         Whether the workbench took a scene for a loop.
+    backwards : sequence of int
+        The restored scenes that run against their true direction.
 
     Returns
     -------
     str
-        Two sentences.
+        Two or three sentences.
     """
     guesses = f"{measured['weak_links']} of {count_of(int(measured['links']), 'link')} are guesses"
     known = f"The workbench marks this: {guesses}." if is_marked(measured) else f"The workbench does not mark this: {guesses}."
     if is_right(measured):
         found = f"{count_of(int(measured['scenes']), 'scene').capitalize()}, as in the truth, and the order is right"
-        return f"{found} (|tau| {measured['tau']:.2f}). {guesses[:1].upper()}{guesses[1:]}."
+        direction = (
+            f"scene {backwards[0]} came out backwards"
+            if len(backwards) == 1
+            else f"scenes {listed(backwards)} came out backwards"
+            if backwards
+            else "that none came out backwards is luck"
+        )
+        return (
+            f"{found} but for its direction (|tau| {measured['tau']:.2f}), which is not in the pictures: {direction}. "
+            f"{guesses[:1].upper()}{guesses[1:]}."
+        )
     if measured["scene_f1"] < RIGHT:
         return f"The scenes are not those of the truth (F1 {measured['scene_f1']:.2f}). {known}"
     numbers = f"|tau| {measured['tau']:.2f}, {percent(measured['adjacent'])} of the true neighbours are neighbours"
@@ -75,44 +83,6 @@ def verdict_sentence(measured: Mapping[str, float], closes: bool) -> str:
             + (f"The workbench {loop}.")
         )
     return f"The order is wrong ({numbers}). {known}"
-
-
-def follows_file(frames: np.ndarray) -> bool:
-    """Tell whether a scene came out in the order of the file.
-
-    Parameters
-    ----------
-    frames : (n,) int array
-        Positions of its frames in the file, in restored order.
-
-    Returns
-    -------
-    bool
-        True where both orders are the same but for a few frames, forwards or backwards.
-    """
-    return len(frames) >= FEW_FRAMES and kendall(frames.tolist()) >= RIGHT
-
-
-def file_sentences(scenes: Sequence[np.ndarray]) -> list[str]:
-    """Say which scenes of a shuffled clip came out in the order of the file.
-
-    Parameters
-    ----------
-    scenes : sequence of (n,) int arrays
-        For every scene the positions of its frames in the file, in restored order.
-
-    Returns
-    -------
-    list of str
-        A sentence per scene for which that is so.
-    """
-    return [
-        f"Scene {scene} came out in the order in which its frames lie in the shuffled file (|tau| "
-        f"{kendall(frames.tolist()):.2f} with their positions): what the encoder left in them was taken for time. "
-        "Their true order is undetermined."
-        for scene, frames in enumerate(scenes)
-        if follows_file(frames)
-    ]
 
 
 def failure_findings(
@@ -127,7 +97,8 @@ def failure_findings(
     closing : sequence of str
         Names of the clips that the workbench took for loops.
     as_in_file : sequence of str
-        Names of the clips with a scene that came out in the order of the file, see :func:`follows_file`.
+        Names of the clips with a scene that came out in the order of the file, see
+        :func:`~workbench.reports.findings_file.follows_file`.
 
     Returns
     -------
@@ -139,7 +110,10 @@ def failure_findings(
     wrong = [name for name in measured if name not in (*right, *loops)]
     marked = [name for name in wrong if is_marked(measured[name])]
     silent = [name for name in wrong if name not in marked]
-    learnt = [f"Restored: {_clips(right)}.", f"Restored but for where it begins, and said to be a loop: {_clips(loops)}."]
+    learnt = [
+        f"Restored, up to the direction, which is never in the pictures: {_clips(right)}.",
+        f"Restored but for where it begins, and said to be a loop: {_clips(loops)}.",
+    ]
     learnt.append(f"Wrong, and marked as guessed: {_clips(marked)}.")
     doubtful = [f"Wrong, and not marked: {_clips(silent)}. Look at every result of this kind yourself."] if silent else []
     if as_in_file:

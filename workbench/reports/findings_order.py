@@ -89,7 +89,7 @@ def similarity_sentence(similarity: np.ndarray, orders: Sequence[np.ndarray]) ->
     return f"{found}: the vectors tell scenes apart, but not the places in them; the order rests on finer distances."
 
 
-def distance_sentence(blend: np.ndarray, fused: np.ndarray, order: np.ndarray) -> str:
+def distance_sentence(blend: np.ndarray, fused: np.ndarray, counts: np.ndarray, order: np.ndarray) -> str:
     """Compare what the greedy baseline and the fused distance say of an order.
 
     Parameters
@@ -98,13 +98,15 @@ def distance_sentence(blend: np.ndarray, fused: np.ndarray, order: np.ndarray) -
         Match counts blended with similarities; larger is more similar.
     fused : (n, n) float array
         The fused distance, no unit; larger is farther.
+    counts : (n, n) float array
+        Number of matches; 0 for pairs that were not compared.
     order : (n,) int array
         The rows in their order.
 
     Returns
     -------
     str
-        Two sentences.
+        Four sentences.
     """
     by_blend, by_fused = beside_share(blend, order), beside_share(-fused, order)
     if not np.isfinite(by_fused):
@@ -117,8 +119,18 @@ def distance_sentence(blend: np.ndarray, fused: np.ndarray, order: np.ndarray) -
         f"have {all_pairs:.2f}"
     )
     if all_pairs > 2 * links:
-        return f"{found}: the dark band along the diagonal is narrow, so the order is well determined."
-    return f"{found}: the band along the diagonal hardly stands out, so other orders are nearly as short."
+        found += ": the dark band along the diagonal is narrow, so the order is well determined."
+    else:
+        found += ": the band along the diagonal hardly stands out, so other orders are nearly as short."
+    matched = float((counts[np.triu_indices(len(counts), 1)] > 0).mean())
+    if matched == 1:
+        return f"{found} All pairs of the scene were matched."
+    return (
+        f"{found} {percent(matched)} of the pairs of the scene were matched. What matches would say of the others is inferred, "
+        "from the alignment of the whole scene where the order needed one, else from frames that both were matched with, which "
+        "makes the patches away from the diagonal. Where nothing is known, they count as having nothing in common, which makes "
+        "the even surface between the patches."
+    )
 
 
 def smoothness_sentence(before: np.ndarray, after: Sequence[np.ndarray]) -> str:

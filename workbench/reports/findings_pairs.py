@@ -44,7 +44,7 @@ def pairs_sentence(inside: np.ndarray, outside: np.ndarray, frames: int) -> str:
 
 
 def pair_sentence(
-    matches: int, inliers: int, registered: bool, still: bool, displacement: float, before: float, after: float
+    matches: int, inliers: int, registered: bool, still: bool, displacement: float, before: float, after: float, together: int
 ) -> str:
     """Say what registration did to a pair of frames.
 
@@ -60,11 +60,13 @@ def pair_sentence(
         Mean distance by which the inliers move, px of the original; NaN where none was found.
     before, after : float
         Difference of the ranks of both frames as they are and once they are registered, 0 to 1; NaN without overlap.
+    together : int
+        How many of the matches that do not agree with the transform agree with another one.
 
     Returns
     -------
     str
-        Two or three sentences.
+        Two to four sentences.
     """
     scale = f"(0: the same; {UNRELATED:.2f}: nothing in common)"
     if not registered:
@@ -76,16 +78,28 @@ def pair_sentence(
     if still:
         return (
             f"{found}, which leaves the picture where it is: the camera stood still. The ranks of the frames differ by "
-            f"{after:.3f} {scale}; this is what moved by itself, and the other {matches - inliers} matches are on it, or wrong."
+            f"{after:.3f} {scale}; this is what moved by itself.{_others(matches - inliers, together)}"
         )
     found += f", and move by {displacement:.1f} px in the mean. By registration the difference of the ranks "
     if before < UNMOVED_SHARE * after:
+        found += f"rises from {before:.3f} to {after:.3f} {scale}: the transform follows a thing that moves, not the camera."
+    elif after < UNMOVED_SHARE * before:
+        found += f"falls from {before:.3f} to {after:.3f} {scale}: most of the picture moved together, as by a camera."
+    else:
+        found += f"stays about the same, {before:.3f} and {after:.3f} {scale}: this pair says little about the camera."
+    return found + _others(matches - inliers, together)
+
+
+def _others(others: int, together: int) -> str:
+    """Say what the matches are that do not agree with the transform."""
+    if not others:
+        return ""
+    if 2 * together >= others:
         return (
-            f"{found}rises from {before:.3f} to {after:.3f} {scale}: the transform follows a thing that moves, not the camera."
+            f" Of the other {count_of(others, 'match', 'matches')} {together} agree with each other on another movement: that "
+            "of things at another depth, or of a thing that moves by itself."
         )
-    if after < UNMOVED_SHARE * before:
-        return f"{found}falls from {before:.3f} to {after:.3f} {scale}: the whole picture moved, as by a camera."
-    return f"{found}stays about the same, {before:.3f} and {after:.3f} {scale}: this pair says little about the camera."
+    return f" The other {count_of(others, 'match', 'matches')} have no movement in common: on things that move apart, or wrong."
 
 
 def matchers_sentence(table: pd.DataFrame) -> str:
@@ -99,7 +113,7 @@ def matchers_sentence(table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        Two sentences.
+        Three sentences.
     """
     (first, second), (one, other) = table.index, table.to_dict("records")
     words = []
@@ -113,9 +127,18 @@ def matchers_sentence(table: pd.DataFrame) -> str:
                 if less
                 else f"{more:.0f} {column} per pair where there are none"
             )
-    shares = f"of its matches {percent(one['inlier share'])} agree with the transform, against {percent(other['inlier share'])}"
+    precision = [percent(row["inliers per match"]) for row in (one, other)]
+    shares = f"of its matches {precision[0]} agree with the transform, against {precision[1]}"
     pairs = f"It registers {percent(one['registered'])} of the pairs, {second} {percent(other['registered'])}."
-    return f"Compared with {second}, {first} finds {words[0]} and {words[1]}; {shares}. {pairs}"
+    more, exact = (one[column] - other[column] for column in ("inliers", "inliers per match"))
+    most, precise = first if more > 0 else second, first if exact >= 0 else second
+    if max(one["inliers"], other["inliers"]) <= TIE * min(one["inliers"], other["inliers"]):
+        weighed = f"So {precise} is the more precise of the two"
+    elif most == precise:
+        weighed = f"So {most} finds more that agrees, and is more precise too"
+    else:
+        weighed = f"So {most} finds more that agrees, and {precise} is more precise"
+    return f"Compared with {second}, {first} finds {words[0]} and {words[1]}; {shares}. {weighed}. {pairs}"
 
 
 def drawn_sentence(table: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
@@ -202,7 +225,13 @@ def camera_sentence(moved: Mapping[int, float], diagonal: float) -> str:
 
 
 def match_findings(
-    inside: np.ndarray, outside: np.ndarray, unmoved: np.ndarray, camera: str, changes: Sequence[str], doubts: Sequence[str]
+    inside: np.ndarray,
+    outside: np.ndarray,
+    unmoved: np.ndarray,
+    camera: str,
+    matchers: str,
+    changes: Sequence[str],
+    doubts: Sequence[str],
 ) -> Findings:
     """Sum up whether the matches show how the camera moved.
 
@@ -214,6 +243,8 @@ def match_findings(
         Pairs inside scenes whose frames fit clearly better without their transform.
     camera : str
         How the camera moved, from :func:`camera_sentence`.
+    matchers : str
+        How two matchers compare, from :func:`matchers_sentence`.
     changes : sequence of str
         What the matches changed in the scenes.
     doubts : sequence of str
@@ -224,7 +255,11 @@ def match_findings(
     Findings
         The findings of notebook 04.
     """
-    learnt, doubtful, following = [camera, *changes], [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in doubts], []
+    learnt, doubtful, following = (
+        [camera, matchers, *changes],
+        [f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in doubts],
+        [],
+    )
     if len(inside):
         learnt.insert(0, f"{percent(inside.mean())} of the pairs inside scenes register.")
         if inside.mean() < MOST:

@@ -3,11 +3,15 @@
 Numbers in, sentences out: every sentence follows from the numbers it is given.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from sklearn.cluster import DBSCAN
 from sklearn.neighbors import NearestNeighbors
 
 from workbench.reports.findings import Findings, count_of, listed, percent
 
+ISLAND_GAP = 0.05  # share of the longer side of the map, above which a gap between frames parts two islands
 MAP_NEIGHBOURS = 5  # frames around each frame on the map
 WELL_MAPPED = 0.95  # share of these that are of the same scene, on a map that shows the scenes
 
@@ -36,30 +40,81 @@ def map_share(points: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[near] == labels[inside, None]).mean())
 
 
-def map_sentence(share: float, scenes: int) -> str:
+def islands(points: np.ndarray, labels: np.ndarray) -> list[int]:
+    """Count the islands that every scene forms on a map.
+
+    Parameters
+    ----------
+    points : (N, 2) float array
+        Where every frame lies on the map; NaN where there is no map.
+    labels : (N,) int array
+        Scene of every frame, -1 = outlier.
+
+    Returns
+    -------
+    list of int
+        For every scene the number of groups of its frames with gaps between them of more than :data:`ISLAND_GAP` of the longer
+        side of the map; empty where there is no map.
+    """
+    if not len(points) or not np.isfinite(points).all():
+        return []
+    gap = max(ISLAND_GAP * float(np.ptp(points, axis=0).max()), 1e-9)
+    scenes = [points[labels == scene] for scene in range(labels.max() + 1)]
+    return [int(DBSCAN(eps=gap, min_samples=1).fit(own).labels_.max()) + 1 for own in scenes]
+
+
+def map_sentence(share: float, pieces: Sequence[int]) -> str:
     """Say how well a map shows the scenes.
 
     Parameters
     ----------
     share : float
         From :func:`map_share`.
-    scenes : int
-        Number of scenes.
+    pieces : sequence of int
+        From :func:`islands`.
 
     Returns
     -------
     str
-        One or two sentences.
+        One to three sentences.
     """
     if np.isnan(share):
         return "There is nothing to compare: no map, no scene, or too few frames."
     found = f"Of the {MAP_NEIGHBOURS} frames nearest to a frame on the map, {percent(share)} are of its scene"
     if share >= WELL_MAPPED:
-        return f"{found}: the {count_of(scenes, 'scene')} that DBSCAN finds in the vectors can be seen on the map too."
-    return f"{found}. The map mixes scenes that the vectors keep apart: believe the vectors."
+        which = "scene" if len(pieces) == 1 else count_of(len(pieces), "scene")
+        found += f": the {which} that DBSCAN finds in the vectors can be seen on the map too."
+    else:
+        found += ". The map mixes scenes that the vectors keep apart: believe the vectors."
+    if max(pieces, default=1) == 1:
+        return f"{found} Every scene is one island."
+    broken = [f"scene {scene} lies in {count}" for scene, count in enumerate(pieces) if count > 1]
+    return f"{found} A scene need not be one island: {listed(broken)}. Islands are the map's, scenes are those of the vectors."
 
 
-def gap_sentence(distances: np.ndarray, labels: np.ndarray) -> str:
+def join_distances(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Measure how far every outlier is from the nearest frame of a scene.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+    labels : (N,) int array
+        Scene of every frame, -1 = outlier.
+
+    Returns
+    -------
+    (M,) float array
+        Cosine distance, 0 to 2, a value per outlier; empty where there is no scene.
+    """
+    inside, outside = embeddings[labels >= 0], embeddings[labels < 0]
+    if not len(inside) or not len(outside):
+        return np.zeros(0)
+    found, _ = NearestNeighbors(n_neighbors=1, metric="cosine").fit(inside).kneighbors(outside)
+    return np.asarray(found[:, 0], dtype=float)
+
+
+def gap_sentence(distances: np.ndarray, labels: np.ndarray, joining: np.ndarray) -> str:
     """Say whether outliers are farther from everything than frames of scenes are.
 
     Parameters
@@ -68,11 +123,13 @@ def gap_sentence(distances: np.ndarray, labels: np.ndarray) -> str:
         Cosine distance of every frame to its k-th nearest one, itself included, 0 to 2.
     labels : (N,) int array
         Scene of every frame, -1 = outlier.
+    joining : (M,) float array
+        From :func:`join_distances`: a radius as large as this brings an outlier into a scene, however lonely it is.
 
     Returns
     -------
     str
-        One or two sentences.
+        One to three sentences.
     """
     inside, outside = distances[labels >= 0], distances[labels < 0]
     if not len(outside):
@@ -84,11 +141,17 @@ def gap_sentence(distances: np.ndarray, labels: np.ndarray) -> str:
         f"The frames of scenes have their neighbours within a cosine distance of {reach:.3f}, the "
         f"{count_of(len(outside), 'outlier')} have theirs at {start:.3f} and more"
     )
-    if start > reach:
-        return (
-            f"{found}. Between both is a gap of a factor of {start / max(reach, 1e-9):.1f}, where any radius tells them apart."
-        )
-    return f"{found}. Both overlap: no radius parts them by this distance alone."
+    if start <= reach:
+        return f"{found}. Both overlap: no radius parts them by this distance alone."
+    nearest = float(joining.min())
+    found += f". The outlier that is nearest to a scene is {nearest:.3f} away from it"
+    end = min(start, nearest)
+    if end <= reach:
+        return f"{found}: no radius leaves it out and keeps all frames of the scenes."
+    return (
+        f"{found}. From {reach:.3f} to {end:.3f}, a factor of {end / max(reach, 1e-9):.1f}, any radius sets these outliers "
+        "aside, and no frame of a scene."
+    )
 
 
 def lonely_sentence(labels: np.ndarray) -> str:

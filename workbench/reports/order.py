@@ -1,8 +1,11 @@
 """What the order of every scene rests on, and where it is not in the pictures, in plain sentences."""
 
+from itertools import groupby
+
 from workbench.pipeline.edits import frame_lists
 from workbench.pipeline.scene_edits import computed_scene
 from workbench.reports.changes import doubts_of
+from workbench.reports.findings import listed
 from workbench.run import Run
 
 WORDS = {
@@ -44,11 +47,11 @@ def order_sentences(run: Run) -> list[str]:
         prefix = f"scene{number:02d}_weight_"
         shares = {name.removeprefix(prefix): share for name, share in info.items() if name.startswith(prefix)}
         named = sorted((name for name, share in shares.items() if share >= NAMED_SHARE), key=lambda name: -shares[name])
-        parts = [f"{WORDS[name]} ({100 * shares[name]:.0f} %)" for name in named]
+        parts = _with_shares([(WORDS[name], f"{100 * shares[name]:.0f} %") for name in named])
         smaller = sum(shares.values()) - sum(shares[name] for name in named)
         parts += [f"smaller parts ({100 * smaller:.0f} %)"] if parts and smaller >= 0.005 else []
         origin = "" if number == scene else f" (scene {number} as it was computed)"
-        found.append(f"Scene {scene}{origin}: its order rests on {', '.join(parts) or 'many distances alike'}.")
+        found.append(f"Scene {scene}{origin}: its order rests on {'; '.join(parts) or 'many distances alike'}.")
     return found + order_doubts(run)
 
 
@@ -72,6 +75,12 @@ def order_doubts(run: Run) -> list[str]:
         return doubts
     numbers = _computed_numbers(run)
     return [doubt + _number_now(numbers, number) for doubt, number in zip(doubts, undetermined, strict=True)]
+
+
+def _with_shares(named: list[tuple[str, str]]) -> list[str]:
+    """Parts with their shares; of parts that follow each other with one share, it is said once."""
+    groups = [(share, [name for name, _ in group]) for share, group in groupby(named, key=lambda item: item[1])]
+    return [f"{listed(names, len(names))} ({share}{' each' if len(names) > 1 else ''})" for share, names in groups]
 
 
 def _computed_numbers(run: Run) -> list[int | None]:

@@ -13,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 
 from workbench.sweep.effects import main_effect
 from workbench.sweep.table import QUALITY, pareto_front, setting_names, settings, value_name
-from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes, scene_marker
+from workbench.viz.pictures import OUTLIER_COLOUR, SCENE_COLOURS, new_axes
 
 MAX_LINE_LETTERS = 22  # a longer name is broken into two lines
 MAX_FRONT_NAMES = 10  # settings named on the Pareto front
-DEFAULT_COLOUR = "#e9e2cc"  # shade behind the default value
+LABEL_STEP = 16  # points between the numbers of points that lie close together
 _BAR: dict[str, Any] = {"color": SCENE_COLOURS[0], "linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
 _WHISKER: dict[str, Any] = {"color": OUTLIER_COLOUR, "linewidth": 1}
 
@@ -153,13 +153,9 @@ def pareto_plot(best: pd.DataFrame, metric: str) -> Figure:
         ax.plot(*_xy(measured[~whole]), "x", color=OUTLIER_COLOUR, markersize=6, label=label)
     seconds, means = _xy(front)
     ax.plot(seconds, means, "o-", color=SCENE_COLOURS[5], markersize=7, drawstyle="steps-pre", label="front: none is better")
-    near, below = 0.03 * np.ptp(measured["seconds"].to_numpy(dtype=float)), False
-    for number, (x, y) in enumerate(zip(seconds[: len(names)], means, strict=False), start=1):
-        below = number > 1 and seconds[number - 2] - x < near and not below  # close numbers are kept apart
-        offset, side = ((5, -13), "left") if below else ((-4, 5), "right")
-        ax.annotate(str(number), (x, y), offset, textcoords="offset points", fontsize=10, weight="bold", ha=side)
-    ax.set(title=f"{metric} against seconds", xlabel="seconds of all stages", ylabel=f"mean {metric}")
-    ax.margins(x=0.06, y=0.2)
+    _number_points(ax, seconds[: len(names)], means, 0.03 * np.ptp(measured["seconds"].to_numpy(dtype=float)))
+    ax.set(title=f"{metric} against seconds", xlabel="seconds, mean over the cells", ylabel=f"mean {metric}")
+    ax.margins(x=0.08, y=0.3)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=9)
     lines = [Line2D([], [], linestyle="", label=f"{number}  {name}") for number, name in enumerate(names, start=1)]
@@ -264,6 +260,17 @@ def _plain(rows: pd.DataFrame) -> list[np.ndarray]:
     return [rows.index.to_numpy(), *columns]
 
 
+def _number_points(ax: Axes, x: np.ndarray, y: np.ndarray, near: float) -> None:
+    """Write 1, 2, ... above points that are sorted from right to left; those of a crowd side by side, each with a line."""
+    crowds = np.split(np.arange(len(x)), np.flatnonzero(x[:-1] - x[1:] >= near) + 1)
+    for crowd in crowds:
+        line = {"arrowstyle": "-", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 4} if len(crowd) > 1 else None
+        for place, point in enumerate(crowd):
+            offset = (LABEL_STEP * ((len(crowd) - 1) / 2 - place), 2.0 * LABEL_STEP if line else 6)
+            style: dict[str, Any] = {"fontsize": 10, "weight": "bold", "ha": "center", "arrowprops": line}
+            ax.annotate(str(point + 1), (x[point], y[point]), offset, textcoords="offset points", **style)
+
+
 def _xy(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return rows["seconds"].to_numpy(dtype=float), rows["mean"].to_numpy(dtype=float)
 
@@ -278,53 +285,3 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(present), max(present)
     room = 0.06 * (high - low) or 0.05
     return low - room, high + room
-
-
-def one_at_a_time_plot(found: pd.DataFrame, groups: Sequence[Sequence[str]], title: str = "One parameter at a time") -> Figure:
-    """Plot figures and seconds against the values of each parameter, one row of panels per parameter.
-
-    The values of a parameter are evenly spaced, and the default is shaded. The panels of a column share their scale, so that
-    parameters can be compared.
-
-    Parameters
-    ----------
-    found : pandas.DataFrame
-        From :func:`~workbench.sweep.effects.effects`.
-    groups : sequence of sequences of str
-        Figures of it, one group per panel; the figures of a group share a scale.
-    title : str
-        Title of the figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure.
-    """
-    columns, names = [*map(list, groups), ["seconds"]], list(dict.fromkeys(found["parameter"]))
-    size = (3.1 * len(columns) + 0.4, 1.5 * len(names) + 1.1)
-    fig, axes = plt.subplots(len(names), len(columns), figsize=size, squeeze=False, sharey="col", layout="constrained")
-    for row, name in zip(axes, names, strict=True):
-        cells = found[found["parameter"] == name]
-        places = np.arange(len(cells))
-        for ax, figures in zip(row, columns, strict=True):
-            for number, figure in enumerate(figures):
-                style = {"color": SCENE_COLOURS[number], "marker": scene_marker(number), "markersize": 4, "linewidth": 1.2}
-                ax.plot(places, cells[figure], label=figure, **style)
-            ax.axvspan(*(places[cells["default"]][0] + [-0.4, 0.4]), color=DEFAULT_COLOUR, linewidth=0, zorder=0)
-            ax.set_xticks(places, [f"{value:g}" if not isinstance(value, str) else value for value in cells["value"]])
-            ax.set_xlim(-0.5, len(cells) - 0.5)
-            ax.yaxis.set_major_locator(MaxNLocator(4))
-            ax.tick_params(labelsize=8)
-            ax.grid(alpha=0.3)
-        row[0].set_ylabel(name.replace(".", "\n"), fontsize=9)
-    for ax, figures in zip(axes[0], columns, strict=True):
-        ax.set_title(", ".join(figures) if figures != ["seconds"] else "seconds, features and match", fontsize=9)
-        if len(figures) > 1:
-            ax.legend(fontsize=7, loc="best", frameon=True, framealpha=0.8)
-    for ax, figures in zip(axes[0, :-1], columns[:-1], strict=True):
-        low, high = cast(float, found[figures].min(axis=None)), cast(float, found[figures].max(axis=None))
-        if high <= 1:  # shares: a value slightly below 1 must not look like a drop
-            ax.set_ylim(min(low, 0.9) - 0.02, 1.02)
-    axes[0, -1].set_ylim(bottom=0)
-    fig.suptitle(f"{title} (the default is shaded)", fontsize=11)
-    return fig

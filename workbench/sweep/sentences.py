@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.notebooks.pairfacts import follows_a_thing
 from workbench.notebooks.pairview import PairMatcher
 from workbench.parameters import FeatureParameters, MatchParameters
+from workbench.reports.findings import count_of
 from workbench.run import Run
 from workbench.run.stages import defaults, stage_parameters
 from workbench.sweep.importance import in_words, trial_means
+from workbench.sweep.sentences_settings import SAME_TIME
 from workbench.sweep.table import COMPARED_DECIMALS, QUALITY, setting_names, value_name, varied
 
 CLEAR = 0.05  # share of the variance at least, at the lower end of its spread, of a parameter that matters
@@ -66,19 +69,64 @@ def of_trials(table: pd.DataFrame, metric: str) -> str:
         return f"No trial has a value of {metric}."
     values = trials[metric]
     names, worth = varied(table), (values if QUALITY.get(metric, True) else -values).round(COMPARED_DECIMALS)
-    best = int(worth.argmax())
+    best, gained = int(worth.argmax()), gains(table, metric)
     ties = int((worth == worth.max()).sum())
     who = "the best is" if ties == 1 else f"{ties} share the best, among them"
     first = f"{len(trials)} trials come to {metric} {values.min():.3f} to {values.max():.3f}; {who} "
-    same = (trials[names] == pd.Series({name: defaults()[name] for name in names})).all(axis=1)
-    if same.any() and worth[same].iloc[0] == worth.max():
+    if len(gained) and gained.max() == 0:
         return f"{first}that of the defaults."
-    first += f"{setting_names(trials[names])[best]}."
-    if not same.any():
-        return first
-    better = int((worth > worth[same].iloc[0]).sum())
+    return f"{first}{setting_names(trials[names])[best]}."
+
+
+def gains(table: pd.DataFrame, metric: str) -> np.ndarray:
+    """Measure how much better than the defaults every trial is.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`~workbench.sweep.table.read_table`.
+    metric : str
+        A column of numbers.
+
+    Returns
+    -------
+    (T,) float array
+        A value per trial, in the unit of the metric and positive where the trial is better, rounded as metrics are compared;
+        empty where no trial has the defaults.
+    """
+    trials, names = trial_means(table, metric), varied(table)
+    same = (trials[names] == pd.Series({name: defaults()[name] for name in names})).all(axis=1)
+    if trials.empty or not same.any():
+        return np.zeros(0)
+    worth = (trials[metric] if QUALITY.get(metric, True) else -trials[metric]).to_numpy(dtype=float)
+    return np.round(worth - worth[same.to_numpy()][0], COMPARED_DECIMALS)
+
+
+def of_defaults(table: pd.DataFrame, metric: str) -> str:
+    """Say whether the defaults are right, as far as a search can tell.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`~workbench.sweep.table.read_table`.
+    metric : str
+        A column of numbers.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    gained = gains(table, metric)
+    if not len(gained):
+        return "Whether the defaults are right cannot be told: they are not among the trials."
+    where, others = "on this clip" if table["video"].nunique() == 1 else "on these clips", len(gained) - 1
+    if not (gained > 0).any():
+        return f"Are the defaults right? Yes {where}: of {count_of(others, 'other trial')} none is better."
+    better = int((gained > 0).sum())
     return (
-        f"{first} The defaults come to {values[same].iloc[0]:.3f}; {better} of the other {len(trials) - 1} trials are better."
+        f"Are the defaults right? Not {where}: of {count_of(others, 'other trial')} {better} {'is' if better == 1 else 'are'} "
+        f"better, by {'' if better == 1 else 'up to '}{gained.max():.3f}."
     )
 
 
@@ -95,19 +143,29 @@ def of_changes(found: pd.DataFrame, figure: str) -> str:
     Returns
     -------
     str
-        Two sentences.
+        Two or three sentences. Seconds that differ from those of the defaults by less than
+        :data:`~workbench.sweep.sentences_settings.SAME_TIME` count as equal.
     """
-    groups = found.groupby("parameter", sort=False)[[figure, "seconds"]]
+    groups = found.groupby("parameter", sort=False)[figure]
     names = [in_words(str(name)) for name in groups.groups]
-    low, high = (each.to_numpy(dtype=float) for each in (groups.min(), groups.max()))
-    growth = high[:, 0] / np.maximum(low[:, 0], 1e-9) - 1
+    low, high = groups.min().to_numpy(dtype=float), groups.max().to_numpy(dtype=float)
+    growth = high / np.maximum(low, 1e-9) - 1
     most = int(growth.argmax())
     hardly = [name for name, change in zip(names, growth, strict=True) if change <= SLIGHT]
-    first = (
-        f"{names[most].capitalize()} changes {in_words(figure)} most, from {low[most, 0]:.0f} to {high[most, 0]:.0f}, and its "
-        f"values cost {low[most, 1]:.0f} to {high[most, 1]:.0f} s of keypoints and matches."
+    sentences = [f"{names[most].capitalize()} changes {in_words(figure)} most, from {low[most]:.0f} to {high[most]:.0f}."]
+    if hardly:
+        sentences.append(f"{_joined(hardly).capitalize()} change it by a tenth at most.")
+    usual = float(found.loc[found["default"], "seconds"].iloc[0])
+    costs = []
+    for name, cells in found.groupby("parameter", sort=False):
+        for value, seconds in zip(cells["value"], cells["seconds"].to_numpy(dtype=float), strict=True):
+            if abs(seconds / usual - 1) >= SAME_TIME:
+                costs.append(f"{in_words(str(name))} {value_name(value)} ({seconds / usual:.2g} times)")
+    sentences.append(
+        f"Of the seconds of the defaults only differences of {SAME_TIME:.0%} and more mean something, since each value ran "
+        f"once: {_joined(costs) or 'there are none'}."
     )
-    return f"{first} {_joined(hardly).capitalize()} change it by a tenth at most." if hardly else first
+    return " ".join(sentences)
 
 
 def of_pair(run: Run, pair: Sequence[int] | None, settings: Sequence[Mapping[str, Any]]) -> str:
@@ -125,19 +183,24 @@ def of_pair(run: Run, pair: Sequence[int] | None, settings: Sequence[Mapping[str
     Returns
     -------
     str
-        A sentence.
+        A sentence, and one for each setting whose transform follows a thing that moves, and not the camera.
     """
     if pair is None:
         return "No pair of frames inside a scene registers."
-    matcher, texts = PairMatcher(run), []
+    matcher, texts, notes = PairMatcher(run), [], []
     for values in settings:
         chosen = stage_parameters(dict(values))
         features, matching = chosen["features"], chosen["match"]
         assert isinstance(features, FeatureParameters) and isinstance(matching, MatchParameters)
-        agree = matcher.match(pair[0], pair[1], features, matching).aligned.inliers
-        named = ", ".join(f"{in_words(name)} {value_name(value)}" for name, value in values.items())
+        aligned = matcher.match(pair[0], pair[1], features, matching).aligned
+        agree, named = aligned.inliers, ", ".join(f"{in_words(name)} {value_name(value)}" for name, value in values.items())
         texts.append(f"{named} ({int(agree.sum())} of {len(agree)})")
-    return f"Matches that agree on one transform: {_joined(texts)}."
+        if aligned.model != "none" and follows_a_thing(run, pair, aligned.transform):
+            notes.append(
+                f" With {named} the {int(agree.sum())} that agree lie on a thing that moves: the pair counts as registered, "
+                "but the frames fit better as they are."
+            )
+    return f"Matches that agree on one transform: {_joined(texts)}.{''.join(notes)}"
 
 
 def findings(table: pd.DataFrame, found: pd.DataFrame, changes: pd.DataFrame, metric: str) -> str:
@@ -168,7 +231,12 @@ def findings(table: pd.DataFrame, found: pd.DataFrame, changes: pd.DataFrame, me
     if table["video"].nunique() == 1:
         doubts.append("The search saw one clip: another may need other values.")
     parts = {
-        "Learnt": [of_importances(found, metric), of_trials(table, metric), of_changes(changes, "inliers_per_pair")],
+        "Learnt": [
+            of_importances(found, metric),
+            of_trials(table, metric),
+            of_defaults(table, metric),
+            of_changes(changes, "inliers_per_pair"),
+        ],
         "Doubtful": doubts or ["Nothing that these figures show."],
         "What to do next": ["Search on clips like your own before a default is changed; the last line says how."],
     }

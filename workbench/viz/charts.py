@@ -135,10 +135,10 @@ def eps_curve(
         if stable is not None:
             unchanged = f"scenes unchanged, {stable[0]:.3g} to {stable[1]:.3g}"
             ax.axvspan(*stable, color=SCENE_COLOURS[2], alpha=0.18, linewidth=0, label=unchanged)
-        if suggested is not None:
-            ax.axvline(suggested, color=SCENE_COLOURS[2], linestyle="--", label=f"suggested eps = {suggested:.3g}")
         if chosen is not None:
-            ax.axvline(chosen, color=SCENE_COLOURS[5], label=f"eps in use = {chosen:.3g}")
+            ax.axvline(chosen, color=SCENE_COLOURS[5], linewidth=4, alpha=0.5, label=f"eps in use = {chosen:.3g}")
+        if suggested is not None:  # thin and on top: mostly both are the same
+            ax.axvline(suggested, color="black", linewidth=1, linestyle="--", label=f"suggested eps = {suggested:.3g}")
         ax.set_ylabel(ylabel)
         ax.set_ylim(bottom=0)
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -188,6 +188,7 @@ def frame_change_plot(
     after: Sequence[np.ndarray] = (),
     title: str = "Change from frame to frame",
     ax: Axes | None = None,
+    jump: float | None = None,
 ) -> Figure:
     """Plot the change between successive frames, in input order and in the restored order of every scene, one after the other.
 
@@ -201,6 +202,8 @@ def frame_change_plot(
         Title of the axes.
     ax : Axes, optional
         Where to draw. Default: a new figure.
+    jump : float, optional
+        Change above which a step is a jump, drawn as a line.
 
     Returns
     -------
@@ -218,6 +221,8 @@ def frame_change_plot(
         steps = start + np.arange(len(values))
         ax.plot(steps, values, ".-", color=scene_colour(scene), markersize=3, linewidth=1.2, label=name)
         start += len(values) + 1
+    if jump is not None:
+        ax.axhline(jump, color="black", linewidth=0.8, linestyle="--", label=f"above {jump:.2f}: a jump")
     ax.set(
         title=title,
         xlabel="step in the sequence",

@@ -118,7 +118,7 @@ def similarity_before_after(
     boundaries : sequence of int
         Places in ``order`` where the next scene begins.
     label : str
-        Label of the colour bar.
+        Name of the matrix: the title, and the label of the colour bar.
 
     Returns
     -------
@@ -126,13 +126,14 @@ def similarity_before_after(
         Two matrices side by side.
     """
     matrix, order = np.asarray(matrix, dtype=float), np.asarray(order, dtype=int)
-    fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
+    fig, axes = plt.subplots(1, 2, figsize=(8, 4.1), layout="constrained")
     limits = _limits(matrix)
     _draw_matrix(axes[0], matrix, f"Input order ({len(matrix)} frames)", "frame, input order", (), limits)
     restored = matrix[np.ix_(order, order)]
     name = f"Restored order ({len(order)} frames)"
     drawn = _draw_matrix(axes[1], restored, name, "frame, restored order", boundaries, limits)
     fig.colorbar(drawn, ax=axes, label=label, shrink=0.8)
+    fig.suptitle(f"{label[:1].upper()}{label[1:]}")
     return fig
 
 

@@ -234,7 +234,7 @@ def scene_overlay_before_after(
             ax.set_axis_off()
             ax.set_title(f"{kind}, {name}", fontsize=10)
     about = f"{len(images)} frame{'' if len(images) == 1 else 's'}"
-    about += f" ({MAX_OVERLAID_FRAMES} of them drawn)" if len(images) > MAX_OVERLAID_FRAMES else ""
+    about += f" ({MAX_OVERLAID_FRAMES} of them drawn, evenly spaced)" if len(images) > MAX_OVERLAID_FRAMES else ""
     about += f", {len(images) - len(inside)} not connected" if len(inside) < len(images) else ""
     about += "" if reference is None else f"; reference #{reference}"
     fig.suptitle(f"{title}\n{about}", fontsize=11)

@@ -14,6 +14,7 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 
@@ -124,11 +125,18 @@ def plot_matches(
     fig.suptitle(_matches_title(count, len(lines.agree)), fontsize=10)
     if inliers is not None and count:
         agree = np.count_nonzero(inliers)
-        handles = [
-            Line2D([], [], color=colormaps["viridis"](0.6), label=f"agree with the registration ({agree})"),
-            Line2D([], [], color=DISAGREE_COLOUR, linestyle="--", label=f"disagree ({count - agree})"),
-        ]
-        fig.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+        # The lines that agree have the colours of the scale, so the legend shows its whole range.
+        scale_of_colours = tuple(Line2D([], [], color=colormaps["viridis"](value)) for value in np.linspace(0, 1, 8))
+        handles = [scale_of_colours, Line2D([], [], color=DISAGREE_COLOUR, linestyle="--")]
+        fig.legend(
+            handles=handles,
+            labels=[f"agree with the registration, by confidence ({agree})", f"disagree ({count - agree})"],
+            handler_map={tuple: HandlerTuple(ndivide=None, pad=0)},
+            loc="outside lower center",
+            ncols=2,
+            fontsize=9,
+            frameon=False,
+        )
     return fig
 
 
