@@ -11,6 +11,7 @@ import numpy as np
 
 MAX_TOUR_SEARCHES = 3  # calls of the solver for one path
 PROPOSAL, DRAFT = 1 / 2, 1 / 5  # shares of the solver's time for paths that are not the last word
+MIN_SEARCH_SECONDS = 0.002
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
 CUT_FRAMES = 3  # frames on either side of a cut through a loop
@@ -226,10 +227,10 @@ def _open_path(distances: np.ndarray, start: int | None, patience: float) -> np.
     np.fill_diagonal(tour_distances, 0)
     if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
-    # The solver uses all of its time; scenes of 30 to 200 frames have the same tour after a hundredth of a second, nine in ten
-    # after a third of that. On a busy machine it may not get that much, so the tour is accepted when two searches, which begin
-    # at random, find the same length.
-    seconds = patience * max(0.02, count / 4000)
+    # The solver uses all of its time; scenes of 60 to 200 frames have the same tour after a hundredth of a second, nine in ten
+    # after a third of that, and shorter ones much sooner. On a busy machine it may not get that much, so the tour is accepted
+    # when two searches, which begin at random, find the same length.
+    seconds = max(MIN_SEARCH_SECONDS, patience * max(min(0.02, count**2 / 200_000), count / 4000))
     best, least = np.zeros(0, dtype=int), np.inf
     for _ in range(1 if patience < 1 else MAX_TOUR_SEARCHES):
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
