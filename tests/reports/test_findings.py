@@ -112,7 +112,7 @@ def test_the_map():
     assert "believe the vectors. Every scene is one island." in findings_scenes.map_sentence(bad, [1, 1])
     assert findings_scenes.islands(points, labels) == [1, 1] and findings_scenes.islands(points, np.zeros(60, int)) == [2]
     assert "are of its scene: the scene that DBSCAN" in findings_scenes.map_sentence(good, [1])
-    assert "A scene need not be one island: scene 1 lies in 2." in findings_scenes.map_sentence(good, [1, 2])
+    assert "A scene need not be one island: scene 1 lies in 2 islands." in findings_scenes.map_sentence(good, [1, 2])
     assert findings_scenes.islands(points * np.nan, labels) == []
     assert np.isnan(findings_scenes.map_share(np.full((60, 2), np.nan), labels))
     assert findings_scenes.map_sentence(np.nan, []).startswith("There is nothing to compare")
@@ -215,7 +215,10 @@ def test_what_becomes_of_scenes_at_another_radius():
         "same": np.repeat([1, 0, -1], [6, 4, 2]),
     }
     text = findings_eps.radii_sentence({"eps": LABELS, **other}, "eps")
-    assert "At merged scenes 0 and 1 are one; 2 outliers are in scenes of other frames. At broken scene 0 lies in 2." in text
+    assert (
+        "At merged scenes 0 and 1 are one; 2 outliers are in scenes of other frames. At broken scene 0 lies in 2 islands."
+        in text
+    )
     assert "At lost 1 frame of scenes is set aside. At made 2 outliers have enough neighbours for a scene of their own." in text
     assert text.endswith("At taken 1 outlier is in scenes of other frames.")
 
@@ -296,14 +299,16 @@ def test_the_camera():
 
 def test_findings_of_the_matches():
     every, none = np.ones(20, bool), np.zeros(20, bool)
-    good = findings_pairs.match_findings(every, none, none, "It moved.", "Glue finds more.", [NOTHING], [])
+    good = findings_pairs.match_findings(every, none, none, 0, "It moved.", "Glue finds more.", [NOTHING], [])
     assert good == Findings(
         ["100 % of the pairs inside scenes register.", "It moved.", "Glue finds more.", NOTHING], [], [good.following[-1]]
     )
-    bad = findings_pairs.match_findings(none, every, every, "It moved.", "", ["A scene was split."], ["the odds are even"])
-    assert bad.doubtful[0] == "The odds are even." and len(bad.doubtful) == 4 and len(bad.following) == 3
+    bad = findings_pairs.match_findings(none, every, every, 2, "It moved.", "", ["A scene was split."], ["the odds are even"])
+    assert bad.doubtful[0] == "The odds are even." and len(bad.doubtful) == 5 and len(bad.following) == 3
+    assert any(text.startswith("2 pairs inside scenes registered although") for text in bad.doubtful)
     assert (
-        "nothing was registered" in findings_pairs.match_findings(none[:0], none, none[:0], "", "", [NOTHING], []).doubtful[0]
+        "nothing was registered"
+        in findings_pairs.match_findings(none[:0], none, none[:0], 0, "", "", [NOTHING], []).doubtful[0]
     )
 
 
@@ -400,7 +405,11 @@ def metrics(**changed: float) -> dict[str, float]:
         (metrics(), False, ["1 scene, as in the truth, and the order is right", "0 of 20 links are guesses."]),
         (metrics(tau=0.1, tau_loop=0.2, weak_links=20), False, ["The order is wrong", "marks this: 20 of 20 links"]),
         (metrics(tau=0.1, tau_loop=0.2, undetermined_scenes=1), False, ["The order is wrong", "The workbench marks this"]),
-        (metrics(tau=0.1, tau_loop=0.2, weak_links=2), False, ["The order is wrong", "does not mark this: 2 of 20 links"]),
+        (
+            metrics(tau=0.1, tau_loop=0.2, weak_links=2),
+            False,
+            ["The order is wrong", "The links do not show this: 2 of 20 links"],
+        ),
         (metrics(tau=0.1), True, ["right but for where it begins", "The workbench says that the scene is a loop"]),
         (metrics(tau=0.1), False, ["right but for where it begins", "does not say that the scene is a loop"]),
         (metrics(scene_f1=0.6), False, ["The scenes are not those of the truth (F1 0.60)"]),
@@ -430,8 +439,10 @@ def test_findings_of_failures():
     )
     assert found.doubtful[0].startswith("Wrong, and not marked: the clip “d”.") and len(found.doubtful) == 1
     in_file = findings_failures.failure_findings({"d": metrics(**wrong), "e": metrics(**wrong)}, [], ["d"])
-    assert in_file.doubtful[0].startswith("Wrong, and not marked: “d” and “e”.")
-    assert "is not that of time: the clip “d”." in in_file.doubtful[1]
+    assert "is that of the shuffled file: the clip “d”." in in_file.doubtful[0]
+    assert in_file.doubtful[1].startswith("Wrong, and not marked: the clip “e”.") and len(in_file.doubtful) == 2
+    guessed = findings_failures.failure_findings({"c": metrics(**wrong, weak_links=20)}, [], ["c"])
+    assert guessed.doubtful == ["In the order of the shuffled file: the clip “c”."]
     assert findings_failures.failure_findings({"a": metrics()}, []).doubtful == []
 
 

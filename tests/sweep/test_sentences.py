@@ -57,7 +57,7 @@ def test_defaults():
         "Are the defaults right? Not on this clip: of 2 other trials 1 is better, by 0.200."
     )
     assert sentences.of_defaults(table[:2], "adjacent") == (
-        "Are the defaults right? Yes on this clip: of 1 other trial none is better."
+        "Are the defaults right? Nothing that was tried on this clip is better: of 1 other trial 0 are as good, 1 worse."
     )
     np.testing.assert_allclose(sentences.gains(table, "adjacent"), [0, -0.3, 0.2])
     assert "cannot be told" in sentences.of_defaults(table[1:], "adjacent") and len(sentences.gains(table[1:], "adjacent")) == 0
@@ -67,12 +67,12 @@ def test_defaults():
 def test_changes():
     """64 keypoints cost a quarter of the defaults; that 5 iterations cost a second less is left to chance."""
     assert sentences.of_changes(CHANGES, "inliers_per_pair") == (
-        "Max keypoints changes inliers per pair most, from 20 to 80. Sinkhorn iterations change it by a tenth at most. Of the "
-        "seconds of the defaults only differences of 20% and more mean something, since each value ran once: max keypoints 64 "
-        "(0.25 times)."
+        "Max keypoints changes inliers per pair most, from 20 to 80. Sinkhorn iterations change it by a tenth at most. "
+        "Each value ran once, so seconds that differ by less than 20% are noise. More apart from those of the defaults: max "
+        "keypoints 64 (0.25 times)."
     )
     same = sentences.of_changes(CHANGES.assign(seconds=30.0), "inliers_per_pair")
-    assert same.endswith("ran once: there are none.")
+    assert same.endswith("those of the defaults: none.")
 
 
 def test_findings():

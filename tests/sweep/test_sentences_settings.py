@@ -161,6 +161,17 @@ def test_matchers():
         "takes 0.50 with flann, in the median over the clips."
     )
     text = sentences_methods.of_matchers(apart, "net")
-    assert "On 1 of 2 clips" in text and "not on b (flann 0.700, net 0.990)." in text
-    assert "Scenes suffer more than with net (least F1 1.000) with flann (least F1 0.800)." in text
+    assert "On 1 of 2 clips" in text and "not on b (from 0.700 by flann to 0.990 by net)." in text
+    assert "The least scene F1 of a clip is 1.000 with net, and less, 0.800 with flann." in text
     assert sentences_methods.seconds_per_frame(apart).tolist() == [0.2, 0.1, 0.2, 0.1]
+
+
+def test_clusterers():
+    """Three clips: one clusterer is right on all of them, another one on one, and is worse by 0.1 and by 0.5 on the others."""
+    table = pd.DataFrame(
+        {"case": list("abc"), "good_outlier_f1": 1.0, "good_scene_f1": 1.0, "bad_outlier_f1": [1.0, 0.9, 0.5]}
+    ).assign(bad_scene_f1=lambda made: made["bad_outlier_f1"])
+    assert sentences_methods.of_clusterers(table, "good") == (
+        "Alone, good finds all scenes and all foreign frames on 3 of 3 clips; bad on 1 (its mean F1 is 0.200 lower; 0.00 to "
+        "0.50 per clip)."
+    )

@@ -15,7 +15,7 @@ from workbench.pipeline.edits import frame_lists
 from workbench.pipeline.exports import CONCAT_LIST, EDIT_LIST, IMAGES, TIMELINE
 from workbench.pipeline.order_edits import Edit
 from workbench.reports.changes import doubts_of, edits_of, lines_of
-from workbench.reports.order import order_doubts
+from workbench.reports.order import as_in_file, order_doubts
 from workbench.run import Run
 from workbench.viz.pictures import evenly, scene_colour
 
@@ -182,7 +182,8 @@ def _notes(run: Run) -> list[str]:
     doubts = [f"In doubt: {doubt}." for doubt in doubts_of(run)]
     written = run.info("write").get("warnings", []) if is_written(run) else []
     notes = [*run.info("video")["warnings"], *written, *run.left_out]
-    return [f"{note[:1].upper()}{note[1:]}" for note in [*notes, *order_doubts(run), *doubts]]
+    order = [*order_doubts(run), *as_in_file(run)]
+    return [f"{note[:1].upper()}{note[1:]}" for note in [*notes, *order, *doubts]]
 
 
 def _about(name: str) -> str:

@@ -261,9 +261,9 @@ def _finish(run: "Run", metrics: dict[str, Any], more: list[Path]) -> None:
     from workbench.models.registry import provenance
     from workbench.pipeline.writing import restored_video
     from workbench.reports.changes import lines_of
-    from workbench.reports.order import order_doubts
+    from workbench.reports.order import as_in_file, order_doubts
 
-    for line in [*lines_of(run), *order_doubts(run)]:
+    for line in [*lines_of(run), *order_doubts(run), *as_in_file(run)]:
         click.echo(line)
     click.echo("Models: " + ", ".join(f"{kind} {provenance(name)}" for kind, name in run.models.items()))
 

@@ -90,7 +90,7 @@ class Scene:
         Parameters
         ----------
         aligned : callable or None
-            As :attr:`aligned`.
+            What aligns the frames, as in :class:`Scene`.
 
         Returns
         -------

@@ -158,9 +158,7 @@ def nearest_sentence(nearest: np.ndarray) -> str:
     if not len(alone):
         return found + "No frame has its nearest one more than ten times as far away: none stands alone."
     share = percent(len(alone) / len(nearest))
-    return (
-        f"{found}For {count_of(len(alone), 'frame')} ({share}) it is more than ten times as far away, as for foreign pictures."
-    )
+    return f"{found}For {count_of(len(alone), 'frame')} ({share}) it is more than ten times as far away: foreign ones, perhaps."
 
 
 def frames_alone(nearest: np.ndarray) -> np.ndarray:

@@ -152,7 +152,7 @@ def _changes(found: np.ndarray, reference: np.ndarray) -> list[str]:
     """Say what became of the scenes of a clustering in another one."""
     changes = []
     held = [np.unique(found[(reference == scene) & (found >= 0)]) for scene in range(reference.max(initial=-1) + 1)]
-    broken = [f"scene {scene} lies in {len(pieces)}" for scene, pieces in enumerate(held) if len(pieces) > 1]
+    broken = [f"scene {scene} lies in {len(pieces)} islands" for scene, pieces in enumerate(held) if len(pieces) > 1]
     if broken:
         changes.append(listed(broken))
     joined = [np.unique(reference[(found == scene) & (reference >= 0)]) for scene in range(found.max(initial=-1) + 1)]

@@ -59,7 +59,7 @@ def verdict_sentence(measured: Mapping[str, float], closes: bool, backwards: Seq
         Two or three sentences.
     """
     guesses = f"{measured['weak_links']} of {count_of(int(measured['links']), 'link')} are guesses"
-    known = f"The workbench marks this: {guesses}." if is_marked(measured) else f"The workbench does not mark this: {guesses}."
+    known = f"The workbench marks this: {guesses}." if is_marked(measured) else f"The links do not show this: {guesses}."
     if is_right(measured):
         found = f"{count_of(int(measured['scenes']), 'scene').capitalize()}, as in the truth, and the order is right"
         direction = (
@@ -115,12 +115,18 @@ def failure_findings(
         f"Restored but for where it begins, and said to be a loop: {_clips(loops)}.",
     ]
     learnt.append(f"Wrong, and marked as guessed: {_clips(marked)}.")
-    doubtful = [f"Wrong, and not marked: {_clips(silent)}. Look at every result of this kind yourself."] if silent else []
-    if as_in_file:
+    given_away, unmarked = ([name for name in silent if (name in as_in_file) == so] for so in (True, False))
+    doubtful = []
+    if given_away:
         doubtful.append(
-            f"In the order of the shuffled file, which is not that of time: {_clips(as_in_file)}. Where nothing moves, high "
-            "confidence says nothing."
+            f"Wrong with links that look sure, and given away by its order alone, which is that of the shuffled file: "
+            f"{_clips(given_away)}. Where nothing moves, high confidence says nothing."
         )
+    if unmarked:
+        doubtful.append(f"Wrong, and not marked: {_clips(unmarked)}. Look at every result of this kind yourself.")
+    others = [name for name in as_in_file if name not in given_away]
+    if others:
+        doubtful.append(f"In the order of the shuffled file: {_clips(others)}.")
     return Findings(
         learnt,
         doubtful,

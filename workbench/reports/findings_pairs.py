@@ -228,6 +228,7 @@ def match_findings(
     inside: np.ndarray,
     outside: np.ndarray,
     unmoved: np.ndarray,
+    few_agree: int,
     camera: str,
     matchers: str,
     changes: Sequence[str],
@@ -241,6 +242,8 @@ def match_findings(
         For every compared pair inside a scene, and for every other one, whether it registers.
     unmoved : (P,) bool array
         Pairs inside scenes whose frames fit clearly better without their transform.
+    few_agree : int
+        Registered pairs inside scenes of whose matches fewer than a quarter agree.
     camera : str
         How the camera moved, from :func:`camera_sentence`.
     matchers : str
@@ -269,6 +272,11 @@ def match_findings(
         doubtful.append("There is no pair inside a scene: nothing was registered.")
     if outside.any():
         doubtful.append(f"{count_of(int(outside.sum()), 'pair')} across scenes registered: see whether these show one place.")
+    if few_agree:
+        doubtful.append(
+            f"{count_of(few_agree, 'pair')} inside scenes registered although fewer than a quarter of the matches agree: look "
+            "at the worst, above."
+        )
     if unmoved.any():
         doubtful.append(f"{count_of(int(unmoved.sum()), 'pair')} fitted better unmoved: their transform follows what moves.")
     if list(changes) != [NOTHING]:

@@ -88,7 +88,7 @@ def map_sentence(share: float, pieces: Sequence[int]) -> str:
         found += ". The map mixes scenes that the vectors keep apart: believe the vectors."
     if max(pieces, default=1) == 1:
         return f"{found} Every scene is one island."
-    broken = [f"scene {scene} lies in {count}" for scene, count in enumerate(pieces) if count > 1]
+    broken = [f"scene {scene} lies in {count} islands" for scene, count in enumerate(pieces) if count > 1]
     return f"{found} A scene need not be one island: {listed(broken)}. Islands are the map's, scenes are those of the vectors."
 
 

@@ -6,6 +6,7 @@ from workbench.pipeline.edits import frame_lists
 from workbench.pipeline.scene_edits import computed_scene
 from workbench.reports.changes import doubts_of
 from workbench.reports.findings import listed
+from workbench.reports.findings_file import file_sentences
 from workbench.run import Run
 
 WORDS = {
@@ -75,6 +76,22 @@ def order_doubts(run: Run) -> list[str]:
         return doubts
     numbers = _computed_numbers(run)
     return [doubt + _number_now(numbers, number) for doubt, number in zip(doubts, undetermined, strict=True)]
+
+
+def as_in_file(run: Run) -> list[str]:
+    """Say which scenes came out in the order of the file, see :mod:`workbench.reports.findings_file`.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose order stage is finished.
+
+    Returns
+    -------
+    list of str
+        At most one sentence.
+    """
+    return file_sentences([run.scene_order(scene) for scene in range(run.order()["scene"].max() + 1)])
 
 
 def _with_shares(named: list[tuple[str, str]]) -> list[str]:

@@ -122,7 +122,11 @@ def of_defaults(table: pd.DataFrame, metric: str) -> str:
         return "Whether the defaults are right cannot be told: they are not among the trials."
     where, others = "on this clip" if table["video"].nunique() == 1 else "on these clips", len(gained) - 1
     if not (gained > 0).any():
-        return f"Are the defaults right? Yes {where}: of {count_of(others, 'other trial')} none is better."
+        equal = int((gained == 0).sum()) - 1  # without the defaults themselves
+        return (
+            f"Are the defaults right? Nothing that was tried {where} is better: of {count_of(others, 'other trial')} "
+            f"{equal} {'is' if equal == 1 else 'are'} as good, {others - equal} worse."
+        )
     better = int((gained > 0).sum())
     return (
         f"Are the defaults right? Not {where}: of {count_of(others, 'other trial')} {better} {'is' if better == 1 else 'are'} "
@@ -162,8 +166,8 @@ def of_changes(found: pd.DataFrame, figure: str) -> str:
             if abs(seconds / usual - 1) >= SAME_TIME:
                 costs.append(f"{in_words(str(name))} {value_name(value)} ({seconds / usual:.2g} times)")
     sentences.append(
-        f"Of the seconds of the defaults only differences of {SAME_TIME:.0%} and more mean something, since each value ran "
-        f"once: {_joined(costs) or 'there are none'}."
+        f"Each value ran once, so seconds that differ by less than {SAME_TIME:.0%} are noise. More apart from those of the "
+        f"defaults: {_joined(costs) or 'none'}."
     )
     return " ".join(sentences)
 

@@ -181,7 +181,7 @@ def setting_findings(
     Findings
         The findings of notebook 06.
     """
-    doubtful, following = [], ["Repeat with the best setting by the commands above, and look at the video that comes out."]
+    doubtful, following = [], ["Repeat the best setting by the commands above, and compare it with a run by the defaults."]
     short, videos = len(not_done(table)), int(table["video"].nunique())
     if short:
         doubtful.append(f"{count_of(short, 'cell')} of {len(table)} came to no result, and counted nowhere.")
