@@ -159,10 +159,11 @@ def test_a_wrong_call_is_one_line(
 
 
 def test_workers_are_compared(workers: ModuleType) -> None:
-    """Made-up seconds and digests: half the time, and one file that differs."""
-    seconds = {1: {"features": 2.0, "match": 6.0}, 2: {"features": 1.5, "match": 2.5}}
+    """Made-up seconds and digests: 1.33, 2.4 and 2 times as fast, and one file that differs."""
+    every = {"features": (2.0, 1.5), "match": (6.0, 2.5), workers.ALL_PAIRS: (5.0, 2.5)}
+    seconds = {one: {name: pair[place] for name, pair in every.items()} for place, one in enumerate((1, 2))}
     lines = workers.report(seconds, {1: {"a": "x", "b": "y"}, 2: {"a": "x", "b": "y"}})
-    assert [line.rsplit(" ", 1)[1] for line in lines[:3]] == ["0.75", "0.42", "0.50"]
+    assert [line.split(", ")[-1] for line in lines[:3]] == [f"{ratio} times as fast" for ratio in ("1.33", "2.40", "2.00")]
     assert lines[3] == "the same bytes: a, b"
     lines = workers.report(seconds, {1: {"a": "x", "b": "y"}, 2: {"a": "x", "b": "z"}})
     assert lines[3] == "other bytes by two workers than by one: b"
