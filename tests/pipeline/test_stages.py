@@ -303,6 +303,8 @@ def test_nothing_slow_is_imported_for_a_short_clip(short, tmp_path):
     command = [sys.executable, "-c", script, "reconstruct", short, "--out", tmp_path / "run"]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
     assert "torch" in loaded
+    without = [*command[:-1], tmp_path / "without", "--embed.backbone", "thumbnail", "--match.matcher", "sift-flann"]
+    assert "torch" not in subprocess.run(without, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
     assert not {"sklearn", "scipy.stats", "torchvision", "transformers", "umap", "numba", "matplotlib"} & set(loaded)
 
 

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from workbench.cli.progress_line import progress_line
 from workbench.cli.terminal import is_watched, show_current, summary, write_table
 from workbench.errors import ParameterError, UsageError
-from workbench.parameters import Parameters
+from workbench.parameters import NETWORK_MATCHERS, Parameters
 from workbench.run.stages import STAGES, defaults, full_names, stage_parameters
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def reconstruct(  # numpydoc ignore=PR01
     run, truth_path, chosen = _begin(video, out, truth, given, overwrite)
     with run.held(), _workers(scheduler) as map_blocks, progress_line(run, chosen) as whole:
         whole.begin(STAGES["video"])
-        _load_pytorch_meanwhile(run)
+        _load_pytorch_meanwhile(run, chosen)
         _check_truth(run, truth_path, chosen["video"], overwrite, whole.told)
         metrics = stages.reconstruct(run, chosen, truth_path, overwrite, whole.told, map_blocks, whole.begin)
     _finish(run, metrics, [])
@@ -224,9 +224,12 @@ def _chosen(run: "Run", given: dict[str, Any], overwrite: bool) -> dict[str, Par
     return stage_parameters(kept | given)
 
 
-def _load_pytorch_meanwhile(run: "Run") -> None:
-    """Import PyTorch in a thread: it takes a second, in which the video can be decoded."""
-    if not run.is_finished("video"):
+def _load_pytorch_meanwhile(run: "Run", chosen: dict[str, Parameters]) -> None:
+    """Import PyTorch in a thread where a network is chosen: it takes a second, in which the video can be decoded."""
+    from workbench.models.registry import is_built_in
+
+    backbone, matcher = (chosen[stage].as_dict()[name] for stage, name in (("embed", "backbone"), ("match", "matcher")))
+    if not run.is_finished("video") and (matcher in NETWORK_MATCHERS or not is_built_in(backbone)):
         Thread(target=import_module, args=("torch",)).start()
 
 

@@ -1,13 +1,11 @@
 """Correspondences between the frames of many pairs, by the matcher that is chosen, written to ``matches.h5``."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from workbench.errors import ParameterError, RunError
@@ -16,6 +14,7 @@ from workbench.matching.cascade import NearestFirst
 from workbench.parameters import MATCHERS, METHODS, NETWORK_MATCHERS, MatchParameters, load_class
 from workbench.storage.blocks import BlockJob, Entry, Loaded, write_in_blocks
 from workbench.storage.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
+from workbench.storage.opened import OpenedFeatures
 
 BLOCK_PAIRS = 128  # pairs per block: what a killed run, or a worker that dies, loses at most; a second or two
 BATCH_PAIRS = 16  # pairs handed to the matcher at once
@@ -75,7 +74,7 @@ def make_cascade(parameters: MatchParameters, make: Callable[[MatchParameters], 
     return NearestFirst(matcher, parameters.nearest_inliers)
 
 
-class KeptFeatures:
+class KeptFeatures(OpenedFeatures):
     """Reads the features of frames; those read last stay in memory, from block to block and from call to call.
 
     It is pickled as the path of the file: another process reads them itself.
@@ -88,25 +87,17 @@ class KeptFeatures:
     Attributes
     ----------
     read : callable
-        Position of a frame -> its :class:`~workbench.storage.hloc.Features`; inside of :meth:`opened`.
+        Position of a frame -> its :class:`~workbench.storage.hloc.Features`; inside of ``opened``.
     """
 
     def __init__(self, features_h5: Path) -> None:
-        self.features_h5 = features_h5
+        super().__init__(features_h5)
         self.read = lru_cache(maxsize=CACHED_FRAMES)(self._read)
-        self._file: h5py.File | None = None
 
     def __reduce__(self) -> tuple[type["KeptFeatures"], tuple[Path]]:
         return KeptFeatures, (self.features_h5,)
 
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Hold the file open, as reading demands."""
-        with open_h5(self.features_h5) as self._file:
-            yield
-
     def _read(self, frame: int) -> Features:
-        assert self._file is not None  # it is read inside of opened
         return read_features(self._file, frame)
 
 

@@ -3,12 +3,10 @@
 The table of pairs holds each pair's transform, its inliers, and the difference that remains once the pair is aligned.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -18,6 +16,7 @@ from workbench.progress import Progress, Steps
 from workbench.registration.alignment import Alignment, PairPoints
 from workbench.registration.pair import MIN_INLIERS, UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matched
+from workbench.storage.opened import OpenedFeatures
 
 TRANSFORM = list(TRANSFORM_COLUMNS)
 CACHED_KEYPOINTS, CACHED_THUMBNAILS = 4096, 1024  # frames whose keypoints, or rank thumbnails, stay in memory
@@ -72,7 +71,7 @@ def _register(
     return register_pair(*points, min(len(a), len(b)), (width, height), threshold, ranks, min_inliers)
 
 
-class KeptFrames:
+class KeptFrames(OpenedFeatures):
     """What registering needs of single frames; those used last stay in memory, for tables that are made one after another.
 
     Parameters
@@ -87,26 +86,18 @@ class KeptFrames:
     long_side : int
         Of the working copies, px.
     keypoints : callable
-        Position of a frame -> its keypoints, (K, 2), and the size of the original, (2,); inside of :meth:`opened`.
+        Position of a frame -> its keypoints, (K, 2), and the size of the original, (2,); inside of ``opened``.
     ranks : callable
         Position of a frame -> its :func:`~workbench.embedding.images.rank_thumbnail`.
     """
 
     def __init__(self, features_h5: Path, images: Sequence[np.ndarray]) -> None:
+        super().__init__(features_h5)
         self.long_side = max(images[0].shape[:2])
-        self.features_h5 = features_h5
         self.keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(self._read_keypoints)
         self.ranks = lru_cache(maxsize=CACHED_THUMBNAILS)(lambda frame: rank_thumbnail(images[frame]))
-        self._file: h5py.File | None = None
-
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Hold the file of keypoints open, as reading them demands."""
-        with open_h5(self.features_h5) as self._file:
-            yield
 
     def _read_keypoints(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        assert self._file is not None  # it is read inside of opened
         return read_keypoints(self._file, frame)
 
 
