@@ -4,7 +4,6 @@ import re
 
 import cv2
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -17,13 +16,6 @@ from workbench.widgets import frames
 def images():
     """(6, 30, 40, 3) uint8: frame k has the colour (40 k, 0, 255 - 40 k)."""
     return np.stack([np.full((30, 40, 3), (40 * k, 0, 255 - 40 * k), np.uint8) for k in range(6)])
-
-
-@pytest.fixture(autouse=True)
-def no_figure_left():
-    """Controls close the figures they draw; otherwise a notebook shows each of them a second time."""
-    yield
-    assert not plt.get_fignums()
 
 
 def colour(picture):

@@ -120,6 +120,8 @@ def _run(plan: "Sweep", folder: Path, scheduler: str, log: "SweepLog | None") ->
 
 def _show_search(plan: "Sweep", table: "DataFrame", folder: Path) -> str:
     """Print the best trial of a search, and draw what decides its metric; return the name of the picture."""
+    import matplotlib.pyplot as plt
+
     from workbench.sweep.importance import importance_plot, importances, trial_means
     from workbench.sweep.table import setting_names
 
@@ -128,5 +130,7 @@ def _show_search(plan: "Sweep", table: "DataFrame", folder: Path) -> str:
     if len(trials):
         best = int((trials[metric] * (1 if plan.search.maximise else -1)).argmax())
         click.echo(f"best of {len(trials)} trials: {setting_names(trials)[best]}: {metric} {trials[metric].iloc[best]:.4g}")
-    importance_plot(importances(table, metric), metric).savefig(folder / IMPORTANCE_NAME, dpi=100, bbox_inches="tight")
+    figure = importance_plot(importances(table, metric), metric)
+    figure.savefig(folder / IMPORTANCE_NAME, dpi=100, bbox_inches="tight")
+    plt.close(figure)
     return IMPORTANCE_NAME
