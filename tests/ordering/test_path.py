@@ -5,8 +5,6 @@ import pytest
 
 from workbench.matching.pairs import pair_matrix
 from workbench.ordering.path import (
-    DRAFT,
-    PROPOSAL,
     blend,
     cut_loop,
     find_loop_cut,
@@ -43,14 +41,6 @@ def test_the_order_of_a_line_is_found(count):
     assert sorted(order.tolist()) == list(range(count))
     assert np.abs(np.diff(places[order])).tolist() == [1] * (count - 1)
     assert order[0] <= order[-1]  # of the two directions, the one that starts with the earlier frame
-
-
-@pytest.mark.parametrize("count", [1, 3, 21, 60])
-@pytest.mark.parametrize("patience", [PROPOSAL, DRAFT])
-def test_a_short_search_finds_a_line_too(count, patience):
-    distances, places = line(count, 0.2)
-    assert np.abs(np.diff(places[shortest_path(distances, patience=patience)])).tolist() == [1] * (count - 1)
-    assert shortest_path(np.zeros((0, 0)), patience=patience).tolist() == []
 
 
 def test_no_frames():

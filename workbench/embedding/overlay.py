@@ -75,7 +75,9 @@ def find_overlay(images: Sequence[np.ndarray]) -> Overlay:
     if len(frames) < MIN_DISSIMILAR:
         return replace(no_overlay(images), frames=frames)
     some = np.stack([np.asarray(images[frame]) for frame in frames.tolist()])
-    opaque = (np.abs(some - np.median(some, axis=0)).max(axis=-1) <= SAME_LEVEL).mean(axis=0)
+    # Channels before rows: the largest of three numbers that lie side by side takes NumPy ten times as long.
+    channels = np.moveaxis(some, -1, 1).copy()
+    opaque = (np.abs(channels - np.median(channels, axis=0)).max(axis=1) <= SAME_LEVEL).mean(axis=0)
     marked = _groups_with(opaque >= WEAK_OPAQUE_SHARE, opaque >= OPAQUE_SHARE, 1, MIN_OPAQUE_PART)
     if len(frames) >= MIN_EDGE_FRAMES:
         marked |= _groups_with(*_steady_edges(some), MIN_EDGE_AREA)

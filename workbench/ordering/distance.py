@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.ordering.parts import IN_PLACE, Part
-from workbench.ordering.path import PROPOSAL, shortest_path
+from workbench.ordering.path import shortest_path
 
 CONSISTENCY_PLACES = 4  # neighbours are compared with the frames two to so many places away
 ZERO_WEIGHT_ODDS = 2.0  # right to wrong cases of a distance that gets no weight: two right to one wrong
@@ -96,23 +96,21 @@ class Proposal(NamedTuple):
     second: np.ndarray
 
     @classmethod
-    def along(cls, first: np.ndarray, second: np.ndarray, patience: float = PROPOSAL) -> "Proposal":
+    def along(cls, first: np.ndarray, second: np.ndarray) -> "Proposal":
         """Propose the shortest paths along distances.
 
         Parameters
         ----------
         first, second : (n, n) float arrays
             Distances by either half of the pixels; only one path is sought where they are the same array.
-        patience : float
-            As for :func:`~workbench.ordering.path.shortest_path`.
 
         Returns
         -------
         Proposal
             Both paths.
         """
-        path = shortest_path(first, patience=patience)
-        return cls(path, path if second is first else shortest_path(second, patience=patience))
+        path = shortest_path(first)
+        return cls(path, path if second is first else shortest_path(second))
 
 
 def odds_of(parts: Sequence[np.ndarray], measured: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
@@ -205,7 +203,7 @@ def is_agreed(odds: np.ndarray, families: Sequence[str]) -> bool:
     return IN_PLACE in agreed and len(agreed) >= 2
 
 
-def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], patience: float = 1.0) -> FusedOrder:
+def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> FusedOrder:
     """Find the order that most families of distances agree with, and the weights that follow from it.
 
     Parameters
@@ -214,8 +212,6 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], patienc
         Distances between the frames of a scene.
     proposals : sequence of Proposal
         Orders to choose from, at least one.
-    patience : float
-        As for :func:`~workbench.ordering.path.shortest_path`; what is only proposed gets a half at most.
 
     Returns
     -------
@@ -244,14 +240,14 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], patienc
     for _, odds in found[:MAX_PROPOSALS]:
         weights = consistent_weights(odds, families)
         halves = weighted(first, weights), weighted(second, weights)
-        found.append(_judged(Proposal.along(*halves, min(patience, PROPOSAL))))
+        found.append(_judged(Proposal.along(*halves)))
     odds, surest = max(found, key=lambda one: one[0])[1], max(found, key=lambda one: one[1].max())[1]
     if surest.max() >= MUCH_SURER * odds.max():
         odds = surest
     weights = consistent_weights(odds, families)
     weights /= weights.sum()
     distances = weighted([part.whole for part in parts], weights)
-    return FusedOrder(shortest_path(distances, patience=patience), weights, odds, distances)
+    return FusedOrder(shortest_path(distances), weights, odds, distances)
 
 
 def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import fast_tsp
 import numpy as np
 
-MAX_TOUR_SEARCHES = 3  # calls of the solver for one path
-PROPOSAL, DRAFT = 1 / 2, 1 / 5  # shares of the solver's time for paths that are not the last word
-MIN_SEARCH_SECONDS = 0.002
+SEARCHES = (1 / 8, 1 / 8, 1 / 4, 1 / 2, 1)  # shares of the solver's longest time, one after another
+MIN_SEARCH_SECONDS = 0.001
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
 CUT_FRAMES = 3  # frames on either side of a cut through a loop
@@ -72,7 +71,7 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
     return np.array(chain)
 
 
-def shortest_path(distances: np.ndarray, first: int | None = None, patience: float = 1.0) -> np.ndarray:
+def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray:
     """Order the frames along the shortest open path through all of them.
 
     Parameters
@@ -81,9 +80,6 @@ def shortest_path(distances: np.ndarray, first: int | None = None, patience: flo
         Symmetric distances >= 0, in any unit.
     first : int, optional
         The frame to begin with. Default: whichever gives the shortest path.
-    patience : float
-        Share of the solver's time that is spent, 0 to 1. Below 1, one search is enough: :data:`PROPOSAL` for a path that is
-        only one of several, :data:`DRAFT` for one along which pairs are chosen.
 
     Returns
     -------
@@ -101,7 +97,7 @@ def shortest_path(distances: np.ndarray, first: int | None = None, patience: flo
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
     start = None if first is None else next(index for index, group in enumerate(groups) if first in group)
-    order = _open_path(distances[np.ix_(firsts, firsts)], start, patience)
+    order = _open_path(distances[np.ix_(firsts, firsts)], start)
     if len(order) > 1 and (order[0] > order[-1] if start is None else order[0] != start):
         order = order[::-1]
     path = np.concatenate([groups[index] for index in order])
@@ -212,7 +208,7 @@ def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 
-def _open_path(distances: np.ndarray, start: int | None, patience: float) -> np.ndarray:
+def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
@@ -227,12 +223,12 @@ def _open_path(distances: np.ndarray, start: int | None, patience: float) -> np.
     np.fill_diagonal(tour_distances, 0)
     if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
-    # The solver uses all of its time; scenes of 60 to 200 frames have the same tour after a hundredth of a second, nine in ten
-    # after a third of that, and shorter ones much sooner. On a busy machine it may not get that much, so the tour is accepted
-    # when two searches, which begin at random, find the same length.
-    seconds = max(MIN_SEARCH_SECONDS, patience * max(min(0.02, count**2 / 200_000), count / 4000))
+    # The solver uses all of its time. An eighth of the longest is enough for nineteen in twenty scenes of 50 to 200 frames. So
+    # searches, which begin at random, get longer until one of them finds the least length again.
+    longest_seconds = max(min(0.02, count**2 / 200_000), count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
-    for _ in range(1 if patience < 1 else MAX_TOUR_SEARCHES):
+    for share in SEARCHES:
+        seconds = max(MIN_SEARCH_SECONDS, share * longest_seconds)
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
         length = tour_distances[tour, np.roll(tour, -1)].sum()
         if length == least:

@@ -11,7 +11,6 @@ from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, 
 from workbench.ordering.frames import Scene
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part, compared_pairs, matched_distances
 from workbench.ordering.path import (
-    PROPOSAL,
     blend,
     cut_loop,
     find_loop_cut,
@@ -118,7 +117,7 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
 
 
 def fuse_scene(
-    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None, patience: float = 1.0
+    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None
 ) -> tuple[dict[str, Part], FusedOrder]:
     """Bring the order and the weights of the parts into agreement, see :func:`~workbench.ordering.distance.fuse_and_order`.
 
@@ -132,8 +131,6 @@ def fuse_scene(
         From :func:`~workbench.ordering.parts.compared_pairs`.
     start : Proposal, optional
         An order to begin with.
-    patience : float
-        As for :func:`~workbench.ordering.distance.fuse_and_order`.
 
     Returns
     -------
@@ -146,15 +143,15 @@ def fuse_scene(
     if start is None:
         alike = np.ones(len(parts))
         first, second = (weighted(half, alike) for half in _halves(parts))
-        start = Proposal.along(first, second, min(patience, PROPOSAL))
-    found = fuse_and_order(list(parts.values()), [start], patience)
+        start = Proposal.along(first, second)
+    found = fuse_and_order(list(parts.values()), [start])
     if is_agreed(found.odds, [part.family for part in parts.values()]):
         return parts, found
     parts = scene_parts(scene, table, compared)
     others = [part for name, part in parts.items() if name not in scene.in_place and name != "principal"]
     proposals = [Proposal(found.order, found.order), *scene.proposals]
-    proposals += [Proposal.along(part.first, part.second, min(patience, PROPOSAL)) for part in others]
-    return parts, fuse_and_order(list(parts.values()), proposals, patience)
+    proposals += [Proposal.along(part.first, part.second) for part in others]
+    return parts, fuse_and_order(list(parts.values()), proposals)
 
 
 def _halves(parts: dict[str, Part]) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -351,9 +351,12 @@ def read_matched(file: h5py.File, a: int, b: int, counts: tuple[int, int] | None
         When the pair is not in the file, or what is there cannot be matches between so many keypoints.
     """
     name = pair_name(a, b)
-    if not has_group(file, name):
-        raise RunError(f"pair {name} is not in {file.filename}: run the match stage again")
-    matches = read_dataset(file, name, "matches0", "iu", (counts[0] if counts else None,))
+    try:
+        matches = read_dataset(file, name, "matches0", "iu", (counts[0] if counts else None,))
+    except RunError:
+        if has_group(file, name):
+            raise
+        raise RunError(f"pair {name} is not in {file.filename}: run the match stage again") from None
     if counts and len(matches) and not -1 <= matches.min() <= matches.max() < counts[1]:
         raise damaged_dataset(file, name, "matches0")
     return matches

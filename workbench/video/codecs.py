@@ -100,7 +100,8 @@ def encoder_options(codec: str, pixel_format: str, crf: int) -> dict[str, str]:
         Options of FFmpeg's encoder.
     """
     if codec == "h264":
-        return {"crf": str(crf), "preset": "veryfast"}
+        # Without halved blocks in predicted frames it takes three quarters of the time, for files of the same size.
+        return {"crf": str(crf), "preset": "veryfast", "x264-params": "partitions=i8x8,i4x4"}
     if codec == "h265":
         # With B-frames, x265 gives random decoding times to videos of one and two frames, and to frames of differing length.
         return {"crf": str(crf), "preset": "veryfast", "x265-params": "log-level=error:bframes=0"}

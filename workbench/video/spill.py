@@ -35,7 +35,7 @@ class FrameSpill:
 
     Notes
     -----
-    The file holds one packet per frame (Huffyuv or FFV1: lossless, every frame on its own), and is gone after :meth:`close`.
+    The file holds one packet per frame (MagicYUV or FFV1: lossless, every frame on its own), and is gone after :meth:`close`.
     """
 
     def __init__(self, folder: str | Path, limit_bytes: int = SPILL_MEMORY_BYTES) -> None:
@@ -127,11 +127,10 @@ class _PacketFile:
     """A temporary file of encoded frames, all like the one it is made for, with its encoder and decoder."""
 
     def __init__(self, folder: Path, frame: av.VideoFrame) -> None:
-        # What H.264 takes goes through Huffyuv: a quarter of FFV1's time for twice its room. It does not take every format,
-        # and loses bits of some odd sizes.
+        # What H.264 takes goes through MagicYUV: a fifth of FFV1's time for two thirds more room. It does not take every format.
         plain = frame.format.name == "yuv420p" and frame.width % 2 == frame.height % 2 == 0
         self._folder = folder
-        self._encoder = _encoder("ffvhuff" if plain else "ffv1", frame)
+        self._encoder = _encoder("magicyuv" if plain else "ffv1", frame)
         self._file = tempfile.TemporaryFile(dir=folder, prefix=".frames-")  # noqa: SIM115 (closed in close)
         self._decoder = av.CodecContext.create(self._encoder.name, "r")
         self._decoder.width, self._decoder.height = frame.width, frame.height
@@ -166,6 +165,6 @@ def _encoder(codec: str, frame: av.VideoFrame) -> av.CodecContext:
     encoder = av.CodecContext.create(codec, "w")
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
     encoder.time_base = Fraction(1, 1000)
-    encoder.options = FFV1_OPTIONS if codec == "ffv1" else {}
+    encoder.options = FFV1_OPTIONS if codec == "ffv1" else {"pred": "gradient"}
     encoder.open()
     return encoder
