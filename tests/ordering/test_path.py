@@ -43,6 +43,12 @@ def test_the_order_of_a_line_is_found(count):
     assert order[0] <= order[-1]  # of the two directions, the one that starts with the earlier frame
 
 
+@pytest.mark.parametrize("count", [1, 3, 21, 60])
+def test_a_draft_is_a_line_too(count):
+    distances, places = line(count, 0.2)
+    assert np.abs(np.diff(places[shortest_path(distances, draft=True)])).tolist() == [1] * (count - 1)
+
+
 def test_no_frames():
     assert shortest_path(np.zeros((0, 0))).tolist() == []
 

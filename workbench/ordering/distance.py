@@ -96,21 +96,23 @@ class Proposal(NamedTuple):
     second: np.ndarray
 
     @classmethod
-    def along(cls, first: np.ndarray, second: np.ndarray) -> "Proposal":
+    def along(cls, first: np.ndarray, second: np.ndarray, draft: bool = False) -> "Proposal":
         """Propose the shortest paths along distances.
 
         Parameters
         ----------
         first, second : (n, n) float arrays
             Distances by either half of the pixels; only one path is sought where they are the same array.
+        draft : bool
+            As for :func:`~workbench.ordering.path.shortest_path`.
 
         Returns
         -------
         Proposal
             Both paths.
         """
-        path = shortest_path(first)
-        return cls(path, path if second is first else shortest_path(second))
+        path = shortest_path(first, draft=draft)
+        return cls(path, path if second is first else shortest_path(second, draft=draft))
 
 
 def odds_of(parts: Sequence[np.ndarray], measured: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
@@ -203,7 +205,7 @@ def is_agreed(odds: np.ndarray, families: Sequence[str]) -> bool:
     return IN_PLACE in agreed and len(agreed) >= 2
 
 
-def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> FusedOrder:
+def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], draft: bool = False) -> FusedOrder:
     """Find the order that most families of distances agree with, and the weights that follow from it.
 
     Parameters
@@ -212,6 +214,8 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> Fuse
         Distances between the frames of a scene.
     proposals : sequence of Proposal
         Orders to choose from, at least one.
+    draft : bool
+        As for :func:`~workbench.ordering.path.shortest_path`.
 
     Returns
     -------
@@ -240,14 +244,14 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal]) -> Fuse
     for _, odds in found[:MAX_PROPOSALS]:
         weights = consistent_weights(odds, families)
         halves = weighted(first, weights), weighted(second, weights)
-        found.append(_judged(Proposal.along(*halves)))
+        found.append(_judged(Proposal.along(*halves, draft)))
     odds, surest = max(found, key=lambda one: one[0])[1], max(found, key=lambda one: one[1].max())[1]
     if surest.max() >= MUCH_SURER * odds.max():
         odds = surest
     weights = consistent_weights(odds, families)
     weights /= weights.sum()
     distances = weighted([part.whole for part in parts], weights)
-    return FusedOrder(shortest_path(distances), weights, odds, distances)
+    return FusedOrder(shortest_path(distances, draft=draft), weights, odds, distances)
 
 
 def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

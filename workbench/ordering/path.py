@@ -10,6 +10,7 @@ import fast_tsp
 import numpy as np
 
 SEARCHES = (1 / 8, 1 / 8, 1 / 4, 1 / 2, 1)  # shares of the solver's longest time, one after another
+DRAFT_SEARCHES = 3  # of these for a draft
 MIN_SEARCH_SECONDS = 0.001
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
@@ -71,7 +72,7 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
     return np.array(chain)
 
 
-def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray:
+def shortest_path(distances: np.ndarray, first: int | None = None, draft: bool = False) -> np.ndarray:
     """Order the frames along the shortest open path through all of them.
 
     Parameters
@@ -80,6 +81,8 @@ def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray
         Symmetric distances >= 0, in any unit.
     first : int, optional
         The frame to begin with. Default: whichever gives the shortest path.
+    draft : bool
+        Whether the path is only one along which pairs are chosen; then the shortest one is not sought for long.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def shortest_path(distances: np.ndarray, first: int | None = None) -> np.ndarray
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
     start = None if first is None else next(index for index, group in enumerate(groups) if first in group)
-    order = _open_path(distances[np.ix_(firsts, firsts)], start)
+    order = _open_path(distances[np.ix_(firsts, firsts)], start, draft)
     if len(order) > 1 and (order[0] > order[-1] if start is None else order[0] != start):
         order = order[::-1]
     path = np.concatenate([groups[index] for index in order])
@@ -208,7 +211,7 @@ def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 
-def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
+def _open_path(distances: np.ndarray, start: int | None, draft: bool) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
@@ -227,7 +230,7 @@ def _open_path(distances: np.ndarray, start: int | None) -> np.ndarray:
     # searches, which begin at random, get longer until one of them finds the least length again.
     longest_seconds = max(min(0.02, count**2 / 200_000), count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
-    for share in SEARCHES:
+    for share in SEARCHES[:DRAFT_SEARCHES] if draft else SEARCHES:
         seconds = max(MIN_SEARCH_SECONDS, share * longest_seconds)
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
         length = tour_distances[tour, np.roll(tour, -1)].sum()

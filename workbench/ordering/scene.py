@@ -117,7 +117,7 @@ def is_still(frames: np.ndarray, table: pd.DataFrame) -> bool:
 
 
 def fuse_scene(
-    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None
+    scene: Scene, table: pd.DataFrame, compared: np.ndarray, start: Proposal | None = None, draft: bool = False
 ) -> tuple[dict[str, Part], FusedOrder]:
     """Bring the order and the weights of the parts into agreement, see :func:`~workbench.ordering.distance.fuse_and_order`.
 
@@ -131,6 +131,8 @@ def fuse_scene(
         From :func:`~workbench.ordering.parts.compared_pairs`.
     start : Proposal, optional
         An order to begin with.
+    draft : bool
+        As for :func:`~workbench.ordering.path.shortest_path`.
 
     Returns
     -------
@@ -143,15 +145,15 @@ def fuse_scene(
     if start is None:
         alike = np.ones(len(parts))
         first, second = (weighted(half, alike) for half in _halves(parts))
-        start = Proposal.along(first, second)
-    found = fuse_and_order(list(parts.values()), [start])
+        start = Proposal.along(first, second, draft)
+    found = fuse_and_order(list(parts.values()), [start], draft)
     if is_agreed(found.odds, [part.family for part in parts.values()]):
         return parts, found
     parts = scene_parts(scene, table, compared)
     others = [part for name, part in parts.items() if name not in scene.in_place and name != "principal"]
     proposals = [Proposal(found.order, found.order), *scene.proposals]
-    proposals += [Proposal.along(part.first, part.second) for part in others]
-    return parts, fuse_and_order(list(parts.values()), proposals)
+    proposals += [Proposal.along(part.first, part.second, draft) for part in others]
+    return parts, fuse_and_order(list(parts.values()), proposals, draft)
 
 
 def _halves(parts: dict[str, Part]) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -109,7 +109,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
     """The search of one scene: yields the pairs to compare next and is sent all rows so far."""
     frames, count = scene.frames, len(scene.frames)
     compared = compared_pairs(frames, table)
-    found = fuse_scene(scene, table, compared)[1]
+    found = fuse_scene(scene, table, compared, draft=True)[1]
     for _ in range(MAX_ROUNDS):
         budget = max(0, _pairs_left(compared, pairs_per_frame) - RESERVED_PAIRS_PER_FRAME * count)
         near = nearest_left(found, compared)[:budget]
@@ -126,7 +126,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             break
         table = yield _positions(frames, pairs)
         compared, before = compared_pairs(frames, table), found
-        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
+        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order), draft=True)[1]
         if not len(near) and np.array_equal(before.order, found.order):
             break
     # In the end every link of the order is compared, and also the one that would close it to a loop.
@@ -137,7 +137,7 @@ def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Se
             return
         table = yield _positions(frames, new)
         compared = compared_pairs(frames, table)
-        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order))[1]
+        found = fuse_scene(scene, table, compared, Proposal(found.order, found.order), draft=True)[1]
 
 
 def _pairs_left(compared: np.ndarray, pairs_per_frame: int) -> int:
