@@ -96,23 +96,21 @@ class Proposal(NamedTuple):
     second: np.ndarray
 
     @classmethod
-    def along(cls, first: np.ndarray, second: np.ndarray, draft: bool = False) -> "Proposal":
-        """Propose the shortest paths along distances.
+    def along(cls, first: np.ndarray, second: np.ndarray) -> "Proposal":
+        """Propose the shortest paths along distances, as drafts.
 
         Parameters
         ----------
         first, second : (n, n) float arrays
             Distances by either half of the pixels; only one path is sought where they are the same array.
-        draft : bool
-            As for :func:`~workbench.ordering.path.shortest_path`.
 
         Returns
         -------
         Proposal
             Both paths.
         """
-        path = shortest_path(first, draft=draft)
-        return cls(path, path if second is first else shortest_path(second, draft=draft))
+        path = shortest_path(first, draft=True)
+        return cls(path, path if second is first else shortest_path(second, draft=True))
 
 
 def odds_of(parts: Sequence[np.ndarray], measured: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
@@ -244,7 +242,7 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], draft: 
     for _, odds in found[:MAX_PROPOSALS]:
         weights = consistent_weights(odds, families)
         halves = weighted(first, weights), weighted(second, weights)
-        found.append(_judged(Proposal.along(*halves, draft)))
+        found.append(_judged(Proposal.along(*halves)))
     odds, surest = max(found, key=lambda one: one[0])[1], max(found, key=lambda one: one[1].max())[1]
     if surest.max() >= MUCH_SURER * odds.max():
         odds = surest

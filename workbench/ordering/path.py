@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import fast_tsp
 import numpy as np
 
-SEARCHES = (1 / 8, 1 / 8, 1 / 4, 1 / 2, 1)  # shares of the solver's longest time, one after another
-DRAFT_SEARCHES = 3  # of these for a draft
+SEARCHES, DRAFT_SEARCHES = (1, 1, 1), (1 / 8, 1 / 8, 1 / 4)  # shares of the solver's time, one search after another
 MIN_SEARCH_SECONDS = 0.001
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
@@ -82,7 +81,8 @@ def shortest_path(distances: np.ndarray, first: int | None = None, draft: bool =
     first : int, optional
         The frame to begin with. Default: whichever gives the shortest path.
     draft : bool
-        Whether the path is only one along which pairs are chosen; then the shortest one is not sought for long.
+        Whether the path is not the last word: one of several, or one along which pairs are chosen. Then the shortest one is not
+        sought for long.
 
     Returns
     -------
@@ -219,19 +219,20 @@ def _open_path(distances: np.ndarray, start: int | None, draft: bool) -> np.ndar
     # found would depend on the seed that the solver takes from the clock.
     jitter = np.triu(np.random.default_rng(0).uniform(0, TIE_BREAK_JITTER, (count, count)), 1)
     # With a given start, the added city needs the rest of the range. 1 is the least, so that only the added city is free.
-    longest = SOLVER_RANGE if start is None else SOLVER_RANGE // 4
-    whole = np.round(np.minimum(distances, distances.T) / distances.max() * longest + jitter + jitter.T)
+    largest = SOLVER_RANGE if start is None else SOLVER_RANGE // 4
+    whole = np.round(np.minimum(distances, distances.T) / distances.max() * largest + jitter + jitter.T)
     tour_distances = np.zeros((count + 1, count + 1), dtype=np.int64)
     tour_distances[1:, 1:] = np.maximum(1, whole)
     np.fill_diagonal(tour_distances, 0)
     if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
-    # The solver uses all of its time. An eighth of the longest is enough for nineteen in twenty scenes of 50 to 200 frames. So
-    # searches, which begin at random, get longer until one of them finds the least length again.
-    longest_seconds = max(min(0.02, count**2 / 200_000), count / 4000)
+    # The solver uses all of its time. An eighth of it is enough for nineteen in twenty scenes of 50 to 200 frames, and all of it
+    # for points of a random walk. On a busy machine it may not get that much, so the tour is accepted when another search,
+    # which begins at random, finds the same length.
+    longest = max(min(0.02, count**2 / 200_000), count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
-    for share in SEARCHES[:DRAFT_SEARCHES] if draft else SEARCHES:
-        seconds = max(MIN_SEARCH_SECONDS, share * longest_seconds)
+    for share in DRAFT_SEARCHES if draft else SEARCHES:
+        seconds = max(MIN_SEARCH_SECONDS, share * longest)
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
         length = tour_distances[tour, np.roll(tour, -1)].sum()
         if length == least:
