@@ -255,12 +255,12 @@ def changed_counts(pictures: np.ndarray, least: int) -> np.ndarray:
     (N, N) float64 array
         Numbers of values.
     """
-    rows = np.ascontiguousarray(pictures).reshape(len(pictures), 1, -1)
+    rows = np.ascontiguousarray(pictures).reshape(len(pictures), -1)
     changed = np.zeros((len(rows), len(rows)))
-    for one in range(len(rows)):
-        for other in range(one):
-            apart = cv2.absdiff(rows[one], rows[other])
-            changed[one, other] = cv2.countNonZero(cv2.threshold(apart, least, 1, cv2.THRESH_BINARY, apart)[1])
+    for one in range(1, len(rows) if rows.size else 0):
+        apart = cv2.absdiff(rows[:one], np.repeat(rows[one : one + 1], one, axis=0))
+        changes = cv2.threshold(apart, least, 1, cv2.THRESH_BINARY, apart)[1]
+        changed[one, :one] = cv2.reduce(changes, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
     return changed + changed.T
 
 

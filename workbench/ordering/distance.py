@@ -69,11 +69,12 @@ def consistency(distances: np.ndarray, compared: np.ndarray, order: np.ndarray) 
         Share of the cases that agree, 0 to 1; 0.5 is chance. Ties count half, and one case each way is added (Laplace's rule of
         succession), so few cases stay near 0.5.
     """
-    along, along_compared = distances[np.ix_(order, order)], compared[np.ix_(order, order)]
     right, cases = 1.0, 2.0
+    beside_each = order[:-1], order[1:]
+    near, near_compared = distances[beside_each], compared[beside_each]
     for step in range(2, min(CONSISTENCY_PLACES, len(order) - 1) + 1):
-        far, far_compared = np.diagonal(along, step), np.diagonal(along_compared, step)
-        near, near_compared = np.diagonal(along, 1), np.diagonal(along_compared, 1)
+        apart = order[:-step], order[step:]
+        far, far_compared = distances[apart], compared[apart]
         # From frame i on to i + 1 and i + step; and from frame i + step back to i + step - 1 and i.
         sides = ((near[: len(far)], near_compared[: len(far)]), (near[step - 1 :], near_compared[step - 1 :]))
         for beside, beside_compared in sides:

@@ -226,9 +226,9 @@ def _open_path(distances: np.ndarray, start: int | None, draft: bool) -> np.ndar
     np.fill_diagonal(tour_distances, 0)
     if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
-    # The solver uses all of its time. An eighth is enough for nineteen in twenty scenes of 50 to 200 frames, all of it for points
-    # of a random walk. On a busy machine it may not get that much, so the tour is accepted when another search, which begins at
-    # random, finds the same length.
+    # The solver uses all of its time. An eighth is enough for nineteen in twenty scenes of 50 to 200 frames, all of it for a
+    # random walk in space. On a busy machine it may not get that much, so the tour is accepted when another search, which
+    # begins at random, finds the same length.
     longest = max(min(0.02, count**2 / 200_000), count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
     for share in DRAFT_SEARCHES if draft else SEARCHES:
