@@ -5,6 +5,8 @@ import pytest
 
 from workbench.matching.pairs import pair_matrix
 from workbench.ordering.path import (
+    DRAFT,
+    PROPOSAL,
     blend,
     cut_loop,
     find_loop_cut,
@@ -44,9 +46,10 @@ def test_the_order_of_a_line_is_found(count):
 
 
 @pytest.mark.parametrize("count", [1, 3, 21, 60])
-def test_a_draft_is_a_line_too(count):
+@pytest.mark.parametrize("searches", [PROPOSAL, DRAFT])
+def test_a_short_search_finds_a_line_too(count, searches):
     distances, places = line(count, 0.2)
-    assert np.abs(np.diff(places[shortest_path(distances, draft=True)])).tolist() == [1] * (count - 1)
+    assert np.abs(np.diff(places[shortest_path(distances, searches=searches)])).tolist() == [1] * (count - 1)
 
 
 def test_no_frames():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.ordering.parts import IN_PLACE, Part
-from workbench.ordering.path import shortest_path
+from workbench.ordering.path import DRAFT, PROPOSAL, THOROUGH, shortest_path
 
 CONSISTENCY_PLACES = 4  # neighbours are compared with the frames two to so many places away
 ZERO_WEIGHT_ODDS = 2.0  # right to wrong cases of a distance that gets no weight: two right to one wrong
@@ -97,21 +97,24 @@ class Proposal(NamedTuple):
     second: np.ndarray
 
     @classmethod
-    def along(cls, first: np.ndarray, second: np.ndarray) -> "Proposal":
-        """Propose the shortest paths along distances, as drafts.
+    def along(cls, first: np.ndarray, second: np.ndarray, draft: bool = False) -> "Proposal":
+        """Propose the shortest paths along distances.
 
         Parameters
         ----------
         first, second : (n, n) float arrays
             Distances by either half of the pixels; only one path is sought where they are the same array.
+        draft : bool
+            Whether pairs are chosen by it, and nothing else.
 
         Returns
         -------
         Proposal
             Both paths.
         """
-        path = shortest_path(first, draft=True)
-        return cls(path, path if second is first else shortest_path(second, draft=True))
+        searches = DRAFT if draft else PROPOSAL
+        path = shortest_path(first, searches=searches)
+        return cls(path, path if second is first else shortest_path(second, searches=searches))
 
 
 def odds_of(parts: Sequence[np.ndarray], measured: Sequence[np.ndarray], order: np.ndarray) -> np.ndarray:
@@ -214,7 +217,7 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], draft: 
     proposals : sequence of Proposal
         Orders to choose from, at least one.
     draft : bool
-        As for :func:`~workbench.ordering.path.shortest_path`.
+        Whether pairs are chosen by it, and nothing else; then paths are not sought for long.
 
     Returns
     -------
@@ -243,14 +246,14 @@ def fuse_and_order(parts: Sequence[Part], proposals: Sequence[Proposal], draft: 
     for _, odds in found[:MAX_PROPOSALS]:
         weights = consistent_weights(odds, families)
         halves = weighted(first, weights), weighted(second, weights)
-        found.append(_judged(Proposal.along(*halves)))
+        found.append(_judged(Proposal.along(*halves, draft)))
     odds, surest = max(found, key=lambda one: one[0])[1], max(found, key=lambda one: one[1].max())[1]
     if surest.max() >= MUCH_SURER * odds.max():
         odds = surest
     weights = consistent_weights(odds, families)
     weights /= weights.sum()
     distances = weighted([part.whole for part in parts], weights)
-    return FusedOrder(shortest_path(distances, draft=draft), weights, odds, distances)
+    return FusedOrder(shortest_path(distances, searches=DRAFT if draft else THOROUGH), weights, odds, distances)
 
 
 def weighted(parts: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

@@ -4,12 +4,16 @@ A distance between frames does not tell which comes first: an order and its reve
 with the earlier frame of the input is returned.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import fast_tsp
 import numpy as np
 
-SEARCHES, DRAFT_SEARCHES = (1, 1, 1), (1 / 8, 1 / 8, 1 / 4)  # shares of the solver's time, one search after another
+# Shares of the solver's time, one search after another.
+THOROUGH = (1.0, 1.0, 1.0)
+PROPOSAL = (1 / 8, 1 / 8, 1 / 4)  # for a path that is one of several
+# For a path along which pairs are chosen. Where many paths are about as short, it is good that it is another one each time.
+DRAFT = (1 / 5,)
 MIN_SEARCH_SECONDS = 0.001
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
@@ -71,7 +75,7 @@ def greedy_chain(similarity: np.ndarray) -> np.ndarray:
     return np.array(chain)
 
 
-def shortest_path(distances: np.ndarray, first: int | None = None, draft: bool = False) -> np.ndarray:
+def shortest_path(distances: np.ndarray, first: int | None = None, searches: Sequence[float] = THOROUGH) -> np.ndarray:
     """Order the frames along the shortest open path through all of them.
 
     Parameters
@@ -80,9 +84,8 @@ def shortest_path(distances: np.ndarray, first: int | None = None, draft: bool =
         Symmetric distances >= 0, in any unit.
     first : int, optional
         The frame to begin with. Default: whichever gives the shortest path.
-    draft : bool
-        Whether the path is not the last word: one of several, or one along which pairs are chosen. Then the shortest one is not
-        sought for long.
+    searches : sequence of float
+        :data:`THOROUGH`, :data:`PROPOSAL` or :data:`DRAFT`: how long it is sought.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def shortest_path(distances: np.ndarray, first: int | None = None, draft: bool =
     groups = _identical(distances)
     firsts = np.array([group[0] for group in groups])
     start = None if first is None else next(index for index, group in enumerate(groups) if first in group)
-    order = _open_path(distances[np.ix_(firsts, firsts)], start, draft)
+    order = _open_path(distances[np.ix_(firsts, firsts)], start, searches)
     if len(order) > 1 and (order[0] > order[-1] if start is None else order[0] != start):
         order = order[::-1]
     path = np.concatenate([groups[index] for index in order])
@@ -211,7 +214,7 @@ def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
     return cut if cut[0] < cut[-1] else cut[::-1]
 
 
-def _open_path(distances: np.ndarray, start: int | None, draft: bool) -> np.ndarray:
+def _open_path(distances: np.ndarray, start: int | None, searches: Sequence[float]) -> np.ndarray:
     count = len(distances)
     if count < 3:
         return np.arange(count)
@@ -231,7 +234,7 @@ def _open_path(distances: np.ndarray, start: int | None, draft: bool) -> np.ndar
     # begins at random, finds the same length.
     longest = max(min(0.02, count**2 / 200_000), count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
-    for share in DRAFT_SEARCHES if draft else SEARCHES:
+    for share in searches:
         seconds = max(MIN_SEARCH_SECONDS, share * longest)
         tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
         length = tour_distances[tour, np.roll(tour, -1)].sum()

@@ -132,7 +132,7 @@ def fuse_scene(
     start : Proposal, optional
         An order to begin with.
     draft : bool
-        As for :func:`~workbench.ordering.path.shortest_path`.
+        As for :func:`~workbench.ordering.distance.fuse_and_order`.
 
     Returns
     -------
@@ -145,14 +145,14 @@ def fuse_scene(
     if start is None:
         alike = np.ones(len(parts))
         first, second = (weighted(half, alike) for half in _halves(parts))
-        start = Proposal.along(first, second)
+        start = Proposal.along(first, second, draft)
     found = fuse_and_order(list(parts.values()), [start], draft)
     if is_agreed(found.odds, [part.family for part in parts.values()]):
         return parts, found
     parts = scene_parts(scene, table, compared)
     others = [part for name, part in parts.items() if name not in scene.in_place and name != "principal"]
     proposals = [Proposal(found.order, found.order), *scene.proposals]
-    proposals += [Proposal.along(part.first, part.second) for part in others]
+    proposals += [Proposal.along(part.first, part.second, draft) for part in others]
     return parts, fuse_and_order(list(parts.values()), proposals, draft)
 
 
