@@ -2,14 +2,17 @@
 
     python benchmarks/gpu.py [--count 64] [--repeats 5]
 
-It measures embeddings of working copies and SuperGlue on pairs of frames, with the bundled models. Without a GPU it reports
-that, and measures nothing.
+It measures embeddings of working copies and SuperGlue on pairs of frames, with the bundled models; and SuperPoint, and
+LightGlue on its keypoints, of the published sizes with random weights, which take the same time. Without a GPU it reports that,
+and measures nothing.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -19,10 +22,13 @@ from sklearn.datasets import load_sample_images
 from superglue import photograph_frames
 
 from workbench.embedding.embed import network_embeddings
+from workbench.matching.base import Matches
+from workbench.matching.lightglue import LightGlue
 from workbench.matching.superglue import SuperGlue
-from workbench.models.backbones import load_backbone
+from workbench.matching.superpoint import SuperPoint
+from workbench.models.backbones import load_backbone, torchvision
 from workbench.models.pretrained import network_device
-from workbench.parameters import EmbedParameters, MatchParameters
+from workbench.parameters import EmbedParameters, FeatureParameters, MatchParameters
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
@@ -40,6 +46,25 @@ def windows(count: int) -> np.ndarray:
     """Make frames as large as working copies, (count, 225, 400, 3) uint8 RGB, from a window that moves by 1 px."""
     picture = cv2.resize(load_sample_images().images[0], (400 + count, 300))
     return np.stack([picture[:225, place : place + 400] for place in range(count)])
+
+
+def random_models(folder: Path) -> tuple[str, str]:
+    """Write a SuperPoint and a LightGlue of the published sizes with random weights; returns their folders."""
+    torchvision()  # repaired before transformers is imported, which fails without it beside PyTorch's CPU build
+    import torch
+    from transformers import LightGlueConfig, LightGlueForKeypointMatching, SuperPointConfig, SuperPointForKeypointDetection
+
+    torch.manual_seed(0)
+    detector, matcher = folder / "superpoint", folder / "lightglue"
+    SuperPointForKeypointDetection(SuperPointConfig(keypoint_threshold=1e-6)).save_pretrained(detector)
+    LightGlueForKeypointMatching(LightGlueConfig()).save_pretrained(matcher)
+    return str(detector), str(matcher)
+
+
+def differing(some: Sequence[Matches], others: Sequence[Matches]) -> str:
+    """Say how many of the matches of the same pairs differ."""
+    differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(some, others, strict=True))
+    return f"{differ} of {sum(int((a[0] >= 0).sum()) for a in some)} matches differ"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,9 +93,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     frames, parameters = photograph_frames(chosen.count + 1, 256), MatchParameters(matcher="superglue")
     work = [partial(SuperGlue(parameters, where).match, frames[:-1], frames[1:]) for where in ("cpu", device)]
     (cpu, on_cpu), (other, on_other) = (seconds(match, chosen.repeats) for match in work)
-    differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(on_cpu, on_other, strict=True))
-    matches = sum(int((a[0] >= 0).sum()) for a in on_cpu)
-    report("SuperGlue", "pair", cpu, other, f"{differ} of {matches} matches differ")
+    report("SuperGlue", "pair", cpu, other, differing(on_cpu, on_other))
+    with tempfile.TemporaryDirectory() as folder:
+        detector, matcher = random_models(Path(folder))
+        wanted = FeatureParameters(keypoints="superpoint", superpoint_model=detector)
+        size = images.shape[2], images.shape[1]
+        detectors = [SuperPoint(wanted, where) for where in ("cpu", device)]
+        (cpu, on_cpu), (other, on_other) = (
+            seconds(lambda one=one: [one(image, size) for image in images], chosen.repeats) for one in detectors
+        )
+        apart = max(float(np.abs(a.keypoints - b.keypoints).max()) for a, b in zip(on_cpu, on_other, strict=True))
+        report("SuperPoint", "frame", cpu, other, f"keypoints at most {apart:.1e} px apart")
+        parameters = MatchParameters(matcher="lightglue", model=matcher)
+        work = [partial(LightGlue(parameters, where).match, on_cpu[:-1], on_cpu[1:]) for where in ("cpu", device)]
+        (cpu, matched), (other, on_other) = (seconds(match, chosen.repeats) for match in work)
+        report("LightGlue", "pair", cpu, other, differing(matched, on_other))
 
 
 if __name__ == "__main__":

@@ -214,10 +214,12 @@ def test_gpu_compared_with_the_cpu(modules, monkeypatch, capsys):
     modules["gpu"].main([])
     assert "no GPU" in capsys.readouterr().out
     modules["gpu"].main(["--device", "cpu", "--count", "3", "--repeats", "1"])
-    embedding, superglue = capsys.readouterr().out.splitlines()
+    embedding, superglue, superpoint, lightglue = capsys.readouterr().out.splitlines()
     assert float(re.search(r"at most (\S+)", embedding)[1]) < 1e-5
     differ, matches = (int(number) for number in re.search(r"(\d+) of (\d+) matches differ", superglue).groups())
     assert differ == 0 and matches > 100
+    assert float(re.search(r"at most (\S+) px", superpoint)[1]) < 1e-3
+    assert re.search(r" 0 of \d+ matches differ", lightglue)
 
 
 def test_matchers_on_views_with_a_known_homography(modules, capsys):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.embedding.views import matrix_view
-from workbench.matching.pairs import all_pairs, nearest_pairs
+from workbench.matching.pairs import all_pairs, nearest_pairs, pairs_by_part
 
 
 def line(count, seed=0):
@@ -100,3 +100,11 @@ def test_no_pairs(labels):
 
 def test_two_frames_are_a_pair():
     assert nearest_pairs(np.zeros(2, int), [matrix_view(np.zeros((2, 2)))], 10).tolist() == [[0, 1]]
+
+
+def test_pairs_by_part():
+    """Frames 0, 2, 4 and 1, 3, 5 are joined by two pairs each, in turn: afterwards each part has its pairs side by side."""
+    pairs = np.array([[0, 2], [1, 3], [2, 4], [3, 5]])
+    assert pairs_by_part(pairs).tolist() == [[0, 2], [2, 4], [1, 3], [3, 5]]
+    assert pairs_by_part(np.array([[7, 9], [2, 3]])).tolist() == [[2, 3], [7, 9]]
+    assert pairs_by_part(np.zeros((0, 2), int)).shape == (0, 2)

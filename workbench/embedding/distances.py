@@ -25,6 +25,7 @@ SQUARES = 16  # of a chessboard along the longer side of a picture
 CHANGE_LEVELS = (2, 8)  # of 255: just above the noise of a codec, and well above it
 DARK = 16  # level of the median picture below which a pixel says nothing about the light
 MIN_GAIN = 0.02  # a frame that is darker than so much of the median is black
+COUNTED_AT_ONCE = 2048  # values of every picture: those of all pictures stay in a processor's cache
 VALUES_PER_BLOCK = 1024  # of a frame that are multiplied at once: 128² * 1024 = 2^24, so their sums are exact in float32
 
 
@@ -257,10 +258,12 @@ def changed_counts(pictures: np.ndarray, least: int) -> np.ndarray:
     """
     rows = np.ascontiguousarray(pictures).reshape(len(pictures), -1)
     changed = np.zeros((len(rows), len(rows)))
-    for one in range(1, len(rows) if rows.size else 0):
-        apart = cv2.absdiff(rows[:one], np.repeat(rows[one : one + 1], one, axis=0))
-        changes = cv2.threshold(apart, least, 1, cv2.THRESH_BINARY, apart)[1]
-        changed[one, :one] = cv2.reduce(changes, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
+    for start in range(0, rows.shape[1], COUNTED_AT_ONCE):
+        some = np.ascontiguousarray(rows[:, start : start + COUNTED_AT_ONCE])
+        for one in range(1, len(some)):
+            apart = cv2.absdiff(some[:one], np.repeat(some[one : one + 1], one, axis=0))
+            changes = cv2.threshold(apart, least, 1, cv2.THRESH_BINARY, apart)[1]
+            changed[one, :one] += cv2.reduce(changes, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
     return changed + changed.T
 
 

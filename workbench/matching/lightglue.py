@@ -6,7 +6,7 @@ import torch
 from workbench.matching.base import Matcher, Matches, NetworkMatcher
 from workbench.matching.open_lightglue import OpenLightGlue
 from workbench.models.open_weights import OPEN_WEIGHTS
-from workbench.models.pretrained import load_pretrained
+from workbench.models.pretrained import load_pretrained, network_device
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
 
@@ -42,6 +42,8 @@ class LightGlue(NetworkMatcher):
     ----------
     parameters : MatchParameters
         Of these, ``model`` and ``match_threshold``.
+    device : str, optional
+        PyTorch's name of a device; default a GPU if there is one. Confidences on a GPU differ by rounding.
 
     Raises
     ------
@@ -55,8 +57,9 @@ class LightGlue(NetworkMatcher):
 
     takes_any_sizes = False  # transformers normalises the keypoints of both by one size
 
-    def __init__(self, parameters: MatchParameters) -> None:
-        self.model = load_pretrained("LightGlueForKeypointMatching", parameters.model, "--match.model")
+    def __init__(self, parameters: MatchParameters, device: str | None = None) -> None:
+        model = load_pretrained("LightGlueForKeypointMatching", parameters.model, "--match.model")
+        self.model = model.to(device or network_device())
         super().__init__(parameters, self.model.keypoint_detector_descriptor_dim)
 
     @torch.inference_mode()
@@ -85,8 +88,9 @@ class LightGlue(NetworkMatcher):
             points[0, side, :count] = torch.from_numpy(features.keypoints)
             descriptors[0, side, :count] = torch.from_numpy(features.descriptors.T.astype(np.float32))
             mask[0, side, :count] = 1
-        found, confidence, *_ = self.model._match_image_pair(points, descriptors, height, width, mask=mask.int())
+        points, descriptors, mask = (tensor.to(self.model.device) for tensor in (points, descriptors, mask.int()))
+        found, confidence, *_ = self.model._match_image_pair(points, descriptors, height, width, mask=mask)
         # (1, 2, K) after an early stop, (2, K) without. Mutual pairs below the threshold keep their confidence there.
         matches = found.reshape(2, -1)[0, : len(a)]
         scores = confidence.reshape(2, -1)[0, : len(a)] * (matches >= 0)
-        return matches.numpy().astype(np.int32), scores.numpy()
+        return matches.cpu().numpy().astype(np.int32), scores.cpu().numpy()

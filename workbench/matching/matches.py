@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import ParameterError, RunError
-from workbench.matching.base import CACHED_FRAMES, Matcher
+from workbench.matching.base import Matcher
 from workbench.matching.cascade import NearestFirst
+from workbench.matching.pairs import pairs_by_part
 from workbench.parameters import MATCHERS, METHODS, NETWORK_MATCHERS, MatchParameters, load_class
 from workbench.storage.blocks import BlockJob, Entry, Loaded, write_in_blocks
 from workbench.storage.hloc import Features, checked_pairs, has_pair, match_entry, open_h5, read_features, read_matches
@@ -18,6 +19,7 @@ from workbench.storage.opened import OpenedFeatures
 
 BLOCK_PAIRS = 128  # pairs per block: what a killed run, or a worker that dies, loses at most; a second or two
 BATCH_PAIRS = 16  # pairs handed to the matcher at once
+KEPT_FRAMES = 512  # frames whose features stay in memory, 130 kB each: those of a scene, for pairs that come scene by scene
 
 
 def make_matcher(parameters: MatchParameters) -> Matcher:
@@ -92,7 +94,7 @@ class KeptFeatures(OpenedFeatures):
 
     def __init__(self, features_h5: Path) -> None:
         super().__init__(features_h5)
-        self.read = lru_cache(maxsize=CACHED_FRAMES)(self._read)
+        self.read = lru_cache(maxsize=KEPT_FRAMES)(self._read)
 
     def __reduce__(self) -> tuple[type["KeptFeatures"], tuple[Path]]:
         return KeptFeatures, (self.features_h5,)
@@ -150,7 +152,7 @@ def match_pairs(
         matcher = Loaded(make_cascade, parameters, job.key)
     compute = partial(_block_matches, kept or KeptFeatures(features_h5), matcher, job.reuse)
     keyed = BlockJob(pairs_key(job.key, pairs), job.parts, job.progress, job.map_blocks)
-    return write_in_blocks(out, pairs.tolist(), BLOCK_PAIRS, compute, parameters.as_dict(), keyed)
+    return write_in_blocks(out, pairs_by_part(pairs).tolist(), BLOCK_PAIRS, compute, parameters.as_dict(), keyed)
 
 
 def _block_matches(

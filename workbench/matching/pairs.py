@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from workbench.embedding.views import View, blocks
 
@@ -84,6 +86,28 @@ def sorted_pairs(groups: Iterable[np.ndarray]) -> np.ndarray:
     """
     pairs = np.concatenate([*groups, np.zeros((0, 2), dtype=int)]).astype(int)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def pairs_by_part(pairs: np.ndarray) -> np.ndarray:
+    """Bring pairs together whose frames are joined by pairs, as those of a scene are.
+
+    What is read of a frame is then needed again soon, and need not be kept for long.
+
+    Parameters
+    ----------
+    pairs : (P, 2) int array
+        Positions of frames.
+
+    Returns
+    -------
+    (P, 2) int array
+        The same pairs, part by part; those of a part are in the order in which they were.
+    """
+    frames, places = np.unique(pairs, return_inverse=True)
+    first, second = places.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(frames), len(frames)))
+    part = connected_components(graph, directed=False)[1]
+    return pairs[np.argsort(part[first], kind="stable")]
 
 
 def pair_matrix(frames: np.ndarray, pairs: np.ndarray, values: np.ndarray, missing: float) -> np.ndarray:

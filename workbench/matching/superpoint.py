@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from workbench.matching.base import as_features, checked_image
-from workbench.models.pretrained import load_pretrained
+from workbench.models.pretrained import load_pretrained, network_device
 from workbench.parameters import FeatureParameters
 from workbench.storage.hloc import Features
 
@@ -22,6 +22,8 @@ class SuperPoint:
     parameters : FeatureParameters
         Of these, ``superpoint_model`` (of transformers' SuperPointForKeypointDetection), ``max_keypoints``, and
         ``keypoint_threshold`` and ``nms_radius``, of which 0 leaves what the configuration of the weights says.
+    device : str, optional
+        PyTorch's name of a device; default a GPU if there is one. Probabilities on a GPU differ by rounding.
 
     Raises
     ------
@@ -36,9 +38,10 @@ class SuperPoint:
 
     threads = 1  # PyTorch brings its own
 
-    def __init__(self, parameters: FeatureParameters) -> None:
+    def __init__(self, parameters: FeatureParameters, device: str | None = None) -> None:
         model = load_pretrained("SuperPointForKeypointDetection", parameters.superpoint_model, "--features.superpoint_model")
-        self.model = model.to(memory_format=torch.channels_last)  # the convolutions take a third less time
+        # In this layout the convolutions take a third less time.
+        self.model = model.to(device or network_device(), memory_format=torch.channels_last)
         # The decoder copies its settings when it is made, so the configuration alone would change nothing.
         decoder = self.model.keypoint_decoder
         decoder.max_keypoints = parameters.max_keypoints
@@ -96,12 +99,12 @@ def find(model: Any, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
         Descriptors of length 1.
     """
     with torch.inference_mode():
-        encoded = model.encoder(torch.from_numpy(grey)[None, None])[0]
+        encoded = model.encoder(torch.from_numpy(grey)[None, None].to(model.device))[0]
         scores = probabilities(model.keypoint_decoder, encoded)
         pixels, found = _strongest(scores, model.keypoint_decoder)
         points = parabola_peaks(np.log(np.maximum(scores, 1e-12)), pixels)
-        descriptors = model.descriptor_decoder(encoded, torch.from_numpy(points).float()[None])
-    return points, found, descriptors.numpy()
+        descriptors = model.descriptor_decoder(encoded, torch.from_numpy(points).float()[None].to(model.device))
+    return points, found, descriptors.cpu().numpy()
 
 
 def probabilities(decoder: Any, encoded: torch.Tensor) -> np.ndarray:
@@ -120,7 +123,7 @@ def probabilities(decoder: Any, encoded: torch.Tensor) -> np.ndarray:
         Probabilities, 0 to 1.
     """
     logits = decoder.conv_score_b(decoder.relu(decoder.conv_score_a(encoded)))
-    return torch.nn.functional.pixel_shuffle(logits.softmax(dim=1)[:, :-1], CELL)[0, 0].numpy()
+    return torch.nn.functional.pixel_shuffle(logits.softmax(dim=1)[:, :-1], CELL)[0, 0].cpu().numpy()
 
 
 def suppressed(scores: np.ndarray, radius: int) -> np.ndarray:

@@ -79,6 +79,7 @@ def search(scenes: Iterable[Scene], compare: Compare, pairs_per_frame: int, tabl
             tables.append(compare(sorted_pairs(requests.values())))
             own = pd.concat([own, tables[-1]], ignore_index=True)
             requests = _next_requests(list(requests), own)
+        group.clear()  # else they would be in memory beside the next ones
     return pd.concat(tables).sort_values(["a", "b"], ignore_index=True)
 
 

@@ -56,6 +56,18 @@ def frame_distances(run: Run) -> FrameDistances:
     return kept[1]
 
 
+def let_go(run: Run) -> None:
+    """Forget what was kept of a run: when its scenes are in order, the memory is needed for its frames.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
+    _DISTANCES.pop(run, None)
+    _REGISTERED.pop(run, None)
+
+
 def keep_registered(run: Run, matches_h5: Path, table: pd.DataFrame, threshold: float) -> None:
     """Keep the table of registered pairs that choosing the pairs has led to.
 

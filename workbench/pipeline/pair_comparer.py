@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.matches import KeptFeatures, make_cascade, match_pairs, pairs_key, split_matched
+from workbench.matching.pairs import pairs_by_part
 from workbench.parameters import METHODS, MatchParameters, RegisterParameters
 from workbench.registration.tables import KeptFrames, register_pairs
 from workbench.storage.blocks import BlockJob, Loaded, is_made_from, join_files
@@ -87,7 +88,9 @@ class PairComparer:
         self._compared += len(pairs)
         self.files.append(file)
         least = METHODS[self.parameters.matcher].min_inliers
-        return register_pairs(self.features_h5, file, pairs, self.images, self.threshold, False, least, self._frames)
+        parted = pairs_by_part(pairs)
+        rows = register_pairs(self.features_h5, file, parted, self.images, self.threshold, False, least, self._frames)
+        return rows.sort_values(["a", "b"], ignore_index=True)
 
     def _round_job(self) -> BlockJob:
         """The job of the next round. A function is told the pairs of all rounds; how many more come, nobody knows."""

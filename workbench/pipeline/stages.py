@@ -27,6 +27,7 @@ from workbench.ordering.pieces import keep_pieces, pieces_of
 from workbench.ordering.scene import order_scene
 from workbench.parameters import (
     METHODS,
+    NETWORK_MATCHERS,
     AlignParameters,
     ClusterParameters,
     EmbedParameters,
@@ -39,7 +40,7 @@ from workbench.parameters import (
     VideoParameters,
 )
 from workbench.pipeline.decision_edits import recount, undo_decisions
-from workbench.pipeline.distances import frame_distances, keep_registered, kept_registered, pictures
+from workbench.pipeline.distances import frame_distances, keep_registered, kept_registered, let_go, pictures
 from workbench.pipeline.edits import apply_edits, computed_order
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
@@ -162,6 +163,7 @@ def reconstruct(
     for stage in STAGES.values():
         if stage.name == "write":
             write_metrics(run, truth)  # what was found is kept even when there is no scene to write
+            let_go(run)
         if stage.on_fast_path:
             if on_stage:
                 on_stage(stage)
@@ -265,7 +267,7 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
         **recount(matched.counts(labels), found, scenes),
         "doubts": matched.doubts,
         "edits_left_out": left_out,
-        "device": network_device() if parameters.matcher == "superglue" else "cpu",
+        "device": network_device() if parameters.matcher in NETWORK_MATCHERS else "cpu",
     }
     if pool:
         info |= {"shared_pairs": comparer.reused, "shared_seconds": round(comparer.reused * pool.seconds_each(), 3)}
