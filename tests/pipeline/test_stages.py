@@ -500,7 +500,8 @@ def test_matches_repair_what_a_wrong_eps_broke(mixed, tmp_path, factor):
     moved = (table["clustered"] < 0) != (table["scene"] < 0)
     assert moved.sum() == info["rescued_frames"] + info["expelled_frames"]
     # A frame that is rescued into a piece of a scene may be joined to the rest of it afterwards.
-    assert set(table["verdict"][moved]) <= {"rescued", "joined", "expelled", "fade", "blend"} and (table["reason"][moved] != "").all()
+    assert set(table["verdict"][moved]) <= {"rescued", "joined", "expelled", "fade", "blend"}
+    assert (table["reason"][moved] != "").all()
 
 
 def test_superglue(short, short_run, tmp_path):
