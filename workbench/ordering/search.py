@@ -25,7 +25,7 @@ GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their c
 WEAK_LINKS = 4  # the longest links of an order, between which pieces of it may be turned round
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
 MAX_ROUNDS = 6  # most scenes need two to four
-MAX_MATRIX_ENTRIES = 1_400_000  # pairs of frames whose distances are in memory at once: some 300 bytes each
+MAX_MATRIX_ENTRIES = 700_000  # pairs of frames whose distances are in memory at once: some 300 bytes each
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 Search = Generator[np.ndarray, pd.DataFrame, None]  # yields pairs of positions, is sent all rows so far
