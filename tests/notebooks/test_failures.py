@@ -13,8 +13,8 @@ from workbench.video import encode
 
 @pytest.mark.parametrize("name", ["still", "takes"])
 def test_only_a_still_clip_comes_out_in_the_order_of_its_file(tmp_path, monkeypatch, name):
-    """Thirty noisy frames of one picture, and two takes in which something moves, both shuffled with seed 0. x264 (``veryfast``)
-    copies parts of each frame from the one before it in the file, which is all that tells the frames of the first apart."""
+    """Thirty noisy frames of one picture, and two takes in which something moves, both shuffled with seed 0. x264 by its preset
+    alone copies parts of each frame from the one before it in the file: all that tells the frames of the first apart."""
     monkeypatch.setattr(encode, "encoder_options", lambda _codec, _format, crf: {"crf": str(crf), "preset": "veryfast"})
     (clip,) = (clip for clip in drawn_clips() if clip.name == name)
     shown = restore_drawn(clip, tmp_path, 0)
