@@ -90,7 +90,7 @@ def find_takes(images: Sequence[np.ndarray], order: np.ndarray, closed: bool = F
         return Takes([], order[:0], np.zeros(0))
     blurred = (cv2.GaussianBlur(np.asarray(images[frame]), (0, 0), BLUR) for frame in order.tolist())
     # Channels before rows: the largest of three numbers that lie side by side takes NumPy ten times as long.
-    levels = np.stack([np.moveaxis(levelled_thumbnail(image), -1, 0) for image in blurred])
+    levels = np.moveaxis(np.stack([levelled_thumbnail(image) for image in blurred]), -1, 1).copy()
     differing = np.array([_differing(levels, place) for place in range(len(levels))])
     intruders = np.flatnonzero(differing >= MIN_INTRUDER)
     kept = np.delete(np.arange(len(order)), intruders)
