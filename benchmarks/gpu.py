@@ -22,13 +22,14 @@ from sklearn.datasets import load_sample_images
 from superglue import photograph_frames
 
 from workbench.embedding.embed import network_embeddings
-from workbench.matching.base import Matches
+from workbench.matching.base import Detector, Matches
 from workbench.matching.lightglue import LightGlue
 from workbench.matching.superglue import SuperGlue
 from workbench.matching.superpoint import SuperPoint
 from workbench.models.backbones import load_backbone, torchvision
 from workbench.models.pretrained import network_device
 from workbench.parameters import EmbedParameters, FeatureParameters, MatchParameters
+from workbench.storage.hloc import Features
 
 
 def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
@@ -61,6 +62,11 @@ def random_models(folder: Path) -> tuple[str, str]:
     return str(detector), str(matcher)
 
 
+def keypoints(detector: Detector, images: np.ndarray) -> list[Features]:
+    """Find the keypoints of frames."""
+    return [detector(image, (image.shape[1], image.shape[0])) for image in images]
+
+
 def differing(some: Sequence[Matches], others: Sequence[Matches]) -> str:
     """Say how many of the matches of the same pairs differ."""
     differ = sum(int((a[0] != b[0]).sum()) for a, b in zip(some, others, strict=True))
@@ -85,29 +91,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         before, after = (1e3 * value / chosen.count for value in (cpu, other))
         print(f"{name}: {before:.2f} ms per {unit} on the CPU, {after:.2f} on {device}: {cpu / other:.2f} times; {about}")
 
+    def on_both(made: Callable[[str], Callable[[], Any]]) -> list[tuple[float, Any]]:
+        return [seconds(made(where), chosen.repeats) for where in ("cpu", device)]
+
     images, backbone = windows(chosen.count), load_backbone(EmbedParameters().backbone)
-    work = [partial(network_embeddings, images, backbone, 32, False, where) for where in ("cpu", device)]
-    (cpu, on_cpu), (other, on_other) = (seconds(embed, chosen.repeats) for embed in work)
+    (cpu, on_cpu), (other, on_other) = on_both(lambda where: partial(network_embeddings, images, backbone, 32, False, where))
     apart = float((1 - (on_cpu * on_other).sum(axis=1)).max())
     report("embedding", "frame", cpu, other, f"cosine distance of the same frame at most {apart:.1e}")
     frames, parameters = photograph_frames(chosen.count + 1, 256), MatchParameters(matcher="superglue")
-    work = [partial(SuperGlue(parameters, where).match, frames[:-1], frames[1:]) for where in ("cpu", device)]
-    (cpu, on_cpu), (other, on_other) = (seconds(match, chosen.repeats) for match in work)
+    (cpu, on_cpu), (other, on_other) = on_both(
+        lambda where: partial(SuperGlue(parameters, where).match, frames[:-1], frames[1:])
+    )
     report("SuperGlue", "pair", cpu, other, differing(on_cpu, on_other))
     with tempfile.TemporaryDirectory() as folder:
         detector, matcher = random_models(Path(folder))
         wanted = FeatureParameters(keypoints="superpoint", superpoint_model=detector)
-        size = images.shape[2], images.shape[1]
-        detectors = [SuperPoint(wanted, where) for where in ("cpu", device)]
-        (cpu, on_cpu), (other, on_other) = (
-            seconds(lambda one=one: [one(image, size) for image in images], chosen.repeats) for one in detectors
-        )
-        apart = max(float(np.abs(a.keypoints - b.keypoints).max()) for a, b in zip(on_cpu, on_other, strict=True))
+        (cpu, found), (other, on_other) = on_both(lambda where: partial(keypoints, SuperPoint(wanted, where), images))
+        apart = max(float(np.abs(a.keypoints - b.keypoints).max()) for a, b in zip(found, on_other, strict=True))
         report("SuperPoint", "frame", cpu, other, f"keypoints at most {apart:.1e} px apart")
-        parameters = MatchParameters(matcher="lightglue", model=matcher)
-        work = [partial(LightGlue(parameters, where).match, on_cpu[:-1], on_cpu[1:]) for where in ("cpu", device)]
-        (cpu, matched), (other, on_other) = (seconds(match, chosen.repeats) for match in work)
-        report("LightGlue", "pair", cpu, other, differing(matched, on_other))
+        chosen_matcher = MatchParameters(matcher="lightglue", model=matcher)
+        (cpu, on_cpu), (other, on_other) = on_both(
+            lambda where: partial(LightGlue(chosen_matcher, where).match, found[:-1], found[1:])
+        )
+        report("LightGlue", "pair", cpu, other, differing(on_cpu, on_other))
 
 
 if __name__ == "__main__":
