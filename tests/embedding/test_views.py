@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from workbench.embedding import views
 from workbench.embedding.distances import cosine_distances, small_copies
-from workbench.embedding.views import copies_view, frame_distances, neighbour_graph
+from workbench.embedding.views import ClusteringDistances, copies_view, frame_distances, neighbour_graph
 from workbench.parameters import ClusterParameters
 from workbench.scenes import dbscan
 from workbench.scenes import eps as eps_module
@@ -34,8 +34,8 @@ def walks(seed=0, sizes=(300, 200, 60), outliers=30):
 @pytest.mark.parametrize("nearest", [5, 16])
 def test_graph_is_connected_and_its_distances_are_exact(seed, nearest, monkeypatch):
     """Symmetric, one part, true distances; the nearest frames of every frame are there. In blocks of a hundred frames."""
-    monkeypatch.setattr(views, "FRAMES_PER_BLOCK", 100)
     vectors, _ = walks(seed)
+    monkeypatch.setattr(views, "MAX_BLOCK_ENTRIES", 100 * len(vectors))
     graph, distances = neighbour_graph(vectors, nearest), cosine_distances(vectors)
     assert connected_components(graph, directed=False)[0] == 1
     assert abs(graph - graph.T).max() == 0
@@ -64,6 +64,23 @@ def test_clusterings_are_those_of_all_distances(seed):
         parameters = ClusterParameters(clusterer, min_cluster_size=20)
         found, expected = (dbscan.find_labels(some, parameters, sparse.tree) for some in (graph, distances))
         assert adjusted_rand_score(found, expected) > 0.9
+
+
+@pytest.mark.parametrize("left_out", [0, 3, 60])
+def test_the_graph_of_some_frames_is_that_of_these_alone(left_out, monkeypatch):
+    """590 frames without some of them, in any scene: each frame has its nearest ones among those that are left, and the graph
+    is the one computed of these alone. Only frames that lost one of their nearest are compared with all others anew."""
+    vectors, compared = walks()[0], []
+    monkeypatch.setattr(views, "MAX_DENSE_FRAMES", 100)
+    frames = np.sort(np.random.default_rng(1).permutation(len(vectors))[left_out:])
+    expected = neighbour_graph(vectors[frames], 32)
+    distances, true = ClusteringDistances(vectors), views._nearest
+    assert abs(distances.among() - neighbour_graph(vectors, 32)).max() == 0
+    monkeypatch.setattr(views, "_nearest", lambda *args: compared.append(len(args[1])) or true(*args))
+    assert abs(distances.among(frames) - expected).max() < 1e-6
+    assert sum(compared) <= {0: 0, 3: 150}.get(left_out, len(frames))
+    some = frames[:50]
+    assert np.array_equal(distances.among(some), cosine_distances(vectors[some]))
 
 
 def test_identical_frames_are_linked():

@@ -1,6 +1,7 @@
 """What is fused of a scene, and when its frames are aligned: the drawn clip of ``tests.helpers.shaken``, and the simulated one
 of ``tests.helpers.world``."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -60,7 +61,6 @@ def test_what_is_computed_of_frames_as_they_lie_is_kept(clip, distances, monkeyp
     monkeypatch.setattr(frames_module, "MAX_KEPT_ENTRIES", 0)
     fresh = FrameDistances(distances.embedded, distances.thumbnails, distances.fine, distances.aligned)
     never_seen = fresh.scene(frames)
-    assert fresh.scene(frames) is not never_seen and fresh.scene(frames).fine is not never_seen.fine
     compared = compared_pairs(frames, many)
     parts, expected = scene_parts(again, many, compared), scene_parts(never_seen, many, compared)
     assert parts.keys() == expected.keys() and any(name.startswith("aligned") for name in parts)
@@ -69,6 +69,32 @@ def test_what_is_computed_of_frames_as_they_lie_is_kept(clip, distances, monkeyp
     # Aligned before from fewer pairs, the first one is aligned otherwise.
     stale = scene_parts(first, few, compared_pairs(frames, few))
     assert not np.array_equal(stale["aligned_ranks"].whole, parts["aligned_ranks"].whole, equal_nan=True)
+
+
+def test_distances_that_do_not_fit_into_memory_are_put_aside(distances, tmp_path, monkeypatch):
+    """On disk, in a file that is gone with them: two scenes are each computed once, and are the same when they are read."""
+    computed = []
+    monkeypatch.setattr(frames_module, "MAX_KEPT_ENTRIES", 0)
+
+    def fine(frames):
+        computed.append(frames)
+        return distances.fine(frames)
+
+    several = FrameDistances(distances.embedded, distances.thumbnails, fine, distances.aligned, tmp_path)
+    scenes = np.arange(0, COUNT, 2), np.arange(1, COUNT, 2)
+    first = [several.scene(frames) for frames in scenes]
+    for frames, before in reversed(list(zip(scenes, first, strict=True))):
+        again = several.scene(frames)
+        assert again is not before and list(again.fine) == list(before.fine)
+        for name, halved in again.fine.items():
+            for half in ("whole", "first", "second"):
+                found, expected = getattr(halved, half), getattr(before.fine[name], half)
+                assert found.dtype == expected.dtype
+                np.testing.assert_array_equal(found, expected)
+    assert len(computed) == len(scenes)
+    del several
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 def test_families_of_the_parts(clip, distances):

@@ -9,6 +9,7 @@ from workbench.matching.keypoints import extract
 from workbench.matching.matches import match_pairs
 from workbench.parameters import FeatureParameters, MatchParameters
 from workbench.registration.pair import UNRELATED
+from workbench.registration.points import registered_pairs, registered_points
 from workbench.registration.tables import TRANSFORM, match_figures, register_pairs
 from workbench.storage.blocks import BlockJob
 
@@ -47,6 +48,24 @@ def test_a_row_per_pair(table):
     assert table[["a", "b"]].to_numpy().tolist() == PAIRS.tolist()
     assert (table["inliers"] <= table["matches"]).all() and table["inlier_share"].between(0, 1).all()
     assert table["residual"].between(0, 1).all() and set(table["model"]) == {"similarity", "none"}
+
+
+def test_points_of_the_pairs_of_a_scene(files, table):
+    """Eight frames of one scene, two foreign ones and the black one, and the same with the scene parted in two: the pairs that
+    register go to the scene of both of their frames. Their points agree with their transforms."""
+    one = np.array([0] * 8 + [-1, -1, -1])
+    two = np.array([1] * 4 + [0] * 4 + [-1] * 3)
+    whole = registered_pairs(table, one)
+    assert len(whole) == 1 and whole[0][["a", "b"]].to_numpy().tolist() == sorted([*NEAR, *NEXT])
+    parted = registered_pairs(table, two)
+    assert [{*rows["a"], *rows["b"]} for rows in parted] == [{4, 5, 6, 7}, {0, 1, 2, 3}]
+    assert registered_pairs(table[:0], one)[0].empty and registered_pairs(table, np.full(11, -1)) == []
+    steps = []
+    points = registered_points(*files, whole[0], 3 / 320, lambda: steps.append(1))
+    assert len(steps) == len(points.pairs) == len(whole[0])
+    transforms = points.transforms[points.pair]
+    off = np.einsum("nij,nj->ni", transforms[:, :, :2], points.points_a) + transforms[:, :, 2] - points.points_b
+    assert np.linalg.norm(off, axis=1).max() <= 3.01
 
 
 def test_true_neighbours_register(table):

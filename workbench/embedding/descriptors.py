@@ -67,14 +67,14 @@ def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: Progress = 
     The codebook is learned from the clip itself (200 to 400 frames, evenly spaced, or all of a shorter clip), so the vectors of
     two clips cannot be compared. The cost is about 3 ms per frame.
     """
-    rows = []
+    rows: list[np.ndarray] = []
     with threadpool_limits(1):  # sums that threads share have other last digits on another number of cores
         codebook = _Codebook(images[:: max(1, len(images) // FIT_FRAMES)], seed)
         for image in Steps(progress, len(images), "embed").over(images):
             ranks = [unit_length(view[None])[0] for view in (_rank_grey(image), _rank_colour(image))]
             joined = np.concatenate([*ranks, codebook.vlad(_patches(image))])
-            rows.append(np.append(joined, float(not joined.any())))
-    return unit_length(np.stack(rows).astype(np.float32))
+            rows.append(np.append(joined, float(not joined.any())).astype(np.float32))
+    return unit_length(np.stack(rows))
 
 
 def rank_grey_thumbnails(images: Sequence[np.ndarray]) -> np.ndarray:

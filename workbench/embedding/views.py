@@ -7,7 +7,7 @@ distances of a long clip are reduced to a sparse graph of near frames.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -20,8 +20,9 @@ View = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FineView = Callable[[np.ndarray], dict[str, Halved]]  # frames (n,) -> (n, n) distances by name
 CopiesView = Callable[[np.ndarray], Copies]  # frames (n,) -> their small copies
 
-FRAMES_PER_BLOCK = 1024  # frames whose distances to all others are held in memory at once
-CACHED_COPIES = 2048  # frames whose small copies stay in memory, about 85 kB each
+MAX_BLOCK_FRAMES = 1024  # frames whose distances to others are held in memory at once
+MAX_BLOCK_ENTRIES = 10_000_000  # of these distances; some 20 bytes each while they are sorted
+CACHED_COPIES = 1536  # frames whose small copies stay in memory, about 85 kB each
 MAX_DENSE_FRAMES = 3000  # up to this many frames all distances are kept
 MIN_GRAPH_NEIGHBOURS = 32  # frames, itself included, that each frame of a longer clip is joined to at least
 MIN_GRAPH_DISTANCE = 1e-6  # cosine distance: a sparse matrix would drop the zeros between identical frames
@@ -98,20 +99,70 @@ def copies_view(images: Sequence[np.ndarray]) -> CopiesView:
     return _some
 
 
-def blocks(frames: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut frames into blocks of at most :data:`FRAMES_PER_BLOCK`.
+def blocks(frames: np.ndarray, others: int) -> Iterator[np.ndarray]:
+    """Cut frames into blocks whose distances to others fit into memory, of at most :data:`MAX_BLOCK_FRAMES`.
 
     Parameters
     ----------
     frames : (n,) int array
         Positions.
+    others : int
+        How many frames each is compared with.
 
     Returns
     -------
     iterator of (m,) int array
         The blocks, in the order of ``frames``.
     """
-    return (frames[start : start + FRAMES_PER_BLOCK] for start in range(0, len(frames), FRAMES_PER_BLOCK))
+    most = max(1, min(MAX_BLOCK_FRAMES, MAX_BLOCK_ENTRIES // max(1, others)))
+    return (frames[start : start + most] for start in range(0, len(frames), most))
+
+
+class ClusteringDistances:
+    """Cosine distances over a clip, for clustering: of all its frames, or of some, for which little is computed anew.
+
+    Parameters
+    ----------
+    embeddings : (N, D) float32 array
+        Rows of unit length.
+    least_neighbours : int
+        How many nearest frames, itself included, every frame of a long clip must have, if more than
+        :data:`MIN_GRAPH_NEIGHBOURS`.
+    """
+
+    def __init__(self, embeddings: np.ndarray, least_neighbours: int = 0) -> None:
+        self.embeddings, self.nearest = embeddings, max(MIN_GRAPH_NEIGHBOURS, least_neighbours)
+
+    def among(self, frames: np.ndarray | None = None) -> np.ndarray | csr_array:
+        """Give the distances between some frames.
+
+        Parameters
+        ----------
+        frames : (n,) int array, optional
+            Positions, sorted ascending. Default: all.
+
+        Returns
+        -------
+        (n, n) float32 array, or sparse (n, n) float64 array
+            All distances up to :data:`MAX_DENSE_FRAMES` frames; beyond, :func:`neighbour_graph`.
+        """
+        vectors = self.embeddings if frames is None else self.embeddings[frames]
+        if len(vectors) <= MAX_DENSE_FRAMES:
+            return cosine_distances(vectors)
+        if frames is None:
+            return _graph_of(vectors, self._links)
+        place = np.full(len(self.embeddings), -1)
+        place[frames] = np.arange(len(frames))
+        links = self._links[frames]
+        links["frame"] = place[links["frame"]]
+        fewer = np.flatnonzero((links["frame"] < 0).any(axis=1))  # some of their nearest frames are left out
+        if len(fewer):
+            links[fewer] = _nearest(vectors, fewer, self.nearest)
+        return _graph_of(vectors, links)
+
+    @cached_property
+    def _links(self) -> np.ndarray:
+        return _nearest(self.embeddings, np.arange(len(self.embeddings)), self.nearest)
 
 
 def frame_distances(embeddings: np.ndarray, least_neighbours: int = 0) -> np.ndarray | csr_array:
@@ -130,9 +181,7 @@ def frame_distances(embeddings: np.ndarray, least_neighbours: int = 0) -> np.nda
     (N, N) float32 array, or sparse (N, N) float64 array
         All distances up to :data:`MAX_DENSE_FRAMES` frames; beyond, :func:`neighbour_graph`.
     """
-    if len(embeddings) <= MAX_DENSE_FRAMES:
-        return cosine_distances(embeddings)
-    return neighbour_graph(embeddings, max(MIN_GRAPH_NEIGHBOURS, least_neighbours))
+    return ClusteringDistances(embeddings, least_neighbours).among()
 
 
 def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
@@ -152,19 +201,25 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
 
     Notes
     -----
-    Parts of the graph that the nearest frames do not join are each joined to the part nearest to them, again and again until
-    one part is left (Borůvka's algorithm). The distances are exact, computed in blocks: 10,000 frames take a second or two.
+    Parts of the graph that the nearest frames do not join are each joined to the part nearest to them, but for the largest one,
+    again and again until one part is left (Borůvka's algorithm). The distances are exact, computed in blocks: 10,000 frames
+    take a second or two.
     """
-    count = len(embeddings)
-    near = np.concatenate([_nearest(embeddings, frames, nearest) for frames in blocks(np.arange(count))])
+    return _graph_of(embeddings, _nearest(embeddings, np.arange(len(embeddings)), nearest))
+
+
+def _graph_of(embeddings: np.ndarray, near: np.ndarray) -> csr_array:
+    """The connected graph of (N, nearest) links of every frame to its nearest ones."""
+    count, nearest = near.shape
     graph = _symmetric_graph(count, np.repeat(np.arange(count), nearest), near["frame"].ravel(), near["distance"].ravel())
     parts, part = connected_components(graph, directed=False)
     while parts > 1:
-        links = np.concatenate([_links_out(embeddings, frames, part) for frames in blocks(np.arange(count))])
+        seeking = np.flatnonzero(part != np.bincount(part).argmax())
+        links = np.concatenate([_links_out(embeddings, frames, part) for frames in blocks(seeking, count)])
         # Of every part, the shortest link to another part.
-        order = np.lexsort((links["distance"], part))
-        first = order[np.flatnonzero(np.diff(part[order], prepend=-1))]
-        graph = graph.maximum(_symmetric_graph(count, first, links["frame"][first], links["distance"][first]))
+        order = np.lexsort((links["distance"], part[seeking]))
+        first = order[np.flatnonzero(np.diff(part[seeking[order]], prepend=-1))]
+        graph = graph.maximum(_symmetric_graph(count, seeking[first], links["frame"][first], links["distance"][first]))
         parts, part = connected_components(graph, directed=False)
     return graph
 
@@ -174,12 +229,13 @@ _LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
 
 def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.ndarray:
     """Links of some frames to their nearest frames, (n, nearest); a frame is the nearest one of itself."""
-    distances = cosine_distances(embeddings[frames], embeddings)
-    distances[np.arange(len(frames)), frames] = -1
-    links = np.empty((len(distances), nearest), _LINK)
-    links["frame"] = np.argpartition(distances, nearest - 1, axis=1)[:, :nearest]
-    links["distance"] = np.take_along_axis(distances, links["frame"], axis=1)
-    return links
+    found = np.empty((len(frames), nearest), _LINK)
+    for links, some in zip(blocks(found, len(embeddings)), blocks(frames, len(embeddings)), strict=True):
+        distances = cosine_distances(embeddings[some], embeddings)
+        distances[np.arange(len(some)), some] = -1
+        links["frame"] = np.argpartition(distances, nearest - 1, axis=1)[:, :nearest]
+        links["distance"] = np.take_along_axis(distances, links["frame"], axis=1)
+    return found
 
 
 def _links_out(embeddings: np.ndarray, frames: np.ndarray, part: np.ndarray) -> np.ndarray:

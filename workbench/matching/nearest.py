@@ -1,6 +1,8 @@
 """Nearest neighbours between descriptors, by FLANN or by comparing all of them."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import cv2
@@ -36,6 +38,7 @@ class SiftFlann:
         self.ratio = parameters.ratio
         # A frame is in several pairs; Features hash by identity.
         self._index = lru_cache(maxsize=CACHED_FRAMES)(self._build)
+        self._map_pairs = ThreadPoolExecutor(os.cpu_count()).map  # FLANN computes on one core, and lets Python go meanwhile
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
         """Match a batch of pairs.
@@ -50,7 +53,7 @@ class SiftFlann:
         list of Matches
             One result per pair; scores are the cosine of the two descriptors, 0 to 1.
         """
-        return [self._match(a, b) for a, b in zip(features_a, features_b, strict=True)]
+        return list(self._map_pairs(self._match, features_a, features_b))
 
     def _match(self, a: Features, b: Features) -> Matches:
         if len(a) < 2 or len(b) < 2:
@@ -68,7 +71,7 @@ class SiftFlann:
 
     @staticmethod
     def _build(features: Features) -> tuple[cv2.flann.Index, np.ndarray]:
-        # The trees split at random: with the seed set for every frame, they do not depend on what was built before.
+        # The trees split at random: with this thread's seed set for every frame, they do not depend on what was built before.
         cv2.setRNGSeed(0)
         rows = np.ascontiguousarray(features.descriptors.T, dtype=np.float32)
         return cv2.flann.Index(rows, {"algorithm": 1, "trees": SiftFlann.TREES}), rows

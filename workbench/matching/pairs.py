@@ -175,7 +175,7 @@ def _nearest(frames: np.ndarray, views: Sequence[View], pairs_per_frame: int) ->
 def _ranked_pairs(frames: np.ndarray, view: View, reach: int) -> np.ndarray:
     """(n * reach, 3) int: the nearest frames of every frame, as pairs of indices a < b, and how near: 1 is the nearest."""
     found, ranks = [], np.tile(np.arange(1, reach + 1), (len(frames), 1))
-    for rows in blocks(np.arange(len(frames))):
+    for rows in blocks(np.arange(len(frames)), len(frames)):
         near = view(frames[rows], frames).astype(np.float64)
         near[np.arange(len(rows)), rows] = -np.inf  # first is the frame itself, also where others are identical to it
         nearest = np.argsort(near, axis=1, kind="stable")[:, 1 : reach + 1]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from workbench.embedding.views import FineView, View, copies_view, embedded_view
 from workbench.ordering.distance import Proposal
 from workbench.ordering.parts import IN_PLACE, Part
 from workbench.registration.aligned import AlignedDistances
+from workbench.storage.array_file import ArrayFile
 
-MAX_KEPT_ENTRIES = 600_000  # pairs of frames whose distances stay in memory: some 300 bytes each
+MAX_KEPT_ENTRIES = 600_000  # pairs of frames whose distances stay in memory, some 300 bytes each; others go to disk, 72 each
+HALVES = [item.name for item in fields(Halved)]
 AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
 AlignedView = Callable[[np.ndarray], AlignedOf]  # frames (n,) -> what aligns them
 
@@ -119,16 +122,31 @@ class FrameDistances:
         Distances by name, see :func:`~workbench.embedding.distances.fine_distances`.
     aligned : AlignedView or None
         What aligns the frames of a scene, see :class:`Scene`.
+    folder : Path or None
+        Where fine distances of which there are too many for the memory are put aside; None for the system's folder of temporary
+        files.
     """
 
     embedded: View
     thumbnails: View
     fine: FineView
     aligned: AlignedView | None = None
+    folder: Path | None = None
     _kept: dict[bytes, Scene] = field(default_factory=dict, init=False, repr=False)
+    _aside: dict[bytes, tuple[list[str], int]] = field(default_factory=dict, init=False, repr=False)  # names, place in _file
+
+    @cached_property
+    def _file(self) -> ArrayFile:
+        return ArrayFile(self.folder)
 
     @classmethod
-    def of_pictures(cls, embeddings: np.ndarray, images: Sequence[np.ndarray], image_size: tuple[int, int]) -> "FrameDistances":
+    def of_pictures(
+        cls,
+        embeddings: np.ndarray,
+        images: Sequence[np.ndarray],
+        image_size: tuple[int, int],
+        folder: Path | None = None,
+    ) -> "FrameDistances":
         """Make the distances of a clip.
 
         Parameters
@@ -139,6 +157,8 @@ class FrameDistances:
             RGB working copies.
         image_size : (int, int)
             Width and height of the original, px.
+        folder : Path, optional
+            As in :class:`FrameDistances`.
 
         Returns
         -------
@@ -153,7 +173,7 @@ class FrameDistances:
         def _aligned(frames: np.ndarray) -> AlignedOf:
             return AlignedDistances(copies, frames, image_size)
 
-        return cls(embedded_view(embeddings), thumbnail_view(images), _fine, _aligned)
+        return cls(embedded_view(embeddings), thumbnail_view(images), _fine, _aligned, folder)
 
     def scene(self, frames: np.ndarray) -> Scene:
         """Cut out a scene.
@@ -166,15 +186,25 @@ class FrameDistances:
         Returns
         -------
         Scene
-            The frames with their distances. Short scenes are kept: they are searched, looked through for takes, and ordered.
+            The frames with their distances. They are kept, in memory or the fine ones on disk: a scene is searched, looked
+            through for takes, and ordered.
         """
         aligned, name = self.aligned(frames) if self.aligned else None, frames.tobytes()
         if name in self._kept:
             return self._kept[name].aligned_anew(aligned)
-        scene = Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), self.fine(frames), aligned)
+        fine = self._read_aside(name) if name in self._aside else self.fine(frames)
+        scene = Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), fine, aligned)
         if len(frames) ** 2 + sum(len(kept.frames) ** 2 for kept in self._kept.values()) <= MAX_KEPT_ENTRIES:
             self._kept[name] = scene
+        elif name not in self._aside:
+            arrays = (getattr(halved, half) for halved in fine.values() for half in HALVES)
+            self._aside[name] = list(fine), self._file.append(arrays)
         return scene
+
+    def _read_aside(self, name: bytes) -> dict[str, Halved]:
+        distances, place = self._aside[name]
+        arrays = iter(self._file.read(place, len(distances) * len(HALVES)))
+        return {distance: Halved(*(next(arrays) for _ in HALVES)) for distance in distances}
 
 
 def frames_of(labels: np.ndarray) -> list[np.ndarray]:

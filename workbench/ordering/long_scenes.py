@@ -113,7 +113,7 @@ def join_rough(
     if not parts:
         return frames
     ordered, alone = np.concatenate(parts), frames[part_of < 0]
-    beside = [frame_distances.embedded(some, ordered).argmin(axis=1) for some in blocks(alone)]
+    beside = [frame_distances.embedded(some, ordered).argmin(axis=1) for some in blocks(alone, len(ordered))]
     return np.insert(ordered, np.concatenate([np.zeros(0, int), *beside]) + 1, alone)
 
 

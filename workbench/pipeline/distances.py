@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from workbench.embedding.overlay import without_overlay
+from workbench.embedding.views import ClusteringDistances
 from workbench.ordering.frames import FrameDistances
 from workbench.run import Run
 from workbench.run.record import written_at
 
+_EMBEDDINGS: WeakKeyDictionary[Run, tuple[object, np.ndarray]] = WeakKeyDictionary()
+_CLUSTERING: WeakKeyDictionary[Run, tuple[tuple[object, ...], ClusteringDistances]] = WeakKeyDictionary()
 _DISTANCES: WeakKeyDictionary[Run, tuple[tuple[object, ...], FrameDistances]] = WeakKeyDictionary()
 _REGISTERED: WeakKeyDictionary[Run, tuple[tuple[object, ...], pd.DataFrame]] = WeakKeyDictionary()
 
@@ -33,6 +36,48 @@ def pictures(run: Run) -> Sequence[np.ndarray]:
     return without_overlay(run.images(), run.overlay())
 
 
+def kept_embeddings(run: Run) -> np.ndarray:
+    """Read the embeddings of a run once: those of a long clip take hundreds of megabytes.
+
+    Parameters
+    ----------
+    run : Run
+        Its embed stage is finished.
+
+    Returns
+    -------
+    (N, D) float32 array
+        Rows of unit length; not to be changed.
+    """
+    made_from = written_at(run.embeddings_path)
+    kept = _EMBEDDINGS.get(run)
+    if kept is None or kept[0] != made_from:
+        kept = _EMBEDDINGS[run] = made_from, run.embeddings()
+    return kept[1]
+
+
+def clustering_distances(run: Run, least_neighbours: int) -> ClusteringDistances:
+    """Give the distances by which the frames of a run are clustered.
+
+    Parameters
+    ----------
+    run : Run
+        Its embed stage is finished.
+    least_neighbours : int
+        As for :class:`~workbench.embedding.views.ClusteringDistances`.
+
+    Returns
+    -------
+    ClusteringDistances
+        The stage that clusters and the one that looks for cross-fades ask for the same ones.
+    """
+    made_from = written_at(run.embeddings_path), least_neighbours
+    kept = _CLUSTERING.get(run)
+    if kept is None or kept[0] != made_from:
+        kept = _CLUSTERING[run] = made_from, ClusteringDistances(kept_embeddings(run), least_neighbours)
+    return kept[1]
+
+
 def frame_distances(run: Run) -> FrameDistances:
     """Give the distances between the frames of a run that need no matching.
 
@@ -46,13 +91,13 @@ def frame_distances(run: Run) -> FrameDistances:
     FrameDistances
         They are computed when they are asked for. The stage that matches and the one that orders ask for the same ones.
     """
-    video, embeddings = run.info("video"), run.embeddings()
+    video, files = run.info("video"), (run.proxies_path, run.embeddings_path)
     size = video["width"], video["height"]
-    arrays = (sha256(some.tobytes()).digest() for some in (run.overlay(), embeddings))
-    made_from = run.proxies_path, written_at(run.proxies_path), size, *arrays
+    made_from = files, *map(written_at, files), size, sha256(run.overlay().tobytes()).digest()
     kept = _DISTANCES.get(run)
     if kept is None or kept[0] != made_from:
-        kept = _DISTANCES[run] = made_from, FrameDistances.of_pictures(embeddings, pictures(run), size)
+        distances = FrameDistances.of_pictures(kept_embeddings(run), pictures(run), size, run.path)
+        kept = _DISTANCES[run] = made_from, distances
     return kept[1]
 
 
@@ -64,6 +109,8 @@ def let_go(run: Run) -> None:
     run : Run
         The run.
     """
+    _EMBEDDINGS.pop(run, None)
+    _CLUSTERING.pop(run, None)
     _DISTANCES.pop(run, None)
     _REGISTERED.pop(run, None)
 

@@ -15,7 +15,6 @@ import pandas as pd
 
 from workbench.embedding.embed import embed
 from workbench.embedding.overlay import find_overlay, no_overlay
-from workbench.embedding.views import frame_distances as clustering_distances
 from workbench.errors import ParameterError
 from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
@@ -40,15 +39,23 @@ from workbench.parameters import (
     VideoParameters,
 )
 from workbench.pipeline.decision_edits import recount, undo_decisions
-from workbench.pipeline.distances import frame_distances, keep_registered, kept_registered, let_go, pictures
+from workbench.pipeline.distances import (
+    clustering_distances,
+    frame_distances,
+    keep_registered,
+    kept_registered,
+    let_go,
+    pictures,
+)
 from workbench.pipeline.edits import apply_edits, computed_order
 from workbench.pipeline.match_scenes import match_scenes
 from workbench.pipeline.metrics import write_metrics
 from workbench.pipeline.pair_comparer import PairComparer
 from workbench.pipeline.writing import write_results, written_names
-from workbench.progress import Progress
+from workbench.progress import Progress, Steps
 from workbench.registration.alignment import align_scene
-from workbench.registration.tables import alignment_table, register_pairs, registered_points
+from workbench.registration.points import registered_pairs, registered_points
+from workbench.registration.tables import alignment_table, register_pairs
 from workbench.run import Run
 from workbench.run.stages import STAGES, RunPaths, Stage, stage_of
 from workbench.scenes.blends import blend_thumbnails, undo_edit
@@ -218,7 +225,7 @@ def _map_frames(run: Run, parameters: UmapParameters, out: RunPaths, _job: Block
 
 
 def _find_scenes(run: Run, parameters: ClusterParameters, out: RunPaths, _job: BlockJob) -> dict[str, Any]:
-    distances = clustering_distances(run.embeddings(), parameters.min_samples)
+    distances = clustering_distances(run, parameters.min_samples).among()
     labels, eps, sweep = cluster(distances, parameters, typical_eps(run.parameters("embed")["backbone"]))
     pd.DataFrame({"position": np.arange(len(labels)), "scene": labels}).to_csv(out.clusters_path, index=False)
     counts = {"scenes": int(labels.max() + 1), "outliers": int((labels < 0).sum())}
@@ -278,11 +285,11 @@ def _match_frames(run: Run, parameters: MatchParameters, out: RunPaths, job: Blo
 
 def _clusterer(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     """What clusters some frames as the cluster stage clustered all of them."""
-    embeddings, parameters = run.embeddings(), ClusterParameters(**run.parameters("cluster"))
-    parameters = replace(parameters, eps=run.info("cluster")["eps"])
+    parameters = replace(ClusterParameters(**run.parameters("cluster")), eps=run.info("cluster")["eps"])
+    clustering = clustering_distances(run, parameters.min_samples)
 
     def labels_of(frames: np.ndarray) -> np.ndarray:
-        distances = clustering_distances(embeddings[frames], parameters.min_samples)
+        distances = clustering.among(frames)
         return find_labels(distances, parameters, DbscanTree(distances, parameters.min_samples))
 
     return labels_of
@@ -336,12 +343,16 @@ def _edited_rough(run: Run, frames: np.ndarray, distances: FrameDistances, table
 
 def _align_frames(run: Run, _parameters: AlignParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     labels, size = run.order()["scene"].to_numpy(), (run.info("video")["width"], run.info("video")["height"])
-    points = registered_points(run.features_path, run.matches_path, run.transforms(), run.ransac_threshold(), job.progress)
-    table = alignment_table(labels, [align_scene(run.scene_order(k), points, size) for k in range(labels.max() + 1)])
+    scenes, found = registered_pairs(run.transforms(), labels), []
+    with Steps(job.progress, sum(map(len, scenes)), "align", "pair") as steps:
+        for scene, pairs in enumerate(scenes):  # the points of all scenes of a long clip would not fit into memory
+            points = registered_points(run.features_path, run.matches_path, pairs, run.ransac_threshold(), steps.update)
+            found.append(align_scene(run.scene_order(scene), points, size))
+    table = alignment_table(labels, found)
     table.to_csv(out.alignment_path, index=False)
     medians = table[["error_px", "chained_error_px"]].median()
-    found = {"aligned_frames": int(table["connected"].sum())}
-    return found | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
+    counted = {"aligned_frames": int(table["connected"].sum())}
+    return counted | {f"alignment_{name}": round(value, 4) for name, value in medians.items() if value == value}
 
 
 def _method_weights(method: str, parameters: Parameters) -> str:

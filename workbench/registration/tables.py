@@ -13,14 +13,13 @@ import pandas as pd
 from workbench.embedding.images import rank_thumbnail
 from workbench.evaluation.files import TRANSFORM_COLUMNS
 from workbench.progress import Progress, Steps
-from workbench.registration.alignment import Alignment, PairPoints
+from workbench.registration.alignment import Alignment
 from workbench.registration.pair import MIN_INLIERS, UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matched
 from workbench.storage.opened import OpenedFeatures
 
 TRANSFORM = list(TRANSFORM_COLUMNS)
 CACHED_KEYPOINTS, CACHED_THUMBNAILS = 4096, 1024  # frames whose keypoints, or rank thumbnails, stay in memory
-MAX_POINTS_PER_PAIR = 60  # correspondences that whole-scene alignment uses: bounds its memory
 
 
 def register_features(
@@ -145,30 +144,35 @@ def register_pairs(
     RunError
         If a pair has not been matched.
     """
-    rows, frames = [], kept or KeptFrames(features_h5, images)
+    frames, columns = kept or KeptFrames(features_h5, images), _columns(len(pairs))
     with frames.opened(), open_h5(matches_h5) as matches_file:
-        for a, b in Steps(progress, len(pairs), "register", "pair").over(pairs.tolist()):
+        for row, (a, b) in enumerate(Steps(progress, len(pairs), "register", "pair").over(pairs.tolist())):
             (points_a, size), (points_b, _) = frames.keypoints(a), frames.keypoints(b)
             ranks = frames.ranks(a), frames.ranks(b)
             matches = read_matched(matches_file, a, b, (len(points_a), len(points_b)))
             aligned = _register(points_a, points_b, size, matches, threshold / frames.long_side, ranks, min_inliers)
             remaining = residual(*ranks, aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
-            rows.append(
-                {
-                    "a": a,
-                    "b": b,
-                    "matches": len(aligned.inliers),
-                    "inliers": int(aligned.inliers.sum()),
-                    "inlier_share": aligned.inlier_share,
-                    "model": aligned.model,
-                    "displacement": aligned.displacement_share,
-                    "residual": UNRELATED if np.isnan(remaining) else remaining,
-                    **dict(zip(TRANSFORM, np.asarray(aligned.transform)[:2].ravel(), strict=True)),
-                }
-            )
-    columns = ["a", "b", "matches", "inliers", "inlier_share", "model", "displacement", "residual", *TRANSFORM]
-    # Without any row pandas cannot tell which columns hold numbers.
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["a", "b", "matches", "inliers"], np.int64))
+            found = {
+                "a": a,
+                "b": b,
+                "matches": len(aligned.inliers),
+                "inliers": aligned.inliers.sum(),
+                "inlier_share": aligned.inlier_share,
+                "model": aligned.model,
+                "displacement": aligned.displacement_share,
+                "residual": UNRELATED if np.isnan(remaining) else remaining,
+                **dict(zip(TRANSFORM, np.asarray(aligned.transform)[:2].ravel(), strict=True)),
+            }
+            for name, value in found.items():
+                columns[name][row] = value
+    return pd.DataFrame(columns)
+
+
+def _columns(count: int) -> dict[str, np.ndarray]:
+    """Empty columns of the table of :func:`register_pairs`: of a long clip there are hundreds of thousands of rows."""
+    kinds = dict.fromkeys(("a", "b", "matches", "inliers"), np.int64) | {"inlier_share": np.float64, "model": object}
+    kinds |= dict.fromkeys(("displacement", "residual", *TRANSFORM), np.float64)
+    return {name: np.empty(count, kind) for name, kind in kinds.items()}
 
 
 def match_figures(table: pd.DataFrame) -> dict[str, float]:
@@ -193,53 +197,6 @@ def match_figures(table: pd.DataFrame) -> dict[str, float]:
         "inlier_ratio": round(inliers / max(1, matches), 4),
         "registered_share": round(int((table["model"] != "none").sum()) / max(1, pairs), 4),
     }
-
-
-def registered_points(
-    features_h5: Path, matches_h5: Path, table: pd.DataFrame, threshold: float, progress: Progress = True
-) -> PairPoints:
-    """Read the matches that agree with the transforms of registered pairs.
-
-    Parameters
-    ----------
-    features_h5, matches_h5 : Path
-        The files of keypoints and of matches.
-    table : pandas.DataFrame
-        From :func:`register_pairs`; pairs with model "none" are left out.
-    threshold : float
-        How far an inlier may lie off, as a share of the long side.
-    progress : bool or callable
-        As for :class:`~workbench.progress.Steps`.
-
-    Returns
-    -------
-    PairPoints
-        Pairs with their points. At most :data:`MAX_POINTS_PER_PAIR` of a pair are kept, evenly spaced over the keypoints of a,
-        which are sorted strongest first.
-
-    Notes
-    -----
-    A match agrees if the transform of the table maps one point to the other: RANSAC need not run again.
-    """
-    registered = table[table["model"] != "none"]
-    transforms = registered[TRANSFORM].to_numpy(dtype=np.float64).reshape(-1, 2, 3)
-    pairs, points = registered[["a", "b"]].to_numpy(dtype=np.int64), [np.zeros((0, 4), np.float32)]
-    with open_h5(features_h5) as features_file, open_h5(matches_h5) as matches_file:
-        keypoints = lru_cache(maxsize=CACHED_KEYPOINTS)(lambda frame: read_keypoints(features_file, frame))
-        bar = Steps(progress, len(pairs), "align", "pair").over(pairs.tolist())
-        for (a, b), transform in zip(bar, transforms, strict=True):
-            matches = read_matched(matches_file, a, b, (len(keypoints(a)[0]), len(keypoints(b)[0])))
-            matched = np.flatnonzero(matches >= 0)
-            both = np.hstack([keypoints(a)[0][matched], keypoints(b)[0][matches[matched]]])
-            off = np.linalg.norm(both[:, :2] @ transform[:, :2].T + transform[:, 2] - both[:, 2:], axis=1)
-            inliers = np.flatnonzero(off <= threshold * max(keypoints(a)[1]))
-            kept = np.linspace(0, len(inliers) - 1, min(len(inliers), MAX_POINTS_PER_PAIR)).round().astype(int)
-            points.append(both[inliers[kept]])
-    counts = np.array([len(some) for some in points[1:]], dtype=int)
-    keep, both = counts > 0, np.concatenate(points)
-    pair = np.repeat(np.arange(keep.sum()), counts[keep])
-    inliers = registered["inliers"].to_numpy(dtype=np.int64)[keep]
-    return PairPoints(pairs[keep], transforms[keep], inliers, pair, both[:, :2], both[:, 2:])
 
 
 def alignment_table(labels: np.ndarray, alignments: Sequence[Alignment]) -> pd.DataFrame:

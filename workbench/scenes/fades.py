@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.embedding.views import blocks
+
 MIN_CORRELATION = 0.94  # of a fade with a frame of its scene; of foreign pictures with the frame most like them at most 0.91
 MAX_CONTRAST = 0.7  # of a fade, as a share of that frame's: with more it is the same picture in other light
 MIN_PATTERN = 0.004  # levels, 0 to 1: the standard deviation of a thumbnail with any pattern, about one grey level
@@ -55,8 +57,12 @@ def find_fades(thumbnails: np.ndarray, labels: np.ndarray) -> Fades:
     outliers, inside = np.flatnonzero((labels < 0) & seen), np.flatnonzero((labels >= 0) & seen)
     if not len(outliers) or not len(inside):
         return Fades(outliers[:0], inside[:0], np.zeros(0))
-    correlation = (patterns[outliers] / lengths[outliers, None]) @ (patterns[inside] / lengths[inside, None]).T
-    nearest = inside[correlation.argmax(axis=1)]
-    contrast = correlation.max(axis=1) * lengths[outliers] / lengths[nearest]
-    fades = (correlation.max(axis=1) >= MIN_CORRELATION) & (contrast <= MAX_CONTRAST)
+    patterns /= np.where(seen, lengths, 1)[:, None]
+    nearest, correlation = np.zeros_like(outliers), np.zeros(len(outliers), patterns.dtype)
+    for some in blocks(np.arange(len(outliers)), len(patterns)):
+        each = patterns[outliers[some]] @ patterns.T
+        nearest[some] = inside[each[:, inside].argmax(axis=1)]
+        correlation[some] = each[np.arange(len(some)), nearest[some]]
+    contrast = correlation * lengths[outliers] / lengths[nearest]
+    fades = (correlation >= MIN_CORRELATION) & (contrast <= MAX_CONTRAST)
     return Fades(outliers[fades], nearest[fades], contrast[fades])

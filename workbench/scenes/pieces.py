@@ -71,7 +71,7 @@ def probing_pairs(pieces: np.ndarray, embedded: View, thumbnails: View) -> np.nd
         is nearest is a question of the embeddings.
     """
     in_pieces, pairs = np.flatnonzero(pieces >= 0), []
-    for frames in blocks(np.flatnonzero(pieces < 0)):
+    for frames in blocks(np.flatnonzero(pieces < 0), len(in_pieces)):
         near = in_pieces[np.argsort(embedded(frames, in_pieces), axis=1, kind="stable")[:, :PROBES_PER_FRAME]]
         pairs += [(int(frame), int(other)) for frame, row in zip(frames, near, strict=True) for other in row]
     pairs += _bridging_pairs(_groups(pieces), BRIDGES, embedded, thumbnails)
@@ -131,7 +131,7 @@ def _gaps(groups: list[np.ndarray], view: View) -> np.ndarray:
     grouped = np.concatenate([*groups, np.zeros(0, dtype=int)])
     starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
     for number, group in enumerate(groups):
-        for frames in blocks(group):
+        for frames in blocks(group, len(grouped)):
             nearest = view(frames, grouped).min(axis=0)
             gaps[number] = np.minimum(gaps[number], np.minimum.reduceat(nearest, starts))
     return gaps
@@ -157,5 +157,5 @@ def _nearest_to(frames: np.ndarray, others: np.ndarray, view: View) -> np.ndarra
     """Those of ``frames`` (n,) that are nearest to any of ``others``, at most :data:`MAX_FACING_FRAMES`, sorted ascending."""
     if len(frames) <= MAX_FACING_FRAMES:
         return frames
-    nearest = np.concatenate([view(some, others).min(axis=1) for some in blocks(frames)])
+    nearest = np.concatenate([view(some, others).min(axis=1) for some in blocks(frames, len(others))])
     return np.sort(frames[np.argsort(nearest, kind="stable")[:MAX_FACING_FRAMES]])

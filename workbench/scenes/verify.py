@@ -168,7 +168,7 @@ class _Looks:
     def nearest(self, frames: np.ndarray, others: np.ndarray) -> tuple[float, int]:
         """Least distance of any of ``frames`` to ``others``, and the frame of the latter that has it."""
         found = []
-        for some in blocks(frames):
+        for some in blocks(frames, len(others)):
             distances = self.embedded(some, others)
             found.append((float(distances.min()), int(others[distances.min(axis=0).argmin()])))
         return min(found)
@@ -242,7 +242,7 @@ def _chained(evidence: Evidence, looks: _Looks) -> np.ndarray:
     for scene in range(labels.max() + 1):
         members = np.flatnonzero(labels == scene)
         bare = members[(pieces[members] < 0) & (evidence.keypoints[members] < TEXTURED_KEYPOINTS)]
-        for frames in blocks(bare):
+        for frames in blocks(bare, len(members)):
             distances = looks.embedded(frames, members)
             near = np.argsort(distances, axis=1, kind="stable")[:, : CHAIN_NEIGHBOURS + 1]  # itself among them
             row, column = np.nonzero(np.take_along_axis(distances, near, axis=1) <= looks.alike)
