@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.special import pdtrc
 
 from workbench.embedding.views import View, blocks
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import Decision, smaller_parts
 from workbench.scenes.fades import find_fades
+from workbench.scenes.mixtures import Blends, mixtures
 
 THUMBNAIL_SIZE = (24, 16)  # px of the colour thumbnails that are mixed
 BLUR = 1.0  # px at twice that size, sigma of a blur: less movement between a blend and the frames it is made of
@@ -22,31 +24,10 @@ REFERENCES = 96  # frames, as unlike each other as possible, of which mixtures a
 MIN_REFERENCES = 8  # of these, from every scene at least
 UNLIKE, FAR_APART = 1.0, 3.0  # times eps: how far a blend is from the frames it is made of, and these are from each other
 MIN_WEIGHT, MIN_SCENE_WEIGHT = 0.2, 0.15  # of the lighter frame, while scenes are not known and when they are
-MAX_UNEXPLAINED = 0.6  # what a mixture may leave of the difference to the nearest single frame
-MAX_UNEXPLAINED_PATTERN = 0.8  # the same where any brightness and contrast are allowed: flicker and fades are no mixtures
 MIN_SCENE_FRAMES = 5  # frames of a scene of which blends are sought
 MIN_BLENDS = 2  # of two scenes; a cross-fade has more than one frame
+BY_CHANCE = 0.05  # pairs of scenes at most, of all, that as many foreign frames look like blends of
 MAX_ROUNDS = 4  # in which further blends are found between the scenes that the ones before part
-
-
-@dataclass(frozen=True, eq=False)
-class Blends:
-    """Frames that are mixtures of two others.
-
-    Attributes
-    ----------
-    frames : (n,) int array
-        Their positions.
-    heavier, lighter : (n,) int array
-        Positions of the frames that they are mixtures of.
-    weight : (n,) float array
-        Weight of the heavier frame, 0.5 to 0.85.
-    """
-
-    frames: np.ndarray
-    heavier: np.ndarray
-    lighter: np.ndarray
-    weight: np.ndarray
 
 
 def blend_thumbnails(images: Sequence[np.ndarray]) -> np.ndarray:
@@ -99,15 +80,15 @@ def find_blends(
     Notes
     -----
     Candidates are the frames that a mixture of any two frames explains where no single frame does. Without them a scene that
-    was joined by a cross-fade falls apart. A candidate is a blend if frames of two scenes explain it. One that is none goes to
-    the scene of the frame most like it, and so does a frame that was in a scene and no longer is: no foreign frame is among
-    these.
+    was joined by a cross-fade falls apart. A candidate is a blend if frames of two scenes explain it, and there are more such
+    frames of the two than happen to look like a mixture of them. One that is none goes to the scene of the frame most like it,
+    and so does a frame that was in a scene and no longer is.
     """
     everything = np.arange(len(labels))
     references = unlike_frames(everything, view, REFERENCES)
     usable = view(everything, references) > UNLIKE * eps
     apart = view(references, references) > FAR_APART * eps
-    candidates = _mixtures(thumbnails, references, apart, usable, MIN_WEIGHT).frames
+    candidates = mixtures(thumbnails, references, apart, usable, MIN_WEIGHT).frames
     for _ in range(MAX_ROUNDS):
         kept = np.setdiff1d(everything, candidates)
         parts = cluster_some(kept) if len(candidates) else labels
@@ -116,8 +97,8 @@ def find_blends(
         scene, references = np.repeat(large, [len(frames) for frames in some]), np.concatenate([everything[:0], *some])
         itself = everything[:, None] == references[None]
         apart = _unlike_scenes(scene, view(references, references), UNLIKE * eps)
-        blends = _mixtures(thumbnails, references, apart, ~itself, MIN_SCENE_WEIGHT)
-        blends = _not_alone(blends, dict(zip(references.tolist(), scene.tolist(), strict=True)))
+        blends = mixtures(thumbnails, references, apart, ~itself, MIN_SCENE_WEIGHT)
+        blends = _not_by_chance(blends, references, scene, apart)
         further = np.setdiff1d(blends.frames, candidates)
         if not len(further):
             break
@@ -129,7 +110,7 @@ def find_blends(
     scenes[candidates] = -1  # those of the last round were still among the frames kept
     lost = np.flatnonzero((scenes < 0) & ((labels >= 0) | np.isin(everything, candidates)))
     inside = np.flatnonzero(scenes >= 0)
-    nearest = [view(some, inside).argmin(axis=1) for some in blocks(lost)]
+    nearest = [view(some, inside).argmin(axis=1) for some in blocks(lost, len(inside))]
     scenes[lost] = scenes[inside[np.concatenate(nearest)]]
     scenes[blends.frames] = scenes[blends.heavier]
     return by_size(scenes), blends
@@ -217,12 +198,24 @@ def _unlike_scenes(scene: np.ndarray, distances: np.ndarray, eps: float) -> np.n
     return (scene[:, None] != scene) & (gaps[np.ix_(number, number)] > eps)
 
 
-def _not_alone(blends: Blends, scene_of: dict[int, int]) -> Blends:
-    """The blends of which there are others of the same two scenes; ``scene_of`` has the scene of every reference."""
-    ends = [
-        tuple(sorted((scene_of[a], scene_of[b]))) for a, b in zip(blends.heavier.tolist(), blends.lighter.tolist(), strict=True)
-    ]
-    kept = np.array([ends.count(both) >= MIN_BLENDS for both in ends], dtype=bool)
+def _not_by_chance(blends: Blends, references: np.ndarray, scene: np.ndarray, apart: np.ndarray) -> Blends:
+    """The blends of two scenes of which there are more than foreign frames that happen to look like one.
+
+    references, scene: (m,) int, positions and scenes of the frames that were mixed. apart: (m, m) bool, which were.
+
+    Of many scenes any picture looks like a mixture of some two. Such frames fall on pairs of scenes at random, by a Poisson
+    distribution; its mean is the number of pairs that have one frame alone over the number of those that have none.
+    """
+    place = np.argsort(references)
+    found = place[np.searchsorted(references, np.stack([blends.heavier, blends.lighter]), sorter=place)]
+    ends = np.sort(scene[found], axis=0)
+    _, pair, counts = np.unique(ends, axis=1, return_inverse=True, return_counts=True)
+    mixed = np.nonzero(np.triu(apart, 1))
+    pairs = len(np.unique(np.sort(scene[np.stack(mixed)], axis=0), axis=1).T)
+    mean, least = np.count_nonzero(counts == 1) / max(1, pairs - len(counts)), MIN_BLENDS
+    while pairs * pdtrc(least - 1, mean) > BY_CHANCE:
+        least += 1
+    kept = counts[pair] >= least
     return Blends(blends.frames[kept], blends.heavier[kept], blends.lighter[kept], blends.weight[kept])
 
 
@@ -251,57 +244,3 @@ def unlike_frames(frames: np.ndarray, view: View, most: int) -> np.ndarray:
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, view(frames[chosen[-1:]], frames)[0])
     return np.sort(frames[np.unique(chosen)])
-
-
-def _mixtures(thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, usable: np.ndarray, least: float) -> Blends:
-    """The frames that a mixture of two references explains, and of which two.
-
-    thumbnails: (N, D). references: (m,) positions. apart: (m, m) bool, which of them are mixed. usable: (N, m) bool, the
-    references that count for a frame. least: weight of the lighter one.
-
-    The weights, which sum to 1, are those of least squares. What is left is compared with the nearest reference: first as it
-    is, then with the mean of every thumbnail removed and any factor allowed, so that a change of light explains nothing.
-    """
-    rows = thumbnails[references].astype(np.float64)
-    levels, patterns = _Products(rows), _Products(rows - rows.mean(axis=1, keepdims=True))
-    first, second = np.nonzero(np.triu(apart, 1))
-    between = levels.squares[first] + levels.squares[second] - 2 * levels.products[first, second]
-    first, second, between = (values[between > 0] for values in (first, second, between))
-    found = []
-    for frame, row in enumerate(thumbnails.astype(np.float64)):
-        along, single = levels.along(row)
-        used = usable[frame, first] & usable[frame, second]
-        a, b, apart_by = first[used], second[used], between[used]
-        weight = (along[a] - along[b] - levels.products[a, b] + levels.squares[b]) / apart_by
-        # The squared distance to a point on the line through a and b, by Stewart's theorem.
-        left = weight * single[a] + (1 - weight) * single[b] - weight * (1 - weight) * apart_by
-        left = np.where((weight >= least) & (weight <= 1 - least), left, np.inf)
-        if left.min(initial=np.inf) >= MAX_UNEXPLAINED**2 * single[usable[frame]].min(initial=np.inf):
-            continue
-        pair = int(left.argmin())
-        if patterns.unexplained(row - row.mean(), a[pair], b[pair], usable[frame]) < MAX_UNEXPLAINED_PATTERN**2:
-            ends = (a[pair], b[pair]) if weight[pair] >= 0.5 else (b[pair], a[pair])
-            found.append((frame, *references[list(ends)], max(weight[pair], 1 - weight[pair])))
-    frames, heavier, lighter, weights = np.array(found).reshape(-1, 4).T
-    return Blends(frames.astype(int), heavier.astype(int), lighter.astype(int), weights)
-
-
-class _Products:
-    """The products of (m, D) thumbnails with each other."""
-
-    def __init__(self, rows: np.ndarray) -> None:
-        self.rows, self.products = rows, rows @ rows.T
-        self.squares = np.diag(self.products)
-
-    def along(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Products of (D,) one more with them, and its squared distances to them, (m,) each."""
-        along = self.rows @ row
-        return along, self.squares - 2 * along + row @ row
-
-    def unexplained(self, row: np.ndarray, a: int, b: int, usable: np.ndarray) -> float:
-        """What any positive mixture of a and b leaves of (D,) one more, over what a multiple of the best single one leaves."""
-        along, square = self.rows @ row, row @ row
-        single = square - (np.maximum(along, 0) ** 2 / np.maximum(self.squares, 1e-12))[usable].max()
-        products = self.products[np.ix_([a, b], [a, b])]
-        weights = np.linalg.lstsq(products, along[[a, b]], rcond=None)[0]
-        return float((square - weights @ along[[a, b]]) / max(single, 1e-12)) if (weights > 0).all() else np.inf
