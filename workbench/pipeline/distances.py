@@ -1,5 +1,7 @@
 """What several stages of a run compute from its pictures: made once, and kept while the run is open."""
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -102,7 +104,7 @@ def frame_distances(run: Run) -> FrameDistances:
 
 
 def let_go(run: Run) -> None:
-    """Forget what was kept of a run: when its scenes are in order, the memory is needed for its frames.
+    """Forget what was kept of a run, and give its memory back: when its scenes are in order, the frames need it.
 
     Parameters
     ----------
@@ -113,6 +115,10 @@ def let_go(run: Run) -> None:
     _CLUSTERING.pop(run, None)
     _DISTANCES.pop(run, None)
     _REGISTERED.pop(run, None)
+    if sys.platform == "linux":  # where glibc keeps what was freed, in case as much is asked for again
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none
+        if trim:
+            trim(0)
 
 
 def keep_registered(run: Run, matches_h5: Path, table: pd.DataFrame, threshold: float) -> None:
