@@ -61,6 +61,7 @@ def test_what_is_computed_of_frames_as_they_lie_is_kept(clip, distances, monkeyp
     monkeypatch.setattr(frames_module, "MAX_KEPT_ENTRIES", 0)
     fresh = FrameDistances(distances.embedded, distances.thumbnails, distances.fine, distances.aligned)
     never_seen = fresh.scene(frames)
+    assert fresh.scene(frames) is not never_seen and fresh.scene(frames).fine is not never_seen.fine
     compared = compared_pairs(frames, many)
     parts, expected = scene_parts(again, many, compared), scene_parts(never_seen, many, compared)
     assert parts.keys() == expected.keys() and any(name.startswith("aligned") for name in parts)

@@ -150,7 +150,7 @@ class ClusteringDistances:
         if len(vectors) <= MAX_DENSE_FRAMES:
             return cosine_distances(vectors)
         if frames is None:
-            return _graph_of(vectors, self._links)
+            return neighbour_graph(vectors, self.nearest, self._links)
         place = np.full(len(self.embeddings), -1)
         place[frames] = np.arange(len(frames))
         links = self._links[frames]
@@ -158,7 +158,7 @@ class ClusteringDistances:
         fewer = np.flatnonzero((links["frame"] < 0).any(axis=1))  # some of their nearest frames are left out
         if len(fewer):
             links[fewer] = _nearest(vectors, fewer, self.nearest)
-        return _graph_of(vectors, links)
+        return neighbour_graph(vectors, self.nearest, links)
 
     @cached_property
     def _links(self) -> np.ndarray:
@@ -170,11 +170,8 @@ def frame_distances(embeddings: np.ndarray, least_neighbours: int = 0) -> np.nda
 
     Parameters
     ----------
-    embeddings : (N, D) float32 array
-        Rows of unit length.
-    least_neighbours : int
-        How many nearest frames, itself included, every frame of a long clip must have, if more than
-        :data:`MIN_GRAPH_NEIGHBOURS`.
+    embeddings, least_neighbours
+        As for :class:`ClusteringDistances`.
 
     Returns
     -------
@@ -184,7 +181,7 @@ def frame_distances(embeddings: np.ndarray, least_neighbours: int = 0) -> np.nda
     return ClusteringDistances(embeddings, least_neighbours).among()
 
 
-def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
+def neighbour_graph(embeddings: np.ndarray, nearest: int, links: np.ndarray | None = None) -> csr_array:
     """Join every frame to its nearest frames, and all frames to one connected graph.
 
     Parameters
@@ -193,6 +190,8 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
         Rows of unit length, N >= ``nearest``.
     nearest : int
         How many nearest frames, itself included, each frame is joined to.
+    links : (N, nearest) array, optional
+        The ``frame`` and the ``distance`` of each of these frames, where they are known.
 
     Returns
     -------
@@ -205,21 +204,17 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int) -> csr_array:
     again and again until one part is left (Borůvka's algorithm). The distances are exact, computed in blocks: 10,000 frames
     take a second or two.
     """
-    return _graph_of(embeddings, _nearest(embeddings, np.arange(len(embeddings)), nearest))
-
-
-def _graph_of(embeddings: np.ndarray, near: np.ndarray) -> csr_array:
-    """The connected graph of (N, nearest) links of every frame to its nearest ones."""
-    count, nearest = near.shape
+    count = len(embeddings)
+    near = _nearest(embeddings, np.arange(count), nearest) if links is None else links
     graph = _symmetric_graph(count, np.repeat(np.arange(count), nearest), near["frame"].ravel(), near["distance"].ravel())
     parts, part = connected_components(graph, directed=False)
     while parts > 1:
         seeking = np.flatnonzero(part != np.bincount(part).argmax())
-        links = np.concatenate([_links_out(embeddings, frames, part) for frames in blocks(seeking, count)])
+        out = np.concatenate([_links_out(embeddings, frames, part) for frames in blocks(seeking, count)])
         # Of every part, the shortest link to another part.
-        order = np.lexsort((links["distance"], part[seeking]))
+        order = np.lexsort((out["distance"], part[seeking]))
         first = order[np.flatnonzero(np.diff(part[seeking[order]], prepend=-1))]
-        graph = graph.maximum(_symmetric_graph(count, seeking[first], links["frame"][first], links["distance"][first]))
+        graph = graph.maximum(_symmetric_graph(count, seeking[first], out["frame"][first], out["distance"][first]))
         parts, part = connected_components(graph, directed=False)
     return graph
 

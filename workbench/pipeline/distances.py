@@ -2,9 +2,10 @@
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,10 +17,18 @@ from workbench.ordering.frames import FrameDistances
 from workbench.run import Run
 from workbench.run.record import written_at
 
-_EMBEDDINGS: WeakKeyDictionary[Run, tuple[object, np.ndarray]] = WeakKeyDictionary()
-_CLUSTERING: WeakKeyDictionary[Run, tuple[tuple[object, ...], ClusteringDistances]] = WeakKeyDictionary()
-_DISTANCES: WeakKeyDictionary[Run, tuple[tuple[object, ...], FrameDistances]] = WeakKeyDictionary()
-_REGISTERED: WeakKeyDictionary[Run, tuple[tuple[object, ...], pd.DataFrame]] = WeakKeyDictionary()
+T = TypeVar("T")
+
+_KEPT: WeakKeyDictionary[Run, dict[str, tuple[object, Any]]] = WeakKeyDictionary()  # what it was made from, and what it is
+
+
+def _kept(run: Run, name: str, made_from: object, make: Callable[[], T]) -> T:
+    """What is kept of a run under a name, made anew where it was made from something else."""
+    kept = _KEPT.setdefault(run, {})
+    if name not in kept or kept[name][0] != made_from:
+        kept[name] = made_from, make()
+    found: T = kept[name][1]
+    return found
 
 
 def pictures(run: Run) -> Sequence[np.ndarray]:
@@ -51,11 +60,7 @@ def kept_embeddings(run: Run) -> np.ndarray:
     (N, D) float32 array
         Rows of unit length; not to be changed.
     """
-    made_from = written_at(run.embeddings_path)
-    kept = _EMBEDDINGS.get(run)
-    if kept is None or kept[0] != made_from:
-        kept = _EMBEDDINGS[run] = made_from, run.embeddings()
-    return kept[1]
+    return _kept(run, "embeddings", written_at(run.embeddings_path), run.embeddings)
 
 
 def clustering_distances(run: Run, least_neighbours: int) -> ClusteringDistances:
@@ -74,10 +79,7 @@ def clustering_distances(run: Run, least_neighbours: int) -> ClusteringDistances
         The stage that clusters and the one that looks for cross-fades ask for the same ones.
     """
     made_from = written_at(run.embeddings_path), least_neighbours
-    kept = _CLUSTERING.get(run)
-    if kept is None or kept[0] != made_from:
-        kept = _CLUSTERING[run] = made_from, ClusteringDistances(kept_embeddings(run), least_neighbours)
-    return kept[1]
+    return _kept(run, "clustering", made_from, lambda: ClusteringDistances(kept_embeddings(run), least_neighbours))
 
 
 def frame_distances(run: Run) -> FrameDistances:
@@ -96,11 +98,11 @@ def frame_distances(run: Run) -> FrameDistances:
     video, files = run.info("video"), (run.proxies_path, run.embeddings_path)
     size = video["width"], video["height"]
     made_from = files, *map(written_at, files), size, sha256(run.overlay().tobytes()).digest()
-    kept = _DISTANCES.get(run)
-    if kept is None or kept[0] != made_from:
-        distances = FrameDistances.of_pictures(kept_embeddings(run), pictures(run), size, run.path)
-        kept = _DISTANCES[run] = made_from, distances
-    return kept[1]
+
+    def _make() -> FrameDistances:
+        return FrameDistances.of_pictures(kept_embeddings(run), pictures(run), size, run.path)
+
+    return _kept(run, "distances", made_from, _make)
 
 
 def let_go(run: Run) -> None:
@@ -111,10 +113,7 @@ def let_go(run: Run) -> None:
     run : Run
         The run.
     """
-    _EMBEDDINGS.pop(run, None)
-    _CLUSTERING.pop(run, None)
-    _DISTANCES.pop(run, None)
-    _REGISTERED.pop(run, None)
+    _KEPT.pop(run, None)
     if sys.platform == "linux":  # where glibc keeps what was freed, in case as much is asked for again
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other libraries have none
         if trim:
@@ -135,7 +134,7 @@ def keep_registered(run: Run, matches_h5: Path, table: pd.DataFrame, threshold: 
     threshold : float
         With which they were registered, px of the working copy.
     """
-    _REGISTERED[run] = (written_at(matches_h5), threshold), table
+    _KEPT.setdefault(run, {})["registered"] = (written_at(matches_h5), threshold), table
 
 
 def kept_registered(run: Run, threshold: float) -> pd.DataFrame | None:
@@ -153,5 +152,5 @@ def kept_registered(run: Run, threshold: float) -> pd.DataFrame | None:
     DataFrame or None
         None where the matches are others, or the threshold is another one.
     """
-    made_from, table = _REGISTERED.get(run, ((), None))
+    made_from, table = _KEPT.get(run, {}).get("registered", ((), None))
     return table if made_from == (written_at(run.matches_path), threshold) else None
