@@ -95,7 +95,8 @@ class World:
 
     def searched(self, budget):
         """The table after a search with a budget of so many pairs per frame."""
-        return search(self.scenes, self.compare, budget, self.compare(first_pairs(self.labels, self.views, budget)))
+        first = self.compare(first_pairs(self.labels, self.views, budget))
+        return search(frames_of(self.labels), self.frame_distances.scene, self.compare, budget, first)
 
     def orders(self, table):
         """The scenes as restored from a table, as (n,) true places, each in the direction of the truth."""

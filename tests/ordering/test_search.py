@@ -1,5 +1,7 @@
 """The search for pairs, with the simulated matcher of ``tests.helpers.world``."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from workbench.embedding.views import matrix_view
 from workbench.matching.pairs import all_pairs
 from workbench.ordering import search as module
 from workbench.ordering.distance import FusedOrder
-from workbench.ordering.frames import FrameDistances
+from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.parts import ALIGNED, IN_PLACE, compared_pairs
 from workbench.ordering.scene import is_still, order_scene, scene_parts
 from workbench.ordering.search import alike_to_partners, first_pairs, nearest_left, pairs_of_reversals, search
@@ -107,8 +109,9 @@ def test_a_scene_does_not_depend_on_the_others():
     """The pairs of a scene are the same whether another one is searched beside it or not."""
     world = World(50, 30, seed=3)
     first = world.table(first_pairs(world.labels, world.views, 10))
-    both = search(world.scenes, world.table, 10, first)
-    alone = [search([scene], world.table, 10, first) for scene in world.scenes]
+    scenes, scene_of = frames_of(world.labels), world.frame_distances.scene
+    both = search(scenes, scene_of, world.table, 10, first)
+    alone = [search([frames], scene_of, world.table, 10, first) for frames in scenes]
     for number, table in enumerate(alone):
         inside = [some[world.labels[some["a"]] == number].reset_index(drop=True) for some in (both, table)]
         assert inside[0].equals(inside[1])
@@ -136,7 +139,8 @@ def test_few_frames(sizes):
 
 def test_no_scene_at_all():
     nothing = World(1).table(np.zeros((0, 2), int))
-    assert len(search([], lambda pairs: pytest.fail("nothing to compare"), 10, nothing)) == 0
+    never = partial(pytest.fail, "nothing to compare")
+    assert len(search([], never, never, 10, nothing)) == 0
 
 
 def test_identical_frames():
@@ -166,7 +170,7 @@ def test_pairs_compared_before_count_and_are_not_compared_again():
     order = np.argsort(world.place)
     along = np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1)
     pairs = np.unique(np.r_[first_pairs(world.labels, world.views, 10), along], axis=0)
-    table = search(world.scenes, world.compare, 10, world.table(pairs))
+    table = search(frames_of(world.labels), world.frame_distances.scene, world.compare, 10, world.table(pairs))
     given = set(map(tuple, pairs.tolist()))
     assert not given & set(map(tuple, np.concatenate([np.zeros((0, 2), int), *world.asked]).tolist()))
     assert len(table) <= 600 and sum(map(len, world.asked)) < sum(map(len, plain.asked[1:])) + len(plain.searched(10))

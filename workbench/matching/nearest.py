@@ -90,7 +90,7 @@ class SiftExact:
 
     def __init__(self, parameters: MatchParameters) -> None:
         self.ratio = parameters.ratio
-        self._pools = ThreadpoolController()
+        self._pools, self._map_pairs = ThreadpoolController(), ThreadPoolExecutor(os.cpu_count()).map
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
         """Match a batch of pairs.
@@ -105,9 +105,9 @@ class SiftExact:
         list of Matches
             One result per pair; scores are the cosine of the two descriptors, 0 to 1.
         """
-        # One thread: products this small only lose by sharing, and their sums stay the same on any number of cores.
+        # Cores share the pairs, not the products: these are small, and their sums stay the same on any number of cores.
         with self._pools.limit(limits=1, user_api="blas"):
-            return [self._match(a, b) for a, b in zip(features_a, features_b, strict=True)]
+            return list(self._map_pairs(self._match, features_a, features_b))
 
     def _match(self, a: Features, b: Features) -> Matches:
         if len(a) < 2 or len(b) < 2:

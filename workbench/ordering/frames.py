@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -134,6 +135,7 @@ class FrameDistances:
     folder: Path | None = None
     _kept: dict[bytes, Scene] = field(default_factory=dict, init=False, repr=False)
     _aside: dict[bytes, tuple[list[str], int]] = field(default_factory=dict, init=False, repr=False)  # names, place in _file
+    _keeping: Lock = field(default_factory=Lock, init=False, repr=False)
 
     @cached_property
     def _file(self) -> ArrayFile:
@@ -187,23 +189,25 @@ class FrameDistances:
         -------
         Scene
             The frames with their distances. They are kept, in memory or the fine ones on disk: a scene is searched, looked
-            through for takes, and ordered.
+            through for takes, and ordered. Several threads may ask for scenes.
         """
         aligned, name = self.aligned(frames) if self.aligned else None, frames.tobytes()
         if name in self._kept:
             return self._kept[name].aligned_anew(aligned)
         fine = self._read_aside(name) if name in self._aside else self.fine(frames)
         scene = Scene(frames, self.embedded(frames, frames), self.thumbnails(frames, frames), fine, aligned)
-        if len(frames) ** 2 + sum(len(kept.frames) ** 2 for kept in self._kept.values()) <= MAX_KEPT_ENTRIES:
-            self._kept[name] = scene
-        elif name not in self._aside:
-            arrays = (getattr(halved, half) for halved in fine.values() for half in HALVES)
-            self._aside[name] = list(fine), self._file.append(arrays)
+        with self._keeping:
+            if len(frames) ** 2 + sum(len(kept.frames) ** 2 for kept in self._kept.values()) <= MAX_KEPT_ENTRIES:
+                self._kept[name] = scene
+            elif name not in self._aside:
+                arrays = (getattr(halved, half) for halved in fine.values() for half in HALVES)
+                self._aside[name] = list(fine), self._file.append(arrays)
         return scene
 
     def _read_aside(self, name: bytes) -> dict[str, Halved]:
         distances, place = self._aside[name]
-        arrays = iter(self._file.read(place, len(distances) * len(HALVES)))
+        with self._keeping:
+            arrays = iter(self._file.read(place, len(distances) * len(HALVES)))
         return {distance: Halved(*(next(arrays) for _ in HALVES)) for distance in distances}
 
 

@@ -67,7 +67,7 @@ def search_long(
     if len(key_frames) <= LONG_SCENE_FRAMES:
         scene = frame_distances.scene(key_frames)
         table = _with_nearest_pairs(table, key_frames, frame_distances, compare)
-        table = search([scene], compare, pairs_per_frame, table)
+        table = search([key_frames], lambda _: scene, compare, pairs_per_frame, table)
         ordered = key_frames[order_scene(scene, table, OrderParameters()).order]
     elif len(key_frames) < len(frames):
         table = _with_nearest_pairs(table, key_frames, frame_distances, compare)
@@ -76,7 +76,7 @@ def search_long(
         ordered = key_frames
     rough = _rough_order(frames, key_frame_of, ordered, table)
     for part in stretches(len(rough)):
-        table = search([frame_distances.scene(np.sort(rough[part]))], compare, pairs_per_frame, table)
+        table = search([np.sort(rough[part])], frame_distances.scene, compare, pairs_per_frame, table)
     return table, rough
 
 

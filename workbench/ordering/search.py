@@ -5,13 +5,14 @@ search begins with near neighbours in the embeddings and the thumbnails, and goe
 every frame was compared with those nearest to it and the order does not change, or until its budget is spent.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from workbench.embedding.views import View
 from workbench.matching.pairs import nearest_pairs, pair_matrix, sorted_pairs
+from workbench.ordering.at_once import at_once, groups_of_scenes
 from workbench.ordering.distance import FusedOrder, Proposal
 from workbench.ordering.frames import Scene
 from workbench.ordering.parts import compared_pairs, predicted_by_partners
@@ -25,7 +26,6 @@ GUESSES_PER_FRAME = 1 / 2  # pairs per frame that a round adds: alike to their c
 WEAK_LINKS = 4  # the longest links of an order, between which pieces of it may be turned round
 RESERVED_PAIRS_PER_FRAME = 1  # pairs per frame kept for the end, when every link of the order is compared
 MAX_ROUNDS = 6  # most scenes need two to four
-MAX_MATRIX_ENTRIES = 700_000  # pairs of frames whose distances are in memory at once: some 300 bytes each
 
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs
 Search = Generator[np.ndarray, pd.DataFrame, None]  # yields pairs of positions, is sent all rows so far
@@ -51,13 +51,21 @@ def first_pairs(labels: np.ndarray, views: Sequence[View], pairs_per_frame: int)
     return nearest_pairs(labels, views, min(FIRST_PAIRS_PER_FRAME, pairs_per_frame))
 
 
-def search(scenes: Iterable[Scene], compare: Compare, pairs_per_frame: int, table: pd.DataFrame) -> pd.DataFrame:
+def search(
+    scenes: Sequence[np.ndarray],
+    scene_of: Callable[[np.ndarray], Scene],
+    compare: Compare,
+    pairs_per_frame: int,
+    table: pd.DataFrame,
+) -> pd.DataFrame:
     """Compare those pairs of every scene that tell most about its order.
 
     Parameters
     ----------
-    scenes : iterable of Scene
-        The scenes; as many as fit into memory are searched together.
+    scenes : sequence of (n,) int arrays
+        The frames of every scene, sorted ascending; as many scenes as fit into memory are searched together.
+    scene_of : callable
+        Gives the scene of some frames with its distances. It is called from several threads.
     compare : callable
         Takes (P, 2) int positions, a < b, and returns their rows of :func:`~workbench.registration.tables.register_pairs`.
         It is called once per round with new pairs of several scenes, sorted, each once.
@@ -72,43 +80,34 @@ def search(scenes: Iterable[Scene], compare: Compare, pairs_per_frame: int, tabl
         All rows, sorted by pair.
     """
     tables = [table]
-    for group in _groups(scenes):
-        own = table[table["a"].isin(np.concatenate([scene.frames for scene in group]))]
-        requests = _next_requests([_search_scene(scene, pairs_per_frame, own) for scene in group], None)
+    for group in groups_of_scenes(scenes):
+        own = table[table["a"].isin(np.concatenate(group))]
+        requests = _next_requests([_search_scene(frames, scene_of, pairs_per_frame, own) for frames in group], None)
         while requests:
             tables.append(compare(sorted_pairs(requests.values())))
             own = pd.concat([own, tables[-1]], ignore_index=True)
             requests = _next_requests(list(requests), own)
-        group.clear()  # else they would be in memory beside the next ones
     return pd.concat(tables).sort_values(["a", "b"], ignore_index=True)
-
-
-def _groups(scenes: Iterable[Scene]) -> Iterator[list[Scene]]:
-    """Scenes that are searched together: as many as fit into memory, one at least."""
-    group: list[Scene] = []
-    for scene in scenes:
-        group.append(scene)
-        if sum(len(member.frames) ** 2 for member in group) >= MAX_MATRIX_ENTRIES:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _next_requests(searches: list[Search], table: pd.DataFrame | None) -> dict[Search, np.ndarray]:
     """The next pairs of every search that goes on, when each is sent all rows so far (None starts them)."""
-    requests = {}
-    for running in searches:
+
+    def _request(running: Search) -> np.ndarray | None:
         try:
-            requests[running] = next(running) if table is None else running.send(table)
+            return next(running) if table is None else running.send(table)
         except StopIteration:  # this scene needs no more
-            continue
-    return requests
+            return None
+
+    found = zip(searches, at_once(_request, searches), strict=True)
+    return {running: pairs for running, pairs in found if pairs is not None}
 
 
-def _search_scene(scene: Scene, pairs_per_frame: int, table: pd.DataFrame) -> Search:
+def _search_scene(
+    frames: np.ndarray, scene_of: Callable[[np.ndarray], Scene], pairs_per_frame: int, table: pd.DataFrame
+) -> Search:
     """The search of one scene: yields the pairs to compare next and is sent all rows so far."""
-    frames, count = scene.frames, len(scene.frames)
+    scene, count = scene_of(frames), len(frames)
     compared = compared_pairs(frames, table)
     found = fuse_scene(scene, table, compared, draft=True)[1]
     for _ in range(MAX_ROUNDS):

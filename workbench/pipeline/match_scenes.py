@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.pairs import all_pairs, not_among
+from workbench.ordering.at_once import at_once, groups_of_scenes
 from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, search_long
 from workbench.ordering.scene import order_scene
@@ -22,7 +23,7 @@ from workbench.scenes.blends import EditedFilm
 from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import COUNTED, Decision, changed_counts, decisions_table
 from workbench.scenes.pieces import pairs_before_splits, pieces_of, probing_pairs
-from workbench.scenes.takes import WINDOW, find_takes
+from workbench.scenes.takes import WINDOW, Takes, find_takes
 from workbench.scenes.verify import verify
 
 MOVING_DISPLACEMENT = 0.01  # of the image diagonal, median of a scene's pairs: a camera that moves more shows no takes apart
@@ -149,8 +150,8 @@ def match_scenes(
     )
     scenes = frames_of(verified.labels)
     if pairs_per_frame:
-        short = (distances.scene(frames) for frames in scenes if len(frames) <= LONG_SCENE_FRAMES)
-        table = search(short, compare, pairs_per_frame, table)
+        short = [frames for frames in scenes if len(frames) <= LONG_SCENE_FRAMES]
+        table = search(short, distances.scene, compare, pairs_per_frame, table)
     else:
         table = compare_new(table, all_pairs(verified.labels), compare)
     rough_order = pd.Series(pd.NA, range(len(labels)), dtype="Int64")
@@ -193,14 +194,19 @@ def part_takes(
         What was changed.
     """
     parted, decisions = labels.copy(), []
-    for frames in frames_of(labels):
-        own = table[table["a"].isin(frames) & table["b"].isin(frames)]
-        if len(frames) > LONG_SCENE_FRAMES or not own["displacement"].median() < MOVING_DISPLACEMENT:
-            continue
-        ordered = order_scene(distances.scene(frames), own, OrderParameters())
+
+    def _own(frames: np.ndarray) -> pd.DataFrame:
+        return table[table["a"].isin(frames) & table["b"].isin(frames)]
+
+    def _takes_of(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, Takes]:
+        ordered = order_scene(distances.scene(frames), _own(frames), OrderParameters())
         order = frames[ordered.order]
         clear = ~np.isin(order, mixed)
-        takes = find_takes(images, order[clear], ordered.closed)
+        return order, clear, find_takes(images, order[clear], ordered.closed)
+
+    short = (frames for frames in frames_of(labels) if len(frames) <= LONG_SCENE_FRAMES)
+    still = [frames for frames in short if _own(frames)["displacement"].median() < MOVING_DISPLACEMENT]
+    for order, clear, takes in (found for group in groups_of_scenes(still) for found in at_once(_takes_of, group)):
         # Beside a cross-fade a frame may still have a little of it.
         faded = order[np.convolve(~clear, np.ones(2 * WINDOW + 1), "same")[: len(order)] > 0.5]
         for frame, share in zip(takes.intruders.tolist(), takes.differing, strict=True):

@@ -20,10 +20,11 @@ from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
 from workbench.models.registry import folder_digest, is_built_in, refuse_other_keypoints
+from workbench.ordering.at_once import at_once, groups_of_scenes
 from workbench.ordering.frames import FrameDistances, frames_of
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
 from workbench.ordering.pieces import keep_pieces, pieces_of
-from workbench.ordering.scene import order_scene
+from workbench.ordering.scene import OrderedScene, order_scene
 from workbench.parameters import (
     METHODS,
     NETWORK_MATCHERS,
@@ -313,13 +314,17 @@ def _order_frames(run: Run, parameters: OrderParameters, out: RunPaths, _job: Bl
     info: dict[str, Any] = {}
     doubts: list[str] = []
     undetermined: list[int] = []
-    for number, frames in enumerate(frames_of(labels)):
+
+    def _ordered(frames: np.ndarray) -> OrderedScene:
         own = table[table["a"].isin(frames)]
-        if len(frames) > LONG_SCENE_FRAMES:
-            rough = _edited_rough(run, frames, distances, own) if run.edits("match") else run.rough_order(number)
-            found = order_long(rough, distances, own, parameters)
-        else:
-            found = order_scene(distances.scene(frames), own, parameters)
+        if len(frames) <= LONG_SCENE_FRAMES:
+            return order_scene(distances.scene(frames), own, parameters)
+        rough = _edited_rough(run, frames, distances, own) if run.edits("match") else run.rough_order(int(labels[frames[0]]))
+        return order_long(rough, distances, own, parameters)
+
+    scenes = frames_of(labels)
+    each = (found for group in groups_of_scenes(scenes) for found in at_once(_ordered, group))
+    for number, (frames, found) in enumerate(zip(scenes, each, strict=True)):
         if keep_order:
             found = keep_pieces(found, pieces[frames])
         arrays = {"frames": frames, "order": found.order, "confidence": found.confidence, "shown": found.shown}

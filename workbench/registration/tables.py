@@ -3,10 +3,15 @@
 The table of pairs holds each pair's transform, its inliers, and the difference that remains once the pair is aligned.
 """
 
+import os
 from collections.abc import Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -20,6 +25,7 @@ from workbench.storage.opened import OpenedFeatures
 
 TRANSFORM = list(TRANSFORM_COLUMNS)
 CACHED_KEYPOINTS, CACHED_THUMBNAILS = 4096, 1024  # frames whose keypoints, or rank thumbnails, stay in memory
+PAIRS_AT_ONCE = 128  # read one after another, and registered by as many threads as there are cores
 
 
 def register_features(
@@ -145,27 +151,53 @@ def register_pairs(
         If a pair has not been matched.
     """
     frames, columns = kept or KeptFrames(features_h5, images), _columns(len(pairs))
-    with frames.opened(), open_h5(matches_h5) as matches_file:
-        for row, (a, b) in enumerate(Steps(progress, len(pairs), "register", "pair").over(pairs.tolist())):
-            (points_a, size), (points_b, _) = frames.keypoints(a), frames.keypoints(b)
-            ranks = frames.ranks(a), frames.ranks(b)
-            matches = read_matched(matches_file, a, b, (len(points_a), len(points_b)))
-            aligned = _register(points_a, points_b, size, matches, threshold / frames.long_side, ranks, min_inliers)
-            remaining = residual(*ranks, aligned.transform, size.tolist()) if aligned.model != "none" else np.nan
-            found = {
-                "a": a,
-                "b": b,
-                "matches": len(aligned.inliers),
-                "inliers": aligned.inliers.sum(),
-                "inlier_share": aligned.inlier_share,
-                "model": aligned.model,
-                "displacement": aligned.displacement_share,
-                "residual": UNRELATED if np.isnan(remaining) else remaining,
-                **dict(zip(TRANSFORM, np.asarray(aligned.transform)[:2].ravel(), strict=True)),
-            }
-            for name, value in found.items():
-                columns[name][row] = value
+    registered = partial(_row, threshold=threshold / frames.long_side, min_inliers=min_inliers)
+    with (
+        frames.opened(),
+        open_h5(matches_h5) as matches_file,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        Steps(progress, len(pairs), "register", "pair") as steps,
+    ):
+        for first in range(0, len(pairs), PAIRS_AT_ONCE):
+            some = pairs[first : first + PAIRS_AT_ONCE].tolist()
+            read = [_read_pair(frames, matches_file, a, b) for a, b in some]
+            for row, ((a, b), found) in enumerate(zip(some, pool.map(registered, read), strict=True), first):
+                for name, value in {"a": a, "b": b, **found}.items():
+                    columns[name][row] = value
+                steps.update()
     return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """What is read of two frames: keypoints (K, 2), the size of the original, matches, ranks."""
+
+    points_a: np.ndarray
+    points_b: np.ndarray
+    size: np.ndarray
+    matches: np.ndarray
+    ranks: tuple[np.ndarray, np.ndarray]
+
+
+def _read_pair(frames: KeptFrames, matches_file: h5py.File, a: int, b: int) -> _Pair:
+    (points_a, size), (points_b, _) = frames.keypoints(a), frames.keypoints(b)
+    matches = read_matched(matches_file, a, b, (len(points_a), len(points_b)))
+    return _Pair(points_a, points_b, size, matches, (frames.ranks(a), frames.ranks(b)))
+
+
+def _row(pair: _Pair, threshold: float, min_inliers: int) -> dict[str, Any]:
+    """The row of a pair in the table of :func:`register_pairs`, without the frames."""
+    aligned = _register(pair.points_a, pair.points_b, pair.size, pair.matches, threshold, pair.ranks, min_inliers)
+    remaining = residual(*pair.ranks, aligned.transform, pair.size.tolist()) if aligned.model != "none" else np.nan
+    return {
+        "matches": len(aligned.inliers),
+        "inliers": aligned.inliers.sum(),
+        "inlier_share": aligned.inlier_share,
+        "model": aligned.model,
+        "displacement": aligned.displacement_share,
+        "residual": UNRELATED if np.isnan(remaining) else remaining,
+        **dict(zip(TRANSFORM, np.asarray(aligned.transform)[:2].ravel(), strict=True)),
+    }
 
 
 def _columns(count: int) -> dict[str, np.ndarray]:

@@ -238,18 +238,18 @@ def find_dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
     RunError
         When it is not there, is damaged, or is a link to another file or keeps its data there.
     """
-    place: h5py.Group | h5py.Dataset = file
+    parts = f"{group}/{name}".encode().split(b"/")
     try:
-        for part in (*group.split("/"), name):
-            # Through h5py's low level: group.get(part, getlink=True) tells the same and takes as long as all the rest.
-            if not isinstance(place, h5py.Group) or place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
-                raise damaged_dataset(file, group, name)
-            place = place[part]
-        if not isinstance(place, h5py.Dataset) or place.external or place.is_virtual:
+        # Through h5py's low level: its groups and links tell the same, and to make them takes as long as all the rest.
+        paths = [b"/".join(parts[: depth + 1]) for depth in range(len(parts))]
+        if any(file.id.links.get_info(path).type != h5py.h5l.TYPE_HARD for path in paths):
+            raise damaged_dataset(file, group, name)
+        found = h5py.Dataset(h5py.h5d.open(file.id, paths[-1]))
+        if found.external or found.is_virtual:
             raise damaged_dataset(file, group, name)
     except H5_ERRORS as error:
         raise damaged_dataset(file, group, name) from error
-    return place
+    return found
 
 
 def read_dataset(file: h5py.File, group: str, name: str, kinds: str, shape: Shape) -> np.ndarray:

@@ -247,9 +247,12 @@ def read_keypoints(file: h5py.File, frame: int) -> tuple[np.ndarray, np.ndarray]
         When the frame is not in the file, or damaged there.
     """
     name = frame_name(frame)
-    if not has_group(file, name):
-        raise RunError(f"{name} is not in {file.filename}: run the features stage again")
-    image_size = read_dataset(file, name, "image_size", "iu", (2,))
+    try:
+        image_size = read_dataset(file, name, "image_size", "iu", (2,))
+    except RunError:
+        if has_group(file, name):
+            raise
+        raise RunError(f"{name} is not in {file.filename}: run the features stage again") from None
     if not ((image_size > 0) & (image_size <= IMAGE_SIDE_PIXELS)).all():
         raise damaged_dataset(file, name, "image_size")
     return read_dataset(file, name, "keypoints", "f", (None, 2)), image_size
