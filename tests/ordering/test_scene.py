@@ -2,6 +2,7 @@
 of ``tests.helpers.world``."""
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -172,3 +173,24 @@ def test_frames_that_could_not_be_aligned_give_no_part():
         parts = scene_parts(scene, table, compared_pairs(scene.frames, table))
         assert list(parts) == ["residual", "missing_inliers", "thumbnail"]
         assert np.isfinite(parts["residual"].whole).all()
+
+
+def test_scenes_that_fit_into_memory_are_a_group(monkeypatch):
+    """A hundred pairs of frames fit: 36 + 49 do, 36 + 49 + 16 do not, and neither does anything beside a scene of 20 frames."""
+    monkeypatch.setattr(frames_module, "MAX_MATRIX_ENTRIES", 100)
+    groups = frames_module.groups_of_scenes([np.arange(size) for size in (6, 7, 4, 20, 3, 3)])
+    assert [[len(frames) for frames in group] for group in groups] == [[6, 7], [4], [20], [3, 3]]
+    assert not list(frames_module.groups_of_scenes([]))
+
+
+def test_scenes_asked_for_by_several_threads(distances, tmp_path, monkeypatch):
+    """Put aside and read by four threads at once, twelve scenes have the distances that they have by themselves."""
+    monkeypatch.setattr(frames_module, "MAX_KEPT_ENTRIES", 0)
+    several = FrameDistances(distances.embedded, distances.thumbnails, distances.fine, distances.aligned, tmp_path)
+    scenes = [np.arange(start, COUNT, 12) for start in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            for frames, scene in zip(scenes, pool.map(several.scene, scenes), strict=True):
+                for name, expected in distances.fine(frames).items():
+                    np.testing.assert_array_equal(scene.fine[name].whole, expected.whole)
+                    np.testing.assert_array_equal(scene.fine[name].second, expected.second)

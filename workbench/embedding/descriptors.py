@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from workbench.embedding.images import rank_transform
 from workbench.progress import Progress, Steps
+from workbench.threads import in_threads
 
 THUMBNAIL_SIZE = (16, 12)  # px, width and height of the colour thumbnail and of the grey thumbnail of ranks
 COLOUR_RANK_SIZE, COLOUR_THUMBNAIL_SIZE = (32, 24), (8, 6)  # px: ranks are taken at the first size, then averaged to the second
@@ -67,13 +68,15 @@ def rank_vlad(images: Sequence[np.ndarray], seed: int = 0, progress: Progress = 
     The codebook is learned from the clip itself (200 to 400 frames, evenly spaced, or all of a shorter clip), so the vectors of
     two clips cannot be compared. The cost is about 3 ms per frame.
     """
-    rows: list[np.ndarray] = []
     with threadpool_limits(1):  # sums that threads share have other last digits on another number of cores
         codebook = _Codebook(images[:: max(1, len(images) // FIT_FRAMES)], seed)
-        for image in Steps(progress, len(images), "embed").over(images):
+
+        def _row(image: np.ndarray) -> np.ndarray:
             ranks = [unit_length(view[None])[0] for view in (_rank_grey(image), _rank_colour(image))]
             joined = np.concatenate([*ranks, codebook.vlad(_patches(image))])
-            rows.append(np.append(joined, float(not joined.any())).astype(np.float32))
+            return np.append(joined, float(not joined.any())).astype(np.float32)
+
+        rows = list(Steps(progress, len(images), "embed").over(in_threads(_row, images)))
     return unit_length(np.stack(rows))
 
 

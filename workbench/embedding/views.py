@@ -7,7 +7,7 @@ distances of a long clip are reduced to a sparse graph of near frames.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from workbench.embedding.descriptors import rank_grey_thumbnails
 from workbench.embedding.distances import Copies, Halved, cosine_distances, row_distances, small_copies
+from workbench.threads import at_once
 
 View = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FineView = Callable[[np.ndarray], dict[str, Halved]]  # frames (n,) -> (n, n) distances by name
@@ -210,7 +211,7 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int, links: np.ndarray | No
     parts, part = connected_components(graph, directed=False)
     while parts > 1:
         seeking = np.flatnonzero(part != np.bincount(part).argmax())
-        out = np.concatenate([_links_out(embeddings, frames, part) for frames in blocks(seeking, count)])
+        out = np.concatenate(at_once(partial(_links_out, embeddings, part), list(blocks(seeking, count))))
         # Of every part, the shortest link to another part.
         order = np.lexsort((out["distance"], part[seeking]))
         first = order[np.flatnonzero(np.diff(part[seeking[order]], prepend=-1))]
@@ -224,16 +225,19 @@ _LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
 
 def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.ndarray:
     """Links of some frames to their nearest frames, (n, nearest); a frame is the nearest one of itself."""
-    found = np.empty((len(frames), nearest), _LINK)
-    for links, some in zip(blocks(found, len(embeddings)), blocks(frames, len(embeddings)), strict=True):
+
+    def _of_block(some: np.ndarray) -> np.ndarray:
         distances = cosine_distances(embeddings[some], embeddings)
         distances[np.arange(len(some)), some] = -1
+        links = np.empty((len(some), nearest), _LINK)
         links["frame"] = np.argpartition(distances, nearest - 1, axis=1)[:, :nearest]
         links["distance"] = np.take_along_axis(distances, links["frame"], axis=1)
-    return found
+        return links
+
+    return np.concatenate(at_once(_of_block, list(blocks(frames, len(embeddings)))))
 
 
-def _links_out(embeddings: np.ndarray, frames: np.ndarray, part: np.ndarray) -> np.ndarray:
+def _links_out(embeddings: np.ndarray, part: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Links of some frames to the nearest frame of another part, (n,)."""
     distances = cosine_distances(embeddings[frames], embeddings)
     distances[part[frames, None] == part[None]] = np.inf

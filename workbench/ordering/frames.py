@@ -1,6 +1,6 @@
 """The frames of a scene and the distances between them that need no matching."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from workbench.ordering.parts import IN_PLACE, Part
 from workbench.registration.aligned import AlignedDistances
 from workbench.storage.array_file import ArrayFile
 
+MAX_MATRIX_ENTRIES = 1_000_000  # pairs of frames of scenes that are searched or ordered at once, some 300 bytes each
 MAX_KEPT_ENTRIES = 600_000  # pairs of frames whose distances stay in memory, some 300 bytes each; others go to disk, 72 each
 HALVES = [item.name for item in fields(Halved)]
 AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
@@ -225,3 +226,26 @@ def frames_of(labels: np.ndarray) -> list[np.ndarray]:
         Positions, sorted ascending; scene 0 first.
     """
     return [np.flatnonzero(labels == scene) for scene in range(labels.max(initial=-1) + 1)]
+
+
+def groups_of_scenes(scenes: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Part scenes into groups whose distances fit into memory together.
+
+    Parameters
+    ----------
+    scenes : sequence of (n,) int arrays
+        The frames of every scene.
+
+    Yields
+    ------
+    list of (n,) int arrays
+        The next scenes, in their order: as many as have :data:`MAX_MATRIX_ENTRIES` pairs of frames at most, or a larger one.
+    """
+    group: list[np.ndarray] = []
+    for frames in scenes:
+        if group and sum(len(member) ** 2 for member in [*group, frames]) > MAX_MATRIX_ENTRIES:
+            yield group
+            group = []
+        group.append(frames)
+    if group:
+        yield group

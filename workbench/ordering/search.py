@@ -12,11 +12,11 @@ import pandas as pd
 
 from workbench.embedding.views import View
 from workbench.matching.pairs import nearest_pairs, pair_matrix, sorted_pairs
-from workbench.ordering.at_once import at_once, groups_of_scenes
 from workbench.ordering.distance import FusedOrder, Proposal
-from workbench.ordering.frames import Scene
+from workbench.ordering.frames import Scene, groups_of_scenes
 from workbench.ordering.parts import compared_pairs, predicted_by_partners
 from workbench.ordering.scene import fuse_scene
+from workbench.threads import at_once
 
 NEAR_PLACES = 3  # frames at most so many places apart in the order are compared
 NEAREST_FRAMES = 3  # every frame is compared with so many frames that are nearest to it, measured or predicted

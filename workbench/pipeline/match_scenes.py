@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.matching.pairs import all_pairs, not_among
-from workbench.ordering.at_once import at_once, groups_of_scenes
-from workbench.ordering.frames import FrameDistances, frames_of
+from workbench.ordering.frames import FrameDistances, frames_of, groups_of_scenes
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, search_long
 from workbench.ordering.scene import order_scene
 from workbench.ordering.search import first_pairs, search
@@ -25,6 +24,7 @@ from workbench.scenes.decisions import COUNTED, Decision, changed_counts, decisi
 from workbench.scenes.pieces import pairs_before_splits, pieces_of, probing_pairs
 from workbench.scenes.takes import WINDOW, Takes, find_takes
 from workbench.scenes.verify import verify
+from workbench.threads import at_once
 
 MOVING_DISPLACEMENT = 0.01  # of the image diagonal, median of a scene's pairs: a camera that moves more shows no takes apart
 Compare = Callable[[np.ndarray], pd.DataFrame]  # (P, 2) int positions, a < b -> the rows of register_pairs

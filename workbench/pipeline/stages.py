@@ -20,8 +20,7 @@ from workbench.matching.keypoints import extract
 from workbench.models.backbones import typical_eps
 from workbench.models.pretrained import network_device
 from workbench.models.registry import folder_digest, is_built_in, refuse_other_keypoints
-from workbench.ordering.at_once import at_once, groups_of_scenes
-from workbench.ordering.frames import FrameDistances, frames_of
+from workbench.ordering.frames import FrameDistances, frames_of, groups_of_scenes
 from workbench.ordering.long_scenes import LONG_SCENE_FRAMES, join_rough, order_long
 from workbench.ordering.pieces import keep_pieces, pieces_of
 from workbench.ordering.scene import OrderedScene, order_scene
@@ -65,6 +64,7 @@ from workbench.scenes.dbscan import DbscanTree, find_labels
 from workbench.storage.arrays import WorkingCopies
 from workbench.storage.blocks import BlockJob, MapBlocks
 from workbench.storage.hloc import keypoint_counts, read_pairs, write_pairs
+from workbench.threads import at_once
 from workbench.video.colour import colour_notes
 from workbench.video.conform import bars
 from workbench.video.proxies import read_proxies

@@ -3,9 +3,7 @@
 The table of pairs holds each pair's transform, its inliers, and the difference that remains once the pair is aligned.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,10 +20,10 @@ from workbench.registration.alignment import Alignment
 from workbench.registration.pair import MIN_INLIERS, UNRELATED, Registration, register_pair, residual
 from workbench.storage.hloc import Features, open_h5, read_keypoints, read_matched
 from workbench.storage.opened import OpenedFeatures
+from workbench.threads import in_threads
 
 TRANSFORM = list(TRANSFORM_COLUMNS)
 CACHED_KEYPOINTS, CACHED_THUMBNAILS = 4096, 1024  # frames whose keypoints, or rank thumbnails, stay in memory
-PAIRS_AT_ONCE = 128  # read one after another, and registered by as many threads as there are cores
 
 
 def register_features(
@@ -152,20 +150,13 @@ def register_pairs(
     """
     frames, columns = kept or KeptFrames(features_h5, images), _columns(len(pairs))
     registered = partial(_row, threshold=threshold / frames.long_side, min_inliers=min_inliers)
-    with (
-        frames.opened(),
-        open_h5(matches_h5) as matches_file,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        Steps(progress, len(pairs), "register", "pair") as steps,
-    ):
-        for first in range(0, len(pairs), PAIRS_AT_ONCE):
-            some = pairs[first : first + PAIRS_AT_ONCE].tolist()
-            read = [_read_pair(frames, matches_file, a, b) for a, b in some]
-            for row, ((a, b), found) in enumerate(zip(some, pool.map(registered, read), strict=True), first):
-                for name, value in {"a": a, "b": b, **found}.items():
-                    columns[name][row] = value
-                steps.update()
-    return pd.DataFrame(columns)
+    with frames.opened(), open_h5(matches_h5) as matches_file:
+        read = (_read_pair(frames, matches_file, a, b) for a, b in pairs.tolist())
+        rows = Steps(progress, len(pairs), "register", "pair").over(in_threads(registered, read))
+        for row, found in enumerate(rows):
+            for name, value in found.items():
+                columns[name][row] = value
+    return pd.DataFrame({"a": pairs[:, 0].astype(np.int64), "b": pairs[:, 1].astype(np.int64), **columns})
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +192,8 @@ def _row(pair: _Pair, threshold: float, min_inliers: int) -> dict[str, Any]:
 
 
 def _columns(count: int) -> dict[str, np.ndarray]:
-    """Empty columns of the table of :func:`register_pairs`: of a long clip there are hundreds of thousands of rows."""
-    kinds = dict.fromkeys(("a", "b", "matches", "inliers"), np.int64) | {"inlier_share": np.float64, "model": object}
+    """Empty columns of the table of :func:`register_pairs`, but for the frames: a long clip has hundreds of thousands of rows."""
+    kinds = dict.fromkeys(("matches", "inliers"), np.int64) | {"inlier_share": np.float64, "model": object}
     kinds |= dict.fromkeys(("displacement", "residual", *TRANSFORM), np.float64)
     return {name: np.empty(count, kind) for name, kind in kinds.items()}
 
