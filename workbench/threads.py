@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-Given, Found = TypeVar("Given"), TypeVar("Found")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 def in_threads(compute: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:

@@ -192,7 +192,7 @@ def _row(pair: _Pair, threshold: float, min_inliers: int) -> dict[str, Any]:
 
 
 def _columns(count: int) -> dict[str, np.ndarray]:
-    """Empty columns of the table of :func:`register_pairs`, but for the frames: a long clip has hundreds of thousands of rows."""
+    """Empty columns of the table of :func:`register_pairs`, but for the frames: of a long clip there are many rows."""
     kinds = dict.fromkeys(("matches", "inliers"), np.int64) | {"inlier_share": np.float64, "model": object}
     kinds |= dict.fromkeys(("displacement", "residual", *TRANSFORM), np.float64)
     return {name: np.empty(count, kind) for name, kind in kinds.items()}
