@@ -5,6 +5,7 @@ A matrix over all frames of a long clip would not fit into memory. A *view* comp
 distances of a long clip are reduced to a sparse graph of near frames.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property, lru_cache, partial
@@ -23,6 +24,7 @@ CopiesView = Callable[[np.ndarray], Copies]  # frames (n,) -> their small copies
 
 MAX_BLOCK_FRAMES = 1024  # frames whose distances to others are held in memory at once
 MAX_BLOCK_ENTRIES = 10_000_000  # of these distances; some 20 bytes each while they are sorted
+MIN_SHARED_FRAMES = 32  # of a block where cores share these entries: products of fewer rows are slow
 CACHED_COPIES = 1536  # frames whose small copies stay in memory, about 85 kB each
 MAX_DENSE_FRAMES = 3000  # up to this many frames all distances are kept
 MIN_GRAPH_NEIGHBOURS = 32  # frames, itself included, that each frame of a longer clip is joined to at least
@@ -211,7 +213,7 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int, links: np.ndarray | No
     parts, part = connected_components(graph, directed=False)
     while parts > 1:
         seeking = np.flatnonzero(part != np.bincount(part).argmax())
-        out = np.concatenate(at_once(partial(_links_out, embeddings, part), list(blocks(seeking, count))))
+        out = np.concatenate(at_once(partial(_links_out, embeddings, part), _shared_blocks(seeking, count)))
         # Of every part, the shortest link to another part.
         order = np.lexsort((out["distance"], part[seeking]))
         first = order[np.flatnonzero(np.diff(part[seeking[order]], prepend=-1))]
@@ -221,6 +223,12 @@ def neighbour_graph(embeddings: np.ndarray, nearest: int, links: np.ndarray | No
 
 
 _LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
+
+
+def _shared_blocks(frames: np.ndarray, others: int) -> list[np.ndarray]:
+    """Blocks of which as many as there are cores fit into memory together, in place of one."""
+    most = max(MIN_SHARED_FRAMES, MAX_BLOCK_ENTRIES // (max(1, others) * (os.cpu_count() or 1)))
+    return [some for block in blocks(frames, others) for some in np.split(block, range(most, len(block), most))]
 
 
 def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.ndarray:
@@ -234,7 +242,7 @@ def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.nda
         links["distance"] = np.take_along_axis(distances, links["frame"], axis=1)
         return links
 
-    return np.concatenate(at_once(_of_block, list(blocks(frames, len(embeddings)))))
+    return np.concatenate(at_once(_of_block, _shared_blocks(frames, len(embeddings))))
 
 
 def _links_out(embeddings: np.ndarray, part: np.ndarray, frames: np.ndarray) -> np.ndarray:

@@ -4,9 +4,7 @@ Comparing all descriptors and finding the motion that most of the nearest neighb
 network twenty and more. Where enough of them agree, the network finds the same motion and hardly more correspondences.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -15,6 +13,7 @@ from workbench.matching.base import Matcher, Matches
 from workbench.matching.nearest import SiftExact
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
+from workbench.threads import in_threads
 
 RATIO = 0.8  # Lowe's ratio for the nearest neighbours
 SHARE_AGREEING, LEAST_AGREEING = 0.25, 24  # of a frame with few keypoints so many, and so many at least, make a pair easy
@@ -41,7 +40,6 @@ class NearestFirst:
     def __init__(self, network: Matcher, inliers: int) -> None:
         self.network, self.inliers = network, inliers
         self.nearest = SiftExact(MatchParameters(matcher="sift-exact", ratio=RATIO))
-        self._map_pairs = ThreadPoolExecutor(os.cpu_count()).map
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
         """Match a batch of pairs.
@@ -64,7 +62,7 @@ class NearestFirst:
         """
         found = self.nearest.match(features_a, features_b)
         frames = list(zip(features_a, features_b, strict=True))
-        counts = list(self._map_pairs(agreeing, features_a, features_b, (matches for matches, _ in found)))
+        counts = list(in_threads(lambda place: agreeing(*frames[place], found[place][0]), range(len(frames))))
         hard = [place for place, count in enumerate(counts) if count < self._easy_from(*frames[place])]
         matched = self.network.match([features_a[place] for place in hard], [features_b[place] for place in hard])
         for place, matches in zip(hard, matched, strict=True):

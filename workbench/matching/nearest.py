@@ -1,8 +1,6 @@
 """Nearest neighbours between descriptors, by FLANN or by comparing all of them."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import cv2
@@ -12,6 +10,7 @@ from threadpoolctl import ThreadpoolController
 from workbench.matching.base import CACHED_FRAMES, Matches, as_matches, no_matches
 from workbench.parameters import MatchParameters
 from workbench.storage.hloc import Features
+from workbench.threads import in_threads
 
 
 class SiftFlann:
@@ -38,7 +37,6 @@ class SiftFlann:
         self.ratio = parameters.ratio
         # A frame is in several pairs; Features hash by identity.
         self._index = lru_cache(maxsize=CACHED_FRAMES)(self._build)
-        self._map_pairs = ThreadPoolExecutor(os.cpu_count()).map  # FLANN computes on one core, and lets Python go meanwhile
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
         """Match a batch of pairs.
@@ -53,9 +51,10 @@ class SiftFlann:
         list of Matches
             One result per pair; scores are the cosine of the two descriptors, 0 to 1.
         """
-        return list(self._map_pairs(self._match, features_a, features_b))
+        return list(in_threads(self._match, zip(features_a, features_b, strict=True)))
 
-    def _match(self, a: Features, b: Features) -> Matches:
+    def _match(self, pair: tuple[Features, Features]) -> Matches:
+        a, b = pair
         if len(a) < 2 or len(b) < 2:
             return no_matches(a)
         (index_a, rows_a), (index_b, rows_b) = self._index(a), self._index(b)
@@ -90,7 +89,7 @@ class SiftExact:
 
     def __init__(self, parameters: MatchParameters) -> None:
         self.ratio = parameters.ratio
-        self._pools, self._map_pairs = ThreadpoolController(), ThreadPoolExecutor(os.cpu_count()).map
+        self._pools = ThreadpoolController()
 
     def match(self, features_a: Sequence[Features], features_b: Sequence[Features]) -> list[Matches]:
         """Match a batch of pairs.
@@ -107,9 +106,10 @@ class SiftExact:
         """
         # Cores share the pairs, not the products: these are small, and their sums stay the same on any number of cores.
         with self._pools.limit(limits=1, user_api="blas"):
-            return list(self._map_pairs(self._match, features_a, features_b))
+            return list(in_threads(self._match, zip(features_a, features_b, strict=True)))
 
-    def _match(self, a: Features, b: Features) -> Matches:
+    def _match(self, pair: tuple[Features, Features]) -> Matches:
+        a, b = pair
         if len(a) < 2 or len(b) < 2:
             return no_matches(a)
         cosine = a.descriptors.T @ b.descriptors
