@@ -51,10 +51,9 @@ class SiftFlann:
         list of Matches
             One result per pair; scores are the cosine of the two descriptors, 0 to 1.
         """
-        return list(in_threads(self._match, zip(features_a, features_b, strict=True)))
+        return list(in_threads(lambda pair: self._match(*pair), zip(features_a, features_b, strict=True)))
 
-    def _match(self, pair: tuple[Features, Features]) -> Matches:
-        a, b = pair
+    def _match(self, a: Features, b: Features) -> Matches:
         if len(a) < 2 or len(b) < 2:
             return no_matches(a)
         (index_a, rows_a), (index_b, rows_b) = self._index(a), self._index(b)
@@ -106,10 +105,9 @@ class SiftExact:
         """
         # Cores share the pairs, not the products: these are small, and their sums stay the same on any number of cores.
         with self._pools.limit(limits=1, user_api="blas"):
-            return list(in_threads(self._match, zip(features_a, features_b, strict=True)))
+            return list(in_threads(lambda pair: self._match(*pair), zip(features_a, features_b, strict=True)))
 
-    def _match(self, pair: tuple[Features, Features]) -> Matches:
-        a, b = pair
+    def _match(self, a: Features, b: Features) -> Matches:
         if len(a) < 2 or len(b) < 2:
             return no_matches(a)
         cosine = a.descriptors.T @ b.descriptors
