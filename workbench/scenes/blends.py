@@ -7,6 +7,7 @@ found, the scenes are found without them, and each is given to the scene that we
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -86,18 +87,17 @@ def find_blends(
     """
     everything = np.arange(len(labels))
     references = unlike_frames(everything, view, REFERENCES)
-    usable = view(everything, references) > UNLIKE * eps
+    unlike = view(everything, references) > UNLIKE * eps
     apart = view(references, references) > FAR_APART * eps
-    candidates = mixtures(thumbnails, references, apart, usable, MIN_WEIGHT).frames
+    candidates = mixtures(thumbnails, references, apart, lambda frame: unlike[frame], MIN_WEIGHT).frames
     for _ in range(MAX_ROUNDS):
         kept = np.setdiff1d(everything, candidates)
         parts = cluster_some(kept) if len(candidates) else labels
         large = np.flatnonzero(np.bincount(parts[parts >= 0], minlength=1) >= MIN_SCENE_FRAMES)
         some = [unlike_frames(kept[parts == part], view, max(MIN_REFERENCES, REFERENCES // len(large))) for part in large]
         scene, references = np.repeat(large, [len(frames) for frames in some]), np.concatenate([everything[:0], *some])
-        itself = everything[:, None] == references[None]
         apart = _unlike_scenes(scene, view(references, references), UNLIKE * eps)
-        blends = mixtures(thumbnails, references, apart, ~itself, MIN_SCENE_WEIGHT)
+        blends = mixtures(thumbnails, references, apart, partial(np.not_equal, references), MIN_SCENE_WEIGHT)  # not itself
         blends = _not_by_chance(blends, references, scene, apart)
         further = np.setdiff1d(blends.frames, candidates)
         if not len(further):

@@ -1,9 +1,14 @@
 """Frames that are a mixture of two others, by their thumbnails."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.threads import at_once
+
+NEAREST_REFERENCES = 96  # to a frame, of which one is in its mixture: all of them, but in films of more than twelve scenes
+FRAMES_AT_ONCE = 64  # frames whose products with the references are computed together
 MAX_UNEXPLAINED = 0.6  # what a mixture may leave of the difference to the nearest single frame
 MAX_UNEXPLAINED_PATTERN = 0.8  # the same where any brightness and contrast are allowed: flicker and fades are no mixtures
 
@@ -28,7 +33,13 @@ class Blends:
     weight: np.ndarray
 
 
-def mixtures(thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, usable: np.ndarray, least: float) -> Blends:
+def mixtures(
+    thumbnails: np.ndarray,
+    references: np.ndarray,
+    apart: np.ndarray,
+    usable: Callable[[int], np.ndarray],
+    least: float,
+) -> Blends:
     """Find the frames that a mixture of two references explains.
 
     Parameters
@@ -38,9 +49,9 @@ def mixtures(thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, 
     references : (m,) int array
         Positions of the frames that are mixed.
     apart : (m, m) bool array
-        Which two of them.
-    usable : (N, m) bool array
-        The references that count for a frame.
+        Which two of them; symmetric.
+    usable : callable
+        Position of a frame -> the references that count for it, (m,) bool. Called from several threads.
     least : float
         Weight of the lighter one at least, 0 to 0.5.
 
@@ -53,48 +64,70 @@ def mixtures(thumbnails: np.ndarray, references: np.ndarray, apart: np.ndarray, 
     -----
     The weights, which sum to 1, are those of least squares. What is left is compared with the nearest reference: first as it
     is, then with the mean of every thumbnail removed and any factor allowed, so that a change of light explains nothing.
+
+    One of the two is among the :data:`NEAREST_REFERENCES` that are nearest to the frame. The heavier one is half as far from a
+    mixture as the two are from each other, or nearer; so a film of hundreds of scenes has no need of all pairs of references.
     """
-    rows = thumbnails[references].astype(np.float64)
-    levels, patterns = _Products(rows), _Products(rows - rows.mean(axis=1, keepdims=True))
-    first, second = np.nonzero(np.triu(apart, 1))
-    between = levels.squares[first] + levels.squares[second] - 2 * levels.products[first, second]
-    first, second, between = (values[between > 0] for values in (first, second, between))
-    found = []
-    for frame, thumbnail in enumerate(thumbnails):
-        row = thumbnail.astype(np.float64)
-        along, single = levels.along(row)
-        used = usable[frame, first] & usable[frame, second]
-        a, b, apart_by = first[used], second[used], between[used]
-        weight = (along[a] - along[b] - levels.products[a, b] + levels.squares[b]) / apart_by
-        # The squared distance to a point on the line through a and b, by Stewart's theorem.
-        left = weight * single[a] + (1 - weight) * single[b] - weight * (1 - weight) * apart_by
-        left = np.where((weight >= least) & (weight <= 1 - least), left, np.inf)
-        if left.min(initial=np.inf) >= MAX_UNEXPLAINED**2 * single[usable[frame]].min(initial=np.inf):
-            continue
-        pair = int(left.argmin())
-        if patterns.unexplained(row - row.mean(), a[pair], b[pair], usable[frame]) < MAX_UNEXPLAINED_PATTERN**2:
-            ends = (a[pair], b[pair]) if weight[pair] >= 0.5 else (b[pair], a[pair])
-            found.append((frame, *references[list(ends)], max(weight[pair], 1 - weight[pair])))
+    mixed = _Mixed(thumbnails[references].astype(np.float64), apart, least)
+
+    def _of_block(start: int) -> list[tuple[int, int, int, float]]:
+        rows = thumbnails[start : start + FRAMES_AT_ONCE].astype(np.float64)
+        found = []
+        for frame, (row, along) in enumerate(zip(rows, rows @ mixed.rows.T, strict=True), start):
+            pair = mixed.explained_by(row, along, usable(frame))
+            if pair:
+                heavier, lighter, weight = pair
+                found.append((frame, int(references[heavier]), int(references[lighter]), weight))
+        return found
+
+    found = [one for some in at_once(_of_block, range(0, len(thumbnails), FRAMES_AT_ONCE)) for one in some]
     frames, heavier, lighter, weights = np.array(found).reshape(-1, 4).T
     return Blends(frames.astype(int), heavier.astype(int), lighter.astype(int), weights)
 
 
-class _Products:
-    """The products of (m, D) thumbnails with each other."""
+class _Mixed:
+    """References, (m, D), and what two of them, which are ``apart``, explain together."""
 
-    def __init__(self, rows: np.ndarray) -> None:
-        self.rows, self.products = rows, rows @ rows.T
+    def __init__(self, rows: np.ndarray, apart: np.ndarray, least: float) -> None:
+        self.rows, self.apart, self.least = rows, apart, least
+        self.products = rows @ rows.T
         self.squares = np.diag(self.products)
+        self.patterns = rows - rows.mean(axis=1, keepdims=True)
+        self.pattern_squares = (self.patterns**2).sum(axis=1)
 
-    def along(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Products of (D,) one more with them, and its squared distances to them, (m,) each."""
-        along = self.rows @ row
-        return along, self.squares - 2 * along + row @ row
+    def explained_by(self, row: np.ndarray, along: np.ndarray, used: np.ndarray) -> tuple[int, int, float] | None:
+        """The heavier and the lighter reference that explain a thumbnail best, and the weight of the heavier one.
 
-    def unexplained(self, row: np.ndarray, a: int, b: int, usable: np.ndarray) -> float:
-        """What any positive mixture of a and b leaves of (D,) one more, over what a multiple of the best single one leaves."""
-        along, square = self.rows @ row, row @ row
-        single = square - (np.maximum(along, 0) ** 2 / np.maximum(self.squares, 1e-12))[usable].max()
-        products = self.products[np.ix_([a, b], [a, b])]
-        weights = np.linalg.lstsq(products, along[[a, b]], rcond=None)[0]
+        row: (D,). along: (m,), its products with the references. used: (m,) bool, the references that count.
+        """
+        single = np.where(used, self.squares - 2 * along + row @ row, np.inf)
+        first = np.arange(len(single))
+        if len(single) > NEAREST_REFERENCES:
+            first = np.sort(np.argpartition(single, NEAREST_REFERENCES - 1)[:NEAREST_REFERENCES])
+        first = first[used[first]]
+        if not len(first):
+            return None
+        products = self.products[first]
+        between = self.squares[first, None] + self.squares - 2 * products
+        mixable = self.apart[first] & (between > 0) & used
+        mixable[:, first] &= first[:, None] < first  # each pair once
+        weight = np.zeros(between.shape)
+        np.divide(along[first, None] - along - products + self.squares, between, weight, where=mixable)
+        # The squared distance to a point on the line through both, by Stewart's theorem.
+        left = weight * single[first, None] + (1 - weight) * (np.where(used, single, 0) - weight * between)
+        left[~mixable | (weight < self.least) | (weight > 1 - self.least)] = np.inf
+        if left.min() >= MAX_UNEXPLAINED**2 * single[first].min():
+            return None
+        place, b = np.unravel_index(left.argmin(), left.shape)
+        a, share = int(first[place]), float(weight[place, b])
+        if self._unexplained_pattern(row - row.mean(), a, int(b), used) >= MAX_UNEXPLAINED_PATTERN**2:
+            return None
+        return (a, int(b), share) if share >= 0.5 else (int(b), a, 1 - share)
+
+    def _unexplained_pattern(self, row: np.ndarray, a: int, b: int, used: np.ndarray) -> float:
+        """What any positive mixture of the patterns of a and b leaves of a row, over what a multiple of the best one leaves."""
+        along, square = self.patterns @ row, row @ row
+        single = square - (np.maximum(along, 0) ** 2 / np.maximum(self.pattern_squares, 1e-12))[used].max()
+        both = self.patterns[[a, b]]
+        weights = np.linalg.lstsq(both @ both.T, along[[a, b]], rcond=None)[0]
         return float((square - weights @ along[[a, b]]) / max(single, 1e-12)) if (weights > 0).all() else np.inf
