@@ -18,6 +18,7 @@ from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import Decision, smaller_parts
 from workbench.scenes.fades import find_fades
 from workbench.scenes.mixtures import Blends, mixtures
+from workbench.threads import in_threads
 
 THUMBNAIL_SIZE = (24, 16)  # px of the colour thumbnails that are mixed
 BLUR = 1.0  # px at twice that size, sigma of a blur: less movement between a blend and the frames it is made of
@@ -45,12 +46,16 @@ def blend_thumbnails(images: Sequence[np.ndarray]) -> np.ndarray:
         Levels, 0 to 1.
     """
     width, height = THUMBNAIL_SIZE
-    rows = []
-    for image in images:
+    rows = np.empty((len(images), 3 * width * height), np.float32)
+
+    def _row(image: np.ndarray) -> np.ndarray:
         small = cv2.resize(np.ascontiguousarray(image), (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
         blurred = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), BLUR)
-        rows.append(cv2.resize(blurred, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA).ravel())
-    return np.stack(rows)
+        return cv2.resize(blurred, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA).ravel()
+
+    for place, row in enumerate(in_threads(_row, images)):
+        rows[place] = row
+    return rows
 
 
 def find_blends(

@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.threads import at_once
 
-NEAREST_REFERENCES = 96  # to a frame, of which one is in its mixture: all of them, but in films of more than twelve scenes
+NEAREST_REFERENCES = 32  # to a frame, of which one is in its mixture; those of four scenes at least
 FRAMES_AT_ONCE = 64  # frames whose products with the references are computed together
 MAX_UNEXPLAINED = 0.6  # what a mixture may leave of the difference to the nearest single frame
 MAX_UNEXPLAINED_PATTERN = 0.8  # the same where any brightness and contrast are allowed: flicker and fades are no mixtures
