@@ -13,8 +13,8 @@ SCENES, EACH, LENGTH = 40, 5, 300
 def drawn(seed, noise=0.1):
     """Two hundred references, five of each of forty scenes, and eighty more frames.
 
-    Scenes are points at random, the frames of one some 0.4 apart for 24 between scenes. Forty of the further frames are mixtures
-    of references of two scenes, the heavier one of weight 0.5 to 0.85, plus noise; the others are frames of a scene.
+    Scenes are points at random, the frames of one some 0.4 apart for 24 between scenes. Forty of the further frames are
+    mixtures of references of two scenes, the heavier one of weight 0.5 to 0.85, plus noise; the others are frames of a scene.
 
     Returns all thumbnails, the scenes of the references, and of every mixture its heavier and lighter reference and the weight.
     """
@@ -22,10 +22,8 @@ def drawn(seed, noise=0.1):
     centres = rng.normal(0, 1, (SCENES, LENGTH))
     scene = np.repeat(np.arange(SCENES), EACH)
     references = centres[scene] + rng.normal(0, 0.4 / np.sqrt(2 * LENGTH), (len(scene), LENGTH))
-    pairs = np.array(
-        [rng.choice(np.flatnonzero(scene == k)) for k in rng.permuted(np.tile(range(SCENES), (40, 1)), axis=1)[:, :2].flat]
-    )
-    pairs, weights = pairs.reshape(-1, 2), rng.uniform(0.5, 0.85, 40)
+    both = rng.permuted(np.tile(np.arange(SCENES), (40, 1)), axis=1)[:, :2]  # scenes, never the same one twice
+    pairs, weights = EACH * both + rng.integers(EACH, size=both.shape), rng.uniform(0.5, 0.85, 40)
     mixed = weights[:, None] * references[pairs[:, 0]] + (1 - weights[:, None]) * references[pairs[:, 1]]
     mixed += rng.normal(0, noise / np.sqrt(LENGTH), mixed.shape)
     single = centres + rng.normal(0, 0.4 / np.sqrt(2 * LENGTH), centres.shape)
@@ -41,10 +39,8 @@ def test_mixtures_among_hundreds_of_references(seed):
     found = mixtures(thumbnails, references, scene[:, None] != scene, partial(np.not_equal, references), 0.15)
     assert found.frames.tolist() == list(range(len(scene), len(scene) + 40))
     clear = weights > 0.55  # below, noise may decide which of the two is the heavier one
-    assert (scene[found.heavier] == scene[pairs[:, 0]])[clear].all() and (scene[found.lighter] == scene[pairs[:, 1]])[
-        clear
-    ].all()
-    assert (np.sort(scene[[found.heavier, found.lighter]], axis=0) == np.sort(scene[pairs.T], axis=0)).all()
+    ends, expected = scene[[found.heavier, found.lighter]], scene[pairs.T]
+    assert (ends == expected)[:, clear].all() and (np.sort(ends, axis=0) == np.sort(expected, axis=0)).all()
     assert np.abs(found.weight - weights)[clear].max() < 0.03
 
 
