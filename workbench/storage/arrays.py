@@ -5,6 +5,7 @@ A file may have been damaged, or come from a stranger. Whatever is wrong with it
 ever loaded.
 """
 
+import math
 import threading
 import zipfile
 from collections.abc import Sequence
@@ -218,7 +219,7 @@ def has_group(file: h5py.File, group: str) -> bool:
         raise damaged_dataset(file, group, "index") from error
 
 
-def find_dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
+def find_dataset(file: h5py.File, group: str, name: str) -> h5py.h5d.DatasetID:
     """Find a dataset of an HDF5 file, without reading it.
 
     Parameters
@@ -230,22 +231,26 @@ def find_dataset(file: h5py.File, group: str, name: str) -> h5py.Dataset:
 
     Returns
     -------
-    h5py.Dataset
+    h5py.h5d.DatasetID
         The dataset; it lies in this file.
 
     Raises
     ------
     RunError
         When it is not there, is damaged, or is a link to another file or keeps its data there.
+
+    Notes
+    -----
+    Through h5py's low level: of a small dataset, its groups, links and datasets take as long to make as all the rest.
     """
     parts = f"{group}/{name}".encode().split(b"/")
+    paths = [b"/".join(parts[: depth + 1]) for depth in range(len(parts))]
     try:
-        # Through h5py's low level: its groups and links tell the same, and to make them takes as long as all the rest.
-        paths = [b"/".join(parts[: depth + 1]) for depth in range(len(parts))]
         if any(file.id.links.get_info(path).type != h5py.h5l.TYPE_HARD for path in paths):
             raise damaged_dataset(file, group, name)
-        found = h5py.Dataset(h5py.h5d.open(file.id, paths[-1]))
-        if found.external or found.is_virtual:
+        found = h5py.h5d.open(file.id, paths[-1])
+        made = found.get_create_plist()
+        if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
             raise damaged_dataset(file, group, name)
     except H5_ERRORS as error:
         raise damaged_dataset(file, group, name) from error
@@ -278,9 +283,11 @@ def read_dataset(file: h5py.File, group: str, name: str, kinds: str, shape: Shap
     """
     try:
         found = find_dataset(file, group, name)
-        if found.dtype.kind not in kinds or not _fits(found.shape, shape) or found.size > DATASET_ENTRIES:
+        kind, sides = found.dtype, found.shape
+        if kind.kind not in kinds or not _fits(sides, shape) or math.prod(sides) > DATASET_ENTRIES:
             raise damaged_dataset(file, group, name)
-        values = found[()]
+        values = np.empty(sides, kind)
+        found.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     except H5_ERRORS as error:
         raise damaged_dataset(file, group, name) from error
     if kinds == "f" and not np.isfinite(values).all():

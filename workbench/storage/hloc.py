@@ -281,7 +281,7 @@ def keypoint_counts(features_h5: Path, frames: int) -> np.ndarray:
         When it is damaged, or lacks one of the frames.
     """
     with open_h5(features_h5) as file:
-        return np.array([len(find_dataset(file, frame_name(frame), "keypoints")) for frame in range(frames)], dtype=int)
+        return np.array([find_dataset(file, frame_name(frame), "keypoints").shape[0] for frame in range(frames)], dtype=int)
 
 
 def has_pair(file: h5py.File, a: int, b: int) -> bool:
