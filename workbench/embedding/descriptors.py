@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from workbench.embedding.images import rank_transform
 from workbench.progress import Progress, Steps
-from workbench.threads import at_once, in_threads
+from workbench.threads import in_threads
 
 THUMBNAIL_SIZE = (16, 12)  # px, width and height of the colour thumbnail and of the grey thumbnail of ranks
 COLOUR_RANK_SIZE, COLOUR_THUMBNAIL_SIZE = (32, 24), (8, 6)  # px: ranks are taken at the first size, then averaged to the second
@@ -93,7 +93,7 @@ def rank_grey_thumbnails(images: Sequence[np.ndarray]) -> np.ndarray:
     (N, 192) float32 array
         One row of unit length per frame; zeros for a frame of one flat colour.
     """
-    return unit_length(np.stack(at_once(_rank_grey, images)))
+    return unit_length(np.stack([_rank_grey(image) for image in images]))
 
 
 def unit_length(rows: np.ndarray) -> np.ndarray:

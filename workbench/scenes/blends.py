@@ -18,7 +18,6 @@ from workbench.scenes.dbscan import by_size
 from workbench.scenes.decisions import Decision, smaller_parts
 from workbench.scenes.fades import find_fades
 from workbench.scenes.mixtures import Blends, mixtures
-from workbench.threads import in_threads
 
 THUMBNAIL_SIZE = (24, 16)  # px of the colour thumbnails that are mixed
 BLUR = 1.0  # px at twice that size, sigma of a blur: less movement between a blend and the frames it is made of
@@ -47,14 +46,10 @@ def blend_thumbnails(images: Sequence[np.ndarray]) -> np.ndarray:
     """
     width, height = THUMBNAIL_SIZE
     rows = np.empty((len(images), 3 * width * height), np.float32)
-
-    def _row(image: np.ndarray) -> np.ndarray:
+    for row, image in zip(rows, images, strict=True):
         small = cv2.resize(np.ascontiguousarray(image), (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
         blurred = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), BLUR)
-        return cv2.resize(blurred, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA).ravel()
-
-    for place, row in enumerate(in_threads(_row, images)):
-        rows[place] = row
+        row[:] = cv2.resize(blurred, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA).ravel()
     return rows
 
 
