@@ -1,10 +1,10 @@
 """The frames of a scene and the distances between them that need no matching."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -136,7 +136,7 @@ class FrameDistances:
     folder: Path | None = None
     _kept: dict[bytes, Scene] = field(default_factory=dict, init=False, repr=False)
     _aside: dict[bytes, tuple[list[str], int]] = field(default_factory=dict, init=False, repr=False)  # names, place in _file
-    _keeping: Lock = field(default_factory=Lock, init=False, repr=False)
+    _keeping: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @cached_property
     def _file(self) -> ArrayFile:
