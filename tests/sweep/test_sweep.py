@@ -328,7 +328,7 @@ def count_matched(monkeypatch, seconds: float = 0.0) -> list[int]:
 def test_the_time_of_shared_pairs_is_counted(clip, tmp_path, monkeypatch, rate):
     """A pair takes at least 20 ms in the first cell, one after the other, or 100 s as its store reports; the second cell, which
     takes the pairs from the store, counts the same. A value that is not a number of seconds counts as 0 and is no error."""
-    monkeypatch.setattr("workbench.matching.nearest.os.cpu_count", lambda: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     count_matched(monkeypatch, 0.02)
     first, second = read_sweep(sweep_file(clip, {"grid": {"match.pairs_per_frame": [8, 6]}})).cells
     run_cell(first, tmp_path)
