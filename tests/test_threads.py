@@ -30,7 +30,7 @@ def test_items_run_beside_each_other_and_come_back_in_their_order(run):
 
 
 def test_few_items_are_in_memory():
-    """Of a million items no more than six are asked for when the first result comes."""
+    """Of a million items no more than eight are asked for when three results have come."""
     asked = []
 
     def items():

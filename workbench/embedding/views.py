@@ -227,8 +227,8 @@ _LINK = np.dtype([("frame", np.int64), ("distance", np.float64)])
 
 def _shared_blocks(frames: np.ndarray, others: int) -> list[np.ndarray]:
     """Blocks of which as many as there are cores fit into memory together, in place of one."""
-    most = max(MIN_SHARED_FRAMES, MAX_BLOCK_ENTRIES // (max(1, others) * (os.cpu_count() or 1)))
-    return [some for block in blocks(frames, others) for some in np.split(block, range(most, len(block), most))]
+    shared = min(others * (os.cpu_count() or 1), MAX_BLOCK_ENTRIES // MIN_SHARED_FRAMES)
+    return list(blocks(frames, max(others, shared)))
 
 
 def _nearest(embeddings: np.ndarray, frames: np.ndarray, nearest: int) -> np.ndarray:
