@@ -29,6 +29,7 @@ from workbench.ordering import long_scenes
 from workbench.parameters import (
     DEFAULT_MATCHER,
     METHODS,
+    AlignParameters,
     EmbedParameters,
     OrderParameters,
     UmapParameters,
@@ -132,6 +133,8 @@ def test_order_csv(sample_run, sample_truth):
         assert run.scene_order(scene).tolist() == [p for p, _ in sorted(
             ((int(p), int(o)) for p, s, o in cells if int(s) == scene), key=lambda pair: pair[1]
         )]  # fmt: skip
+        assert run.scene_orders()[scene].tolist() == run.scene_order(scene).tolist()
+    assert len(run.scene_orders()) == len(sizes)
     assert {row.position for row in sample_truth if row.clip == OUTLIER} == set(np.flatnonzero(scenes < 0).tolist())
 
 
@@ -264,6 +267,22 @@ def test_finished_stages_are_reused(short_run, short, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "write_parts", computed)
     assert quiet(run, truth_path(short)) == metrics
     assert metrics["outlier_f1"] == metrics["scene_f1"] == 1 and metrics["tau"] > 0.95
+
+
+def test_the_order_is_read_once_for_all_scenes(short_run, tmp_path, monkeypatch):
+    """A film has hundreds of scenes, and its file of the order a line per frame: no stage reads it anew for every scene. What
+    is aligned and written stays the same."""
+    run = copy_of(short_run[0], tmp_path / "run")
+
+    def read_again(*_):
+        raise AssertionError("read for one scene")
+
+    monkeypatch.setattr(Run, "scene_order", read_again)
+    for parameters in (AlignParameters(), WriteParameters(images="png")):
+        run_stage(run, parameters, overwrite=True, progress=False)
+    assert run.alignment_path.read_bytes() == short_run[0].alignment_path.read_bytes()
+    for name in ("scene00.mp4", "scene01.mp4", "reconstructed.mp4"):
+        assert (run.path / name).read_bytes() == (short_run[0].path / name).read_bytes()
 
 
 def test_distances_are_kept_while_the_files_are_the_same(short_run, tmp_path):

@@ -71,7 +71,7 @@ class RestoredClip:
         list of (n,) int arrays
             For scene 0, 1, ... the positions of its frames in the shuffled file, in restored order.
         """
-        return [self.run.scene_order(scene) for scene in range(self.labels.max(initial=-1) + 1)]
+        return self.run.scene_orders()
 
     def backwards(self) -> list[int]:
         """List the restored scenes that run against their true direction.

@@ -84,7 +84,7 @@ def write_exports(run: Run, parameters: WriteParameters, folder: Path, progress:
 
 def _orders(run: Run) -> list[list[int]]:
     """The restored order of every scene."""
-    return [run.scene_order(scene).tolist() for scene in range(run.order()["scene"].max() + 1)]
+    return [order.tolist() for order in run.scene_orders()]
 
 
 def _image_names(run: Run, parameters: WriteParameters) -> list[str]:

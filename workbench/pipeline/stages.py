@@ -348,11 +348,13 @@ def _edited_rough(run: Run, frames: np.ndarray, distances: FrameDistances, table
 
 def _align_frames(run: Run, _parameters: AlignParameters, out: RunPaths, job: BlockJob) -> dict[str, Any]:
     labels, size = run.order()["scene"].to_numpy(), (run.info("video")["width"], run.info("video")["height"])
-    scenes, found = registered_pairs(run.transforms(), labels), []
+    scenes, orders, threshold = registered_pairs(run.transforms(), labels), run.scene_orders(), run.ransac_threshold()
+    found = []
     with Steps(job.progress, sum(map(len, scenes)), "align", "pair") as steps:
-        for scene, pairs in enumerate(scenes):  # the points of all scenes of a long clip would not fit into memory
-            points = registered_points(run.features_path, run.matches_path, pairs, run.ransac_threshold(), steps.update)
-            found.append(align_scene(run.scene_order(scene), points, size))
+        # One scene after the other: the points of all scenes of a long clip would not fit into memory.
+        for pairs, order in zip(scenes, orders, strict=True):
+            points = registered_points(run.features_path, run.matches_path, pairs, threshold, steps.update)
+            found.append(align_scene(order, points, size))
     table = alignment_table(labels, found)
     table.to_csv(out.alignment_path, index=False)
     medians = table[["error_px", "chained_error_px"]].median()

@@ -124,7 +124,7 @@ def _write_videos(run: Run, parameters: WriteParameters, out: RunPaths, job: Blo
             return warped(frame, transforms[position])
 
     *names, whole = (out.path / name for name in _scene_videos(run, parameters))
-    orders = [run.scene_order(scene).tolist() for scene in range(len(names))]
+    orders = [order.tolist() for order in run.scene_orders()]
     video, rate = run.info("video"), written_rate(parameters.fps or run.frame_rate)
     durations = frame_durations(run.times(), run.frame_rate) if parameters.timing == "source" else None
     scenes = write_parts(
@@ -160,7 +160,6 @@ def _steady_transforms(run: Run) -> np.ndarray:
     """Transforms that hold every frame steady in its scene, (N, 2, 3) float64, px of the original."""
     table, size = run.alignment(), (run.info("video")["width"], run.info("video")["height"])
     transforms = np.tile(np.eye(2, 3), (len(table), 1, 1))
-    for scene in range(table["scene"].max() + 1):
-        frames = run.scene_order(scene)
+    for frames in run.scene_orders():
         transforms[frames] = steady_transforms(scene_alignment(table, frames), size)
     return transforms

@@ -306,8 +306,7 @@ def _strips(compared: ComparedRun) -> str:
     from workbench.viz.pictures import strips_before_after
 
     run, labels = compared.run, np.array([row.scene for row in compared.rows])
-    scenes = [run.scene_order(scene) for scene in range(labels.max() + 1)]
-    figure = strips_before_after(run.images(), (), scenes, np.flatnonzero(labels < 0), title="")
+    figure = strips_before_after(run.images(), (), run.scene_orders(), np.flatnonzero(labels < 0), title="")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)

@@ -91,7 +91,7 @@ def as_in_file(run: Run) -> list[str]:
     list of str
         At most one sentence.
     """
-    return file_sentences([run.scene_order(scene) for scene in range(run.order()["scene"].max() + 1)])
+    return file_sentences(run.scene_orders())
 
 
 def _with_shares(named: list[tuple[str, str]]) -> list[str]:

@@ -401,6 +401,18 @@ class Contents(RecordedRun):
         table = self.order()
         return table[table["scene"] == scene].sort_values("order")["position"].to_numpy()
 
+    def scene_orders(self) -> list[np.ndarray]:
+        """Give the restored orders of all scenes; the file is read once for all of them.
+
+        Returns
+        -------
+        list of (n,) int array
+            Positions of the frames of every scene, from scene 0 on.
+        """
+        table = self.order().sort_values("order")
+        labels, positions = table["scene"].to_numpy(), table["position"].to_numpy()
+        return [positions[labels == scene] for scene in range(labels.max(initial=-1) + 1)]
+
     def rough_order(self, scene: int) -> np.ndarray:
         """Give the rough order of a long scene; see :mod:`workbench.ordering.long_scenes`.
 

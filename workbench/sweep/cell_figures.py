@@ -29,9 +29,8 @@ def cell_figures(path: Path, source: Path) -> dict[str, Figure]:
     run, truth = Run.open(path), find_truth(source)
     images, table = run.images(), run.order()
     labels = table["scene"].to_numpy()
-    scenes = [run.scene_order(scene) for scene in range(labels.max() + 1)]
     figures = {
-        "order.png": viz.strips_before_after(images, np.arange(len(images)), scenes, np.flatnonzero(labels < 0)),
+        "order.png": viz.strips_before_after(images, np.arange(len(images)), run.scene_orders(), np.flatnonzero(labels < 0)),
         "links.png": viz.link_confidence_plot(table),
     }
     if truth:
