@@ -1,15 +1,16 @@
-"""Working copies on disk: they are read as arrays, and count as memory of the process only while they are used."""
+"""Working copies on disk are read as arrays, and count as memory of the process only while they are used. Tables of a run."""
 
 import pickle
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from workbench.errors import RunError
-from workbench.storage.arrays import WorkingCopies
+from workbench.storage.arrays import WorkingCopies, read_table
 
 # The peak is the process's own where there is /proc; getrusage's starts at that of the process that started it.
 READ_ALL = """
@@ -90,3 +91,17 @@ def test_many_threads_read_at_once(saved):
     with ThreadPoolExecutor(8) as pool:
         for number, found in enumerate(pool.map(copies.__getitem__, [k % 7 for k in range(2000)])):
             np.testing.assert_array_equal(found, frames[number % 7])
+
+
+def test_a_column_of_a_long_table_has_one_type(tmp_path):
+    """300,000 rows; in the first half no frame has a reason, in the second all have "faded" and odds of 2.5. pandas reads long
+    files in parts, and may give the parts of a column types of their own, with a warning."""
+    half = 150_000
+    lines = [f"{k},0,," for k in range(half)] + [f"{k},0,2.5,faded" for k in range(half, 2 * half)]
+    path = tmp_path / "scenes.csv"
+    path.write_text("\n".join(["position,scene,odds,reason", *lines]) + "\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_table(path, {"position": (0, 2 * half), "scene": (-1, 2 * half)}, ["odds"], ["odds"], 2 * half)
+    assert table["reason"].isna().sum() == half and (table["reason"][half:] == "faded").all()
+    assert (table["odds"].dropna() == 2.5).all() and table["odds"].isna().sum() == half

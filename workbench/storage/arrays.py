@@ -118,7 +118,8 @@ def read_table(
     try:
         if file.stat().st_size > RUN_TABLE_BYTES:
             raise ValueError("it is far too large")
-        table = pd.read_csv(file, converters={"name": str})  # a file may be called 001, or NA
+        # A file may be called 001, or NA. A column of a long table has one type, whichever part of it is empty.
+        table = pd.read_csv(file, converters={"name": str}, low_memory=False)
     except UNREADABLE as error:
         raise damaged(file, error) from error
     missing = [name for name in (*whole, *real) if name not in table]
