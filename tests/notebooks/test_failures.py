@@ -29,7 +29,7 @@ def test_scenes_that_run_backwards():
     """Scene 0 is the true scene b, forwards; scene 1 is a, backwards but for two frames; a frame of b is set aside."""
     true_frames, names = np.r_[np.arange(5), np.arange(5)], np.repeat(["a", "b"], 5)
     orders = [np.array([5, 6, 7, 8]), np.array([4, 3, 1, 2, 0])]
-    run = SimpleNamespace(scene_order=orders.__getitem__)
+    run = SimpleNamespace(scene_orders=lambda: orders)
     labels = np.r_[np.ones(5, int), np.zeros(4, int), -1]
     clip = DrawnClip("two", "Two scenes.", {"a": np.zeros((5, 4, 4, 3)), "b": np.zeros((5, 4, 4, 3))})
     shown = RestoredClip(clip, run, {}, labels, np.zeros(10, int), true_frames, names)
