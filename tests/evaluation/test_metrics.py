@@ -20,12 +20,14 @@ from workbench.evaluation.files import (
     OUTLIER,
     OrderRow,
     TruthRow,
+    frames_of_scenes,
     read_order,
     read_order_table,
     read_true_transforms,
     read_truth,
 )
 from workbench.evaluation.metrics import evaluate, evaluate_clips, kendall, kendall_loop, neighbours_compared
+from workbench.pipeline.edits import frame_lists
 
 SCORER = ROOT.parent / "shared" / "score.py"
 
@@ -334,6 +336,15 @@ def test_the_table_of_an_order_has_all_columns(tmp_path: Path) -> None:
     assert table["order"].tolist() == [0, 0, pd.NA, pd.NA]
     assert table["confidence"].tolist()[:1] == [0.25] and table["confidence"].isna().tolist() == [False, True, True, True]
     assert table["note"].tolist() == ["a", "c", "b", ""]
+
+
+def test_the_frames_of_every_scene_of_an_order(tmp_path: Path) -> None:
+    """Frames 4, 1 and 3 are scene 0, in this order, frame 0 is scene 2, there is no scene 1, and 2 is foreign."""
+    rows = ["0,2,0", "1,0,1", "2,-1,", "3,0,2", "4,0,0"]
+    table = read_order_table(write_csv(tmp_path / "order.csv", "position,scene,order", rows), frames=5)
+    assert [frames.tolist() for frames in frames_of_scenes(table)] == [[4, 1, 3], [], [0]]
+    assert frame_lists(table) == [[4, 1, 3], [0]]
+    assert frames_of_scenes(table[table["scene"] < 0]) == []
 
 
 def test_an_order_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:

@@ -190,6 +190,25 @@ def read_order_table(path: str | Path, frames: int | None = None) -> pd.DataFram
     return table
 
 
+def frames_of_scenes(table: pd.DataFrame) -> list[np.ndarray]:
+    """List the frames of every scene of an order.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows as in ``order.csv``.
+
+    Returns
+    -------
+    list of (n,) int array
+        Positions of the frames of scene 0, 1, ... in their order; empty for a scene that has none.
+    """
+    kept = table[table["scene"] >= 0].sort_values(["scene", "order"])
+    scene = kept["scene"].to_numpy()
+    count = scene.max(initial=-1) + 1
+    return np.split(kept["position"].to_numpy(), np.searchsorted(scene, np.arange(1, count)))[:count]  # no scene: one, empty
+
+
 def _order_rows(path: str | Path, records: list[Record], frames: int | None) -> list[OrderRow]:
     rows = []
     taken: set[tuple[int, int]] = set()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UsageError
+from workbench.evaluation.files import frames_of_scenes
 from workbench.pipeline.order_edits import Edit, changed_scenes, describe
 from workbench.storage.arrays import read_arrays
 
@@ -102,13 +103,9 @@ def frame_lists(table: pd.DataFrame) -> list[list[int]]:
     Returns
     -------
     list of list of int
-        Positions of the frames of scene 0, 1, ...
+        Positions of the frames of scene 0, 1, ...; scenes without frames are left out.
     """
-    scene, order = table["scene"].to_numpy(), table["order"].to_numpy(dtype=float, na_value=-1)
-    kept = np.flatnonzero(scene >= 0)
-    kept = kept[np.lexsort((order[kept], scene[kept]))]
-    ends = np.flatnonzero(np.diff(scene[kept])) + 1
-    return [frames.tolist() for frames in np.split(table["position"].to_numpy()[kept], ends) if len(frames)]
+    return [frames.tolist() for frames in frames_of_scenes(table) if len(frames)]
 
 
 def link_confidences(table: pd.DataFrame) -> dict[tuple[int, int], float]:

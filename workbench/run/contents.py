@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.evaluation.files import read_order_table
+from workbench.evaluation.files import frames_of_scenes, read_order_table
 from workbench.limits import EXACT_INTEGER
 from workbench.parameters import VideoParameters
 from workbench.run.record import RecordedRun, check_info
@@ -409,9 +409,7 @@ class Contents(RecordedRun):
         list of (n,) int array
             Positions of the frames of every scene, from scene 0 on.
         """
-        table = self.order().sort_values("order")
-        labels, positions = table["scene"].to_numpy(), table["position"].to_numpy()
-        return [positions[labels == scene] for scene in range(labels.max(initial=-1) + 1)]
+        return frames_of_scenes(self.order())
 
     def rough_order(self, scene: int) -> np.ndarray:
         """Give the rough order of a long scene; see :mod:`workbench.ordering.long_scenes`.
