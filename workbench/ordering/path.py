@@ -4,6 +4,8 @@ A distance between frames does not tell which comes first: an order and its reve
 with the earlier frame of the input is returned.
 """
 
+import sys
+import time
 from collections.abc import Iterator, Sequence
 
 import fast_tsp
@@ -17,8 +19,6 @@ DRAFT = (1 / 5,)
 MIN_SEARCH_SECONDS = 0.001
 SOLVER_RANGE = 65_000  # the solver's largest distance is 65,535; distances are scaled to whole numbers up to this one
 TIE_BREAK_JITTER = 20  # of SOLVER_RANGE
-CUT_FRAMES = 3  # frames on either side of a cut through a loop
-MAX_NEARER = 1 / 3  # share of the frames that may be nearer to one end of a loop than its other end is
 
 REFINE_TWO_STEP_WEIGHT = 0.25  # weight of frames two places apart in the cost of refine; neighbours weigh 1
 MAX_REARRANGED_FRAMES = 6  # neighbouring frames that are rearranged together
@@ -110,110 +110,6 @@ def shortest_path(distances: np.ndarray, first: int | None = None, searches: Seq
     return path if first is None else np.concatenate([[first], path[path != first]])
 
 
-def is_loop(order: np.ndarray, distances: np.ndarray) -> bool:
-    """Whether a scene comes back to where it began, as in a full orbit.
-
-    It does when the ends of its order are as near to each other as frames that follow each other somewhere along it: at most
-    1.5 times the longest link and 3 times the median one. Where all frames but neighbours are about equally far from each
-    other, any two are that near, so no more than a third of the frames may be nearer to either end.
-
-    Parameters
-    ----------
-    order : (n,) int array
-        Each frame once; fewer than six frames are never a loop.
-    distances : (n, n) float array
-        Symmetric distances in any unit.
-
-    Returns
-    -------
-    bool
-        True for a loop.
-    """
-    if len(order) < 2 * CUT_FRAMES:
-        return False
-    links, closing = distances[order[:-1], order[1:]], distances[order[0], order[-1]]
-    nearer = max(np.count_nonzero(distances[end] < closing) - 1 for end in (order[0], order[-1]))  # not the end itself
-    return bool(closing <= 1.5 * links.max() and closing <= 3 * np.median(links) and nearer <= MAX_NEARER * len(order))
-
-
-def find_loop_cut(order: np.ndarray, distances: np.ndarray) -> int | None:
-    """Find where a scene more likely begins than at the ends of its order.
-
-    Someone rests, moves, and rests again; a road is empty, a car passes, it is empty again: such a scene ends as it began, and
-    the shortest path leaves out the longest link, in the midst of the quickest movement. But there the links around are long
-    too, while between the last and the first frame one link stands out among short ones. So when the ends of the order are
-    not much further apart than its longest link (1.5 times), a link counts as the gap if it stands out from the four on
-    either side (over their median) at least 1.5 times as much as the link that would join the ends does.
-
-    Parameters
-    ----------
-    order : (n,) int array
-        Each frame once; fewer than twelve frames have no gap.
-    distances : (n, n) float array
-        Symmetric distances in any unit.
-
-    Returns
-    -------
-    int or None
-        Place k of the link from ``order[k]`` to the next frame that is the gap; None where there is none.
-    """
-    count = len(order)
-    if count < 12:
-        return None
-    ring = distances[order, np.roll(order, -1)]
-    if ring.max() == 0 or ring[-1] > 1.5 * ring[:-1].max():
-        return None
-    around = np.stack([np.roll(ring, shift) for shift in range(-4, 5) if shift])
-    standing_out = ring / np.maximum(np.median(around, axis=0), 1e-9 * ring.max())
-    widest = int(np.argmax(standing_out))
-    return widest if standing_out[widest] >= 1.5 * standing_out[-1] else None
-
-
-def cut_loop(order: np.ndarray, appearance: np.ndarray) -> np.ndarray:
-    """Start the order of a scene that :func:`is_loop` where it most likely began.
-
-    The path could be cut open anywhere, and the smallest difference decides where it is. So the loop is cut where the frames
-    before and after differ most: by the mean appearance distance of three frames on one side to three on the other.
-
-    Parameters
-    ----------
-    order : (n,) int array
-        Each frame once.
-    appearance : (n, n) float array
-        Distances of appearance in any unit.
-
-    Returns
-    -------
-    (n,) int array
-        The order, cut open there; see :func:`rotate_order`.
-    """
-    ring = np.concatenate([order[-CUT_FRAMES:], order, order[:CUT_FRAMES]])
-    across = [
-        appearance[np.ix_(ring[cut : cut + CUT_FRAMES], ring[cut + CUT_FRAMES : cut + 2 * CUT_FRAMES])].mean()
-        for cut in range(len(order))
-    ]
-    return rotate_order(order, int(np.argmax(across)))
-
-
-def rotate_order(order: np.ndarray, start: int) -> np.ndarray:
-    """Begin a closed order at another place.
-
-    Parameters
-    ----------
-    order : (n,) int array
-        Each frame once.
-    start : int
-        The place in ``order`` of the frame to begin with.
-
-    Returns
-    -------
-    (n,) int array
-        The order from there on, or its reverse: the one with the earlier frame of the input first.
-    """
-    cut = np.roll(order, -start)
-    return cut if cut[0] < cut[-1] else cut[::-1]
-
-
 def _open_path(distances: np.ndarray, start: int | None, searches: Sequence[float]) -> np.ndarray:
     count = len(distances)
     if count < 3:
@@ -229,20 +125,34 @@ def _open_path(distances: np.ndarray, start: int | None, searches: Sequence[floa
     np.fill_diagonal(tour_distances, 0)
     if start is not None:  # the added city has two neighbours: to begin elsewhere would cost more than it can save
         tour_distances[0, 1:] = tour_distances[1:, 0] = np.where(np.arange(count) == start, 0, SOLVER_RANGE)
-    # The solver uses all of its time. An eighth is enough for nineteen in twenty scenes of 50 to 200 frames, all of it for a
-    # random walk in space. On a busy machine it may not get that much, so the tour is accepted when another search, which
-    # begins at random, finds the same length.
+    # An eighth of this time is enough for nineteen in twenty scenes of 50 to 200 frames, all of it for a random walk in space.
+    # A tour is accepted when another search, which begins at random, finds the same length.
     longest = max(min(0.02, count**2 / 200_000), count / 4000)
     best, least = np.zeros(0, dtype=int), np.inf
     for share in searches:
-        seconds = max(MIN_SEARCH_SECONDS, share * longest)
-        tour = np.array(fast_tsp.find_tour(tour_distances, duration_seconds=seconds, stop_when_converged=True))
+        tour = _find_tour(tour_distances, max(MIN_SEARCH_SECONDS, share * longest))
         length = tour_distances[tour, np.roll(tour, -1)].sum()
         if length == least:
             break
         if length < least:
             best, least = tour, length
     return np.roll(best, -int(np.flatnonzero(best == 0)[0]))[1:] - 1
+
+
+def _find_tour(distances: np.ndarray, seconds: float) -> np.ndarray:
+    """The shortest tour that the solver finds in so many seconds, at least half of which it really worked.
+
+    It stops by the clock. Where other programs have the processor, it may not even have begun by then: it is asked again, for
+    twice as long. Not under Windows, which counts the work of a thread in steps that are longer than most searches.
+    """
+    while True:
+        clock, work = time.perf_counter(), time.thread_time()
+        tour = fast_tsp.find_tour(distances, duration_seconds=seconds, stop_when_converged=True)
+        clock, work = time.perf_counter() - clock, time.thread_time() - work
+        stopped_before = clock < seconds  # it had found the shortest one
+        if stopped_before or work >= seconds / 2 or sys.platform == "win32":
+            return np.array(tour)
+        seconds *= 2
 
 
 def _identical(distances: np.ndarray) -> list[np.ndarray]:

@@ -9,17 +9,9 @@ from workbench.matching.pairs import pair_matrix
 from workbench.ordering.confidence import DOUBTFUL, agreed_links, doubt_about, link_confidence, share_alike
 from workbench.ordering.distance import ZERO_WEIGHT_ODDS, FusedOrder, Proposal, evidence, fuse_and_order, is_agreed, weighted
 from workbench.ordering.frames import Scene
+from workbench.ordering.loops import cut_loop, find_loop_cut, is_loop, rotate_order
 from workbench.ordering.parts import ALIGNED, IN_PLACE, INLIERS, Part, compared_pairs, matched_distances
-from workbench.ordering.path import (
-    blend,
-    cut_loop,
-    find_loop_cut,
-    greedy_chain,
-    is_loop,
-    refine,
-    rotate_order,
-    shortest_path,
-)
+from workbench.ordering.path import blend, greedy_chain, refine, shortest_path
 from workbench.parameters import OrderParameters
 
 STILL_DISPLACEMENT = 0.002  # of the image diagonal, about 1 px on the working copy
