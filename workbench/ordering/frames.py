@@ -16,7 +16,7 @@ from workbench.ordering.parts import IN_PLACE, Part
 from workbench.registration.aligned import AlignedDistances
 from workbench.storage.array_file import ArrayFile
 
-MAX_MATRIX_ENTRIES = 1_000_000  # pairs of frames of scenes that are searched or ordered at once, some 300 bytes each
+MAX_MATRIX_ENTRIES = 600_000  # pairs of frames of scenes that are searched or ordered at once, some 300 bytes each
 MAX_KEPT_ENTRIES = 600_000  # pairs of frames whose distances stay in memory, some 300 bytes each; others go to disk, 72 each
 HALVES = [item.name for item in fields(Halved)]
 AlignedOf = Callable[[pd.DataFrame], dict[str, Halved]]  # rows of register_pairs -> distances of the aligned frames by name
